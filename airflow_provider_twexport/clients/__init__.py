@@ -1,0 +1,1 @@
+"""Pure protocol clients, one module a service; nothing here knows Airflow."""

@@ -1,0 +1,1 @@
+"""Start one thing and return its id."""

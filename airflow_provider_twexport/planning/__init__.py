@@ -1,0 +1,1 @@
+"""What to order: windows and the names their content gives them; nothing here knows Airflow."""

@@ -1,0 +1,1 @@
+"""Wait; one look is one question."""

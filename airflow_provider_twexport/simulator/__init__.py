@@ -1,0 +1,1 @@
+"""Stand-ins for the services, in a process of their own."""

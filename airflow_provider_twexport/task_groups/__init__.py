@@ -1,0 +1,1 @@
+"""Whole pipelines in one call."""

@@ -1,0 +1,1 @@
+"""Move results to object storage."""

@@ -1,0 +1,1 @@
+"""The sensors' questions, asked from the triggerer."""
