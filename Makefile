@@ -1,0 +1,60 @@
+# make demo   three months of exports through a real Airflow on this machine
+# make test   every check, including the live ones
+# Each sets up what it needs by itself: Python 3.11 or newer is enough, uv makes it faster.
+
+PORT ?= 8080
+SIMULATOR_PORT ?= 8089
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := requirements/constraints.txt
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
+
+# Bytecode is made at installation, where it costs seconds once; made by six starting processes it costs a minute.
+INSTALL = $(if $(UV),uv pip install --quiet --compile-bytecode --python $(BIN)/python,\
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check) --constraint $(PINS)
+MAKE_VENV = $(if $(UV),uv venv --quiet --seed --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')",\
+	$(PYTHON) -m venv) $(VENV)
+
+.PHONY: demo test lint format requirements clean
+
+demo: $(VENV)/.demo
+	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+requirements:
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --output-file $(PINS) pyproject.toml
+
+clean:
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found." \
+		"Install one, or say where it is: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(MAKE_VENV)
+
+$(VENV)/.demo: pyproject.toml $(PINS) | $(BIN)/python
+	@echo "Installing into $(VENV) with $(or $(UV),pip) ..."
+	@$(INSTALL) --editable '.[demo]'
+	@touch $@
+
+# What the tests need includes what the demo needs.
+$(VENV)/.test: pyproject.toml $(PINS) | $(BIN)/python
+	@echo "Installing into $(VENV) with $(or $(UV),pip) ..."
+	@$(INSTALL) --editable '.[test]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,293 @@
+"""One HTTP session: timeouts, retries, redirects, error translation and signing have their one place here.
+
+The credential is added by the connection, below everything that logs or raises: neither the request
+object, nor an exception text, nor a debug log of requests, urllib3 or http.client ever holds it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, quote_plus, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from airflow_provider_twexport.clients.errors import (
+    Evidence,
+    FixConnectionError,
+    ResumeReadError,
+    RetryLaterError,
+    ThrottledError,
+    TwexportError,
+    UnexpectedAnswerError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_twexport.clients._retry import Retry
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+BLOCK_BYTES = 256 * 1024
+
+
+class Credential(Protocol):
+    """Signs a request, and takes itself out of texts."""
+
+    def sign(self, target: str) -> str:
+        """Return the request target (path and query) with the credential in it."""
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` without the credential."""
+
+
+class QueryToken:
+    """An access token that travels in the query string.
+
+    :param name: name of the query parameter.
+    :param token: the secret.
+    """
+
+    def __init__(self, name: str, token: str) -> None:
+        self._name = name
+        self._token = token
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"QueryToken({self._name!r}, '***')"
+
+    def sign(self, target: str) -> str:
+        """Return the request target with the token as its last query parameter."""
+        separator = "&" if "?" in target else "?"
+        return f"{target}{separator}{self._name}={quote(self._token, safe='')}"
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with the token replaced, as it is and in its URL-quoted forms."""
+        for form in (self._token, quote(self._token, safe=""), quote_plus(self._token)):
+            text = text.replace(form, "***")
+        return text
+
+
+class Session:
+    """Sends signed requests to one host.
+
+    :param base_url: ``https://`` address of the service; ``http://`` for loopback hosts only.
+    :param credential: what signs the requests.
+    :param explain: turns an answer (its body where that was JSON) into the error that it means, ``None``
+        where it means success.
+    :param retry: how repeatable calls are tried again.
+    :raises FixConnectionError: if ``base_url`` is not an address to send a credential to.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credential: Credential,
+        explain: Callable[[int, Any, Evidence], TwexportError | None],
+        retry: Retry,
+    ) -> None:
+        self.base_url = checked_base_url(base_url)
+        self.retry = retry
+        self._credential = credential
+        self._explain = explain
+        self._requests = requests.Session()
+        self._requests.trust_env = not is_loopback(self.base_url)
+        for scheme in ("http://", "https://"):
+            self._requests.mount(scheme, _SigningAdapter(credential))
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        repeatable: bool = True,
+        seconds: float = READ_SECONDS,
+    ) -> Any:
+        """Return the JSON body of a successful answer.
+
+        :param params: query parameters.
+        :param body: what to send as JSON.
+        :param repeatable: whether the call may be sent again after a passing fault; never for one that buys.
+        :param seconds: how long to wait for the answer.
+        :raises TwexportError: the error that the answer, or its absence, means.
+        """
+
+        def once() -> Any:
+            with self._answer(method, path, params, body, seconds) as response:
+                return self._body(response, Evidence(method, path, response.status_code))
+
+        return self.retry.call(once) if repeatable else once()
+
+    @contextmanager
+    def stream(self, path: str, *, params: Mapping[str, Any], seconds: float) -> Iterator[Iterator[bytes]]:
+        """Open a long answer and hand out its body in blocks, as they arrive; one try.
+
+        :param seconds: how long to wait for each next byte.
+        :raises TwexportError: the error that the answer, or its end, means.
+        """
+        with self._answer("GET", path, params, None, seconds) as response:
+            if not response.ok:
+                self._body(response, Evidence("GET", path, response.status_code))
+            yield _blocks(response, Evidence("GET", path, response.status_code))
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, seconds: float
+    ) -> Iterator[requests.Response]:
+        with _translated(Evidence(method, path)):
+            response = self._requests.request(
+                method,
+                self.base_url + path,
+                params=params,
+                json=body,
+                timeout=(min(CONNECT_SECONDS, seconds), seconds),
+                stream=True,
+                allow_redirects=False,
+            )
+        with response:
+            self._refuse_redirect(response, Evidence(method, path, response.status_code))
+            yield response
+
+    def _refuse_redirect(self, response: requests.Response, evidence: Evidence) -> None:
+        if not response.is_redirect:
+            return
+        host = urlsplit(response.headers["location"]).hostname or "another path"
+        msg = f"The service redirects to {host}, where the credential must not go. Correct the connection's host."
+        raise FixConnectionError(self._credential.redact(msg), evidence)
+
+    def _body(self, response: requests.Response, evidence: Evidence) -> Any:
+        with _translated(evidence):
+            content = response.content
+        try:
+            body = json.loads(self._credential.redact(content.decode()))
+        except ValueError:
+            body = None
+        error = self._explain(response.status_code, body, evidence) or _unreadable(body, evidence)
+        if error is None:
+            return body
+        if isinstance(error, RetryLaterError) and error.retry_after is None:
+            error.retry_after = _retry_after(response)
+        raise error
+
+
+def checked_base_url(url: str) -> str:
+    """Return ``url`` without its trailing slash.
+
+    :raises FixConnectionError: if it is not ``https://``, nor ``http://`` on a loopback host, or holds more
+        than scheme, host, port and path.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise FixConnectionError("The connection's host is not a web address. Give it as https://HOST.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise FixConnectionError(
+            "The connection's host holds credentials or a query. Give https://HOST only, and the token as password."
+        )
+    if parts.scheme == "http" and not is_loopback(url):
+        raise FixConnectionError(
+            f"http://{parts.hostname} would send the credential in clear text. Use https://; "
+            "http:// is for loopback hosts only."
+        )
+    return url.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether ``url`` points at this machine by its name or number alone."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _SigningAdapter(HTTPAdapter):
+    """Hands requests to connections that sign them."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._pools = _signing_pools(credential)
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _signing_pools(credential: Credential) -> dict[str, type[HTTPConnectionPool]]:
+    class Signing:
+        debuglevel = 0  # http.client would print the signed request line
+
+        def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+            super().putrequest(method, credential.sign(url), *args, **kwargs)  # type: ignore[misc]
+
+    class PlainConnection(Signing, HTTPConnection):
+        pass
+
+    class TlsConnection(Signing, HTTPSConnection):
+        pass
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = PlainConnection
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = TlsConnection
+
+    return {"http": PlainPool, "https": TlsPool}
+
+
+@contextmanager
+def _translated(evidence: Evidence) -> Iterator[None]:
+    """Turn what requests and urllib3 raise into our errors; their texts hold addresses and are left behind."""
+    try:
+        yield
+    except (requests.exceptions.SSLError, requests.exceptions.InvalidURL) as error:
+        msg = f"No safe connection to the host ({type(error).__name__}). Check the connection's host and certificates."
+        raise FixConnectionError(msg, evidence) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise RetryLaterError(f"No answer from the service ({type(error).__name__}).", evidence) from None
+
+
+def _blocks(response: requests.Response, evidence: Evidence) -> Iterator[bytes]:
+    raw = response.raw
+    # read(n) would hold back a live stream until n bytes are there
+    blocks = (
+        raw.stream(BLOCK_BYTES, decode_content=True)
+        if raw.chunked
+        else iter(lambda: raw.read1(BLOCK_BYTES, decode_content=True), b"")
+    )
+    try:
+        yield from blocks
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise ResumeReadError(f"The answer broke off ({type(error).__name__}).", evidence) from None
+
+
+def _unreadable(body: Any, evidence: Evidence) -> TwexportError | None:
+    """Return what an answer means that no vendor code explains."""
+    status = evidence.status or 0
+    if status == 429:
+        return ThrottledError("Too many calls.", evidence)
+    if status >= 500:
+        return RetryLaterError("The service is out of order.", evidence)
+    if status >= 400 or body is None:
+        msg = "The service's answer is not its own: is there a proxy, or another service, at the connection's host?"
+        return UnexpectedAnswerError(msg, evidence)
+    return None
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Return the seconds of a Retry-After header; its other form, a date, is not used by these services."""
+    value = response.headers.get("retry-after", "")
+    return float(value) if value.isdigit() else None

@@ -1,0 +1,127 @@
+"""Errors, named by what to do next.
+
+::
+
+    TwexportError
+    ├── FixRequestError          an argument is wrong: change it
+    ├── FixConnectionError       host, token or account link is wrong: change the connection
+    ├── AskForRightsError        the token may not do this: ask its owner for more rights
+    ├── BuyCreditsError          there are no credits for this: top up, or wait for the next billing period
+    ├── FreeQuotaError           the account holds too many of these: delete some
+    ├── MissingError             what was asked for does not exist (any more)
+    ├── OrderAnewError           what was bought can no longer be read: decide whether to buy it again
+    ├── StopOtherReaderError     somebody else reads the same stream: stop one of the two
+    ├── UnexpectedAnswerError    the service said what nobody documented: look at it before going on
+    └── RetryLaterError          a passing fault: the same call may succeed later
+        ├── ThrottledError       too many calls: wait for the next minute
+        └── ResumeReadError      a read broke off: go on from the last cursor
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the service answered, without anything secret.
+
+    :param method: HTTP method of the call.
+    :param path: path of the call, never with its query string.
+    :param status: HTTP status; ``None`` where no answer came.
+    :param code: the vendor's own error code.
+    :param request_id: the vendor's name for the call, for its support.
+    :param details: the vendor's further words.
+    """
+
+    method: str
+    path: str
+    status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    details: str | None = None
+
+    def __str__(self) -> str:
+        """Return one line for a log."""
+        facts = {
+            "HTTP": self.status,
+            "code": self.code,
+            "request": self.request_id,
+            "details": self.details,
+        }
+        known = [f"{name} {value}" for name, value in facts.items() if value is not None]
+        return ", ".join([f"{self.method} {self.path}", *known])
+
+
+class TwexportError(Exception):
+    """The root of all errors of this package.
+
+    :param message: what went wrong and what to do next.
+    :param evidence: what the service answered, where it did.
+    """
+
+    def __init__(self, message: str, evidence: Evidence | None = None) -> None:
+        super().__init__(message, evidence)
+        self.message = message
+        self.evidence = evidence
+
+    def __str__(self) -> str:
+        """Return the message, followed by the evidence in brackets."""
+        return f"{self.message} [{self.evidence}]" if self.evidence else self.message
+
+
+class FixRequestError(TwexportError):
+    """An argument is wrong: change it."""
+
+
+class FixConnectionError(TwexportError):
+    """Host, token or account link is wrong: change the connection."""
+
+
+class AskForRightsError(TwexportError):
+    """The token may not do this: ask its owner for more rights."""
+
+
+class BuyCreditsError(TwexportError):
+    """There are no credits for this: top up, or wait for the next billing period."""
+
+
+class FreeQuotaError(TwexportError):
+    """The account holds too many of these: delete some."""
+
+
+class MissingError(TwexportError):
+    """What was asked for does not exist (any more)."""
+
+
+class OrderAnewError(TwexportError):
+    """What was bought can no longer be read: decide whether to buy it again."""
+
+
+class StopOtherReaderError(TwexportError):
+    """Somebody else reads the same stream: stop one of the two."""
+
+
+class UnexpectedAnswerError(TwexportError):
+    """The service said what nobody documented: look at it before going on."""
+
+
+class RetryLaterError(TwexportError):
+    """A passing fault: the same call may succeed later.
+
+    :param retry_after: seconds that the service asked to wait, where it did.
+    """
+
+    def __init__(
+        self, message: str, evidence: Evidence | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, evidence)
+        self.retry_after = retry_after
+
+
+class ThrottledError(RetryLaterError):
+    """Too many calls: wait for the next minute."""
+
+
+class ResumeReadError(RetryLaterError):
+    """A read broke off: go on from the last cursor."""

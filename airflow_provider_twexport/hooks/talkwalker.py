@@ -1,0 +1,99 @@
+"""A Talkwalker connection becomes a signed client."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_provider_twexport.clients._retry import Retry
+    from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
+
+
+class TalkwalkerHook(BaseHook):
+    """Turns an Airflow connection into a Talkwalker client.
+
+    :param talkwalker_conn_id: connection whose password is the access token; its host, if any, replaces
+        ``https://api.talkwalker.com``, and its extra may hold a default ``project_id``.
+    """
+
+    conn_name_attr = "talkwalker_conn_id"
+    default_conn_name = "talkwalker_default"
+    conn_type = "talkwalker"
+    hook_name = "Talkwalker"
+
+    def __init__(self, talkwalker_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.talkwalker_conn_id = talkwalker_conn_id
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Return the Airflow connection, asked for once."""
+        return self.get_connection(self.talkwalker_conn_id)
+
+    @property
+    def project_id(self) -> str | None:
+        """Return the project that the connection names as its default."""
+        return self.connection.extra_dejson.get("project_id") or None
+
+    def get_conn(self) -> TalkwalkerClient:
+        """Return a client that signs its calls with the connection's token.
+
+        :raises FixConnectionError: if the connection has no token, or no address to send it to.
+        """
+        token = self.connection.password or ""
+        # Airflow masks the token as it is, but not the way it looks in a URL
+        for form in {quote(token, safe=""), quote_plus(token)} - {token, ""}:
+            mask_secret(form)
+        return client_for(self.connection)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Tell whether the token works, and for what; makes free calls only and never raises."""
+        from airflow_provider_twexport.clients._retry import Retry
+        from airflow_provider_twexport.clients.errors import TwexportError
+
+        try:
+            return True, _capabilities(client_for(self.connection, Retry(attempts=1, throttled_for=0)))
+        except TwexportError as error:
+            return False, str(error)
+        except Exception as error:
+            # the text goes to a browser; what an unforeseen error says may hold anything
+            return False, f"The test failed unexpectedly ({type(error).__name__}); see the server's log."
+
+
+def client_for(connection: Connection, retry: Retry | None = None) -> TalkwalkerClient:
+    """Return a client for a connection that is at hand.
+
+    :param retry: how repeatable calls are tried again.
+    """
+    from airflow_provider_twexport.clients.talkwalker import DEFAULT_HOST, TalkwalkerClient
+
+    host = connection.host or DEFAULT_HOST
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+    if connection.port:
+        host = f"{host.rstrip('/')}:{connection.port}"
+    return TalkwalkerClient(connection.password or "", host, retry)
+
+
+def _capabilities(client: TalkwalkerClient) -> str:
+    from airflow_provider_twexport.clients.errors import AskForRightsError
+
+    projects = client.list_projects()
+    accounts = sorted({project.account_name for project in projects if project.account_name})
+    names = ", ".join(f"{project.name} ({project.id})" for project in projects[:10])
+    credit = client.get_credits()
+    try:
+        client.list_collectors()
+        rights = "read and write"
+    except AskForRightsError:
+        rights = "read only: it cannot create exports"
+    return (
+        f"Connected to {', '.join(accounts) or 'Talkwalker'}. Rights: {rights}. "
+        f"Credits left: {credit.remaining:,}. Projects ({len(projects)}): {names or 'none'}."
+    )

@@ -1,0 +1,28 @@
+"""Buttons in the Airflow UI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
+
+
+class TalkwalkerExportLink(BaseOperatorLink):
+    """Leads to the export task at Talkwalker.
+
+    The operator pushes the address as soon as the export exists: Airflow itself asks for a link only when the
+    task has ended, and its UI reads nothing but this XCom.
+    """
+
+    name = "Talkwalker export"
+    xcom_key = "talkwalker_export_url"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address that the operator pushed."""
+        from airflow.providers.common.compat.sdk import XCom
+
+        return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""

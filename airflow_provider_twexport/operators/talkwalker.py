@@ -1,0 +1,348 @@
+"""Start one thing at Talkwalker and return its id."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_twexport.hooks.failing import fail_without_retry
+from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.links import TalkwalkerExportLink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    import pendulum
+    from airflow.sdk import Context
+
+    from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask, TalkwalkerClient
+
+
+class TalkwalkerOrderOperator(BaseOperator):
+    """Base of the operators that are told what to export.
+
+    :param collector_id: the collector that the results go to.
+    :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
+    :param stop: last moment of the window, exclusive.
+    :param project_id: export from this project; ``None`` for the connection's, ``""`` for none.
+    :param stream_id: export from this stream; excludes ``project_id``.
+    :param query: Talkwalker query; required where there is neither project nor stream.
+    :param topics: topic ids of the project; a list, or a text with commas.
+    :param limit: results at most, 1 to 1,000,000; each costs a credit.
+    :param partition_length: how long the window of a run is that has nothing but a partition date.
+    :param talkwalker_conn_id: Airflow connection.
+    """
+
+    template_fields: Sequence[str] = (
+        "collector_id",
+        "start",
+        "stop",
+        "project_id",
+        "stream_id",
+        "query",
+        "topics",
+        "limit",
+        "talkwalker_conn_id",
+    )
+    ui_color = "#e8f4fa"
+
+    def __init__(
+        self,
+        *,
+        collector_id: str | None = None,
+        start: str | datetime | None = None,
+        stop: str | datetime | None = None,
+        project_id: str | None = None,
+        stream_id: str | None = None,
+        query: str | None = None,
+        topics: Sequence[str] | str | None = None,
+        limit: int | str | None = 1_000_000,
+        partition_length: timedelta | None = None,
+        talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.collector_id = collector_id
+        self.start = start
+        self.stop = stop
+        self.project_id = project_id
+        self.stream_id = stream_id
+        self.query = query
+        self.topics = topics
+        self.limit = limit
+        self.partition_length = partition_length
+        self.talkwalker_conn_id = talkwalker_conn_id
+
+    def _order(self, context: Context, hook: TalkwalkerHook) -> ExportOrder:
+        from airflow_provider_twexport.clients.talkwalker import MAX_LIMIT, ExportOrder
+        from airflow_provider_twexport.planning.windows import export_window
+
+        project_id = self.project_id
+        if project_id is None and not self.stream_id:
+            project_id = hook.project_id
+        topics = self.topics.split(",") if isinstance(self.topics, str) else self.topics or ()
+        limit = _whole_number("limit", self.limit)
+        return ExportOrder(
+            window=export_window(context, self.start, self.stop, self.partition_length),
+            project_id=project_id or None,
+            stream_id=self.stream_id or None,
+            query=(self.query or "").strip() or None,
+            topics=tuple(topic.strip() for topic in topics if topic.strip()),
+            limit=MAX_LIMIT if limit is None else limit,
+        )
+
+
+class TalkwalkerCreateCollectorOperator(TalkwalkerOrderOperator):
+    """Create the collector that an export writes into, unless it is there already, and return its id.
+
+    What to export is said as for :class:`TalkwalkerOrderOperator`. With no ``collector_id`` it gives the collector
+    its id, so that the same order finds the same collector from every DAG, run and retry.
+    """
+
+    def execute(self, context: Context) -> str:
+        """Return the collector's id."""
+        from airflow_provider_twexport.clients.errors import MissingError
+        from airflow_provider_twexport.planning import fingerprint
+
+        with fail_without_retry():
+            hook = TalkwalkerHook(self.talkwalker_conn_id)
+            collector_id = self.collector_id or fingerprint.collector_id(self._order(context, hook))
+            client = hook.get_conn()
+            try:
+                client.get_collector(collector_id)
+                self.log.info("Collector %s exists already.", collector_id)
+            except MissingError:
+                client.put_collector(collector_id)
+                self.log.info("Created collector %s.", collector_id)
+        return collector_id
+
+
+class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
+    """Order an export into a collector, once: one that is there already is adopted, whoever started it.
+
+    What to export is said as for :class:`TalkwalkerOrderOperator`. Returns ``{"export_id", "collector_id",
+    "start", "stop", "limit", "adopted"}``.
+
+    :param collector_id: the collector that the results go to.
+    :param if_exists: what to do if an export into this collector exists: ``adopt`` it, ``fail``, or ``recreate``,
+        which empties the collector and pays again each time the task is run or cleared, but not on retries.
+    :param max_credits: credits that this export may cost at most; lowers ``limit``.
+    :param min_credits_left: credits that must be left on the account if the export uses its whole ``limit``.
+    :param object_storage_path: where this window lands; an error about results that the service has forgotten
+        tells what is there.
+    :param object_storage_conn_id: Airflow connection of that place.
+    :param cancel_on_kill: abort the export if the task is killed right after ordering it.
+    """
+
+    template_fields: Sequence[str] = (
+        *TalkwalkerOrderOperator.template_fields,
+        "if_exists",
+        "max_credits",
+        "min_credits_left",
+        "object_storage_path",
+        "object_storage_conn_id",
+    )
+    operator_extra_links = (TalkwalkerExportLink(),)
+
+    def __init__(
+        self,
+        *,
+        collector_id: str,
+        if_exists: Literal["adopt", "fail", "recreate"] = "adopt",
+        max_credits: int | str | None = None,
+        min_credits_left: int | str | None = None,
+        object_storage_path: str | None = None,
+        object_storage_conn_id: str | None = None,
+        cancel_on_kill: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(collector_id=collector_id, **kwargs)
+        self.if_exists = if_exists
+        self.max_credits = max_credits
+        self.min_credits_left = min_credits_left
+        self.object_storage_path = object_storage_path
+        self.object_storage_conn_id = object_storage_conn_id
+        self.cancel_on_kill = cancel_on_kill
+        self._kill_client: TalkwalkerClient | None = None
+        self._bought_export_id: str | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return what was ordered, and whether it was there before."""
+        from airflow_provider_twexport.clients.errors import OrderAnewError
+        from airflow_provider_twexport.planning.purchase import buy_once
+
+        with fail_without_retry():
+            hook = TalkwalkerHook(self.talkwalker_conn_id)
+            client = hook.get_conn()
+            self._kill_client = hook.get_conn()
+            order = self._order(context, hook)
+            affordable = self._within_max_credits(order)
+            try:
+                purchase = buy_once(
+                    client,
+                    affordable,
+                    self.collector_id or "",
+                    if_exists=self.if_exists,
+                    ordered_since=self._ordered_since(context),
+                    before_buying=lambda: self._check_balance(client, affordable.limit),
+                )
+            except OrderAnewError as error:
+                raise OrderAnewError(f"{error.message} {self._landed()}", error.evidence) from None
+        if purchase.adopted:
+            self._tell_adoption(order, purchase.task)
+        else:
+            self._bought_export_id = purchase.task.id
+            self.log.info(
+                "Ordered export %s of %s, at most %d results.",
+                purchase.task.id,
+                order.window,
+                affordable.limit,
+            )
+        context["ti"].xcom_push(
+            key=TalkwalkerExportLink.xcom_key,
+            value=f"{client.base_url}/api/v3/tasks/export/{purchase.task.id}",
+        )
+        return {
+            "export_id": purchase.task.id,
+            "collector_id": self.collector_id,
+            "start": order.window.start.to_iso8601_string(),
+            "stop": order.window.stop.to_iso8601_string(),
+            "limit": affordable.limit,
+            "adopted": purchase.adopted,
+        }
+
+    def on_kill(self) -> None:
+        """Abort what was just bought; with nothing but what is at hand, because Airflow leaves 5 seconds."""
+        if self.cancel_on_kill and self._kill_client and self._bought_export_id:
+            self._kill_client.abort_when_killed(self._bought_export_id)
+
+    def _within_max_credits(self, order: ExportOrder) -> ExportOrder:
+        most = _whole_number("max_credits", self.max_credits)
+        return order if most is None else replace(order, limit=min(order.limit, most))
+
+    def _check_balance(self, client: TalkwalkerClient, limit: int) -> None:
+        from airflow_provider_twexport.clients.errors import BuyCreditsError
+
+        floor = _whole_number("min_credits_left", self.min_credits_left)
+        if floor is None:
+            return
+        remaining = client.get_credits().remaining
+        if remaining - limit < floor:
+            raise BuyCreditsError(
+                f"The export may cost {limit:,} credits, {remaining:,} are left, and min_credits_left={floor:,} must "
+                "stay. Nothing was bought. Lower limit or max_credits, or top up."
+            )
+
+    def _ordered_since(self, context: Context) -> pendulum.DateTime | None:
+        """Return when this order was placed, or ``None`` on its first try."""
+        import pendulum
+
+        ti = context["ti"]
+        # a clear raises max_tries, a retry does not
+        first_try = ti.max_tries - (self.retries or 0) + 1
+        ordered_at = context["dag_run"].start_date
+        if ti.try_number <= first_try or ordered_at is None:
+            return None
+        # the service's clock may be behind ours
+        return pendulum.instance(ordered_at).subtract(minutes=5)
+
+    def _tell_adoption(self, order: ExportOrder, task: ExportTask) -> None:
+        from airflow_provider_twexport.planning.fingerprint import collector_id
+
+        self.log.info("Export %s is there already (%s): adopted, nothing bought.", task.id, task.raw_status)
+        if self.collector_id != collector_id(order):
+            self.log.warning(
+                "Collector %s is not named by what it holds, so nobody can tell whether export %s covers %s.",
+                self.collector_id,
+                task.id,
+                order.window,
+            )
+
+    def _landed(self) -> str:
+        if not self.object_storage_path:
+            return (
+                "What was landed of them is told by _manifest.json in the object_storage_path of this window."
+            )
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.storage import manifest
+
+        path = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
+        try:
+            landed = manifest.read(path)
+        except Exception as error:
+            return f"Nothing that can be read was landed at {path} ({error})."
+        return f"Landed at {path}: {landed.results:,} results, {'complete' if landed.complete else 'incomplete'}."
+
+
+class TalkwalkerAbortExportOperator(BaseOperator):
+    """Abort an export and return its id; what it has exported stays charged and in the collector.
+
+    :param export_id: the export.
+    :param talkwalker_conn_id: Airflow connection.
+    """
+
+    template_fields: Sequence[str] = ("export_id", "talkwalker_conn_id")
+    ui_color = "#fae8e8"
+
+    def __init__(
+        self, *, export_id: str, talkwalker_conn_id: str = TalkwalkerHook.default_conn_name, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.export_id = export_id
+        self.talkwalker_conn_id = talkwalker_conn_id
+
+    def execute(self, context: Context) -> str:
+        """Abort the export unless it has ended, and return its id."""
+        with fail_without_retry():
+            client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
+            task = client.get_export(self.export_id)
+            if task.is_unfinished:
+                client.abort_export(self.export_id)
+        self.log.info("Export %s: %s before, nothing runs any more.", self.export_id, task.raw_status)
+        return self.export_id
+
+
+class TalkwalkerDeleteCollectorOperator(BaseOperator):
+    """Delete a collector, with all results that it still holds, and return its id; fine if it is gone already.
+
+    :param collector_id: the collector.
+    :param talkwalker_conn_id: Airflow connection.
+    """
+
+    template_fields: Sequence[str] = ("collector_id", "talkwalker_conn_id")
+    ui_color = "#fae8e8"
+
+    def __init__(
+        self, *, collector_id: str, talkwalker_conn_id: str = TalkwalkerHook.default_conn_name, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.collector_id = collector_id
+        self.talkwalker_conn_id = talkwalker_conn_id
+
+    def execute(self, context: Context) -> str:
+        """Delete the collector and return its id."""
+        from airflow_provider_twexport.clients.errors import MissingError
+
+        with fail_without_retry():
+            client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
+            try:
+                client.delete_collector(self.collector_id)
+            except MissingError:
+                self.log.info("Collector %s was gone already.", self.collector_id)
+        return self.collector_id
+
+
+def _whole_number(name: str, value: int | str | None) -> int | None:
+    """Return the number that an argument, perhaps a rendered template, stands for."""
+    from airflow_provider_twexport.clients.errors import FixRequestError
+
+    if value is None or value in ("", "None"):
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise FixRequestError(f"{name}={value!r} is no whole number.") from None

@@ -1,0 +1,1 @@
+"""The Talkwalker API as its documents and its captured traffic say."""

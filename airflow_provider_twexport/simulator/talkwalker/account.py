@@ -1,0 +1,67 @@
+"""The account behind the demo tokens: everything the stand-in remembers."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twexport.simulator.talkwalker.collectors import Collectors
+from airflow_provider_twexport.simulator.talkwalker.corpus import Corpus
+from airflow_provider_twexport.simulator.talkwalker.credits import Credits
+from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
+from airflow_provider_twexport.simulator.talkwalker.exports import Exports
+from airflow_provider_twexport.simulator.talkwalker.mixing import number
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.simulator.clock import Clock
+    from airflow_provider_twexport.simulator.talkwalker.documents import Documents
+    from airflow_provider_twexport.simulator.talkwalker.settings import Settings
+
+DAY_SECONDS = 86_400
+MINUTE = 60
+BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Account:
+    """Collectors, exports and credits, moved on by the clock whenever somebody looks."""
+
+    def __init__(self, clock: Clock, seed: int, settings: Settings, documents: Documents) -> None:
+        self.clock = clock
+        self.settings = settings
+        self.corpus = Corpus(seed)
+        self.credits = Credits(settings.credits)
+        self.collectors = Collectors(seed)
+        self.exports = Exports(seed, self.corpus, documents)
+        self._reads: deque[float] = deque()
+        self._chance = random.Random(number(seed, "ids"))
+
+    def advance(self) -> None:
+        """Catch up with the clock."""
+        now = self.clock.now()
+        self.exports.advance(now, self.settings, self.collectors, self.credits)
+        self.collectors.expire(now - self.settings.retention_days * DAY_SECONDS)
+
+    def change(self, changes: dict[str, Any]) -> None:
+        """Go on under other settings; naming `credits` fills them up."""
+        self.advance()
+        self.settings = self.settings.changed(changes)
+        if "credits" in changes:
+            self.credits.refill(self.settings.credits)
+
+    def admit_read(self) -> None:
+        """Allow so many reads of results in a sliding minute; error 8 for the next one."""
+        allowed, now = self.settings.reads_per_minute, self.clock.now()
+        while self._reads and self._reads[0] <= now - MINUTE:
+            self._reads.popleft()
+        if allowed is not None and len(self._reads) >= allowed:
+            raise TalkwalkerError(8)
+        self._reads.append(now)
+
+    def new_id(self) -> str:
+        """Make an id for a request or connection: `#`, six digits of time, six of chance, `#`."""
+        seconds, digits = int(self.clock.now()), ""
+        while seconds:
+            seconds, digit = divmod(seconds, 36)
+            digits = BASE36[digit] + digits
+        return f"#{digits}{''.join(self._chance.choices(BASE36, k=6))}#"

@@ -1,0 +1,108 @@
+"""The directory that a landing lives in, on any fsspec filesystem."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from airflow_provider_twexport.storage import whole_file
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from airflow_provider_twexport.storage.whole_file import WholeFile
+
+
+class StoragePath(Protocol):
+    """What is used of a path: ``upath.UPath`` and Airflow's ``ObjectStoragePath`` both have it."""
+
+    @property
+    def fs(self) -> Any:
+        """The fsspec filesystem."""
+
+    @property
+    def path(self) -> str:
+        """The path in that filesystem's own spelling."""
+
+
+class Directory:
+    """Files by name in one directory; they appear whole or not at all.
+
+    The filesystem is used directly: each call through Airflow's path object is slow.
+
+    :param path: the directory, as a path object or as anything that ``upath.UPath`` understands.
+    """
+
+    def __init__(self, path: StoragePath | str | os.PathLike[str]) -> None:
+        place = as_storage_path(path)
+        self._fs = place.fs
+        self._root = os.path.abspath(place.path) if whole_file.is_local(place.fs) else place.path.rstrip("/")
+
+    def __str__(self) -> str:
+        """Return the address, for messages."""
+        return str(self._fs.unstrip_protocol(self._root))
+
+    def create(self, name: str) -> WholeFile:
+        """Begin a file; it is not visible before its ``commit``."""
+        return whole_file.create(self._fs, self._at(name))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file at once, in place of one of the same name."""
+        if not whole_file.is_local(self._fs):
+            self._fs.pipe_file(self._at(name), data)
+            return
+        file = self.create(name)
+        try:
+            file.write(data)
+            file.commit()
+        except BaseException:
+            file.discard()
+            raise
+
+    def read(self, name: str) -> bytes | None:
+        """Return a small file's bytes; ``None`` where there is no such file."""
+        self._forget_listing()
+        try:
+            return bytes(self._fs.cat_file(self._at(name)))
+        except FileNotFoundError:
+            return None
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading in blocks.
+
+        :raises FileNotFoundError: there is no such file.
+        """
+        self._forget_listing()
+        file: BinaryIO = self._fs.open(self._at(name), "rb", block_size=whole_file.UPLOAD_BLOCK)
+        return file
+
+    def names(self) -> list[str]:
+        """Return the names of all files."""
+        self._forget_listing()
+        try:
+            paths = self._fs.ls(self._root, detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(self._at(name))
+
+    def _forget_listing(self) -> None:
+        # s3fs answers even "does it exist" from a listing it once made, which other tries have outdated.
+        self._fs.invalidate_cache(self._root)
+
+    def _at(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+
+def as_storage_path(path: StoragePath | str | os.PathLike[str]) -> StoragePath:
+    """Return a path object as it is, anything else as a ``upath.UPath``."""
+    if hasattr(path, "fs"):
+        return cast("StoragePath", path)
+    from upath import UPath
+
+    return UPath(path)

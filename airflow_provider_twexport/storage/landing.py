@@ -1,0 +1,251 @@
+"""Batches become parts, and parts a manifest: exactly once, through crashes at any moment, in constant memory.
+
+What survives a crash is the last checkpoint: parts that are whole, and the offset after them. A retry goes on from
+there and writes the next part number again, whatever a dead try left under that name. Records that the service
+delivers again are known by their digests, which a retry rebuilds from the parts, checking them on the way.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_twexport import __version__
+from airflow_provider_twexport.clients.errors import FixRequestError, TwexportError
+from airflow_provider_twexport.storage import earlier_tries, formats, part_check
+from airflow_provider_twexport.storage.directory import Directory
+from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest
+from airflow_provider_twexport.storage.part_writer import PartWriter
+from airflow_provider_twexport.storage.seen_records import SeenRecords
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from airflow_provider_twexport.clients.batch import Batch
+    from airflow_provider_twexport.storage.directory import StoragePath
+    from airflow_provider_twexport.storage.formats import FileFormat
+
+log = logging.getLogger(__name__)
+
+MAX_PART_BYTES = 64 * 1024 * 1024
+
+
+class ReopenLandingError(TwexportError):
+    """This landing has ended: open it again to go on from its last checkpoint."""
+
+
+class Landing:
+    """The results of one export on their way into one directory; made by :meth:`open`."""
+
+    def __init__(
+        self, directory: Directory, file_format: FileFormat, max_part_bytes: int, begun: Manifest
+    ) -> None:
+        self._directory = directory
+        self._format = file_format
+        self._max_part_bytes = max_part_bytes
+        self._landed = begun
+        self._seen = SeenRecords()
+        self._part: PartWriter | None = None
+        self._ended = begun.complete
+
+    @classmethod
+    def open(
+        cls,
+        directory: StoragePath | str | os.PathLike[str],
+        *,
+        source: Mapping[str, Any],
+        file_format: str = "jsonl.gz",
+        max_part_bytes: int = MAX_PART_BYTES,
+    ) -> Self:
+        """Begin a landing, go on with one that broke off, or find that it is done.
+
+        A landing of an earlier export of the same collector is removed first.
+
+        :param directory: holds this landing and no other.
+        :param source: goes into the manifest as it is; its ``collector_id`` says whose landing this is, its
+            ``export_id`` which order of the same results.
+        :param file_format: one of :data:`formats.FORMATS`.
+        :param max_part_bytes: a part ends at the first cursor after so many bytes as written.
+        :raises earlier_tries.ChooseDirectoryError: another collector was landed there.
+        :raises formats.ChooseFileFormatError: no such file format.
+        :raises FixRequestError: the source has no ``collector_id``.
+        """
+        if not source.get("collector_id"):
+            msg = "A landing's source needs a collector_id: it tells whose results the directory holds."
+            raise FixRequestError(msg)
+        place, form = Directory(directory), formats.by_name(file_format)
+        afresh = _nothing_yet(json.loads(json.dumps(source)), file_format)
+        found = earlier_tries.find(place, afresh.source)
+        landing = cls(place, form, max_part_bytes, found or afresh)
+        if found and found.complete:
+            earlier_tries.tidy(place, found)
+        elif found and (problem := landing._cannot_go_on(file_format)):
+            log.warning("%s: landing again from the start, because %s", place, problem)
+            earlier_tries.clear(place)
+            landing = cls(place, form, max_part_bytes, afresh)
+        elif found:
+            landing._landed = replace(found, source=afresh.source, complete=False)
+        return landing
+
+    @property
+    def committed(self) -> Manifest | None:
+        """The manifest, if everything is here already and there is nothing to read."""
+        return self._landed if self._landed.complete else None
+
+    @property
+    def offset(self) -> str | None:
+        """The last cursor written, from which the read goes on; ``None``: from the start."""
+        return self._landed.final_offset
+
+    @property
+    def results(self) -> int:
+        """How many results this landing holds, those of the open part included."""
+        return self._landed.results + (self._part.results if self._part else 0)
+
+    def write(self, batch: Batch) -> None:
+        """Land the records of a batch that were not landed before.
+
+        :raises ReopenLandingError: it was committed or discarded.
+        """
+        self._check_open()
+        try:
+            self._take(batch)
+        except BaseException:
+            self.discard()
+            raise
+
+    def commit(
+        self,
+        *,
+        exported: int | None = None,
+        truncated: bool = False,
+        estimated_total: int | None = None,
+        status: str | None = None,
+        complete: bool = True,
+    ) -> Manifest:
+        """End the last part, write the manifest, and remove what dead tries left behind.
+
+        :param exported: how many results the service says there are.
+        :param truncated: the export ended at its limit.
+        :param estimated_total: how many results match, by the service's estimate.
+        :param status: the export's last state; joins the manifest's ``source``.
+        :param complete: ``False`` if results are missing: a later landing goes on from here.
+        :raises ReopenLandingError: it was committed or discarded.
+        """
+        self._check_open()
+        try:
+            self._end_part()
+            self._landed = replace(
+                self._landed,
+                source=self._landed.source | ({} if status is None else {"status": status}),
+                exported=exported,
+                truncated=truncated,
+                estimated_total=estimated_total,
+            )
+            self._save(MANIFEST, complete=complete)
+        finally:
+            self.discard()
+        earlier_tries.tidy(self._directory, self._landed)
+        return self._landed
+
+    def discard(self) -> None:
+        """Drop the open part and end this landing; the last checkpoint stays for the next one."""
+        part, self._part, self._ended = self._part, None, True
+        if part is None:
+            return
+        try:
+            part.discard()
+        except Exception:
+            # Whatever made the caller discard is the error to see.
+            log.warning("%s: the open part could not be removed", self._directory, exc_info=True)
+
+    def __enter__(self) -> Self:
+        """Return the landing."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Discard what was not committed."""
+        self.discard()
+
+    def _check_open(self) -> None:
+        if self._ended:
+            msg = f"The landing in {self._directory} has ended: open it again to go on from its last checkpoint."
+            raise ReopenLandingError(msg)
+
+    def _take(self, batch: Batch) -> None:
+        new = self._seen.add(batch.records)
+        if new:
+            self._part = self._part or self._next_part()
+            self._part.write(new)
+        self._landed = replace(
+            self._landed,
+            duplicates_dropped=self._landed.duplicates_dropped + len(batch.records) - len(new),
+            foreign_dropped=self._landed.foreign_dropped + batch.foreign,
+            final_offset=self.offset if batch.cursor is None else batch.cursor,
+        )
+        # Only here does an offset belong to the end of a part.
+        if batch.cursor is not None and self._part and self._part.bytes >= self._max_part_bytes:
+            self._end_part()
+            self._save(CHECKPOINT, complete=False)
+
+    def _next_part(self) -> PartWriter:
+        name = f"part-{len(self._landed.parts):05}.{self._format.name}"
+        return PartWriter(self._directory, name, self._format, self.offset)
+
+    def _end_part(self) -> None:
+        if self._part is None:
+            return
+        part = self._part.commit(self.offset)
+        self._part = None
+        self._landed = replace(
+            self._landed,
+            parts=(*self._landed.parts, part),
+            results=self._landed.results + part.results,
+            bytes=self._landed.bytes + part.bytes,
+        )
+        log.info("%s/%s: %d results, %d bytes", self._directory, part.name, part.results, part.bytes)
+
+    def _save(self, name: str, *, complete: bool) -> None:
+        landed = replace(self._landed, complete=complete, created_at=_now(), provider_version=__version__)
+        self._directory.write(name, landed.to_json().encode())
+        self._landed = landed
+
+    def _cannot_go_on(self, file_format: str) -> str | None:
+        """Rebuild the digests from the parts, and say what keeps this landing from going on."""
+        if self._landed.file_format != file_format:
+            return f"it began as {self._landed.file_format} and should now be {file_format}"
+        problems = (
+            part_check.problem(self._directory, part, self._format, self._seen.add)
+            for part in self._landed.parts
+        )
+        return next(filter(None, problems), None)
+
+
+def _nothing_yet(source: dict[str, Any], file_format: str) -> Manifest:
+    return Manifest(
+        complete=False,
+        source=source,
+        file_format=file_format,
+        results=0,
+        exported=None,
+        truncated=False,
+        estimated_total=None,
+        bytes=0,
+        duplicates_dropped=0,
+        foreign_dropped=0,
+        parts=(),
+        final_offset=None,
+        created_at=_now(),
+        provider_version=__version__,
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

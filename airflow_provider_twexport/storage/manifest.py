@@ -1,0 +1,165 @@
+"""The manifest: what was landed, from where, and how to trust it.
+
+``_manifest.json`` is written last and is the commit: a reader that takes only the parts it lists sees each result
+once. ``_checkpoint.json`` has the same schema and says how far an unfinished landing has come.
+
+Schema, version 1 (readers ignore keys they do not know; a version that they do not know is an error)::
+
+    schema_version      1
+    complete            true: everything that was exported is here; false: a later landing may go on
+    source              where it comes from: system, collector_id, export_id, window, fingerprint, status, ...
+    file_format         "jsonl", "jsonl.gz"
+    results             how many results the parts hold
+    exported            how many the service said there are; null: it did not say
+    truncated           true: the export ended at its limit, more results match
+    estimated_total     how many match, by the service's estimate; null: it did not say
+    bytes               size of all parts, as written
+    duplicates_dropped  how many records were delivered again, byte for byte, and left out
+    foreign_dropped     how many results of other exports were left out
+    parts               in order: name, results, bytes, sha256 (of the file as written), first_offset (the cursor
+                        before its first record; null: the start), last_offset (the cursor after its last)
+    final_offset        the cursor from which a read goes on; null: none was seen
+    created_at          when this file was written: ISO 8601, UTC
+    provider_version    which version wrote it
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twexport.clients.errors import MissingError, TwexportError
+from airflow_provider_twexport.storage.directory import Directory, as_storage_path
+
+if TYPE_CHECKING:
+    import builtins
+    import os
+    from collections.abc import Sequence
+
+    from airflow_provider_twexport.storage.directory import StoragePath
+
+MANIFEST = "_manifest.json"
+CHECKPOINT = "_checkpoint.json"
+SCHEMA_VERSION = 1
+
+
+class LandFirstError(MissingError):
+    """There is no manifest here: nothing was landed yet, or somewhere else."""
+
+
+class RepairManifestError(TwexportError):
+    """A manifest or checkpoint is not as it was written: restore it, or remove it and land again."""
+
+
+class UpgradeProviderError(TwexportError):
+    """A later version of this package wrote this: upgrade to read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of results; the module's docstring says what each field means."""
+
+    name: str
+    results: int
+    bytes: int
+    sha256: str
+    first_offset: str | None
+    last_offset: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What was landed; the module's docstring says what each field means."""
+
+    schema_version: int = SCHEMA_VERSION
+    complete: bool
+    source: dict[str, Any]
+    file_format: str
+    results: int
+    exported: int | None
+    truncated: bool
+    estimated_total: int | None
+    bytes: int
+    duplicates_dropped: int
+    foreign_dropped: int
+    parts: tuple[Part, ...]
+    final_offset: str | None
+    created_at: str
+    provider_version: str
+
+    @classmethod
+    def from_json(cls, text: str | builtins.bytes, name: str = MANIFEST) -> Manifest:
+        """Return the manifest that a JSON document holds.
+
+        :param text: the document.
+        :param name: what errors call it.
+        :raises UpgradeProviderError: its schema is newer than this package.
+        :raises RepairManifestError: it is malformed, or something is missing.
+        """
+        import msgspec
+
+        try:
+            version = msgspec.json.decode(text, type=_Versioned).schema_version
+            if version <= SCHEMA_VERSION:
+                return msgspec.json.decode(text, type=cls)
+        except msgspec.MsgspecError as error:
+            msg = f"{name} cannot be read: {error}. Restore it, or remove it and land again."
+            raise RepairManifestError(msg) from error
+        msg = (
+            f"{name} has schema version {version}, this package knows {SCHEMA_VERSION}: "
+            "upgrade airflow-provider-twexport to read it."
+        )
+        raise UpgradeProviderError(msg)
+
+    def to_json(self) -> str:
+        """Return the manifest as an indented JSON document."""
+        import msgspec
+
+        return msgspec.json.format(msgspec.json.encode(self), indent=2).decode() + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Versioned:
+    schema_version: int
+
+
+def read(path: StoragePath | str | os.PathLike[str]) -> Manifest:
+    """Return the manifest of a landing.
+
+    :param path: the directory, or the ``_manifest.json`` in it.
+    :raises LandFirstError: there is none.
+    :raises UpgradeProviderError: a later version of this package wrote it.
+    :raises RepairManifestError: it is malformed.
+    """
+    directory = _directory_of(path)
+    found = load(directory, MANIFEST)
+    if found is None:
+        msg = f"{directory} holds no {MANIFEST}: nothing was landed there yet."
+        raise LandFirstError(msg)
+    return found
+
+
+def verify(path: StoragePath | str | os.PathLike[str]) -> Sequence[str]:
+    """Read all parts of a landing back and return what is wrong with them, one sentence each.
+
+    :param path: the directory, or the ``_manifest.json`` in it.
+    :returns: nothing, if each part is there with the size, the sha256 and the number of results it should have.
+    :raises LandFirstError: there is no manifest.
+    """
+    from airflow_provider_twexport.storage import formats, part_check
+
+    directory, landed = _directory_of(path), read(path)
+    file_format = formats.by_name(landed.file_format)
+    found = (part_check.problem(directory, part, file_format) for part in landed.parts)
+    return [problem for problem in found if problem]
+
+
+def load(directory: Directory, name: str) -> Manifest | None:
+    """Return the manifest or checkpoint of a directory; ``None`` where there is none."""
+    text = directory.read(name)
+    return None if text is None else Manifest.from_json(text, f"{directory}/{name}")
+
+
+def _directory_of(path: StoragePath | str | os.PathLike[str]) -> Directory:
+    place: Any = as_storage_path(path)
+    return Directory(place.parent if place.name == MANIFEST else place)

@@ -1,0 +1,109 @@
+"""A file that becomes visible whole or not at all: locally by renaming, elsewhere by completing the upload."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+UPLOAD_BLOCK = 8 * 1024 * 1024
+
+
+class WholeFile(Protocol):
+    """Bytes on their way to a name: nobody sees them before ``commit``, and never after ``discard``."""
+
+    def write(self, data: bytes | bytearray, /) -> object:
+        """Add bytes at the end."""
+
+    def commit(self) -> None:
+        """Make the file visible, in place of one of the same name."""
+
+    def discard(self) -> None:
+        """Forget what was written; the name stays as it was."""
+
+
+class LocalFile:
+    """A temporary file next to its target, synced to disk and then renamed over it.
+
+    :param path: the target.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._target = Path(path)
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        # The random part keeps two tries that overlap out of each other's bytes.
+        self._temporary = self._target.with_name(f".{self._target.name}.{secrets.token_hex(4)}.tmp")
+        self._file = self._temporary.open("xb", buffering=0)
+
+    def write(self, data: bytes | bytearray, /) -> None:
+        """Add bytes at the end."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def commit(self) -> None:
+        """Sync the bytes, rename, then sync the name: a power cut leaves the old file or the new one."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+        os.replace(self._temporary, self._target)
+        _sync_directory(self._target.parent)
+
+    def discard(self) -> None:
+        """Remove the temporary file."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+class UploadedFile:
+    """An fsspec upload in blocks, completed only on ``commit``.
+
+    :param fs: the filesystem.
+    :param path: the target in that filesystem's own spelling.
+    """
+
+    def __init__(self, fs: Any, path: str) -> None:
+        self._file = fs.open(path, "wb", block_size=UPLOAD_BLOCK, autocommit=False)
+
+    def write(self, data: bytes | bytearray, /) -> None:
+        """Add bytes at the end."""
+        self._file.write(data)
+
+    def commit(self) -> None:
+        """Send the last block and complete the upload."""
+        self._file.close()
+        self._file.commit()
+
+    def discard(self) -> None:
+        """Abort the upload."""
+        try:
+            self._file.discard()
+        finally:
+            # An open fsspec file closes itself when collected, and closing begins another upload.
+            with suppress(AttributeError):
+                self._file.closed = True
+
+
+def create(fs: Any, path: str) -> WholeFile:
+    """Begin a file that becomes visible whole or not at all.
+
+    :param fs: an fsspec filesystem.
+    :param path: the target in that filesystem's own spelling.
+    """
+    return LocalFile(path) if is_local(fs) else UploadedFile(fs, path)
+
+
+def is_local(fs: Any) -> bool:
+    """Tell whether the filesystem is this machine's own."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(fs, LocalFileSystem)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

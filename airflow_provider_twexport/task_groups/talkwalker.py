@@ -1,0 +1,136 @@
+"""The whole Talkwalker pipeline in one call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import TaskGroup
+
+from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.operators.talkwalker import (
+    TalkwalkerCreateCollectorOperator,
+    TalkwalkerCreateExportOperator,
+    TalkwalkerDeleteCollectorOperator,
+)
+from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
+from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+    from typing import Literal
+
+
+def talkwalker_export(
+    group_id: str,
+    *,
+    object_storage_path: str,
+    object_storage_conn_id: str | None = None,
+    start: str | datetime | None = None,
+    stop: str | datetime | None = None,
+    project_id: str | None = None,
+    stream_id: str | None = None,
+    query: str | None = None,
+    topics: Sequence[str] | str | None = None,
+    limit: int | str = 1_000_000,
+    partition_length: timedelta | None = None,
+    if_exists: Literal["adopt", "fail", "recreate"] = "adopt",
+    max_credits: int | str | None = None,
+    min_credits_left: int | str | None = None,
+    on_truncated: Literal["warn", "fail", "skip"] = "warn",
+    poke_interval: timedelta | float = 30,
+    deferrable: bool = True,
+    file_format: str = "jsonl.gz",
+    max_part_bytes: int = 64 * 1024 * 1024,
+    on_incomplete: Literal["fail", "warn"] = "fail",
+    delete_collector: bool = True,
+    talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
+    **kwargs: Any,
+) -> TaskGroup:
+    """Return a task group that creates a collector, orders an export, waits for it and lands its results.
+
+    Its tasks are ``create_collector``, ``create_export``, ``wait_for_export``, ``to_object_storage`` and
+    ``delete_collector``. All of it may be retried and cleared without paying twice.
+
+    :param group_id: id of the task group.
+    :param object_storage_path: directory that the results land in; one for each window.
+    :param object_storage_conn_id: Airflow connection of the object storage.
+    :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
+    :param stop: last moment of the window, exclusive.
+    :param project_id: export from this project; ``None`` for the connection's, ``""`` for none.
+    :param stream_id: export from this stream; excludes ``project_id``.
+    :param query: Talkwalker query; required where there is neither project nor stream.
+    :param topics: topic ids of the project; a list, or a text with commas.
+    :param limit: results at most, 1 to 1,000,000; each costs a credit.
+    :param partition_length: how long the window of a run is that has nothing but a partition date.
+    :param if_exists: what to do if this was exported before: ``adopt``, ``fail`` or ``recreate`` (pays again).
+    :param max_credits: credits that the export may cost at most; lowers ``limit``.
+    :param min_credits_left: credits that must be left on the account if the export uses its whole ``limit``.
+    :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail`` or ``skip``.
+    :param poke_interval: seconds between two looks at the export.
+    :param deferrable: wait in the triggerer, without holding a worker.
+    :param file_format: ``jsonl`` or ``jsonl.gz``.
+    :param max_part_bytes: a part ends at the first safe place after so many bytes, as written.
+    :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
+    :param delete_collector: delete the collector once its results have landed.
+    :param talkwalker_conn_id: Airflow connection of Talkwalker.
+    :param kwargs: further arguments of the task group, such as ``default_args`` or ``tooltip``.
+    """
+    scope: dict[str, Any] = {
+        "start": start,
+        "stop": stop,
+        "project_id": project_id,
+        "stream_id": stream_id,
+        "query": query,
+        "topics": topics,
+        "limit": limit,
+        "partition_length": partition_length,
+        "talkwalker_conn_id": talkwalker_conn_id,
+    }
+    storage: dict[str, Any] = {
+        "object_storage_path": object_storage_path,
+        "object_storage_conn_id": object_storage_conn_id,
+    }
+    with TaskGroup(group_id, **kwargs) as group:
+        create_collector = TalkwalkerCreateCollectorOperator(task_id="create_collector", **scope)
+        collector_id: Any = create_collector.output
+        create_export = TalkwalkerCreateExportOperator(
+            task_id="create_export",
+            collector_id=collector_id,
+            if_exists=if_exists,
+            max_credits=max_credits,
+            min_credits_left=min_credits_left,
+            **scope,
+            **storage,
+        )
+        export: Any = create_export.output
+        wait = TalkwalkerExportSensor(
+            task_id="wait_for_export",
+            export_id=export["export_id"],
+            limit=export["limit"],
+            on_truncated=on_truncated,
+            poke_interval=poke_interval,
+            deferrable=deferrable,
+            talkwalker_conn_id=talkwalker_conn_id,
+        )
+        land = TalkwalkerToObjectStorageOperator(
+            task_id="to_object_storage",
+            collector_id=export["collector_id"],
+            export_id=export["export_id"],
+            limit=export["limit"],
+            start=export["start"],
+            stop=export["stop"],
+            file_format=file_format,
+            max_part_bytes=max_part_bytes,
+            on_incomplete=on_incomplete,
+            talkwalker_conn_id=talkwalker_conn_id,
+            **storage,
+        )
+        create_collector >> create_export >> wait >> land
+        if delete_collector:
+            land >> TalkwalkerDeleteCollectorOperator(
+                task_id="delete_collector",
+                collector_id=export["collector_id"],
+                talkwalker_conn_id=talkwalker_conn_id,
+            )
+    return group

@@ -1,0 +1,39 @@
+"""Export each month from Talkwalker and land it in object storage, one directory a month.
+
+Scheduled monthly and backfillable: a backfill of past months makes the same runs, and months that were bought before
+are adopted, not paid again. To export another range, trigger the DAG with ``{"start": "2024-01-01", "stop":
+"2024-01-15"}`` as configuration.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
+
+DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
+START = "(data_interval_start | default(dag_run.conf.start, true) | string)"
+
+with DAG(
+    dag_id="talkwalker_export",
+    description="Talkwalker results of each month, landed once.",
+    schedule=CronDataIntervalTimetable("0 0 1 * *", timezone="UTC"),
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=3,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True},
+    tags=["talkwalker", "export"],
+    doc_md=__doc__,
+) as dag:
+    talkwalker_export(
+        "export",
+        query='"coffee" AND lang:en',
+        limit=100_000,
+        object_storage_path=DESTINATION + "/talkwalker_export/{{ " + START + "[:10] }}",
+        poke_interval=float(os.environ.get("TWEXPORT_POKE_SECONDS", "30")),
+    )

@@ -1,0 +1,190 @@
+"""Airflow's REST API, as far as the demo and the live tests need it: a CLI call costs seconds, this does not."""
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from demo.errors import DemoError
+
+Json = dict[str, Any]
+
+FINISHED = frozenset({"success", "failed"})
+
+
+class AirflowApi:
+    """Talks to one API server in which everybody is an admin."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._base = f"{url}/api/v2"
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy of the user has no business on loopback
+
+    def close(self) -> None:
+        """Close the connections to the server."""
+        self._session.close()
+
+    def health(self) -> Json:
+        """Return the health of each component; empty while the server does not answer."""
+        try:
+            return self._json("GET", "/monitor/health")
+        except requests.RequestException:
+            return {}
+
+    def serves_tasks(self) -> bool:
+        """Tell whether the part of the server that tasks talk to is ready; the first question gets it ready."""
+        try:
+            return self._session.get(f"{self._url}/execution/health", timeout=30).ok
+        except requests.RequestException:
+            return False
+
+    def create_connection(self, **fields: Any) -> Json:
+        """Create a connection; the fields are `connection_id`, `conn_type`, `host` and so on."""
+        return self._json("POST", "/connections", json=fields)
+
+    def import_errors(self) -> list[Json]:
+        """Return what went wrong while DAG files were parsed."""
+        return list(self._json("GET", "/importErrors")["import_errors"])
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Tell whether the dag processor has delivered the DAG yet."""
+        return self._request("GET", f"/dags/{dag_id}", ok=(200, 404)).status_code == 200
+
+    def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
+        """Wait until the DAG is there; raise with the import errors if it does not come."""
+        deadline = time.monotonic() + timeout
+        while not self.has_dag(dag_id):
+            if time.monotonic() > deadline:
+                raise DemoError(f"The DAG {dag_id} did not appear. Import errors: {self.import_errors()}")
+            time.sleep(0.2)
+
+    def unpause(self, dag_id: str) -> Json:
+        """Let the scheduler work on the DAG."""
+        return self._json("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(
+        self,
+        dag_id: str,
+        *,
+        run_id: str,
+        logical_date: datetime | None = None,
+        conf: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """Start a run by hand."""
+        body = {
+            "dag_run_id": run_id,
+            "logical_date": logical_date.isoformat() if logical_date else None,
+            "conf": dict(conf or {}),
+        }
+        return self._json("POST", f"/dags/{dag_id}/dagRuns", json=body)
+
+    def backfill(
+        self,
+        dag_id: str,
+        first: datetime,
+        last: datetime,
+        *,
+        max_active_runs: int = 3,
+        reprocess: str = "none",
+    ) -> Json:
+        """Create a backfill of all runs whose logical date is in [first, last]."""
+        body = {
+            "dag_id": dag_id,
+            "from_date": first.isoformat(),
+            "to_date": last.isoformat(),
+            "max_active_runs": max_active_runs,
+            "reprocess_behavior": reprocess,
+        }
+        return self._json("POST", "/backfills", json=body)
+
+    def runs(self, dag_id: str) -> list[Json]:
+        """Return the runs of a DAG, earliest logical date first."""
+        return list(self._json("GET", f"/dags/{dag_id}/dagRuns?order_by=logical_date&limit=100")["dag_runs"])
+
+    def run(self, dag_id: str, run_id: str) -> Json:
+        """Return one run."""
+        return self._json("GET", _run(dag_id, run_id))
+
+    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 120) -> Json:
+        """Wait until a run has succeeded or failed."""
+        return self._wait(lambda: self.run(dag_id, run_id), FINISHED, timeout)
+
+    def tasks(self, dag_id: str, run_id: str) -> list[Json]:
+        """Return the task instances of a run."""
+        return list(self._json("GET", f"{_run(dag_id, run_id)}/taskInstances")["task_instances"])
+
+    def task(self, dag_id: str, run_id: str, task_id: str) -> Json:
+        """Return one task instance that is not mapped."""
+        return self._json("GET", _task(dag_id, run_id, task_id))
+
+    def wait_for_task(
+        self, dag_id: str, run_id: str, task_id: str, states: Iterable[str], timeout: float = 60
+    ) -> Json:
+        """Wait until a task instance is in one of the states."""
+        return self._wait(lambda: self.task(dag_id, run_id, task_id), frozenset(states), timeout)
+
+    def set_task_state(self, dag_id: str, run_id: str, task_id: str, state: str) -> Json:
+        """Mark a task instance, as a user does in the UI."""
+        return self._json("PATCH", _task(dag_id, run_id, task_id), json={"new_state": state})
+
+    def clear(self, dag_id: str, run_id: str, task_ids: Iterable[str], *, downstream: bool = True) -> Json:
+        """Clear task instances of a run, so that they run again."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": list(task_ids),
+            "only_failed": False,
+            "include_downstream": downstream,
+            "reset_dag_runs": True,
+        }
+        return self._json("POST", f"/dags/{dag_id}/clearTaskInstances", json=body)
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return an XCom of a task instance, or None if there is none."""
+        path = f"{_task(dag_id, run_id, task_id)}/xcomEntries/{key}"
+        response = self._request("GET", path, ok=(200, 404))
+        return response.json()["value"] if response.status_code == 200 else None
+
+    def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
+        """Return the buttons of a task instance, by name."""
+        return dict(self._json("GET", f"{_task(dag_id, run_id, task_id)}/links")["extra_links"])
+
+    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
+        """Return the log of one attempt, as the UI shows it."""
+        path = f"{_task(dag_id, run_id, task_id)}/logs/{attempt}?full_content=true"
+        return self._request("GET", path, headers={"Accept": "application/x-ndjson"}).text
+
+    def _wait(self, look: Any, states: frozenset[str], timeout: float) -> Json:
+        deadline = time.monotonic() + timeout
+        while (found := look())["state"] not in states:
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"still {found['state']!r}, not {sorted(states)}, after {timeout:.0f} s: {found}"
+                )
+            time.sleep(0.2)
+        return dict(found)
+
+    def _json(self, method: str, path: str, **arguments: Any) -> Json:
+        return dict(self._request(method, path, **arguments).json())
+
+    def _request(
+        self, method: str, path: str, *, ok: Iterable[int] = (200, 201), **arguments: Any
+    ) -> requests.Response:
+        response = self._session.request(method, self._base + path, timeout=30, **arguments)
+        if response.status_code not in ok:
+            raise requests.HTTPError(
+                f"{method} {path} answered {response.status_code}: {response.text[:1000]}", response=response
+            )
+        return response
+
+
+def _run(dag_id: str, run_id: str) -> str:
+    return f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+
+
+def _task(dag_id: str, run_id: str, task_id: str) -> str:
+    return f"{_run(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"

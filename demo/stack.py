@@ -1,0 +1,173 @@
+"""A whole Airflow on this machine: PostgreSQL, API server, scheduler, triggerer and dag processor."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import psutil  # type: ignore[import-untyped]
+
+from demo.api import AirflowApi, Json
+from demo.component import Component, stop_all, wait_until
+from demo.errors import DemoError
+from demo.ports import LOOPBACK, free_port
+from demo.postgres import Postgres, airflow_uri, start_postgres
+from demo.settings import component_environment
+from demo.signals import undisturbed, unwound_by_signals
+
+Step = Callable[[str], AbstractContextManager[None]]
+
+START_TIMEOUT = 120.0
+
+COMMANDS = {
+    "api-server": ("api-server",),
+    # The log servers of these two would listen on every network interface.
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+}
+
+
+class AirflowStack:
+    """Runs Airflow while the with-block runs, and leaves no process behind however the block ends.
+
+    :param home: an empty directory in which everything is kept.
+    :param port: where the UI is; a free port unless given.
+    :param env: added to the environment of every component.
+    :param step: is told what is being waited for.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        dags_folder: Path,
+        *,
+        port: int | None = None,
+        env: Mapping[str, str] | None = None,
+        step: Step = lambda _: nullcontext(),
+    ) -> None:
+        self.home = home.resolve()
+        self.port = port or free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self.api = AirflowApi(self.url)
+        self.airflow_home = self.home / "airflow"
+        self._dags_folder = dags_folder.resolve()
+        self._extra_env = dict(env or {})
+        self._step = step
+        self._components: dict[str, Component] = {}
+        self._postgres: Postgres | None = None
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as cleanup:
+            cleanup.enter_context(unwound_by_signals())
+            cleanup.callback(self._stop)
+            self._start()
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._cleanup.close()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The main process of each component, PostgreSQL included."""
+        pids = {name: component.pid for name, component in self._components.items()}
+        postgres = self._postgres.get_pid() if self._postgres else None
+        return pids | ({"postgres": postgres} if postgres else {})
+
+    def log_of(self, component: str) -> Path:
+        """Return the file with the output of a component."""
+        return self.home / "logs" / f"{component}.log"
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> Path:
+        """Return the file with the log of one attempt, a JSON document a line."""
+        logs = self.airflow_home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        return logs / f"attempt={attempt}.log"
+
+    def check_alive(self) -> None:
+        """Raise, with the end of its log, if a component has ended."""
+        for component in self._components.values():
+            component.check_alive()
+
+    def restart(self, name: str, *, kill: bool = False) -> None:
+        """Stop (or kill) one component, start it again and wait until it is healthy."""
+        component = self._components[name]
+        if kill:
+            component.kill()
+        else:
+            stop_all([component])
+        stopped = datetime.now(UTC)
+        component.start()
+        self._wait_until_healthy([name], since=stopped)
+
+    def task_process(self, dag_id: str, run_id: str, task_id: str) -> psutil.Process:
+        """Return the process in which a running task runs; its parent is the executor's worker process."""
+        pid = self.api.task(dag_id, run_id, task_id)["pid"]
+        if not pid:
+            raise DemoError(f"Task {task_id} of run {run_id} has no process: it does not run.")
+        return psutil.Process(pid)
+
+    def _start(self) -> None:
+        started = datetime.now(UTC)
+        self._prepare_home()
+        with self._step("starting PostgreSQL"):
+            self._postgres = start_postgres(self.home / "postgres")
+        env = component_environment(
+            self.airflow_home, self._dags_folder, self.port, airflow_uri(self._postgres), self._extra_env
+        )
+        migration = self._component("db-migrate", ("db", "migrate"), env)
+        self._components = {name: self._component(name, words, env) for name, words in COMMANDS.items()}
+        with self._step("creating Airflow's tables"):
+            self._migrate(migration)
+        with self._step("starting Airflow"):
+            for name in ("scheduler", "triggerer", "dag-processor"):
+                self._components[name].start()
+            self._wait_until_healthy(self._components, since=started)
+
+    def _migrate(self, migration: Component) -> None:
+        try:
+            migration.start()
+            # The API server imports for seconds before it touches the database, so it may do that meanwhile.
+            self._components["api-server"].start()
+            migration.wait(START_TIMEOUT)
+        finally:
+            stop_all([migration])
+
+    def _stop(self) -> None:
+        with undisturbed():
+            self.api.close()
+            stop_all(self._components.values())
+            if self._postgres:
+                self._postgres.cleanup()
+                self._postgres = None
+
+    def _prepare_home(self) -> None:
+        self.airflow_home.mkdir(parents=True)
+        # With a file there, no component spends time on writing one with all the defaults.
+        (self.airflow_home / "airflow.cfg").touch()
+
+    def _component(self, name: str, words: tuple[str, ...], env: Mapping[str, str]) -> Component:
+        return Component(name, [sys.executable, "-m", "airflow", *words], env, self.log_of(name))
+
+    def _wait_until_healthy(self, names: Iterable[str], since: datetime) -> None:
+        watched = [self._components[name] for name in names]
+        if not wait_until(lambda: not self._unhealthy(names, since), watched, START_TIMEOUT):
+            late = self._components[self._unhealthy(names, since)[0]]
+            raise late.failure(f"was not healthy after {START_TIMEOUT:.0f} s")
+
+    def _unhealthy(self, names: Iterable[str], since: datetime) -> list[str]:
+        health = self.api.health()
+        late = [name for name in names if not _is_healthy(name, health, since)]
+        # Without this question the first tasks of all would wait five seconds for their server to get ready.
+        return late if late or self.api.serves_tasks() else ["api-server"]
+
+
+def _is_healthy(name: str, health: Json, since: datetime) -> bool:
+    if name == "api-server":
+        return bool(health)
+    part = name.replace("-", "_")
+    beat = health.get(part, {}).get(f"latest_{part}_heartbeat")
+    return beat is not None and datetime.fromisoformat(beat) > since

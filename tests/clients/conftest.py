@@ -1,0 +1,30 @@
+"""A client of the simulator, and orders to place with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pendulum
+import pytest
+
+from airflow_provider_twexport.clients._retry import Retry
+from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.clients.window import Window
+
+if TYPE_CHECKING:
+    from tests.simulator_process import Simulator
+
+QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
+JANUARY = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 2, 1))
+
+
+@pytest.fixture
+def client(simulator: Simulator) -> TalkwalkerClient:
+    """A client with a token that may do everything."""
+    return TalkwalkerClient(simulator.token, simulator.url, QUICK)
+
+
+@pytest.fixture
+def order(simulator: Simulator) -> ExportOrder:
+    """An order for January of the demo project."""
+    return ExportOrder(JANUARY, project_id=simulator.project_id, limit=1_000)

@@ -1,0 +1,95 @@
+"""The token is nowhere to be seen: no log, no error, no repr."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import traceback
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from airflow_provider_twexport.clients.errors import TwexportError
+from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from tests.clients.conftest import JANUARY, QUICK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulator_process import Simulator
+
+AWKWARD_TOKEN = "not/a real+token=with spaces&signs?%"
+
+
+@pytest.fixture
+def seen(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[str]]:
+    """Everything that any library says at DEBUG, on whatever way."""
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    texts: list[str] = []
+    with caplog.at_level(logging.DEBUG):
+        yield texts
+    captured = capfd.readouterr()
+    logged = map(logging.Formatter("%(name)s %(message)s").format, caplog.get_records("call"))
+    texts += [*logged, captured.out, captured.err]
+    everything = "\n".join(texts)
+    assert "urllib3" in everything, "nothing was logged, so nothing was tested"
+    for token in (AWKWARD_TOKEN, "demo-token-read-write"):
+        for form in (token, quote(token), quote(token, safe=""), quote_plus(token)):
+            assert form not in everything
+
+
+def _complaint(error: BaseException) -> str:
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(inner)
+    return "\n".join([*traceback.format_exception(error), *map(repr, chain), *map(str, chain)])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "drop", "times": 99},
+        {"fault": "html", "status": 502, "times": 99},
+        {"fault": "garbage"},
+        {"fault": "redirect", "location": "https://elsewhere.example.com/?access_token=demo-token-read-write"},
+        {"fault": "error", "code": 5, "details": {"url": ["/x?access_token=demo-token-read-write"]}},
+    ],
+)
+def test_errors_do_not_tell_the_token(
+    fault: dict[str, object], simulator: Simulator, seen: list[str]
+) -> None:
+    """Errors, their chains and all logs around them are free of the token, also where the service echoes it."""
+    simulator.settings(echo_token=True)
+    simulator.faults(fault)
+    with pytest.raises(TwexportError) as raised:
+        TalkwalkerClient(simulator.token, simulator.url, QUICK).list_projects()
+    seen.append(_complaint(raised.value))
+
+
+def test_a_refused_token_is_not_told(simulator: Simulator, seen: list[str]) -> None:
+    """A token with every awkward character reaches the service whole and no text at all."""
+    client = TalkwalkerClient(AWKWARD_TOKEN, simulator.url, QUICK)
+    with pytest.raises(TwexportError, match="token") as raised:
+        client.list_projects()
+    seen += [_complaint(raised.value), repr(client), repr(vars(client)), repr(client._session._credential)]
+
+
+def test_an_unreachable_host_does_not_tell_the_token(seen: list[str]) -> None:
+    """Not even the texts of a failed connection hold it."""
+    client = TalkwalkerClient(AWKWARD_TOKEN, "http://127.0.0.1:9", QUICK)
+    with pytest.raises(TwexportError) as raised:
+        client.list_projects()
+    seen.append(_complaint(raised.value))
+
+
+def test_a_whole_export_does_not_tell_the_token(simulator: Simulator, seen: list[str]) -> None:
+    """Ordering and reading through faults logs much, but never the token."""
+    simulator.faults({"match": {"path": "results"}, "fault": "cut", "after_results": 150, "mid_line": True})
+    client = TalkwalkerClient(simulator.token, simulator.url, QUICK)
+    client.put_collector("box")
+    task = client.create_export(ExportOrder(JANUARY, project_id=simulator.project_id, limit=400), "box")
+    seen.append(repr(task))
+    assert sum(len(batch.records) for batch in client.drain("box", export_id=task.id)) == 400

@@ -1,0 +1,69 @@
+"""A component and everything it forks can be watched and stopped."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from demo.component import Component, stop_all
+from demo.errors import ComponentError
+from demo.sessions import live_pids
+
+# As an Airflow task does: a child in a process group of its own, deaf to SIGTERM.
+PARENT = """
+import os, signal, subprocess, sys, time
+child = "import os, signal, time; os.setpgid(0, 0); signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+subprocess.Popen([sys.executable, "-c", child])
+time.sleep(60)
+"""
+
+Make = Callable[[str], Component]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Return a way to make a component of a Python program."""
+    return lambda program: Component("thing", [sys.executable, "-c", program], {}, tmp_path / "thing.log")
+
+
+def test_children_that_left_the_group_and_ignore_sigterm_are_stopped_too(make: Make) -> None:
+    """Nothing of the session survives."""
+    component = make(PARENT)
+    component.start()
+    while len(live_pids(component.pid)) < 2:
+        time.sleep(0.05)
+    stop_all([component], grace=1)
+    assert live_pids(component.pid) == []
+
+
+def test_stopping_twice_or_before_the_start_is_fine(make: Make) -> None:
+    """Cleaning up needs no bookkeeping."""
+    component = make("pass")
+    stop_all([component])
+    component.start()
+    stop_all([component])
+    stop_all([component])
+
+
+def test_an_ended_component_is_reported_with_the_end_of_its_log(make: Make) -> None:
+    """The message holds the exit code, the log's path and its last lines."""
+    component = make("print('line 1'); print('why'); raise SystemExit(3)")
+    component.start()
+    component.reap()
+    with pytest.raises(ComponentError, match=r"thing ended with exit code 3(?s:.*)thing\.log(?s:.*)why"):
+        component.check_alive()
+
+
+def test_a_command_that_must_end_is_waited_for(make: Make) -> None:
+    """Success is silent, slowness and failure are not."""
+    quick, slow, wrong = make("pass"), make("import time; time.sleep(60)"), make("raise SystemExit(1)")
+    for component in (quick, slow, wrong):
+        component.start()
+    quick.wait(timeout=30)
+    with pytest.raises(ComponentError, match="did not finish"):
+        slow.wait(timeout=0.2)
+    with pytest.raises(ComponentError, match="exit code 1"):
+        wrong.wait(timeout=30)
+    stop_all([slow])

@@ -1,0 +1,199 @@
+"""Export tasks: life cycle, counts, credits, and which documents they deliver."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+
+import pytest
+
+from tests.simulator.conftest import Api, data_of, document_of, key_of, wait_until
+from tests.simulator_process import running_simulator
+
+DAY = 86_400_000
+NEW_YEAR = 1_704_067_200_000
+
+
+def test_answer_to_creation(api: Api) -> None:
+    """A new export answers with its id, queued, and a whole 0 for progress."""
+    api.collector()
+    task = api.order().json()["result_tasks"]["tasks"][0]
+    assert task.keys() == {"creation_date", "type", "id", "processed", "progress", "target", "status"}
+    assert (task["type"], task["status"], task["processed"], task["target"]) == ("export", "queued", 0, "box")
+    assert task["progress"] == 0
+    assert isinstance(task["progress"], int)
+
+
+def test_life_cycle_follows_the_clock(api: Api) -> None:
+    """An export is queued, then running, then finished, as simulated time passes."""
+    api.simulator.settings(speed=0, queue_seconds=60, results_per_second=100)
+    task_id = api.export()
+    assert api.task(task_id)["status"] == "queued"
+    api.simulator.advance(70)
+    running = api.task(task_id)
+    assert (running["status"], running["ready"]) == ("running", 1000)
+    assert running["processed"] == 2000
+    assert 0 < running["progress"] < 1
+    api.simulator.advance(3600)
+    finished = api.task(task_id)
+    assert (finished["status"], finished["progress"]) == ("finished", 1.0)
+
+
+def test_limit(api: Api) -> None:
+    """At its limit an export ends as result_limit_reached, progress exact and below 1, processed beyond."""
+    task_id = api.export(limit="1500")
+    task = api.task(task_id)
+    total = api.simulator.ledger()["exports"][0]["total_matches"]
+    assert (task["status"], task["ready"], task["processed"]) == ("result_limit_reached", 1500, 2000)
+    assert task["progress"] == 1500 / total
+    assert len(api.drain()) == 1500
+
+
+def test_ready_may_be_absent(api: Api) -> None:
+    """The field `ready` is a switch."""
+    task_id = api.export()
+    api.simulator.settings(ready_field=False)
+    assert "ready" not in api.task(task_id)
+
+
+def test_list_is_newest_first(api: Api) -> None:
+    """The list has all tasks, newest first."""
+    ids = [api.export(limit=limit) for limit in (1, 2, 3)]
+    listed = api.call("GET", "/api/v3/tasks/export").json()["result_tasks"]["tasks"]
+    assert [task["id"] for task in listed] == ids[::-1]
+
+
+def test_abort_keeps_what_was_exported(api: Api) -> None:
+    """An abort answers two fields; later looks say aborted, and the results so far stay and are paid."""
+    api.simulator.settings(speed=0, results_per_second=100)
+    task_id = api.export()
+    api.simulator.advance(5)
+    deleted = api.call("DELETE", f"/api/v3/tasks/export/{task_id}").json()["result_tasks"]["tasks"]
+    api.simulator.advance(500)
+    assert deleted == [{"id": task_id, "status": "deleted"}]
+    assert api.task(task_id)["status"] == "aborted"
+    assert len(api.drain()) == 500
+    assert api.simulator.ledger()["credits"]["charged_by_reason"] == {"export": 500}
+
+
+def test_credits_run_out(api: Api) -> None:
+    """An export that uses up the credits fails with a message; the next one is refused with error 9."""
+    api.simulator.settings(credits=100)
+    task = api.task(api.export())
+    assert (task["status"], task["ready"], task["messages"]) == ("failed", 100, ["No credits left."])
+    refused = api.order()
+    assert (refused.status_code, refused.json()["status_code"]) == (401, "9")
+    credit = api.call("GET", "/api/v1/status/credits").json()["result_creditinfo"]
+    assert (credit["remaining_credits_monthly"], credit["used_credits_monthly"]) == (0, 100)
+
+
+def test_results_are_those_of_the_ledger(api: Api) -> None:
+    """The control plane knows every delivered byte."""
+    task_id = api.export()
+    truth = [row["sha256"] for row in api.simulator.documents(task_id)]
+    assert [hashlib.sha256(data_of(line)).hexdigest() for line in api.drain()] == truth
+    assert api.simulator.ledger()["exports"][0]["charged"] == len(truth)
+
+
+def test_parts_have_the_documents_of_the_whole(api: Api) -> None:
+    """A window that is split, even within a day, delivers the same documents as the whole."""
+    cuts = [NEW_YEAR, NEW_YEAR + DAY // 3, NEW_YEAR + 2 * DAY + 1, NEW_YEAR + 5 * DAY]
+    whole = _keys(api, "whole", cuts[0], cuts[-1])
+    parts = [_keys(api, f"part{n}", *cuts[n : n + 2]) for n in range(3)]
+    assert sorted(whole) == sorted(itertools.chain(*parts))
+    assert len(set(whole)) == len(whole) > 0
+
+
+def test_topics_split_a_project(api: Api) -> None:
+    """A topic selects a part of the project's documents, the same each time."""
+    whole = set(_keys(api, "whole", NEW_YEAR, NEW_YEAR + DAY))
+    topics = [
+        set(_keys(api, f"t{n}", NEW_YEAR, NEW_YEAR + DAY, topics=[topic]))
+        for n, topic in enumerate(api.simulator.topic_ids)
+    ]
+    assert set().union(*topics) == whole
+    assert all(topic < whole for topic in topics)
+
+
+def test_two_exports_differ_in_order_only(api: Api) -> None:
+    """The same export twice brings the same documents in another order, and is paid twice."""
+    one, two = (_keys(api, name, NEW_YEAR, NEW_YEAR + 9 * DAY) for name in ("one", "two"))
+    assert one != two
+    assert sorted(one) == sorted(two)
+    assert api.simulator.ledger()["credits"]["charged_total"] == len(one) + len(two)
+
+
+@pytest.mark.parametrize("path", ["/api/v3/stream/s/demo-stream/export", "/api/v3/stream/export"])
+def test_other_scopes(api: Api, path: str) -> None:
+    """A stream or a query alone can be exported; their results have no highlights, but name their task."""
+    api.collector()
+    body = {"start": NEW_YEAR, "stop": str(NEW_YEAR + DAY), "target": "box", "query": "cats AND dogs"}
+    task_id = api.call("POST", path, json=body).json()["result_tasks"]["tasks"][0]["id"]
+    results = api.drain()
+    assert {document_of(line)["matched"]["task_id"] for line in results} == {task_id}
+    assert not any(b"highlighted_data" in line for line in results)
+
+
+def test_histogram_counts_what_exports_deliver(api: Api) -> None:
+    """The histogram of a window adds up to its export, and costs ten credits."""
+    path = f"/api/v1/search/p/{api.simulator.project_id}/histogram/published"
+    params = {"min": NEW_YEAR + 5, "max": NEW_YEAR + 40 * DAY, "interval": "week"}
+    data = api.call("GET", path, params=params).json()["result_histogram"]["data"]
+    assert api.simulator.ledger()["credits"]["charged_by_reason"] == {"histogram": 10}
+    assert sum(bin["v"][0] for bin in data) == len(_keys(api, "box2", params["min"], params["max"]))
+    assert {time.gmtime(bin["t"] / 1000).tm_wday for bin in data} == {0}
+
+
+def test_seed_decides_the_documents(api: Api) -> None:
+    """The same seed makes the same exports in another process, another seed others."""
+    ours = api.simulator.documents(api.export(limit=20))
+    theirs = []
+    for seed in ("1", "4"):
+        with running_simulator(
+            "--seed", seed, "--queue-seconds", "0", "--results-per-second", "null"
+        ) as other:
+            theirs.append(other.documents(Api(other).export(limit=20)))
+    assert ours == theirs[0] != theirs[1]
+
+
+def test_ten_thousand_exports_are_listed_quickly(api: Api) -> None:
+    """The list answers in well under a second however many exports there are."""
+    api.simulator.settings(queue_seconds=3600)
+    api.simulator.control(
+        "exports", {"count": 10_000, "target": "box", "start": NEW_YEAR, "stop": NEW_YEAR + DAY}
+    )
+    began = time.monotonic()
+    listed = api.call("GET", "/api/v3/tasks/export").json()["result_tasks"]["tasks"]
+    assert len(listed) == 10_000
+    assert time.monotonic() - began < 1
+
+
+def test_exports_into_one_collector_share_its_log(api: Api) -> None:
+    """Exports that run at the same time interleave, and each result names its own task."""
+    api.simulator.settings(speed=0, results_per_second=100)
+    ids = [api.export(), api.export()]
+    api.simulator.advance(5)
+    owners = [document_of(line)["matched"]["task_id"] for line in api.drain()]
+    assert [owners.count(one) for one in ids] == [500, 500]
+    assert len({*owners[:100]}) == 2
+
+
+def test_deleting_the_target_fails_the_export(api: Api) -> None:
+    """An export whose collector is gone fails."""
+    api.simulator.settings(results_per_second=50)
+    task_id = api.export()
+    api.call("DELETE", "/api/v3/stream/c/box")
+    wait_until(lambda: api.task(task_id)["status"] == "failed")
+
+
+def _keys(api: Api, target: str, start: int, stop: int, **body: object) -> list[str]:
+    task_id = api.export(target=target, start=start, stop=stop, **body)
+    return [row["key"] for row in api.simulator.documents(task_id)]
+
+
+def test_keys_are_those_of_the_results(api: Api) -> None:
+    """The key that the control plane names is the url, or the id at X."""
+    task_id = api.export(stop="2024-01-02")
+    truth = [row["key"].removeprefix("twitter:") for row in api.simulator.documents(task_id)]
+    assert [key_of(line) for line in api.drain()] == truth

@@ -1,0 +1,104 @@
+"""Run the simulator as a process of its own, and talk to its control plane."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+READY = "twexport simulator: "
+START_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A running simulator: where it listens, what it knows, and its control plane."""
+
+    url: str
+    process: subprocess.Popen[str]
+    token: str = "demo-token-read-write"
+    read_only_token: str = "demo-token-read-only"
+    project_id: str = "11111111-2222-4333-8444-555555555555"
+    other_project_id: str = "66666666-7777-4888-8999-aaaaaaaaaaaa"
+    topic_id: str = "md000001_aaaaaaaaaaaa"
+    topic_ids: tuple[str, ...] = (
+        "md000001_aaaaaaaaaaaa",
+        "md000002_bbbbbbbbbbbb",
+        "md000003_cccccccccccc",
+        "md000004_dddddddddddd",
+    )
+    stream_id: str = "demo-stream"
+
+    def control(self, path: str, json: Any = None, method: str | None = None) -> Any:
+        """GET `/_control/<path>`, or POST `json` there; answer the parsed body."""
+        method = method or ("GET" if json is None else "POST")
+        answer = requests.request(method, f"{self.url}/_control/{path.lstrip('/')}", json=json, timeout=30)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def ledger(self) -> Any:
+        """Tell what was asked of the simulator, and what it would have cost."""
+        return self.control("ledger")
+
+    def faults(self, *faults: dict[str, Any]) -> Any:
+        """Queue faults behind those that are still waiting."""
+        return self.control("faults", {"faults": list(faults)})
+
+    def settings(self, **changes: Any) -> Any:
+        """Change settings (none: only look) and answer all of them."""
+        return self.control("settings", changes or None)
+
+    def advance(self, seconds: float) -> Any:
+        """Let simulated time pass at once."""
+        return self.control("time", {"advance_seconds": seconds})
+
+    def documents(self, export_id: str) -> list[dict[str, Any]]:
+        """List the results of an export in its order: position, key, bytes, sha256 of `chunk_result.data`."""
+        answer = requests.get(f"{self.url}/_control/exports/{export_id}/documents", timeout=300)
+        assert answer.ok, answer.text
+        return [json.loads(line) for line in answer.content.split(b"\n") if line]
+
+    def reset(self) -> Any:
+        """Back to the state that the command line gave."""
+        return self.control("reset", {})
+
+
+@contextlib.contextmanager
+def running_simulator(*args: str) -> Iterator[Simulator]:
+    """Start the simulator on a free port; stop it on the way out."""
+    command = [sys.executable, "-m", "airflow_provider_twexport.simulator", "--port", "0", *args]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield Simulator(_ready_url(process), process)
+    finally:
+        _stop(process)
+
+
+def _ready_url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], START_TIMEOUT)
+    line = process.stdout.readline() if ready else ""
+    if not line.startswith(READY):
+        process.kill()
+        raise RuntimeError(f"the simulator did not start: {line!r} {process.communicate()[1]}")
+    return line.removeprefix(READY).strip()
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,112 @@
+"""Lands a stream in children that die by SIGKILL; a program, since only a single-threaded one can fork safely.
+
+``python -m tests.storage.dying steps DIRECTORY``: one child per step, each in its own subdirectory; it dies before
+or after the n-th time that it asks the operating system to sync, rename or remove a file, until one survives.
+
+``python -m tests.storage.dying anytime DIRECTORY OPTIONS SEED``: children die after random, ever longer times in one
+directory, until one survives. Prints how many died.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import signal
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import s3fs  # noqa: F401  (once here is faster than in each child)
+from upath import UPath
+
+from tests.storage.stream import land, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STEPS_STREAM = stream(7)
+ANYTIME_STREAM = stream(40)
+
+
+def die_at_each_step(directory: str) -> int:
+    """Return how many steps there are."""
+
+    def land_until(step: int) -> None:
+        _die_at(step)
+        land(UPath(directory) / str(step), STEPS_STREAM, file_format="jsonl", max_part_bytes=300)
+
+    return next(step for step in itertools.count() if _in_child(partial(land_until, step)) == 0)
+
+
+def die_anytime(directory: str, options: dict[str, Any], seed: str) -> int:
+    """Return how many children died."""
+    chance = random.Random(seed)
+
+    part_bytes, longer_by = (1500, 0.2) if options else (600, 0.03)
+
+    def land_slowly() -> None:
+        place = UPath(directory, **options)
+        land(place, _Slowly(ANYTIME_STREAM), file_format="jsonl", max_part_bytes=part_bytes)
+
+    def die_or_finish(deaths: int) -> int:
+        return _in_child(land_slowly, killed_after=deaths * longer_by * chance.random())
+
+    return next(deaths for deaths in itertools.count() if die_or_finish(deaths) == 0)
+
+
+class _Slowly(list[Any]):
+    def __getitem__(self, wanted: Any) -> Any:
+        for batch in super().__getitem__(wanted):
+            time.sleep(0.002)
+            yield batch
+
+
+def _die_at(step: int) -> None:
+    steps = itertools.count()
+
+    def dying(call: Callable[..., Any]) -> Callable[..., Any]:
+        def call_and_die(*args: Any, **kwargs: Any) -> Any:
+            _die_if(next(steps) == step)
+            answer = call(*args, **kwargs)
+            _die_if(next(steps) == step)
+            return answer
+
+        return call_and_die
+
+    for name in ("fsync", "replace", "remove", "unlink"):
+        setattr(os, name, dying(getattr(os, name)))
+
+
+def _die_if(due: bool) -> None:
+    if due:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _in_child(work: Callable[[], None], killed_after: float | None = None) -> int:
+    """Run something in a child and return its exit code: 0, or minus the signal that ended it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            os._exit(1)
+        os._exit(0)
+    if killed_after is not None:
+        time.sleep(killed_after)
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code not in (0, -signal.SIGKILL):
+        sys.exit("a child failed instead of dying")
+    return code
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["steps", directory]:
+            print(die_at_each_step(directory))
+        case ["anytime", directory, options, seed]:
+            print(die_anytime(directory, json.loads(options), seed))

@@ -1,0 +1,81 @@
+"""What a landing promises on S3."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from upath import UPath
+
+from airflow_provider_twexport.clients.batch import Batch
+from airflow_provider_twexport.storage import manifest
+from airflow_provider_twexport.storage.landing import Landing
+from tests.storage.stream import SOURCE, assert_landed_exactly_once, land, stream
+
+if TYPE_CHECKING:
+    from tests.storage.conftest import Bucket
+
+BATCHES = stream(12)
+BIG = [Batch([os.urandom(500_000).hex().encode()], str(number + 1)) for number in range(24)]
+
+
+def test_each_record_is_landed_once(bucket: Bucket) -> None:
+    """Small parts and the manifest arrive whole."""
+    land(bucket / "some/landing", BATCHES, max_part_bytes=1)
+    assert_landed_exactly_once(bucket / "some/landing", BATCHES)
+    assert manifest.verify(bucket / "some/landing/_manifest.json") == []
+    assert bucket.open_uploads() == []
+
+
+def test_a_part_of_many_blocks_is_landed(bucket: Bucket) -> None:
+    """A part larger than an upload block is uploaded in several, and is one object."""
+    landed = land(bucket / "landing", BIG, file_format="jsonl")
+    assert [part.bytes for part in landed.parts] == [24 * 1_000_001]
+    assert_landed_exactly_once(bucket / "landing", BIG)
+
+
+@pytest.mark.parametrize("batches", [1, 20])
+def test_an_error_leaves_no_object_and_no_open_upload(bucket: Bucket, batches: int) -> None:
+    """Within the first block or after it, an error aborts the upload, also once Python collects the file."""
+    landing = Landing.open(bucket / "landing", source=SOURCE, file_format="jsonl")
+    with pytest.raises(ZeroDivisionError), landing:  # noqa: PT012
+        for batch in BIG[:batches]:
+            landing.write(batch)
+        assert bool(bucket.open_uploads()) == (batches > 1)
+        1 / 0  # noqa: B018
+    del landing
+    assert (bucket.keys(), bucket.open_uploads()) == ([], [])
+
+
+def test_an_upload_that_fails_is_not_visible(bucket: Bucket) -> None:
+    """Where S3 itself refuses to complete a part, its error surfaces and nothing is left."""
+    once: dict[str, Any] = {"config_kwargs": {"retries": {"max_attempts": 0}}}
+    directory = UPath(str(bucket / "landing"), **bucket.options, **once)
+    directory.fs.retries = 1
+    landing = Landing.open(directory, source=SOURCE, file_format="jsonl")
+    for batch in BIG[:10]:
+        landing.write(batch)
+    bucket.abort_uploads()
+    with pytest.raises(OSError):  # noqa: PT011 (a vendor's own words)
+        landing.commit()
+    assert (bucket.keys(), bucket.open_uploads()) == ([], [])
+
+
+def test_a_retry_sees_what_others_did_meanwhile(bucket: Bucket) -> None:
+    """A filesystem that remembers an old listing does not hide a checkpoint that another machine wrote."""
+    directory = bucket / "landing"
+    land(directory, BATCHES)
+    directory.fs.ls(directory.path)
+    elsewhere = UPath(str(directory), **bucket.options, skip_instance_cache=True)
+    elsewhere.fs.rm(elsewhere.path, recursive=True)
+    with Landing.open(elsewhere, source=SOURCE, max_part_bytes=1) as broken_off:
+        broken_off.write(BATCHES[0])
+    assert Landing.open(directory, source=SOURCE).offset == "1"
+
+
+def test_a_missing_bucket_surfaces_as_it_is(bucket: Bucket) -> None:
+    """The filesystem's own error comes through."""
+    nowhere = UPath(f"s3://{bucket.name}-not/landing", **bucket.options)
+    with pytest.raises(FileNotFoundError):
+        land(nowhere, BATCHES)
