@@ -9,14 +9,13 @@ from pathlib import Path
 from airflow_provider_twexport.clients.errors import TwexportError
 from airflow_provider_twexport.storage import manifest
 from demo.api import FINISHED, AirflowApi, Json
-from demo.errors import DemoError
 from demo.months import Month
 from demo.simulator import PROJECT_ID, TOKEN, Simulator
 from demo.stack import AirflowStack
 
 DAG_ID = "talkwalker_export"
 CONNECTION_ID = "talkwalker_default"
-TIMEOUT = 300.0
+TIMEOUT = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,7 @@ def connect(api: AirflowApi, simulator: Simulator) -> None:
 
 
 def backfill(stack: AirflowStack, simulator: Simulator, months: list[Month]) -> None:
-    """Run the DAG for the months and wait until each has succeeded or failed."""
+    """Run the DAG for the months and wait until each has succeeded or failed, or time is up."""
     # Before the DAG is let go, so that the scheduler starts no run of its own for the last month.
     stack.api.backfill(DAG_ID, months[0].start, months[-1].start, max_active_runs=len(months))
     stack.api.unpause(DAG_ID)
@@ -52,7 +51,7 @@ def backfill(stack: AirflowStack, simulator: Simulator, months: list[Month]) -> 
         stack.check_alive()
         simulator.check_alive()
         if time.monotonic() > deadline:
-            raise DemoError(f"The backfill did not end in {TIMEOUT:.0f} s. The logs are in {stack.home}.")
+            return
         time.sleep(0.5)
 
 
@@ -68,7 +67,7 @@ def _outcome(stack: AirflowStack, bought: dict[str, Json], month: Month, run: Js
         return Outcome(month=month, trouble="Airflow made no run for it")
     run_id = run["dag_run_id"]
     if run["state"] != "success":
-        return Outcome(month=month, trouble=_failure(stack, run_id))
+        return Outcome(month=month, trouble=_failure(stack, run))
     waited = stack.api.xcom(DAG_ID, run_id, "export.wait_for_export")
     moved = stack.api.xcom(DAG_ID, run_id, "export.to_object_storage")
     try:
@@ -92,10 +91,10 @@ def _shortfall(landed: manifest.Manifest, exported: int) -> str | None:
     return None if landed.complete else "the manifest does not say that everything landed"
 
 
-def _failure(stack: AirflowStack, run_id: str) -> str:
-    """Name the failed task and where its log is."""
-    for task in stack.api.tasks(DAG_ID, run_id):
-        if task["state"] == "failed":
-            log = stack.task_log(DAG_ID, run_id, task["task_id"], task["try_number"])
-            return f"task {task['task_id']} failed; its log is {log}"
-    return "its run failed"
+def _failure(stack: AirflowStack, run: Json) -> str:
+    """Name the task that keeps the run from success, and where its log is."""
+    for task in stack.api.tasks(DAG_ID, run["dag_run_id"]):
+        if task["state"] not in (None, "success", "upstream_failed"):
+            log = stack.task_log(DAG_ID, run["dag_run_id"], task["task_id"], task["try_number"])
+            return f"task {task['task_id']} is {task['state'].replace('_', ' ')}; its log is {log}"
+    return f"its run is {run['state']}"

@@ -123,6 +123,7 @@ class ResultsRead:
     arrived: int = field(default=0, init=False)
     pending: list[bytes] = field(default_factory=list, init=False)
     foreign: int = field(default=0, init=False)
+    is_idle: bool = field(default=False, init=False)
 
     @property
     def unconfirmed(self) -> int:
@@ -147,7 +148,8 @@ class ResultsRead:
                 if batch is not None:
                     yield batch
                 last_arrival = time.monotonic()
-            if self.unconfirmed >= missing() or time.monotonic() - last_arrival > idle_seconds:
+            self.is_idle = time.monotonic() - last_arrival > idle_seconds
+            if self.is_idle or self.unconfirmed >= missing():
                 return
         if self.offset is None or self.pending or self.foreign:
             raise ResumeReadError("The read broke off without its last control chunk.")
@@ -245,6 +247,7 @@ class Drain:
     retry: Retry = field(default_factory=Retry)
     idle_seconds: float = 15.0
     _ahead: int = field(default=0, init=False)
+    _is_idle: bool = field(default=False, init=False)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches that go on from each other.
@@ -262,7 +265,7 @@ class Drain:
             before = self.offset
             try:
                 yield from self._read("wait", self.missing)
-                if self.offset == before:
+                if self._is_idle or self.offset == before:
                     return
             except RetryLaterError as error:
                 if self.offset != before:
@@ -280,6 +283,8 @@ class Drain:
             before = self.offset
             try:
                 brought = yield from self._read("stop", lambda: math.inf)
+                if self._is_idle:
+                    raise ResumeReadError("A short read stays open, though nothing comes any more.")
             except RetryLaterError as error:
                 if self.offset != before:
                     patience.renew()
@@ -303,4 +308,5 @@ class Drain:
                 yield batch
         # the next read brings these again, because no control has come behind them
         self._ahead = read.unconfirmed
+        self._is_idle = read.is_idle
         return brought

@@ -97,7 +97,9 @@ def test_errors_survive_pickling(cls: type[TwexportError]) -> None:
         ({}, errors.ResumeReadError),
     ],
 )
-def test_error_chunks_of_any_layout_are_understood(chunk: dict[str, object], expected: type[TwexportError]) -> None:
+def test_error_chunks_of_any_layout_are_understood(
+    chunk: dict[str, object], expected: type[TwexportError]
+) -> None:
     """The layout of CT_ERROR is not documented: a code is found wherever it stands."""
     error = explain_chunk({"chunk_type": "CT_ERROR", **chunk}, Evidence("GET", "/results", 200))
     assert type(error) is expected

@@ -16,7 +16,12 @@ from airflow_provider_twexport.clients.errors import (
     ThrottledError,
     UnexpectedAnswerError,
 )
-from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportStatus, ExportTask, TalkwalkerClient
+from airflow_provider_twexport.clients.talkwalker import (
+    ExportOrder,
+    ExportStatus,
+    ExportTask,
+    TalkwalkerClient,
+)
 from airflow_provider_twexport.clients.window import Window
 from tests.clients.conftest import JANUARY, QUICK
 
@@ -120,7 +125,14 @@ def test_these_statuses_wait(status: str | None) -> None:
 def test_export_survives_the_way_through_json() -> None:
     """What the trigger tells is what the service told."""
     task = ExportTask.from_json(
-        {"id": "1", "target": "box", "status": "finished", "processed": 6, "progress": 1, "messages": "all well"}
+        {
+            "id": "1",
+            "target": "box",
+            "status": "finished",
+            "processed": 6,
+            "progress": 1,
+            "messages": "all well",
+        }
     )
     assert ExportTask.from_json(task.to_json()) == task
 
@@ -180,7 +192,9 @@ def test_missing_token_is_refused() -> None:
         TalkwalkerClient("", "https://api.talkwalker.com")
 
 
-@pytest.mark.parametrize("location", ["https://elsewhere.example.com/x", "//elsewhere.example.com/x", "/other"])
+@pytest.mark.parametrize(
+    "location", ["https://elsewhere.example.com/x", "//elsewhere.example.com/x", "/other"]
+)
 def test_redirects_are_refused(location: str, client: TalkwalkerClient, simulator: Simulator) -> None:
     """The token follows no redirect."""
     simulator.faults({"fault": "redirect", "location": location})
