@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 ASKED = 3
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from demo.api import AirflowApi, Json
 from demo.component import Component, stop_all, wait_until

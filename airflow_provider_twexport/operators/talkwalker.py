@@ -159,6 +159,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("multiple_outputs", True)  # so that .output["export_id"] is the id
         super().__init__(collector_id=collector_id, **kwargs)
         self.if_exists = if_exists
         self.max_credits = max_credits

@@ -58,6 +58,7 @@ class TalkwalkerExportSensor(BaseSensorOperator):
         cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
         super().__init__(poke_interval=poke_interval, **kwargs)
         self.export_id = export_id
         self.on_truncated = on_truncated

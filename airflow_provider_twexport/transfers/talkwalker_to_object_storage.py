@@ -72,6 +72,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.collector_id = collector_id
         self.object_storage_path = object_storage_path
