@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,10 +15,17 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"
 
+from airflow_provider_twexport.clients import _retry
+from airflow_provider_twexport.clients._retry import Retry
+from tests.running_dags import airflow_database, run_dag
 from tests.simulator_process import Simulator, running_simulator
 
+QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
+
+__all__ = ["airflow_database", "run_dag"]
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +41,30 @@ def simulator(simulator_process: Simulator) -> Simulator:
     simulator_process.reset()
     simulator_process.settings(queue_seconds=0, results_per_second=None, reads_per_minute=None)
     return simulator_process
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry as in earnest, but without the long waits."""
+    monkeypatch.setattr(_retry, "DEFAULT", QUICK)
+    monkeypatch.setattr("airflow_provider_twexport.planning.purchase.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
+    monkeypatch.setattr(
+        "airflow_provider_twexport.transfers.talkwalker_to_object_storage.SECOND_READ_AFTER_SECONDS", 0.1
+    )
+
+
+@pytest.fixture
+def talkwalker_connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Point the connection ``talkwalker_default`` at the simulator; called again, change it."""
+
+    def connect(**changes: Any) -> None:
+        connection = {
+            "conn_type": "talkwalker",
+            "host": simulator.url,
+            "password": simulator.token,
+            "extra": {"project_id": simulator.project_id},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_TALKWALKER_DEFAULT", json.dumps(connection | changes))
+
+    connect()
+    return connect

@@ -10,7 +10,7 @@ import ipaddress
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 
 import requests
 import urllib3
@@ -186,7 +186,7 @@ def checked_base_url(url: str) -> str:
         than scheme, host, port and path.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port_or_none(parts):
         raise FixConnectionError("The connection's host is not a web address. Give it as https://HOST.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise FixConnectionError(
@@ -207,6 +207,13 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _has_port_or_none(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 class _SigningAdapter(HTTPAdapter):

@@ -47,6 +47,9 @@ class Retry:
                 patience.bear(error)
 
 
+DEFAULT = Retry()
+
+
 @dataclass(slots=True)
 class Patience:
     """How much of a :class:`Retry` is used up."""

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
+from airflow_provider_twexport.clients import _retry
 from airflow_provider_twexport.clients._http import QueryToken, Session
-from airflow_provider_twexport.clients._retry import Retry
 from airflow_provider_twexport.clients.errors import (
     Evidence,
     FixConnectionError,
@@ -294,10 +294,10 @@ class TalkwalkerClient:
     :raises FixConnectionError: if the token is missing or the address is not one to send it to.
     """
 
-    def __init__(self, token: str, base_url: str = DEFAULT_HOST, retry: Retry | None = None) -> None:
+    def __init__(self, token: str, base_url: str = DEFAULT_HOST, retry: _retry.Retry | None = None) -> None:
         if not token:
             raise FixConnectionError("The connection has no access token: give it as the password.")
-        self._retry = retry or Retry()
+        self._retry = retry or _retry.DEFAULT
         self._session = Session(base_url, QueryToken("access_token", token), explain, self._retry)
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -63,13 +64,14 @@ def moment(value: str | datetime | Any) -> pendulum.DateTime:
     :raises FixRequestError: if ``value`` is none.
     """
     try:
-        parsed = (
-            pendulum.parse(value.strip(), tz="UTC")
-            if isinstance(value, str)
-            else pendulum.instance(value, "UTC")
-        )
+        parsed = _parsed(value) if isinstance(value, str) else pendulum.instance(value, "UTC")
     except (ValueError, TypeError, AttributeError):
         parsed = None
     if not isinstance(parsed, pendulum.DateTime):
         raise FixRequestError(f"{value!r} is no date: write 2024-01-31 or 2024-01-31T12:00:00+00:00.")
     return parsed.in_timezone("UTC")
+
+
+def _parsed(text: str) -> object:
+    # pendulum takes a mere time for one of today
+    return pendulum.parse(text.strip(), tz="UTC") if re.match(r"\s*\d{4}-\d{2}-\d{2}", text) else None

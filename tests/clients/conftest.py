@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import pendulum
 import pytest
 
-from airflow_provider_twexport.clients._retry import Retry
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.clients.window import Window
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
-QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 JANUARY = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 2, 1))
 
 

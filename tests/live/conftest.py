@@ -1,15 +1,62 @@
-"""One Airflow for all live tests: starting one costs as much as most of them together."""
+"""One Airflow and one Talkwalker for all live tests: starting them costs as much as most of the tests together."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from demo.stack import AirflowStack
+from tests.live.pipeline import Live
+from tests.simulator_process import running_simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulator_process import Simulator
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
-    """Return a running Airflow with the DAGs of this folder and the examples of the project."""
-    with AirflowStack(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags") as running:
+def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory in which every export lands."""
+    return tmp_path_factory.mktemp("landing")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, landing: Path) -> Iterator[AirflowStack]:
+    """Return a running Airflow with the DAGs of this folder and the example of the project."""
+    env = {"TWEXPORT_DESTINATION": f"file://{landing}", "TWEXPORT_POKE_SECONDS": "1"}
+    home = tmp_path_factory.mktemp("airflow")
+    with AirflowStack(home, Path(__file__).parent / "dags", env=env) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def talkwalker() -> Iterator[Simulator]:
+    """Return a Talkwalker that holds every export in its queue until it is told not to."""
+    settings = {
+        "queue-seconds": "10000000",
+        "results-per-second": "null",
+        "reads-per-minute": "null",
+        "results-per-day": "60",
+        "echo-token": "true",
+    }
+    with running_simulator(
+        *(word for name, value in settings.items() for word in (f"--{name}", value))
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def live(stack: AirflowStack, talkwalker: Simulator) -> Live:
+    """Return both, connected."""
+    stack.api.create_connection(
+        connection_id="talkwalker_default",
+        conn_type="talkwalker",
+        host=talkwalker.url,
+        password=talkwalker.token,
+        extra=json.dumps({"project_id": talkwalker.project_id}),
+    )
+    return Live(stack, talkwalker)

@@ -1,0 +1,79 @@
+"""The Talkwalker connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulator_process import Simulator
+
+
+def test_the_test_button_tells_what_works(
+    simulator: Simulator, talkwalker_connection: Callable[..., None]
+) -> None:
+    """Account, rights, credits and projects, for free."""
+    works, words = TalkwalkerHook().test_connection()
+    assert works
+    for word in ("Demo account", "read and write", "1,000,000", "Demo project", simulator.project_id):
+        assert word in words
+    assert simulator.ledger()["credits"]["charged_total"] == 0
+
+
+def test_a_read_only_token_is_told(talkwalker_connection: Callable[..., None]) -> None:
+    """The token works, but not for exports."""
+    talkwalker_connection(password="demo-token-read-only")
+    works, words = TalkwalkerHook().test_connection()
+    assert works
+    assert "read only: it cannot create exports" in words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"password": "not-a-real-token"}, "access token is missing, wrong or inactive"),
+        ({"password": ""}, "no access token"),
+        ({"host": "http://talkwalker.example.com"}, "clear text"),
+        ({"host": "http://127.0.0.1:9"}, "No answer"),
+        ({"host": "http://127.0.0.1:notaport"}, "web address"),
+    ],
+)
+def test_what_is_wrong_is_told_and_not_raised(
+    changes: dict[str, Any], words: str, talkwalker_connection: Callable[..., None]
+) -> None:
+    """The answer goes to a browser: a sentence, and no secret."""
+    talkwalker_connection(**changes)
+    works, told = TalkwalkerHook().test_connection()
+    assert not works
+    assert words in told
+    assert "not-a-real-token" not in told
+
+
+def test_a_missing_connection_is_told_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither does this end in a traceback."""
+    works, told = TalkwalkerHook("there_is_no_such_connection").test_connection()
+    assert not works
+    assert told
+
+
+@pytest.mark.parametrize(
+    ("parts", "address"),
+    [
+        ({"host": None}, "https://api.talkwalker.com"),
+        ({"host": "talkwalker.example.com"}, "https://talkwalker.example.com"),
+        ({"host": "https://talkwalker.example.com/"}, "https://talkwalker.example.com"),
+        ({"host": "127.0.0.1", "schema": "http", "port": 8089}, "http://127.0.0.1:8089"),
+        ({"host": "https://proxy.example.com/talkwalker"}, "https://proxy.example.com/talkwalker"),
+    ],
+)
+def test_the_host_may_be_written_in_several_ways(
+    parts: dict[str, Any], address: str, talkwalker_connection: Callable[..., None]
+) -> None:
+    """A name, a whole address, or nothing at all for the service itself."""
+    talkwalker_connection(**parts)
+    assert TalkwalkerHook().get_conn().base_url == address

@@ -1,0 +1,191 @@
+"""The Talkwalker sensor: the same results and exceptions whether it pokes, reschedules or defers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
+from tests.clients.conftest import JANUARY
+from tests.conftest import QUICK
+
+if TYPE_CHECKING:
+    from tests.running_dags import DagRunner, Run
+    from tests.simulator_process import Simulator
+
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+
+MODES: dict[str, dict[str, Any]] = {
+    "poke": {"mode": "poke", "deferrable": False},
+    "reschedule": {"mode": "reschedule", "deferrable": False},
+    "deferrable": {"deferrable": True},
+}
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Each way to wait."""
+    return MODES[request.param]
+
+
+@pytest.fixture
+def export_id(simulator: Simulator) -> str:
+    """An export of 700 of January's results, that takes about two seconds."""
+    simulator.settings(queue_seconds=1, results_per_second=2_000)
+    client = TalkwalkerClient(simulator.token, simulator.url, QUICK)
+    client.put_collector("box")
+    order = ExportOrder(JANUARY, project_id=simulator.project_id, limit=700)
+    return client.create_export(order, "box").id
+
+
+def wait(run_dag: DagRunner, **arguments: Any) -> Run:
+    """Return what became of a sensor."""
+    defaults = {"retries": 2, "retry_delay": timedelta(0)}
+    with DAG("waiting", schedule=None, default_args=defaults) as dag:
+        TalkwalkerExportSensor(task_id="wait", **({"poke_interval": 0.3} | arguments))
+    return run_dag(dag)
+
+
+def test_waits_for_the_end(mode: dict[str, Any], export_id: str, run_dag: DagRunner) -> None:
+    """However it waits, it tells the same."""
+    run = wait(run_dag, export_id=export_id, **mode)
+    result = run.results["wait"]
+    assert run.states == {"wait": "success"}
+    assert result == {
+        "export_id": export_id,
+        "status": "result_limit_reached",
+        "exported": 700,
+        "estimated_total": result["estimated_total"],
+        "truncated": True,
+    }
+    assert result["estimated_total"] > 3_000
+    assert "matching results were not exported" in run.log
+
+
+@pytest.mark.parametrize(
+    ("on_truncated", "state"), [("fail", "failed"), ("skip", "skipped"), ("warn", "success")]
+)
+def test_truncation_is_an_outcome(
+    on_truncated: str, state: str, mode: dict[str, Any], export_id: str, run_dag: DagRunner
+) -> None:
+    """More matched than was bought: warn, fail for good, or skip."""
+    run = wait(run_dag, export_id=export_id, on_truncated=on_truncated, **mode)
+    assert (run.states["wait"], run.tries["wait"]) == (state, 1)
+
+
+def test_counts_without_being_told(
+    mode: dict[str, Any], export_id: str, simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """Where the service does not say how many are ready, the limit that was ordered tells."""
+    simulator.settings(ready_field=False)
+    assert wait(run_dag, export_id=export_id, limit=700, **mode).results["wait"]["exported"] == 700
+
+
+@pytest.mark.parametrize(("soft_fail", "state"), [(False, "failed"), (True, "skipped")])
+@pytest.mark.parametrize("status", ["failed", "aborted", "DELETED", "paused_by_admin"])
+def test_a_lost_export_fails_for_good(
+    status: str,
+    soft_fail: bool,
+    state: str,
+    mode: dict[str, Any],
+    export_id: str,
+    simulator: Simulator,
+    run_dag: DagRunner,
+) -> None:
+    """No retry can cure it; soft_fail skips instead; an undocumented status is named and fails too."""
+    simulator.faults(
+        {"match": {"path": "/tasks/export"}, "skip": 1, "fault": "status", "status": status, "times": 99}
+    )
+    run = wait(run_dag, export_id=export_id, soft_fail=soft_fail, **mode)
+    assert (run.states["wait"], run.tries["wait"]) == (state, 1)
+    assert soft_fail or status.lower() in run.log
+
+
+def test_unknown_waits(
+    mode: dict[str, Any], export_id: str, simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """The status UNKNOWN is documented, and means nothing yet."""
+    simulator.faults({"match": {"path": "/tasks/export"}, "fault": "status", "status": "unknown", "times": 3})
+    assert wait(run_dag, export_id=export_id, **mode).state == "success"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "html", "status": 502, "times": 2},
+        {"fault": "drop", "times": 2},
+        {"fault": "error", "code": 8, "times": 3},
+    ],
+)
+def test_passing_faults_are_borne(
+    fault: dict[str, Any], mode: dict[str, Any], export_id: str, simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """A wait is not over because a look went wrong."""
+    simulator.faults(fault | {"match": {"path": "/tasks/export"}, "skip": 1})
+    run = wait(run_dag, export_id=export_id, **mode)
+    assert (run.state, run.tries["wait"]) == ("success", 1)
+
+
+@pytest.mark.parametrize(("code", "words"), [(7, "access token"), (9, "no credits")])
+def test_what_waiting_cannot_cure_fails_at_once(
+    code: int, words: str, mode: dict[str, Any], export_id: str, simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """A bad token, or an empty account, is no throttling, though HTTP says 401 for all three."""
+    simulator.faults(
+        {"match": {"path": "/tasks/export"}, "skip": 1, "fault": "error", "code": code, "times": 99}
+    )
+    run = wait(run_dag, export_id=export_id, **mode)
+    assert (run.states["wait"], run.tries["wait"]) == ("failed", 1)
+    assert words in run.log
+
+
+@pytest.mark.parametrize(("soft_fail", "state"), [(False, "failed"), (True, "skipped")])
+def test_a_timeout_aborts(
+    soft_fail: bool,
+    state: str,
+    mode: dict[str, Any],
+    export_id: str,
+    simulator: Simulator,
+    run_dag: DagRunner,
+) -> None:
+    """A wait that is over stops what it waited for, because that goes on costing."""
+    simulator.settings(queue_seconds=3600)
+    run = wait(run_dag, export_id=export_id, timeout=1, soft_fail=soft_fail, **mode)
+    assert (run.states["wait"], run.tries["wait"]) == (state, 1)
+    assert [export["status"] for export in simulator.ledger()["exports"]] == ["aborted"]
+
+
+def test_a_timeout_can_leave_the_export_alone(
+    mode: dict[str, Any], export_id: str, simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """With cancel_on_kill=False the export goes on."""
+    simulator.settings(queue_seconds=3600)
+    assert wait(run_dag, export_id=export_id, timeout=1, cancel_on_kill=False, **mode).state == "failed"
+    assert [export["status"] for export in simulator.ledger()["exports"]] == ["queued"]
+
+
+def test_execution_timeout_aborts_while_deferred(
+    export_id: str, simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """Airflow does not keep this limit across a deferral; the sensor does."""
+    simulator.settings(queue_seconds=3600)
+    run = wait(
+        run_dag, export_id=export_id, execution_timeout=timedelta(seconds=2), retries=0, deferrable=True
+    )
+    assert run.states["wait"] == "failed"
+    assert "did not end within the task's execution_timeout" in run.log
+    assert [export["status"] for export in simulator.ledger()["exports"]] == ["aborted"]
+
+
+def test_deferring_asks_once_per_interval(export_id: str, simulator: Simulator, run_dag: DagRunner) -> None:
+    """What has ended is seen by the worker's own look; what has not is waited for by the list."""
+    wait(run_dag, export_id=export_id, deferrable=True)
+    counts = simulator.ledger()["counts"]
+    assert counts["GET /api/v3/tasks/export/{task_id}"] == 1
+    assert counts["GET /api/v3/tasks/export"] >= 2
+    wait(run_dag, export_id=export_id, deferrable=True)
+    assert simulator.ledger()["counts"]["GET /api/v3/tasks/export"] == counts["GET /api/v3/tasks/export"]

@@ -1,0 +1,118 @@
+"""The task group, the example DAG and the README's DAG, in a real Airflow."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+
+from airflow_provider_twexport.storage import manifest
+from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
+
+if TYPE_CHECKING:
+    from tests.running_dags import DagRunner
+    from tests.simulator_process import Simulator
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+
+
+def pipeline(path: Path, **arguments: Any) -> DAG:
+    """Return a DAG of one task group."""
+    with DAG("pipeline", schedule=None) as dag:
+        defaults = {"limit": 500, "poke_interval": 0.3, "start": "2024-01-01", "stop": "2024-02-01"}
+        talkwalker_export("export", object_storage_path=f"file://{path}", **(defaults | arguments))
+    return dag
+
+
+def test_the_pipeline_lands_and_cleans_up(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
+    """Collector, export, wait, landing, and no collector left behind."""
+    simulator.settings(queue_seconds=1)
+    run = run_dag(pipeline(tmp_path))
+    assert run.state == "success"
+    assert manifest.read(tmp_path).results == 500
+    assert list(manifest.verify(tmp_path)) == []
+    assert simulator.ledger()["counts"]["DELETE /api/v3/stream/c/{collector_id}"] == 1
+
+
+def test_running_it_again_buys_and_reads_nothing(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Also though its collector was deleted after the first run."""
+    first = run_dag(pipeline(tmp_path))
+    reads = simulator.ledger()["counts"]["GET /api/v3/stream/c/{collector_id}/results"]
+    again = run_dag(pipeline(tmp_path))
+    assert again.state == "success"
+    assert again.results["export.to_object_storage"] == first.results["export.to_object_storage"]
+    assert simulator.ledger()["credits"]["charged_total"] == 500
+    assert simulator.ledger()["counts"]["GET /api/v3/stream/c/{collector_id}/results"] == reads
+
+
+def test_ordering_anew_replaces_what_has_landed(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """With if_exists='recreate' the window is paid again, and its directory holds the new landing only."""
+    first = run_dag(pipeline(tmp_path))
+    again = run_dag(pipeline(tmp_path, if_exists="recreate"))
+    assert again.state == "success"
+    assert simulator.ledger()["credits"]["charged_total"] == 1_000
+    bought = again.results["export.create_export"]["export_id"]
+    assert bought != first.results["export.create_export"]["export_id"]
+    assert manifest.read(tmp_path).source["export_id"] == bought
+
+
+def test_forgotten_results_tell_where_they_landed(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """The error about an export that is older than 7 days names the landing of this window."""
+    simulator.control("time", {"offset_seconds": -8 * 86_400})
+    run_dag(pipeline(tmp_path))
+    simulator.control("time", {"offset_seconds": 0})
+    run = run_dag(pipeline(tmp_path))
+    assert run.states["export.create_export"] == "failed"
+    assert f"Landed at file://{tmp_path}: 500 results, complete." in run.log
+
+
+@pytest.mark.parametrize("how", ["interval", "configuration"])
+def test_the_example_dag_lands_its_window(
+    how: str, run_dag: DagRunner, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduled run takes its data interval, a triggered one its configuration; each has its directory."""
+    monkeypatch.setenv("TWEXPORT_DESTINATION", f"file://{tmp_path}")
+    monkeypatch.setenv("TWEXPORT_POKE_SECONDS", "0.3")
+    dag = DagBag(ROOT / "dags").dags["talkwalker_export"]
+    options: dict[str, Any] = {
+        "interval": {"logical_date": pendulum.datetime(2024, 2, 1)},
+        "configuration": {"run_conf": {"start": "2024-01-01", "stop": "2024-01-08"}, "logical_date": None},
+    }[how]
+    run = run_dag(dag, **options)
+    assert run.state == "success", run.log
+    window = manifest.read(tmp_path / "talkwalker_export" / "2024-01-01").source["window"]
+    stop = {"interval": "2024-02-01", "configuration": "2024-01-08"}[how]
+    assert window == {"start": "2024-01-01T00:00:00Z", "stop": f"{stop}T00:00:00Z"}
+
+
+def test_the_readme_dag_runs(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the README shows works as it stands, but for the bucket."""
+    (code,) = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        if "talkwalker_export(" in block
+    ]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    (tmp_path / "readme.py").write_text(code.replace("s3://lake/", f"file://{tmp_path}/lake/"))
+    bag = DagBag(tmp_path)
+    assert not bag.import_errors
+    (dag,) = bag.dags.values()
+    run = run_dag(dag, logical_date=pendulum.datetime(2024, 2, 1))
+    assert run.state == "success", run.log
+    (written,) = (tmp_path / "lake").rglob("_manifest.json")
+    assert manifest.read(written).complete

@@ -1,0 +1,271 @@
+"""The transfer in a real Airflow: from the simulator, over a socket, to a directory or a bucket."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from airflow.sdk import DAG, ObjectStoragePath
+from moto.server import ThreadedMotoServer
+
+from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.storage import manifest
+from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
+from tests.clients.conftest import JANUARY
+from tests.conftest import QUICK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.running_dags import DagRunner, Run
+    from tests.simulator_process import Simulator
+
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+
+RESULTS = {"path": "/results$"}
+
+
+@pytest.fixture
+def export(simulator: Simulator) -> Callable[..., str]:
+    """Fill the collector ``box`` and return the export's id."""
+
+    def create(limit: int = 1_000) -> str:
+        client = TalkwalkerClient(simulator.token, simulator.url, QUICK)
+        client.put_collector("box")
+        order = ExportOrder(JANUARY, project_id=simulator.project_id, limit=limit)
+        return client.create_export(order, "box").id
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A real S3 server; one for all, because Airflow remembers what a connection led to."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A bucket of its own, and the Airflow connection that leads there."""
+    keys = {"aws_access_key_id": "not-a-key", "aws_secret_access_key": "not-a-secret"}
+    name = f"lake-{uuid4().hex}"
+    boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1", **keys).create_bucket(Bucket=name)
+    connection = {
+        "conn_type": "aws",
+        "login": "not-a-key",
+        "password": "not-a-secret",
+        "extra": {"endpoint_url": s3_endpoint, "region_name": "us-east-1"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(connection))
+    return {"object_storage_path": f"s3://{name}/talkwalker/2024-01", "object_storage_conn_id": "lake"}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> dict[str, str]:
+    """A directory of this machine."""
+    return {"object_storage_path": f"file://{tmp_path}/talkwalker/2024-01"}
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def place(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Each kind of place to land in."""
+    place: dict[str, str] = request.getfixturevalue(request.param)
+    return place
+
+
+def land(run_dag: DagRunner, **arguments: Any) -> Run:
+    """Return what became of a transfer."""
+    with DAG("landing", schedule=None, default_args={"retries": 3, "retry_delay": timedelta(0)}) as dag:
+        TalkwalkerToObjectStorageOperator(
+            task_id="land", **({"collector_id": "box", "max_part_bytes": 150_000} | arguments)
+        )
+    return run_dag(dag)
+
+
+def landed(place: dict[str, str]) -> list[str]:
+    """Return the digests of all results that a reader of the manifest sees."""
+    path = ObjectStoragePath(place["object_storage_path"], conn_id=place.get("object_storage_conn_id"))
+    assert list(manifest.verify(path)) == []
+    digests = []
+    for part in manifest.read(path).parts:
+        lines = gzip.decompress((path / part.name).read_bytes()).removesuffix(b"\n").split(b"\n")
+        digests += [hashlib.sha256(line).hexdigest() for line in lines]
+    return digests
+
+
+def truth(simulator: Simulator, export_id: str) -> list[str]:
+    """Return the digests of what was exported."""
+    return [document["sha256"] for document in simulator.documents(export_id)]
+
+
+def reads(simulator: Simulator) -> int:
+    """Count the calls of the results endpoint."""
+    return sum(call["path"].endswith("/results") for call in simulator.ledger()["requests"])
+
+
+def test_lands_each_result_once_through_all_faults(
+    place: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """A cut in mid-line, an error chunk, throttling, a 502, repeated and foreign rows: complete, and it says so."""
+    export_id = export(1_000)
+    simulator.settings(reads_per_minute=None)
+    simulator.faults(
+        {"match": RESULTS, "fault": "cut", "after_results": 150, "mid_line": True},
+        {"match": RESULTS, "fault": "ct_error", "after_results": 120, "code": 25},
+        {"match": RESULTS, "fault": "error", "code": 8},
+        {"match": RESULTS, "fault": "html", "status": 502},
+        {"match": RESULTS, "fault": "duplicate", "every": 9},
+        {"match": RESULTS, "fault": "foreign", "every": 7},
+    )
+    run = land(run_dag, export_id=export_id, start="2024-01-01", stop="2024-02-01", **place)
+    assert (run.state, run.tries["land"]) == ("success", 1)
+    assert simulator.control("faults")["faults"] == []
+    assert landed(place) == truth(simulator, export_id)
+    path = ObjectStoragePath(place["object_storage_path"], conn_id=place.get("object_storage_conn_id"))
+    written = manifest.read(path)
+    assert (written.complete, written.results, written.exported, written.truncated) == (
+        True,
+        1_000,
+        1_000,
+        True,
+    )
+    assert written.duplicates_dropped > 0
+    assert written.foreign_dropped > 0
+    assert written.source["window"] == {"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z"}
+    assert len(written.parts) > 2
+    assert run.results["land"] == {
+        "manifest": str(path / "_manifest.json"),
+        "results": 1_000,
+        "bytes": written.bytes,
+        "parts": len(written.parts),
+    }
+    assert simulator.token not in run.log
+
+
+def test_a_hundred_thousand_results_need_few_reads(
+    directory: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """The endpoint allows 5 reads a minute: one long read brings them all."""
+    simulator.settings(results_per_day=5_000, reads_per_minute=5)
+    export_id = export(100_000)
+    run = land(run_dag, export_id=export_id, max_part_bytes=64 * 1024 * 1024, **directory)
+    assert run.results["land"]["results"] == 100_000
+    assert reads(simulator) <= 3
+
+
+def test_short_reads_take_over_where_long_ones_misbehave(
+    directory: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """If every `wait` connection is cut at once, `stop` reads of 400 results each bring everything."""
+    export_id = export(1_000)
+    simulator.faults({"match": RESULTS | {"query": "end_behaviour=wait"}, "fault": "drop", "times": 99})
+    land(run_dag, export_id=export_id, **directory)
+    assert landed(directory) == truth(simulator, export_id)
+
+
+def test_a_retry_goes_on_from_the_checkpoint(
+    place: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """A try that fails after some parts is continued, not repeated."""
+    export_id = export(1_000)
+    broken = {"fault": "cut", "after_results": 0, "times": 2 * QUICK.attempts}
+    simulator.faults({"match": RESULTS, "fault": "cut", "after_results": 650}, {"match": RESULTS} | broken)
+    run = land(run_dag, export_id=export_id, **place)
+    assert (run.state, run.tries["land"]) == ("success", 2)
+    assert landed(place) == truth(simulator, export_id)
+
+
+def test_what_has_landed_is_left_alone(
+    place: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """Clearing a finished transfer reads nothing and tells the same, also when the collector is gone."""
+    export_id = export(300)
+    first = land(run_dag, export_id=export_id, **place)
+    before = reads(simulator)
+    TalkwalkerClient(simulator.token, simulator.url).delete_collector("box")
+    assert land(run_dag, export_id=export_id, **place).results == first.results
+    assert reads(simulator) == before
+
+
+def test_another_windows_directory_is_not_overwritten(
+    directory: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """One directory holds one landing; the error names both collectors."""
+    land(run_dag, export_id=export(200), **directory)
+    TalkwalkerClient(simulator.token, simulator.url).put_collector("other")
+    run = land(run_dag, collector_id="other", **directory)
+    assert (run.state, run.tries["land"]) == ("failed", 1)
+    assert "box" in run.log
+    assert "other" in run.log
+
+
+@pytest.mark.parametrize(
+    ("on_incomplete", "state", "complete"), [("fail", "failed", None), ("warn", "success", False)]
+)
+def test_missing_results_are_told(
+    on_incomplete: str,
+    state: str,
+    complete: bool | None,
+    directory: dict[str, str],
+    export: Callable[..., str],
+    simulator: Simulator,
+    run_dag: DagRunner,
+) -> None:
+    """Results that are gone fail the transfer, or are landed as incomplete and said to be."""
+    export_id = export(300)
+    TalkwalkerClient(simulator.token, simulator.url).delete_collector("box")
+    TalkwalkerClient(simulator.token, simulator.url).put_collector("box")
+    run = land(run_dag, export_id=export_id, on_incomplete=on_incomplete, retries=1, **directory)
+    assert run.state == state
+    assert "Only 0 of 300 exported results" in run.log
+    if complete is not None:
+        assert manifest.read(directory["object_storage_path"]).complete is complete
+
+
+def test_an_empty_export_lands_an_empty_manifest(
+    directory: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """Nothing matched; that is a result, and a reader can tell it from a landing that never happened."""
+    simulator.settings(results_per_day=0)
+    run = land(run_dag, export_id=export(10), **directory)
+    assert run.results["land"]["results"] == 0
+    assert manifest.read(directory["object_storage_path"]).complete
+
+
+def test_a_running_export_is_not_landed(
+    directory: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """A read of an unfinished export would prove nothing; the error names the sensor."""
+    simulator.settings(queue_seconds=3600)
+    run = land(run_dag, export_id=export(10), retries=0, **directory)
+    assert run.state == "failed"
+    assert "TalkwalkerExportSensor" in run.log
+
+
+def test_without_an_export_everything_in_the_collector_lands(
+    directory: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """Two exports into one collector, read together."""
+    both = sorted(truth(simulator, export(200)) + truth(simulator, export(150)))
+    assert land(run_dag, **directory).state == "success"
+    assert sorted(landed(directory)) == both
+
+
+def test_an_unknown_format_is_refused(
+    directory: dict[str, str], export: Callable[..., str], run_dag: DagRunner
+) -> None:
+    """The error names the formats that exist."""
+    run = land(run_dag, export_id=export(10), file_format="xlsx", **directory)
+    assert (run.state, run.tries["land"]) == ("failed", 1)
+    assert "jsonl.gz" in run.log
