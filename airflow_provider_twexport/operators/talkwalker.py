@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.storage.manifest import Manifest
 
 
 class TalkwalkerOrderOperator(BaseOperator):
@@ -131,8 +132,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         which empties the collector and pays again each time the task is run or cleared, but not on retries.
     :param max_credits: credits that this export may cost at most; lowers ``limit``.
     :param min_credits_left: credits that must be left on the account if the export uses its whole ``limit``.
-    :param object_storage_path: where this window lands; an error about results that the service has forgotten
-        tells what is there.
+    :param object_storage_path: where this window lands; an error about results that can be read no more tells what
+        is there.
     :param object_storage_conn_id: Airflow connection of that place.
     :param cancel_on_kill: abort the export if the task is killed right after ordering it.
     """
@@ -191,7 +192,9 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                     before_buying=lambda: self._check_balance(client, affordable.limit),
                 )
             except OrderAnewError as error:
-                raise OrderAnewError(f"{error.message} {self._landed()}", error.evidence) from None
+                raise OrderAnewError(f"{error.message} {self._what_landed()}", error.evidence) from None
+            if purchase.adopted:
+                self._check_still_there(client, purchase.task)
         if purchase.adopted:
             self._tell_adoption(order, purchase.task)
         else:
@@ -262,21 +265,43 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                 order.window,
             )
 
-    def _landed(self) -> str:
-        if not self.object_storage_path:
-            return (
-                "What was landed of them is told by _manifest.json in the object_storage_path of this window."
-            )
+    def _check_still_there(self, client: TalkwalkerClient, task: ExportTask) -> None:
+        """Tell at once, instead of after the wait and the read, that an export's results were deleted unlanded."""
+        from airflow_provider_twexport.clients.errors import OrderAnewError
+
+        if not self.object_storage_path or task.created is None:
+            return
+        collector = client.get_collector(self.collector_id or "")
+        landed = self._landing()
+        if collector.created is None or collector.created <= task.created or (landed and landed.complete):
+            return
+        raise OrderAnewError(
+            f"Export {task.id} of {task.created} filled collector {collector.id}, which was deleted since, and created "
+            f"again at {collector.created}: its results are paid for and gone. To buy them again, set "
+            f"if_exists='recreate'. {self._what_landed()}"
+        )
+
+    def _landing(self) -> Manifest | None:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.storage import manifest
 
         path = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
         try:
-            landed = manifest.read(path)
-        except Exception as error:
-            return f"Nothing that can be read was landed at {path} ({error})."
-        return f"Landed at {path}: {landed.results:,} results, {'complete' if landed.complete else 'incomplete'}."
+            return manifest.read(path)
+        except manifest.LandFirstError:
+            return None
+
+    def _what_landed(self) -> str:
+        if not self.object_storage_path:
+            return (
+                "What was landed of them is told by _manifest.json in the object_storage_path of this window."
+            )
+        landed = self._landing()
+        if landed is None:
+            return f"Nothing of them was landed at {self.object_storage_path}."
+        extent = "complete" if landed.complete else "incomplete"
+        return f"Landed at {self.object_storage_path}: {landed.results:,} results, {extent}."
 
 
 class TalkwalkerAbortExportOperator(BaseOperator):

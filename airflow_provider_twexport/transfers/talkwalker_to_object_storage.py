@@ -167,6 +167,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         return task
 
     def _read(self, client: TalkwalkerClient, landing: Landing, exported: int | None) -> None:
+        from airflow_provider_twexport.clients.errors import MissingError, OrderAnewError
         from airflow_provider_twexport.clients.talkwalker_results import EARLIEST
 
         batches = client.drain(
@@ -175,8 +176,15 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
             export_id=self.export_id,
             missing=lambda: math.inf if exported is None else exported - landing.results,
         )
-        for batch in batches:
-            landing.write(batch)
+        try:
+            for batch in batches:
+                landing.write(batch)
+        except MissingError as error:
+            raise OrderAnewError(
+                f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "
+                "all of it had landed. What is gone can only be bought again, with if_exists='recreate'.",
+                error.evidence,
+            ) from None
 
     def _is_complete(self, landed: int, exported: int | None) -> bool:
         from airflow_provider_twexport.clients.errors import RetryLaterError

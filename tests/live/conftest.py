@@ -26,8 +26,12 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, landing: Path) -> Iterator[AirflowStack]:
-    """Return a running Airflow with the DAGs of this folder and the example of the project."""
-    env = {"TWEXPORT_DESTINATION": f"file://{landing}", "TWEXPORT_POKE_SECONDS": "1"}
+    """Return a running Airflow with the DAGs of this folder and the example of the project, logging all it can."""
+    env = {
+        "TWEXPORT_DESTINATION": f"file://{landing}",
+        "TWEXPORT_POKE_SECONDS": "1",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+    }
     home = tmp_path_factory.mktemp("airflow")
     with AirflowStack(home, Path(__file__).parent / "dags", env=env) as running:
         yield running

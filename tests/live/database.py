@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 import psycopg2
-from cryptography.fernet import Fernet
 from psycopg2 import sql
 
 if TYPE_CHECKING:
@@ -17,9 +16,8 @@ if TYPE_CHECKING:
 
 
 def trigger_arguments(stack: AirflowStack) -> list[str]:
-    """Return the arguments of every trigger, decrypted."""
-    key = Fernet(_settings(stack)["AIRFLOW__CORE__FERNET_KEY"])
-    return [key.decrypt(kept.encode()).decode() for (kept,) in _rows(stack, "SELECT kwargs FROM trigger")]
+    """Return the arguments of every trigger; Airflow 3.3 keeps them in clear text."""
+    return [kept for (kept,) in _rows(stack, "SELECT kwargs FROM trigger")]
 
 
 def tables_with(stack: AirflowStack, text: str) -> dict[str, list[str]]:

@@ -98,11 +98,6 @@ class Run:
         """Tell whether the process in which a task ran last is still there."""
         return psutil.pid_exists(self.task(name)["pid"])
 
-    @property
-    def succeeded(self) -> bool:
-        """Whether the run has ended well."""
-        return bool(self.live.stack.api.run(self.dag_id, self.run_id)["state"] == "success")
-
     # Talkwalker
 
     @property

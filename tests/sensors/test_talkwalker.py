@@ -97,6 +97,7 @@ def test_a_lost_export_fails_for_good(
     run_dag: DagRunner,
 ) -> None:
     """No retry can cure it; soft_fail skips instead; an undocumented status is named and fails too."""
+    simulator.settings(queue_seconds=3600)
     simulator.faults(
         {"match": {"path": "/tasks/export"}, "skip": 1, "fault": "status", "status": status, "times": 99}
     )
@@ -135,6 +136,7 @@ def test_what_waiting_cannot_cure_fails_at_once(
     code: int, words: str, mode: dict[str, Any], export_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
     """A bad token, or an empty account, is no throttling, though HTTP says 401 for all three."""
+    simulator.settings(queue_seconds=3600)
     simulator.faults(
         {"match": {"path": "/tasks/export"}, "skip": 1, "fault": "error", "code": code, "times": 99}
     )

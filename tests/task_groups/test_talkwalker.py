@@ -54,6 +54,18 @@ def test_running_it_again_buys_and_reads_nothing(
     assert simulator.ledger()["counts"]["GET /api/v3/stream/c/{collector_id}/results"] == reads
 
 
+def test_results_that_were_deleted_unlanded_are_missed_at_once(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """A copied pipeline for another place finds the export, but its collector was deleted: told before waiting."""
+    run_dag(pipeline(tmp_path / "here"))
+    run = run_dag(pipeline(tmp_path / "there"))
+    assert run.states["export.create_export"] == "failed"
+    assert "which was deleted since" in run.log
+    assert "Nothing of them was landed at" in run.log
+    assert simulator.ledger()["credits"]["charged_total"] == 500
+
+
 def test_ordering_anew_replaces_what_has_landed(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:

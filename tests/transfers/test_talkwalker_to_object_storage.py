@@ -233,6 +233,17 @@ def test_missing_results_are_told(
         assert manifest.read(directory["object_storage_path"]).complete is complete
 
 
+def test_a_deleted_collector_is_told(
+    directory: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """Somebody deleted it before it was read: no retry brings it back."""
+    export_id = export(300)
+    TalkwalkerClient(simulator.token, simulator.url).delete_collector("box")
+    run = land(run_dag, export_id=export_id, **directory)
+    assert (run.state, run.tries["land"]) == ("failed", 1)
+    assert "perhaps by another pipeline" in run.log
+
+
 def test_an_empty_export_lands_an_empty_manifest(
     directory: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
 ) -> None:
