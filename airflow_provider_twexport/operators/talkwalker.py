@@ -272,7 +272,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         if not self.object_storage_path or task.created is None:
             return
         collector = client.get_collector(self.collector_id or "")
-        landed = self._landing()
+        landed = self._landing(self.object_storage_path)
         if collector.created is None or collector.created <= task.created or (landed and landed.complete):
             return
         raise OrderAnewError(
@@ -281,14 +281,13 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             f"if_exists='recreate'. {self._what_landed()}"
         )
 
-    def _landing(self) -> Manifest | None:
+    def _landing(self, object_storage_path: str) -> Manifest | None:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.storage import manifest
 
-        path = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
         try:
-            return manifest.read(path)
+            return manifest.read(ObjectStoragePath(object_storage_path, conn_id=self.object_storage_conn_id))
         except manifest.LandFirstError:
             return None
 
@@ -297,7 +296,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             return (
                 "What was landed of them is told by _manifest.json in the object_storage_path of this window."
             )
-        landed = self._landing()
+        landed = self._landing(self.object_storage_path)
         if landed is None:
             return f"Nothing of them was landed at {self.object_storage_path}."
         extent = "complete" if landed.complete else "incomplete"
