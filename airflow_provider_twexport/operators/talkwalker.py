@@ -267,19 +267,23 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
 
     def _check_still_there(self, client: TalkwalkerClient, task: ExportTask) -> None:
         """Tell at once, instead of after the wait and the read, that an export's results were deleted unlanded."""
-        from airflow_provider_twexport.clients.errors import OrderAnewError
+        from airflow_provider_twexport.clients.errors import MissingError, OrderAnewError
 
         if not self.object_storage_path or task.created is None:
             return
-        collector = client.get_collector(self.collector_id or "")
         landed = self._landing(self.object_storage_path)
-        if collector.created is None or collector.created <= task.created or (landed and landed.complete):
+        if landed and landed.complete:
             return
-        raise OrderAnewError(
-            f"Export {task.id} of {task.created} filled collector {collector.id}, which was deleted since, and created "
-            f"again at {collector.created}: its results are paid for and gone. To buy them again, set "
-            f"if_exists='recreate'. {self._what_landed()}"
-        )
+        try:
+            collector = client.get_collector(self.collector_id or "")
+            is_there = collector.created is None or collector.created <= task.created
+        except MissingError:
+            is_there = False
+        if not is_there:
+            raise OrderAnewError(
+                f"Export {task.id} of {task.created} filled collector {self.collector_id}, which was deleted since: its "
+                f"results are paid for and gone. To buy them again, set if_exists='recreate'. {self._what_landed()}"
+            )
 
     def _landing(self, object_storage_path: str) -> Manifest | None:
         from airflow.providers.common.compat.sdk import ObjectStoragePath

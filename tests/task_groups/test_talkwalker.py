@@ -11,6 +11,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
+from airflow_provider_twexport.operators.talkwalker import TalkwalkerCreateExportOperator
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
@@ -52,6 +53,24 @@ def test_running_it_again_buys_and_reads_nothing(
     assert again.results["export.to_object_storage"] == first.results["export.to_object_storage"]
     assert simulator.ledger()["credits"]["charged_total"] == 500
     assert simulator.ledger()["counts"]["GET /api/v3/stream/c/{collector_id}/results"] == reads
+
+
+def test_clearing_the_order_alone_buys_nothing(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Its collector is deleted and not created again; what it brought has landed."""
+    first = run_dag(pipeline(tmp_path)).results["export.create_export"]
+    with DAG("cleared", schedule=None) as dag:
+        TalkwalkerCreateExportOperator(
+            task_id="create_export",
+            collector_id=first["collector_id"],
+            start="2024-01-01",
+            stop="2024-02-01",
+            limit=500,
+            object_storage_path=f"file://{tmp_path}",
+        )
+    assert run_dag(dag).results["create_export"] == first | {"adopted": True}
+    assert simulator.ledger()["credits"]["charged_total"] == 500
 
 
 def test_results_that_were_deleted_unlanded_are_missed_at_once(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.serde import deserialize, serialize
 
+from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
 from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ async def event(waiting: TalkwalkerExportTrigger) -> dict[str, Any]:
 
 def planted(simulator: Simulator, count: int) -> list[str]:
     """Order many exports at once and return their ids."""
+    TalkwalkerClient(simulator.token, simulator.url).put_collector("box")
     order = {"count": count, "target": "box", "start": 1704067200000, "stop": 1706745600000, "limit": 10}
     ids: list[str] = simulator.control("exports", order)["ids"]
     return ids
@@ -63,11 +65,17 @@ def test_survives_serialization() -> None:
 
 def test_a_thousand_waits_cost_one_request_per_interval(simulator: Simulator) -> None:
     """They share one poll, and all of them hear of the end."""
-    simulator.settings(queue_seconds=2)
+    simulator.settings(queue_seconds=3600)
     ids = planted(simulator, 1_000)
 
+    async def let_go() -> None:
+        while counts(simulator).get(LIST, 0) < 3:
+            await asyncio.sleep(0.1)
+        simulator.settings(queue_seconds=0)
+
     async def wait_for_all() -> list[dict[str, Any]]:
-        return await asyncio.gather(*[event(trigger(export_id)) for export_id in ids])
+        *events, _ = await asyncio.gather(*[event(trigger(export_id)) for export_id in ids], let_go())
+        return events
 
     began = time.monotonic()
     events = asyncio.run(wait_for_all())
