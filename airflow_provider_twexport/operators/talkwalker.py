@@ -281,8 +281,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             is_there = False
         if not is_there:
             raise OrderAnewError(
-                f"Export {task.id} of {task.created} filled collector {self.collector_id}, which was deleted since: its "
-                f"results are paid for and gone. To buy them again, set if_exists='recreate'. {self._what_landed()}"
+                f"Export {task.id} of {task.created} filled collector {self.collector_id}, which was deleted since: "
+                f"its results are paid for and gone. To buy them again, set if_exists='recreate'. {self._what_landed()}"
             )
 
     def _landing(self, object_storage_path: str) -> Manifest | None:
