@@ -13,6 +13,7 @@ import math
 import re
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -81,30 +82,57 @@ def whole_chunks(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
     :raises ResumeReadError: if a chunk is longer than 16 MiB.
     """
-    rest = bytearray()
-    ending = b""
+    blocks = iter(blocks)
+    begun = b""
     for block in blocks:
-        rest += block
-        ending = ending or _chunk_ending(rest)
-        cut = rest.rfind(ending or b"\n", max(0, len(rest) - len(block) - 1)) + len(ending or b"\n")
-        if cut >= len(ending or b"\n"):
-            yield bytes(rest[:cut])
-            del rest[:cut]
-        if len(rest) > MAX_CHUNK_BYTES:
-            raise ResumeReadError(f"A chunk is longer than {MAX_CHUNK_BYTES:,} bytes; refused.")
-    yield bytes(rest)
+        begun = (begun + block).lstrip()
+        first, newline, _ = begun.partition(b"\n")
+        if newline:
+            cut = _cut_lines if _is_whole(first) else _cut_pretty
+            yield from cut(chain((begun,), blocks))
+            return
+        _check_length(len(begun))
+        yield b""
+    yield begun
 
 
-def _chunk_ending(text: bytearray) -> bytes:
-    r"""Return ``\n`` if the first line is a whole chunk, ``\n}`` if it only begins one, nothing before its end."""
-    first, newline, _ = bytes(text.lstrip()).partition(b"\n")
-    if not newline:
-        return b""
+def _is_whole(line: bytes) -> bool:
     try:
-        msgspec.json.decode(first, type=msgspec.Raw)
+        msgspec.json.decode(line, type=msgspec.Raw)
     except msgspec.DecodeError:
-        return b"\n}"
-    return b"\n"
+        return False
+    return True
+
+
+def _cut_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    begun: list[bytes] = []
+    for block in blocks:
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield b"".join((*begun, block[:end]))
+            begun = []
+        begun.append(block[end:])
+        _check_length(sum(map(len, begun)))
+    yield b"".join(begun)
+
+
+def _cut_pretty(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    begun = bytearray()
+    for block in blocks:
+        begun += block
+        end = begun.rfind(b"\n}") + 2
+        if end > 1:
+            yield bytes(begun[:end])
+            del begun[:end]
+        else:
+            yield b""
+        _check_length(len(begun))
+    yield bytes(begun)
+
+
+def _check_length(length: int) -> None:
+    if length > MAX_CHUNK_BYTES:
+        raise ResumeReadError(f"A chunk is longer than {MAX_CHUNK_BYTES:,} bytes; refused.")
 
 
 @dataclass(slots=True)
@@ -124,6 +152,11 @@ class ResultsRead:
     pending: list[bytes] = field(default_factory=list, init=False)
     foreign: int = field(default=0, init=False)
     is_idle: bool = field(default=False, init=False)
+    _mark: bytes = field(default=b"", init=False)
+
+    def __post_init__(self) -> None:
+        # how nearly each result of ours names its export; the few others are looked at closely
+        self._mark = b'"task_id":"%b"' % (self.export_id or "").encode()
 
     @property
     def unconfirmed(self) -> int:
@@ -147,6 +180,7 @@ class ResultsRead:
                 batch = self._take(chunk)
                 if batch is not None:
                     yield batch
+            if not text.isspace() and text:
                 last_arrival = time.monotonic()
             self.is_idle = time.monotonic() - last_arrival > idle_seconds
             if self.is_idle or self.unconfirmed >= missing():
@@ -207,7 +241,7 @@ class ResultsRead:
         self.pending.append(msgspec.json.format(record, indent=-1) if b"\n" in record else record)
 
     def _is_foreign(self, record: bytes) -> bool:
-        if self.export_id is None or b'"task_id":"%b"' % self.export_id.encode() in record:
+        if self.export_id is None or self._mark in record:
             return False
         try:
             document = _EXPORT.decode(record).data

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.planning.layout import PartitionBy
     from airflow_provider_twexport.storage.manifest import Manifest
 
 
@@ -135,6 +136,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
     :param object_storage_path: where this window lands; an error about results that can be read no more tells what
         is there.
     :param object_storage_conn_id: Airflow connection of that place.
+    :param partition_by: how the transfer names directories below that place.
     :param cancel_on_kill: abort the export if the task is killed right after ordering it.
     """
 
@@ -157,6 +159,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         min_credits_left: int | str | None = None,
         object_storage_path: str | None = None,
         object_storage_conn_id: str | None = None,
+        partition_by: PartitionBy | None = None,
         cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -167,6 +170,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         self.min_credits_left = min_credits_left
         self.object_storage_path = object_storage_path
         self.object_storage_conn_id = object_storage_conn_id
+        self.partition_by = partition_by
         self.cancel_on_kill = cancel_on_kill
         self._kill_client: TalkwalkerClient | None = None
         self._bought_export_id: str | None = None
@@ -192,9 +196,9 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                     before_buying=lambda: self._check_balance(client, affordable.limit),
                 )
             except OrderAnewError as error:
-                raise OrderAnewError(f"{error.message} {self._what_landed()}", error.evidence) from None
+                raise OrderAnewError(f"{error.message} {self._what_landed(order)}", error.evidence) from None
             if purchase.adopted:
-                self._check_still_there(client, purchase.task)
+                self._check_still_there(client, order, purchase.task)
         if purchase.adopted:
             self._tell_adoption(order, purchase.task)
         else:
@@ -265,13 +269,13 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                 order.window,
             )
 
-    def _check_still_there(self, client: TalkwalkerClient, task: ExportTask) -> None:
+    def _check_still_there(self, client: TalkwalkerClient, order: ExportOrder, task: ExportTask) -> None:
         """Tell at once, instead of after the wait and the read, that an export's results were deleted unlanded."""
         from airflow_provider_twexport.clients.errors import MissingError, OrderAnewError
 
         if not self.object_storage_path or task.created is None:
             return
-        landed = self._landing(self.object_storage_path)
+        landed = self._landing(self.object_storage_path, order)
         if landed and landed.complete:
             return
         try:
@@ -282,25 +286,28 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         if not is_there:
             raise OrderAnewError(
                 f"Export {task.id} of {task.created} filled collector {self.collector_id}, which was deleted since: "
-                f"its results are paid for and gone. To buy them again, set if_exists='recreate'. {self._what_landed()}"
+                "its results are paid for and gone. To buy them again, set if_exists='recreate'. "
+                f"{self._what_landed(order)}"
             )
 
-    def _landing(self, object_storage_path: str) -> Manifest | None:
+    def _landing(self, object_storage_path: str, order: ExportOrder) -> Manifest | None:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+        from airflow_provider_twexport.planning.layout import landing_path
         from airflow_provider_twexport.storage import manifest
 
+        path = landing_path(object_storage_path, order.window, self.partition_by)
         try:
-            return manifest.read(ObjectStoragePath(object_storage_path, conn_id=self.object_storage_conn_id))
+            return manifest.read(ObjectStoragePath(path, conn_id=self.object_storage_conn_id))
         except manifest.LandFirstError:
             return None
 
-    def _what_landed(self) -> str:
+    def _what_landed(self, order: ExportOrder) -> str:
         if not self.object_storage_path:
             return (
                 "What was landed of them is told by _manifest.json in the object_storage_path of this window."
             )
-        landed = self._landing(self.object_storage_path)
+        landed = self._landing(self.object_storage_path, order)
         if landed is None:
             return f"Nothing of them was landed at {self.object_storage_path}."
         extent = "complete" if landed.complete else "incomplete"

@@ -11,6 +11,7 @@ import json
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_twexport import __version__
@@ -43,11 +44,19 @@ class Landing:
     """The results of one export on their way into one directory; made by :meth:`open`."""
 
     def __init__(
-        self, directory: Directory, file_format: FileFormat, max_part_bytes: int, begun: Manifest
+        self,
+        directory: Directory,
+        file_format: FileFormat,
+        compression_level: int,
+        max_part_bytes: int,
+        max_part_results: int | None,
+        begun: Manifest,
     ) -> None:
         self._directory = directory
         self._format = file_format
+        self._compression_level = compression_level
         self._max_part_bytes = max_part_bytes
+        self._max_part_results = max_part_results
         self._landed = begun
         self._seen = SeenRecords()
         self._part: PartWriter | None = None
@@ -60,7 +69,9 @@ class Landing:
         *,
         source: Mapping[str, Any],
         file_format: str = "jsonl.gz",
+        compression_level: int | None = None,
         max_part_bytes: int = MAX_PART_BYTES,
+        max_part_results: int | None = None,
     ) -> Self:
         """Begin a landing, go on with one that broke off, or find that it is done.
 
@@ -70,9 +81,12 @@ class Landing:
         :param source: goes into the manifest as it is; its ``collector_id`` says whose landing this is, its
             ``export_id`` which order of the same results.
         :param file_format: one of :data:`formats.FORMATS`.
-        :param max_part_bytes: a part ends at the first cursor after so many bytes as written.
+        :param compression_level: one of the format's; ``None`` for its default.
+        :param max_part_bytes: a part ends at the first cursor after about so many bytes as written.
+        :param max_part_results: and at the first cursor after so many results.
         :raises earlier_tries.ChooseDirectoryError: another collector was landed there.
         :raises formats.ChooseFileFormatError: no such file format.
+        :raises formats.ChooseCompressionLevelError: the format has no such level.
         :raises FixRequestError: the source has no ``collector_id``.
         """
         if not source.get("collector_id"):
@@ -81,13 +95,14 @@ class Landing:
         place, form = Directory(directory), formats.by_name(file_format)
         afresh = _nothing_yet(json.loads(json.dumps(source)), file_format)
         found = earlier_tries.find(place, afresh.source)
-        landing = cls(place, form, max_part_bytes, found or afresh)
+        begin = partial(cls, place, form, form.level(compression_level), max_part_bytes, max_part_results)
+        landing = begin(found or afresh)
         if found and found.complete:
             earlier_tries.tidy(place, found)
         elif found and (problem := landing._cannot_go_on(file_format)):
             log.warning("%s: landing again from the start, because %s", place, problem)
             earlier_tries.clear(place)
-            landing = cls(place, form, max_part_bytes, afresh)
+            landing = begin(afresh)
         elif found:
             landing._landed = replace(found, source=afresh.source, complete=False)
         return landing
@@ -106,6 +121,11 @@ class Landing:
     def results(self) -> int:
         """How many results this landing holds, those of the open part included."""
         return self._landed.results + (self._part.results if self._part else 0)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes this landing has written, those of the open part included."""
+        return self._landed.bytes + (self._part.bytes if self._part else 0)
 
     def write(self, batch: Batch) -> None:
         """Land the records of a batch that were not landed before.
@@ -191,13 +211,18 @@ class Landing:
             final_offset=self.offset if batch.cursor is None else batch.cursor,
         )
         # Only here does an offset belong to the end of a part.
-        if batch.cursor is not None and self._part and self._part.bytes >= self._max_part_bytes:
+        if batch.cursor is not None and self._part and self._is_full(self._part):
             self._end_part()
             self._save(CHECKPOINT, complete=False)
 
+    def _is_full(self, part: PartWriter) -> bool:
+        if self._max_part_results is not None and part.results >= self._max_part_results:
+            return True
+        return part.expected_bytes >= self._max_part_bytes
+
     def _next_part(self) -> PartWriter:
         name = f"part-{len(self._landed.parts):05}.{self._format.name}"
-        return PartWriter(self._directory, name, self._format, self.offset)
+        return PartWriter(self._directory, name, self._format.encoder(self._compression_level), self.offset)
 
     def _end_part(self) -> None:
         if self._part is None:

@@ -3,47 +3,53 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.storage.manifest import Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from airflow_provider_twexport.storage.directory import Directory
-    from airflow_provider_twexport.storage.formats import FileFormat
+    from airflow_provider_twexport.storage.formats import Encoder
 
-# Small writes are slow on every object store's file object.
-WRITE_BLOCK = 1024 * 1024
+WRITES_UNDER_WAY = 2
 
 
 class PartWriter:
     """Writes records to a part that becomes visible on ``commit``; its size and sha256 are known by then.
 
+    A thread digests and stores; its errors surface in a later ``write`` or in ``commit``.
+
     :param directory: where to.
     :param name: the part's file name.
-    :param file_format: how.
+    :param encoder: how.
     :param first_offset: the cursor before its first record.
     """
 
-    def __init__(
-        self, directory: Directory, name: str, file_format: FileFormat, first_offset: str | None
-    ) -> None:
+    def __init__(self, directory: Directory, name: str, encoder: Encoder, first_offset: str | None) -> None:
         self.results = 0
         self.bytes = 0
         self._name = name
         self._first_offset = first_offset
         self._sha256 = hashlib.sha256()
-        self._encoder = file_format.encoder()
-        self._pending = bytearray()
+        self._encoder = encoder
+        self._storing = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._under_way: deque[Future[None]] = deque()
         self._file = directory.create(name)
+
+    @property
+    def expected_bytes(self) -> int:
+        """About how large the part is with all that was written so far."""
+        return self.bytes + self._encoder.under_way
 
     def write(self, records: Sequence[bytes]) -> None:
         """Add records at the end."""
         self._add(self._encoder.encode(records))
         self.results += len(records)
-        if len(self._pending) >= WRITE_BLOCK:
-            self._flush()
 
     def commit(self, last_offset: str | None) -> Part:
         """Make the part visible and return what it is.
@@ -51,7 +57,8 @@ class PartWriter:
         :param last_offset: the cursor after its last record.
         """
         self._add(self._encoder.finish())
-        self._flush()
+        self._wait(0)
+        self._end_threads()
         self._file.commit()
         return Part(
             self._name, self.results, self.bytes, self._sha256.hexdigest(), self._first_offset, last_offset
@@ -59,13 +66,25 @@ class PartWriter:
 
     def discard(self) -> None:
         """Leave nothing of the part."""
-        self._file.discard()
+        try:
+            self._end_threads()
+        finally:
+            self._file.discard()
 
     def _add(self, data: bytes) -> None:
-        self._pending += data
-        self.bytes += len(data)
+        if data:
+            self._under_way.append(self._storing.submit(self._store, data))
+            self.bytes += len(data)
+            self._wait(WRITES_UNDER_WAY)
 
-    def _flush(self) -> None:
-        data, self._pending = self._pending, bytearray()
+    def _store(self, data: bytes) -> None:
         self._sha256.update(data)
         self._file.write(data)
+
+    def _wait(self, left: int) -> None:
+        while len(self._under_way) > left:
+            self._under_way.popleft().result()
+
+    def _end_threads(self) -> None:
+        self._storing.shutdown(cancel_futures=True)
+        self._encoder.close()

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from typing import Literal
 
+    from airflow_provider_twexport.planning.layout import PartitionBy
+
 
 def talkwalker_export(
     group_id: str,
     *,
     object_storage_path: str,
     object_storage_conn_id: str | None = None,
+    partition_by: PartitionBy | None = None,
     start: str | datetime | None = None,
     stop: str | datetime | None = None,
     project_id: str | None = None,
@@ -55,6 +58,8 @@ def talkwalker_export(
     :param group_id: id of the task group.
     :param object_storage_path: directory that the results land in; one for each window.
     :param object_storage_conn_id: Airflow connection of the object storage.
+    :param partition_by: land below that directory, in ones named by the start of the window: with ``month``,
+        ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
     :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
     :param stop: last moment of the window, exclusive.
     :param project_id: export from this project; ``None`` for the connection's, ``""`` for none.
@@ -90,6 +95,7 @@ def talkwalker_export(
     storage: dict[str, Any] = {
         "object_storage_path": object_storage_path,
         "object_storage_conn_id": object_storage_conn_id,
+        "partition_by": partition_by,
     }
     with TaskGroup(group_id, **kwargs) as group:
         create_collector = TalkwalkerCreateCollectorOperator(task_id="create_collector", **scope)

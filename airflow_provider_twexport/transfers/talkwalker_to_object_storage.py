@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.planning.layout import PartitionBy
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
 
@@ -34,6 +36,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     :param object_storage_path: the directory, of any scheme that Airflow's ObjectStoragePath knows; one landing each.
     :param export_id: land this export's results only, and all of them; ``None`` for whatever the collector holds.
     :param object_storage_conn_id: Airflow connection of the object storage.
+    :param partition_by: land in a directory below, named by the start of the window: with ``month``,
+        ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
     :param file_format: ``jsonl`` or ``jsonl.gz``.
     :param max_part_bytes: a part ends at the first safe place after so many bytes, as written.
     :param on_incomplete: what to do if fewer results come than were exported, also on a second read: ``fail`` (a
@@ -63,6 +67,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         object_storage_path: str,
         export_id: str | None = None,
         object_storage_conn_id: str | None = None,
+        partition_by: PartitionBy | None = None,
         file_format: str = "jsonl.gz",
         max_part_bytes: int = 64 * 1024 * 1024,
         on_incomplete: Literal["fail", "warn"] = "fail",
@@ -78,6 +83,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         self.object_storage_path = object_storage_path
         self.export_id = export_id
         self.object_storage_conn_id = object_storage_conn_id
+        self.partition_by = partition_by
         self.file_format = file_format
         self.max_part_bytes = max_part_bytes
         self.on_incomplete = on_incomplete
@@ -90,20 +96,21 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         """Return where the manifest is and what it counts."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+        from airflow_provider_twexport.planning.layout import landing_path
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.storage.manifest import MANIFEST
 
-        directory = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
-        with (
-            fail_without_retry(),
-            Landing.open(
+        with fail_without_retry():
+            window = self._window(context)
+            path = landing_path(self.object_storage_path, window, self.partition_by)
+            directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+            with Landing.open(
                 directory,
-                source=self._source(context),
+                source=self._source(window),
                 file_format=self.file_format,
                 max_part_bytes=self.max_part_bytes,
-            ) as landing,
-        ):
-            manifest = landing.committed or self._land(landing)
+            ) as landing:
+                manifest = landing.committed or self._land(landing)
         self.log.info("%s: %d results in %d parts.", directory, manifest.results, len(manifest.parts))
         return {
             "manifest": str(directory / MANIFEST),
@@ -112,27 +119,27 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
             "parts": len(manifest.parts),
         }
 
-    def _source(self, context: Context) -> dict[str, Any]:
+    def _source(self, window: Window | None) -> dict[str, Any]:
         from airflow_provider_twexport.planning.fingerprint import fingerprint_in
 
         return {
             "system": "talkwalker",
             "collector_id": self.collector_id,
             "export_id": self.export_id,
-            "window": self._window(context),
+            "window": window
+            and {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
             "fingerprint": fingerprint_in(self.collector_id),
         }
 
-    def _window(self, context: Context) -> dict[str, str] | None:
+    def _window(self, context: Context) -> Window | None:
         from airflow_provider_twexport.clients.errors import FixRequestError
         from airflow_provider_twexport.planning.windows import export_window
 
         try:
-            window = export_window(context, self.start, self.stop)
+            return export_window(context, self.start, self.stop)
         except FixRequestError:
             # what is read was bought; not knowing its window is no reason to leave it there
             return None
-        return {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()}
 
     def _land(self, landing: Landing) -> Manifest:
         client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
@@ -169,6 +176,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     def _read(self, client: TalkwalkerClient, landing: Landing, exported: int | None) -> None:
         from airflow_provider_twexport.clients.errors import MissingError, OrderAnewError
         from airflow_provider_twexport.clients.talkwalker_results import EARLIEST
+        from airflow_provider_twexport.transfers.progress import Progress
 
         batches = client.drain(
             self.collector_id,
@@ -176,9 +184,11 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
             export_id=self.export_id,
             missing=lambda: math.inf if exported is None else exported - landing.results,
         )
+        progress = Progress(exported, landing.results)
         try:
             for batch in batches:
                 landing.write(batch)
+                progress.tell(landing.results, landing.bytes)
         except MissingError as error:
             raise OrderAnewError(
                 f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "

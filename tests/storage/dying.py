@@ -1,10 +1,11 @@
 """Lands a stream in children that die by SIGKILL; a program, since only a single-threaded one can fork safely.
 
-``python -m tests.storage.dying steps DIRECTORY``: one child per step, each in its own subdirectory; it dies before
-or after the n-th time that it asks the operating system to sync, rename or remove a file, until one survives.
+``python -m tests.storage.dying steps DIRECTORY FORMAT``: one child per step, each in its own subdirectory; it
+dies before or after the n-th time that it asks the operating system to sync, rename or remove a file, until one
+survives.
 
-``python -m tests.storage.dying anytime DIRECTORY OPTIONS SEED``: children die after random, ever longer times in one
-directory, until one survives. Prints how many died.
+``python -m tests.storage.dying anytime DIRECTORY FORMAT OPTIONS SEED``: children die after random, ever longer
+times in one directory, until one survives. Prints how many died.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ STEPS_STREAM = stream(7)
 ANYTIME_STREAM = stream(40)
 
 
-def die_at_each_step(directory: str) -> int:
+def die_at_each_step(directory: str, file_format: str) -> int:
     """Return how many steps there are."""
 
     def land_until(step: int) -> None:
         _die_at(step)
-        land(UPath(directory) / str(step), STEPS_STREAM, file_format="jsonl", max_part_bytes=300)
+        land(UPath(directory) / str(step), STEPS_STREAM, file_format=file_format, max_part_bytes=300)
 
     return next(step for step in itertools.count() if _in_child(partial(land_until, step)) == 0)
 
 
-def die_anytime(directory: str, options: dict[str, Any], seed: str) -> int:
+def die_anytime(directory: str, file_format: str, options: dict[str, Any], seed: str) -> int:
     """Return how many children died."""
     chance = random.Random(seed)
 
@@ -49,7 +50,7 @@ def die_anytime(directory: str, options: dict[str, Any], seed: str) -> int:
 
     def land_slowly() -> None:
         place = UPath(directory, **options)
-        land(place, _Slowly(ANYTIME_STREAM), file_format="jsonl", max_part_bytes=part_bytes)
+        land(place, _Slowly(ANYTIME_STREAM), file_format=file_format, max_part_bytes=part_bytes)
 
     def die_or_finish(deaths: int) -> int:
         return _in_child(land_slowly, killed_after=deaths * longer_by * chance.random())
@@ -106,7 +107,7 @@ def _in_child(work: Callable[[], None], killed_after: float | None = None) -> in
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["steps", directory]:
-            print(die_at_each_step(directory))
-        case ["anytime", directory, options, seed]:
-            print(die_anytime(directory, json.loads(options), seed))
+        case ["steps", directory, file_format]:
+            print(die_at_each_step(directory, file_format))
+        case ["anytime", directory, file_format, options, seed]:
+            print(die_anytime(directory, file_format, json.loads(options), seed))

@@ -27,9 +27,9 @@ def batch(number: int) -> Batch:
     return Batch([record[:1022] + b'"}' for record in records], str(number + 1))
 
 
-def land_some(directory: Path, first: int, stop: int) -> Landing:
+def land_some(directory: Path, file_format: str, first: int, stop: int) -> Landing:
     """Land some batches and return the open landing."""
-    landing = Landing.open(directory, source=SOURCE, max_part_bytes=2 * 1024 * 1024)
+    landing = Landing.open(directory, source=SOURCE, file_format=file_format, max_part_bytes=2 * 1024 * 1024)
     assert int(landing.offset or 0) <= first
     for number in range(int(landing.offset or 0), stop):
         landing.write(batch(number))
@@ -37,11 +37,11 @@ def land_some(directory: Path, first: int, stop: int) -> Landing:
 
 
 if __name__ == "__main__":
-    directory = Path(sys.argv[1])
-    land(directory / "warm-up", stream(3))
+    directory, file_format = Path(sys.argv[1]), sys.argv[2]
+    land(directory / "warm-up", stream(3), file_format=file_format)
     manifest.verify(directory / "warm-up")
     before = peak_mib()
-    land_some(directory / "big", 0, BATCHES // 2).discard()
-    landed = land_some(directory / "big", BATCHES // 2, BATCHES).commit()
+    land_some(directory / "big", file_format, 0, BATCHES // 2).discard()
+    landed = land_some(directory / "big", file_format, BATCHES // 2, BATCHES).commit()
     assert landed.results == PER_BATCH * BATCHES
     print(peak_mib() - before)

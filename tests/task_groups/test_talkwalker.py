@@ -42,6 +42,16 @@ def test_the_pipeline_lands_and_cleans_up(run_dag: DagRunner, simulator: Simulat
     assert simulator.ledger()["counts"]["DELETE /api/v3/stream/c/{collector_id}"] == 1
 
 
+def test_a_lake_can_prune_by_the_window(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
+    """With partition_by each window has its directory, also for a run that finds it done."""
+    for _ in range(2):
+        run = run_dag(pipeline(tmp_path, partition_by="month"))
+        assert run.results["export.to_object_storage"]["manifest"] == (
+            f"file://{tmp_path}/year=2024/month=01/_manifest.json"
+        )
+    assert simulator.ledger()["credits"]["charged_total"] == 500
+
+
 def test_running_it_again_buys_and_reads_nothing(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
