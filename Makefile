@@ -1,5 +1,6 @@
 # make demo   three months of exports through a real Airflow on this machine
 # make test   every check, including the live ones
+# make bench  how fast results land, beside other ways (those whose programs are there)
 # Each sets up what it needs by itself: Python 3.11 or newer is enough, uv makes it faster.
 
 PORT ?= 8080
@@ -18,7 +19,7 @@ INSTALL = $(if $(UV),uv pip install --quiet --compile-bytecode --python $(BIN)/p
 MAKE_VENV = $(if $(UV),uv venv --quiet --seed --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')",\
 	$(PYTHON) -m venv) $(VENV)
 
-.PHONY: demo test lint format requirements clean
+.PHONY: demo test lint format bench requirements clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
@@ -36,9 +37,12 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+bench: $(VENV)/.test
+	@$(BIN)/python -m benchmarks
+
 requirements:
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --output-file $(PINS) pyproject.toml
+		--output-file $(PINS) pyproject.toml
 
 clean:
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -74,7 +74,7 @@ def talkwalker_export(
     :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail`` or ``skip``.
     :param poke_interval: seconds between two looks at the export.
     :param deferrable: wait in the triggerer, without holding a worker.
-    :param file_format: ``jsonl`` or ``jsonl.gz``.
+    :param file_format: ``jsonl``, ``jsonl.gz`` or ``jsonl.zst``.
     :param max_part_bytes: a part ends at the first safe place after so many bytes, as written.
     :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
     :param delete_collector: delete the collector once its results have landed.

@@ -38,7 +38,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     :param object_storage_conn_id: Airflow connection of the object storage.
     :param partition_by: land in a directory below, named by the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
-    :param file_format: ``jsonl`` or ``jsonl.gz``.
+    :param file_format: ``jsonl``, ``jsonl.gz`` or ``jsonl.zst``.
     :param max_part_bytes: a part ends at the first safe place after so many bytes, as written.
     :param on_incomplete: what to do if fewer results come than were exported, also on a second read: ``fail`` (a
         retry reads on) or ``warn``, which lands what is there and says so in the manifest.
