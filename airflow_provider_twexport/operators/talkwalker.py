@@ -80,13 +80,14 @@ class TalkwalkerOrderOperator(BaseOperator):
 
     def _order(self, context: Context, hook: TalkwalkerHook) -> ExportOrder:
         from airflow_provider_twexport.clients.talkwalker import MAX_LIMIT, ExportOrder
+        from airflow_provider_twexport.planning.arguments import whole_number
         from airflow_provider_twexport.planning.windows import export_window
 
         project_id = self.project_id
         if project_id is None and not self.stream_id:
             project_id = hook.project_id
         topics = self.topics.split(",") if isinstance(self.topics, str) else self.topics or ()
-        limit = _whole_number("limit", self.limit)
+        limit = whole_number("limit", self.limit)
         return ExportOrder(
             window=export_window(context, self.start, self.stop, self.partition_length),
             project_id=project_id or None,
@@ -228,13 +229,16 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             self._kill_client.abort_when_killed(self._bought_export_id)
 
     def _within_max_credits(self, order: ExportOrder) -> ExportOrder:
-        most = _whole_number("max_credits", self.max_credits)
+        from airflow_provider_twexport.planning.arguments import whole_number
+
+        most = whole_number("max_credits", self.max_credits)
         return order if most is None else replace(order, limit=min(order.limit, most))
 
     def _check_balance(self, client: TalkwalkerClient, limit: int) -> None:
         from airflow_provider_twexport.clients.errors import BuyCreditsError
+        from airflow_provider_twexport.planning.arguments import whole_number
 
-        floor = _whole_number("min_credits_left", self.min_credits_left)
+        floor = whole_number("min_credits_left", self.min_credits_left)
         if floor is None:
             return
         remaining = client.get_credits().remaining
@@ -370,15 +374,3 @@ class TalkwalkerDeleteCollectorOperator(BaseOperator):
             except MissingError:
                 self.log.info("Collector %s was gone already.", self.collector_id)
         return self.collector_id
-
-
-def _whole_number(name: str, value: int | str | None) -> int | None:
-    """Return the number that an argument, perhaps a rendered template, stands for."""
-    from airflow_provider_twexport.clients.errors import FixRequestError
-
-    if value is None or value in ("", "None"):
-        return None
-    try:
-        return int(value)
-    except ValueError:
-        raise FixRequestError(f"{name}={value!r} is no whole number.") from None

@@ -117,13 +117,15 @@ class TalkwalkerExportSensor(BaseSensorOperator):
         return self._client
 
     def _outcome(self, task: ExportTask) -> dict[str, Any]:
+        from airflow_provider_twexport.planning.arguments import whole_number
+
         if task.status.is_lost:
             words = "; ".join(task.messages) or "no message"
             raise AirflowFailException(
                 f"Export {task.id} is {task.status} ({words}). What it had exported is paid for and stays in "
                 f"collector {task.target} for 7 days. To order anew, clear the task that created it."
             )
-        limit = int(self.limit) if self.limit else None
+        limit = whole_number("limit", self.limit)
         exported, total = task.exported(limit), task.estimated_total(limit)
         if task.status.is_truncated:
             self._tell_truncation(task, exported, total)

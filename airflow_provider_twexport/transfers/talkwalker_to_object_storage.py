@@ -142,9 +142,11 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
             return None
 
     def _land(self, landing: Landing) -> Manifest:
+        from airflow_provider_twexport.planning.arguments import whole_number
+
         client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
         task = self._ended_export(client)
-        limit = int(self.limit) if self.limit else None
+        limit = whole_number("limit", self.limit)
         exported = task.exported(limit) if task else None
         self._read(client, landing, exported)
         if exported is not None and landing.results < exported:
