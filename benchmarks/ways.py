@@ -12,12 +12,13 @@ from typing import IO, Any
 def ours(url: str, target: Path, count: int, file_format: str) -> None:
     """Land as the transfer operator does: offsets, checks, digests, checksums, atomic parts, manifest."""
     from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
+    from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
     from airflow_provider_twexport.storage.landing import Landing
     from benchmarks.corpus import COLLECTOR_ID, EXPORT_ID
 
     client = TalkwalkerClient("not-a-real-token", url)
     source = {"collector_id": COLLECTOR_ID, "export_id": EXPORT_ID}
-    with Landing.open(target, source=source, file_format=file_format) as landing:
+    with Landing.open(target, source=source, file_format=file_format, schema=SCHEMA) as landing:
         for batch in client.drain(COLLECTOR_ID, export_id=EXPORT_ID, missing=lambda: count - landing.results):
             landing.write(batch)
         manifest = landing.commit(exported=count)

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Protocol
-
-from isal import igzip, igzip_lib, isal_zlib
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from airflow_provider_twexport.clients.errors import FixRequestError
 from airflow_provider_twexport.storage.lines import CompressedLines, PlainLines
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from airflow_provider_twexport.clients.schema import Schema
 
 READ_BLOCK = 1024 * 1024
+ROW_GROUP_BYTES = 8 * 1024 * 1024
 
 
 class ChooseFileFormatError(FixRequestError):
-    """No such file format: choose one of those named."""
+    """There is no such file format, or not for these results, or not here: choose another."""
 
 
 class ChooseCompressionLevelError(FixRequestError):
@@ -43,6 +41,10 @@ class Encoder(Protocol):
     def under_way(self) -> int:
         """About how many bytes are still to come of the records so far."""
 
+    @property
+    def misfits(self) -> Mapping[str, int]:
+        """How many records have a value that does not fit its column, by column; final after ``finish``."""
+
     def encode(self, records: Sequence[bytes]) -> bytes:
         """Take records and return the bytes that are ready; the rest comes later."""
 
@@ -54,11 +56,26 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """How the records of a part are written.
+
+    :param level: of compression.
+    :param schema: the typed columns; only Parquet has them.
+    :param row_group_bytes: a row group of Parquet ends after about so many bytes of records.
+    """
+
+    level: int
+    schema: Schema | None
+    row_group_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileFormat:
     """A file format and its two directions.
 
     :param name: as users write it; also the suffix of each part.
-    :param encoder: makes the encoder of one part, for a compression level.
+    :param encoder: makes the encoder of one part; raises :class:`ChooseFileFormatError` where something is missing
+        for that.
     :param decode: gives a part's records back, in the order they were written, in constant memory; raises
         :class:`DamagedPartError`.
     :param levels: the compression levels there are.
@@ -66,7 +83,7 @@ class FileFormat:
     """
 
     name: str
-    encoder: Callable[[int], Encoder]
+    encoder: Callable[[Written], Encoder]
     decode: Callable[[BinaryIO], Iterator[Sequence[bytes]]]
     levels: range = range(0)
     default_level: int = 0
@@ -92,19 +109,30 @@ class FileFormat:
         )
 
 
-def _plain(level: int) -> Encoder:
+def _plain(written: Written) -> Encoder:
     return PlainLines()
 
 
-def _gzip(level: int) -> Encoder:
+def _gzip(written: Written) -> Encoder:
+    from isal import isal_zlib
+
     # As the header of gzip it writes one without time and name, so equal records give equal bytes.
-    return CompressedLines(partial(isal_zlib.compress, level=level, wbits=31))
+    return CompressedLines(partial(isal_zlib.compress, level=written.level, wbits=31))
 
 
-def _zstd(level: int) -> Encoder:
+def _zstd(written: Written) -> Encoder:
+    zstd = _zstd_library()
     parameters = zstd.CompressionParameter
-    options: dict[int, int] = {parameters.compression_level: level, parameters.checksum_flag: 1}
+    options: dict[int, int] = {parameters.compression_level: written.level, parameters.checksum_flag: 1}
     return CompressedLines(partial(zstd.compress, options=options))
+
+
+def _zstd_library() -> Any:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
 
 
 class _Readable(Protocol):
@@ -122,6 +150,8 @@ def _decode_lines(file: _Readable) -> Iterator[Sequence[bytes]]:
 
 
 def _decode_gzip(file: BinaryIO) -> Iterator[Sequence[bytes]]:
+    from isal import igzip, igzip_lib
+
     try:
         with igzip.IGzipFile(fileobj=file) as lines:  # type: ignore[no-untyped-call]
             yield from _decode_lines(lines)
@@ -131,6 +161,7 @@ def _decode_gzip(file: BinaryIO) -> Iterator[Sequence[bytes]]:
 
 
 def _decode_zstd(file: BinaryIO) -> Iterator[Sequence[bytes]]:
+    zstd = _zstd_library()
     try:
         with zstd.ZstdFile(file) as lines:
             yield from _decode_lines(lines)
@@ -139,12 +170,35 @@ def _decode_zstd(file: BinaryIO) -> Iterator[Sequence[bytes]]:
         raise DamagedPartError(msg) from error
 
 
+def _parquet(written: Written) -> Encoder:
+    if written.schema is None:
+        msg = "file_format 'parquet' needs typed columns, which these results have not: choose a kind of JSON Lines."
+        raise ChooseFileFormatError(msg)
+    from airflow_provider_twexport.storage.parquet import ParquetEncoder
+
+    try:
+        return ParquetEncoder(written.schema, level=written.level, row_group_bytes=written.row_group_bytes)
+    except ImportError as error:
+        msg = "file_format 'parquet' needs pyarrow: install airflow-provider-twexport[parquet]."
+        raise ChooseFileFormatError(msg) from error
+
+
+def _decode_parquet(file: BinaryIO) -> Iterator[Sequence[bytes]]:
+    from airflow_provider_twexport.storage.parquet import decode
+
+    # Its index lies at the end, but a part is read once from front to back, to be digested on the way.
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(file, copy, READ_BLOCK)
+        yield from decode(copy)
+
+
 FORMATS = {
     file_format.name: file_format
     for file_format in (
         FileFormat("jsonl", _plain, _decode_lines),
         FileFormat("jsonl.gz", _gzip, _decode_gzip, levels=range(4), default_level=2),
         FileFormat("jsonl.zst", _zstd, _decode_zstd, levels=range(1, 23), default_level=3),
+        FileFormat("parquet", _parquet, _decode_parquet, levels=range(1, 23), default_level=1),
     )
 }
 

@@ -18,6 +18,7 @@ from airflow_provider_twexport import __version__
 from airflow_provider_twexport.clients.errors import FixRequestError, TwexportError
 from airflow_provider_twexport.storage import earlier_tries, formats, part_check
 from airflow_provider_twexport.storage.directory import Directory
+from airflow_provider_twexport.storage.formats import Written
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest
 from airflow_provider_twexport.storage.part_writer import PartWriter
 from airflow_provider_twexport.storage.seen_records import SeenRecords
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_provider_twexport.clients.batch import Batch
+    from airflow_provider_twexport.clients.schema import Schema
     from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.formats import FileFormat
 
@@ -47,14 +49,14 @@ class Landing:
         self,
         directory: Directory,
         file_format: FileFormat,
-        compression_level: int,
+        written: Written,
         max_part_bytes: int,
         max_part_results: int | None,
         begun: Manifest,
     ) -> None:
         self._directory = directory
         self._format = file_format
-        self._compression_level = compression_level
+        self._written = written
         self._max_part_bytes = max_part_bytes
         self._max_part_results = max_part_results
         self._landed = begun
@@ -72,6 +74,8 @@ class Landing:
         compression_level: int | None = None,
         max_part_bytes: int = MAX_PART_BYTES,
         max_part_results: int | None = None,
+        schema: Schema | None = None,
+        row_group_bytes: int = formats.ROW_GROUP_BYTES,
     ) -> Self:
         """Begin a landing, go on with one that broke off, or find that it is done.
 
@@ -84,8 +88,10 @@ class Landing:
         :param compression_level: one of the format's; ``None`` for its default.
         :param max_part_bytes: a part ends at the first cursor after about so many bytes as written.
         :param max_part_results: and at the first cursor after so many results.
+        :param schema: the typed columns of these results; Parquet needs them.
+        :param row_group_bytes: a row group of Parquet ends after about so many bytes of results.
         :raises earlier_tries.ChooseDirectoryError: another collector was landed there.
-        :raises formats.ChooseFileFormatError: no such file format.
+        :raises formats.ChooseFileFormatError: no such file format, or not for these results, or not here.
         :raises formats.ChooseCompressionLevelError: the format has no such level.
         :raises FixRequestError: the source has no ``collector_id``.
         """
@@ -95,7 +101,9 @@ class Landing:
         place, form = Directory(directory), formats.by_name(file_format)
         afresh = _nothing_yet(json.loads(json.dumps(source)), file_format)
         found = earlier_tries.find(place, afresh.source)
-        begin = partial(cls, place, form, form.level(compression_level), max_part_bytes, max_part_results)
+        written = Written(form.level(compression_level), schema, row_group_bytes)
+        form.encoder(written).close()  # what is missing for that is told before anything is read
+        begin = partial(cls, place, form, written, max_part_bytes, max_part_results)
         landing = begin(found or afresh)
         if found and found.complete:
             earlier_tries.tidy(place, found)
@@ -222,7 +230,7 @@ class Landing:
 
     def _next_part(self) -> PartWriter:
         name = f"part-{len(self._landed.parts):05}.{self._format.name}"
-        return PartWriter(self._directory, name, self._format.encoder(self._compression_level), self.offset)
+        return PartWriter(self._directory, name, self._format.encoder(self._written), self.offset)
 
     def _end_part(self) -> None:
         if self._part is None:

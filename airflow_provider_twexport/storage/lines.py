@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
 # zstd makes an eighth less of blocks of 1 MiB than of 256 KiB.
@@ -18,6 +19,8 @@ BLOCKS_UNDER_WAY = 2 * THREADS
 
 class PlainLines:
     """Each record as it came and a line feed."""
+
+    misfits: Mapping[str, int] = MappingProxyType({})  # a line fits anything
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
@@ -47,6 +50,8 @@ class CompressedLines:
     :param compress: makes a piece of file of a block, such as a gzip member, which may be followed by others; it has
         to release the GIL.
     """
+
+    misfits: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, compress: Callable[[bytes], bytes]) -> None:
         self._compress = compress

@@ -8,7 +8,7 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
     schema_version      1
     complete            true: everything that was exported is here; false: a later landing may go on
     source              where it comes from: system, collector_id, export_id, window, fingerprint, status, ...
-    file_format         "jsonl", "jsonl.gz"
+    file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"
     results             how many results the parts hold
     exported            how many the service said there are; null: it did not say
     truncated           true: the export ended at its limit, more results match
@@ -17,7 +17,9 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
     duplicates_dropped  how many records were delivered again, byte for byte, and left out
     foreign_dropped     how many results of other exports were left out
     parts               in order: name, results, bytes, sha256 (of the file as written), first_offset (the cursor
-                        before its first record; null: the start), last_offset (the cursor after its last)
+                        before its first record; null: the start), last_offset (the cursor after its last), misfits
+                        (Parquet: how many results have a value that does not fit its column, by column; the value
+                        is null there and stays in the column raw)
     final_offset        the cursor from which a read goes on; null: none was seen
     created_at          when this file was written: ISO 8601, UTC
     provider_version    which version wrote it
@@ -25,7 +27,7 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.clients.errors import MissingError, TwexportError
@@ -65,6 +67,7 @@ class Part:
     sha256: str
     first_offset: str | None
     last_offset: str | None
+    misfits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,13 @@ class PartWriter:
         self._end_threads()
         self._file.commit()
         return Part(
-            self._name, self.results, self.bytes, self._sha256.hexdigest(), self._first_offset, last_offset
+            name=self._name,
+            results=self.results,
+            bytes=self.bytes,
+            sha256=self._sha256.hexdigest(),
+            first_offset=self._first_offset,
+            last_offset=last_offset,
+            misfits=dict(self._encoder.misfits),
         )
 
     def discard(self) -> None:

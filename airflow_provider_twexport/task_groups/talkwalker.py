@@ -44,7 +44,10 @@ def talkwalker_export(
     poke_interval: timedelta | float = 30,
     deferrable: bool = True,
     file_format: str = "jsonl.gz",
+    compression_level: int | None = None,
     max_part_bytes: int = 64 * 1024 * 1024,
+    max_part_results: int | None = None,
+    row_group_bytes: int = 8 * 1024 * 1024,
     on_incomplete: Literal["fail", "warn"] = "fail",
     delete_collector: bool = True,
     talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
@@ -74,8 +77,13 @@ def talkwalker_export(
     :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail`` or ``skip``.
     :param poke_interval: seconds between two looks at the export.
     :param deferrable: wait in the triggerer, without holding a worker.
-    :param file_format: ``jsonl``, ``jsonl.gz`` or ``jsonl.zst``.
+    :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, or ``parquet``, which has typed columns and the whole
+        result in one more.
+    :param compression_level: 0 to 3 for ``jsonl.gz``, 1 to 22 for the last two; ``None`` for a good one.
     :param max_part_bytes: a part ends at the first safe place after so many bytes, as written.
+    :param max_part_results: and at the first one after so many results.
+    :param row_group_bytes: a row group of Parquet ends after about so many bytes of results, as they came; a
+        larger one takes more memory.
     :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
     :param delete_collector: delete the collector once its results have landed.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
@@ -127,7 +135,10 @@ def talkwalker_export(
             start=export["start"],
             stop=export["stop"],
             file_format=file_format,
+            compression_level=compression_level,
             max_part_bytes=max_part_bytes,
+            max_part_results=max_part_results,
+            row_group_bytes=row_group_bytes,
             on_incomplete=on_incomplete,
             talkwalker_conn_id=talkwalker_conn_id,
             **storage,

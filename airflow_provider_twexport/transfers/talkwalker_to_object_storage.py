@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.storage import formats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +39,13 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     :param object_storage_conn_id: Airflow connection of the object storage.
     :param partition_by: land in a directory below, named by the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
-    :param file_format: ``jsonl``, ``jsonl.gz`` or ``jsonl.zst``.
+    :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, or ``parquet``, which has typed columns and the whole
+        result in one more.
+    :param compression_level: 0 to 3 for ``jsonl.gz``, 1 to 22 for the last two; ``None`` for a good one.
     :param max_part_bytes: a part ends at the first safe place after so many bytes, as written.
+    :param max_part_results: and at the first one after so many results.
+    :param row_group_bytes: a row group of Parquet ends after about so many bytes of results, as they came; a
+        larger one takes more memory.
     :param on_incomplete: what to do if fewer results come than were exported, also on a second read: ``fail`` (a
         retry reads on) or ``warn``, which lands what is there and says so in the manifest.
     :param limit: the limit that was ordered; needed to count a truncated export where the service does not.
@@ -69,7 +75,10 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         object_storage_conn_id: str | None = None,
         partition_by: PartitionBy | None = None,
         file_format: str = "jsonl.gz",
+        compression_level: int | None = None,
         max_part_bytes: int = 64 * 1024 * 1024,
+        max_part_results: int | None = None,
+        row_group_bytes: int = 8 * 1024 * 1024,
         on_incomplete: Literal["fail", "warn"] = "fail",
         limit: int | str | None = None,
         start: str | None = None,
@@ -79,13 +88,18 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
+        # a mistake here is told before the results are bought
+        formats.by_name(file_format).level(compression_level)
         self.collector_id = collector_id
         self.object_storage_path = object_storage_path
         self.export_id = export_id
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
         self.file_format = file_format
+        self.compression_level = compression_level
         self.max_part_bytes = max_part_bytes
+        self.max_part_results = max_part_results
+        self.row_group_bytes = row_group_bytes
         self.on_incomplete = on_incomplete
         self.limit = limit
         self.start = start
@@ -96,6 +110,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         """Return where the manifest is and what it counts."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+        from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
         from airflow_provider_twexport.planning.layout import landing_path
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.storage.manifest import MANIFEST
@@ -108,7 +123,11 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
                 directory,
                 source=self._source(window),
                 file_format=self.file_format,
+                compression_level=self.compression_level,
                 max_part_bytes=self.max_part_bytes,
+                max_part_results=self.max_part_results,
+                row_group_bytes=self.row_group_bytes,
+                schema=SCHEMA,
             ) as landing:
                 manifest = landing.committed or self._land(landing)
         self.log.info("%s: %d results in %d parts.", directory, manifest.results, len(manifest.parts))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import resource
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.clients.batch import Batch
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.landing import Landing
-from tests.storage.stream import SOURCE, land, stream
+from tests.storage.stream import land, open_landing, stream
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.storage.landing import Landing
 
 PER_BATCH = 500
 BATCHES = 600
@@ -29,7 +32,7 @@ def batch(number: int) -> Batch:
 
 def land_some(directory: Path, file_format: str, first: int, stop: int) -> Landing:
     """Land some batches and return the open landing."""
-    landing = Landing.open(directory, source=SOURCE, file_format=file_format, max_part_bytes=2 * 1024 * 1024)
+    landing = open_landing(directory, file_format=file_format, max_part_bytes=2 * 1024 * 1024)
     assert int(landing.offset or 0) <= first
     for number in range(int(landing.offset or 0), stop):
         landing.write(batch(number))

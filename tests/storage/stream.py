@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.clients.batch import Batch
+from airflow_provider_twexport.clients.schema import Column, Schema
 from airflow_provider_twexport.storage import formats, manifest
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.landing import Landing
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SOURCE = {"system": "talkwalker", "collector_id": "twx-one", "export_id": "export-1"}
+SCHEMA = Schema("made-up", 1, (Column("id", "int64", "id"), Column("text", "string", "text")))
+open_landing = partial(Landing.open, source=SOURCE, schema=SCHEMA)
 
 
 def stream(batches: int, per_batch: int = 5) -> list[Batch]:
@@ -36,7 +40,7 @@ def read_from(batches: Sequence[Batch], offset: str | None) -> Iterator[Batch]:
 
 def land(directory: Any, batches: Sequence[Batch], **options: Any) -> manifest.Manifest:
     """Land a stream from wherever an earlier try came to."""
-    with Landing.open(directory, source=SOURCE, **options) as landing:
+    with open_landing(directory, **options) as landing:
         if landing.committed:
             return landing.committed
         for batch in read_from(batches, landing.offset):

@@ -28,6 +28,7 @@ from tests.storage.stream import (
     each_once,
     land,
     landed_records,
+    open_landing,
     read_from,
     record,
     stream,
@@ -46,7 +47,7 @@ def names(directory: Path) -> list[str]:
 
 def begin(directory: Path, batches: list[Batch], file_format: str = "jsonl") -> None:
     """Land some batches in parts as small as possible, and break off."""
-    with Landing.open(directory, source=SOURCE, file_format=file_format, max_part_bytes=1) as landing:
+    with open_landing(directory, file_format=file_format, max_part_bytes=1) as landing:
         for batch in batches:
             landing.write(batch)
 
@@ -203,7 +204,7 @@ def test_a_damaged_part_is_landed_again(
     """A checkpointed part that is not as it was written is not trusted: all is landed anew, and the log says why."""
     begin(tmp_path, BATCHES[:6], file_format)
     damage(tmp_path / f"part-00001.{file_format}")  # type: ignore[operator]
-    landing = Landing.open(tmp_path, source=SOURCE, file_format=file_format)
+    landing = open_landing(tmp_path, file_format=file_format)
     assert (landing.offset, landing.results, names(tmp_path)) == (None, 0, [])
     assert f"because part-00001.{file_format} " in caplog.text
     land(tmp_path, BATCHES, file_format=file_format)
@@ -304,7 +305,7 @@ def test_any_stream_through_any_deaths(
     abandoned = []
     try:
         for batches_until_death in deaths:
-            dead = Landing.open(directory, source=SOURCE, **options)  # type: ignore[arg-type]
+            dead = open_landing(directory, **options)  # type: ignore[arg-type]
             abandoned.append(dead)
             for batch in list(read_from(batches, dead.offset))[:batches_until_death]:
                 dead.write(batch)

@@ -59,7 +59,8 @@ def test_its_schema_is_the_documented_one(landed: Manifest) -> None:
     assert document["schema_version"] == 1
     assert document["provider_version"] == __version__
     assert document["created_at"].endswith("+00:00")
-    assert set(document["parts"][0]) == {"name", "results", "bytes", "sha256", "first_offset", "last_offset"}
+    documented_of_parts = {"name", "results", "bytes", "sha256", "first_offset", "last_offset", "misfits"}
+    assert set(document["parts"][0]) == documented_of_parts
 
 
 def test_unknown_keys_are_tolerated(landed: Manifest, tmp_path: Path) -> None:

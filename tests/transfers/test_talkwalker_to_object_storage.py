@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from datetime import timedelta
@@ -14,8 +13,10 @@ import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 from moto.server import ThreadedMotoServer
 
+from airflow_provider_twexport.clients.errors import FixRequestError
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.storage import manifest
+from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 from tests.clients.conftest import JANUARY
 from tests.conftest import QUICK
@@ -97,10 +98,12 @@ def landed(place: dict[str, str]) -> list[str]:
     """Return the digests of all results that a reader of the manifest sees."""
     path = ObjectStoragePath(place["object_storage_path"], conn_id=place.get("object_storage_conn_id"))
     assert list(manifest.verify(path)) == []
+    found = manifest.read(path)
     digests = []
-    for part in manifest.read(path).parts:
-        lines = gzip.decompress((path / part.name).read_bytes()).removesuffix(b"\n").split(b"\n")
-        digests += [hashlib.sha256(line).hexdigest() for line in lines]
+    for part in found.parts:
+        with (path / part.name).open("rb") as file:
+            for lines in FORMATS[found.file_format].decode(file):
+                digests += [hashlib.sha256(line).hexdigest() for line in lines]
     return digests
 
 
@@ -273,10 +276,36 @@ def test_without_an_export_everything_in_the_collector_lands(
     assert sorted(landed(directory)) == both
 
 
-def test_an_unknown_format_is_refused(
-    directory: dict[str, str], export: Callable[..., str], run_dag: DagRunner
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"file_format": "xlsx"}, "choose one of jsonl, jsonl.gz, jsonl.zst, parquet"),
+        ({"file_format": "jsonl.gz", "compression_level": 9}, "choose 0 to 3"),
+    ],
+)
+def test_a_format_that_there_is_not_is_refused_before_anything_is_bought(
+    options: dict[str, Any], advice: str
 ) -> None:
-    """The error names the formats that exist."""
-    run = land(run_dag, export_id=export(10), file_format="xlsx", **directory)
-    assert (run.state, run.tries["land"]) == ("failed", 1)
-    assert "jsonl.gz" in run.log
+    """The DAG does not parse, and the error names what there is."""
+    with pytest.raises(FixRequestError, match=advice):
+        TalkwalkerToObjectStorageOperator(
+            task_id="land", collector_id="box", object_storage_path="file:///lake", **options
+        )
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_each_format_holds_each_result(
+    directory: dict[str, str],
+    export: Callable[..., str],
+    run_dag: DagRunner,
+    simulator: Simulator,
+    file_format: str,
+) -> None:
+    """Byte for byte, and in as many parts as asked for."""
+    export_id = export(700)
+    options = {"file_format": file_format, "max_part_bytes": 10**9, "max_part_results": 300}
+    run = land(run_dag, export_id=export_id, row_group_bytes=200_000, **options, **directory)
+    assert run.state == "success"
+    parts = manifest.read(directory["object_storage_path"]).parts
+    assert [300 <= part.results < 500 for part in parts[:-1]] == [True, True]
+    assert sorted(landed(directory)) == sorted(truth(simulator, export_id))

@@ -1,0 +1,185 @@
+"""Parquet parts: typed columns of JSON documents, and each document as it came in a column ``raw``."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from airflow_provider_twexport.storage.columns import RAW, arrow_schema, leaves, repetitive
+from airflow_provider_twexport.storage.formats import ROW_GROUP_BYTES, DamagedPartError
+from airflow_provider_twexport.storage.tables import TableMaker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_twexport.clients.schema import Schema
+
+FRAME_BYTES = 1 * 1024 * 1024
+THREADS = 2
+FRAMES_UNDER_WAY = THREADS + 1
+# Documents shrink to about a third, and are there twice: as columns, and as they came.
+USUAL_RATIO = 2
+READ_ROWS = 500
+READ_BUFFER = 1024 * 1024
+
+
+class ParquetEncoder:
+    """Turns records into one Parquet file; reading and compressing run in threads of their own.
+
+    What is ready depends on the records alone and not on the threads, so equal records give equal parts.
+
+    :param schema: what is taken out of each record.
+    :param level: of zstd.
+    :param row_group_bytes: a row group ends after about so many bytes of records.
+    :param frame_bytes: how much is read at a time.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        *,
+        level: int,
+        row_group_bytes: int = ROW_GROUP_BYTES,
+        frame_bytes: int = FRAME_BYTES,
+    ) -> None:
+        import pyarrow.parquet as pq
+
+        self._tables = TableMaker(schema)
+        self._row_group_bytes = row_group_bytes
+        self._frame_bytes = frame_bytes
+        self._misfits: Counter[str] = Counter()
+        self._out = _Out()
+        self._file = pq.ParquetWriter(
+            self._out,
+            arrow_schema(schema),
+            compression="zstd",
+            compression_level=level,
+            use_dictionary=repetitive(schema),
+            write_statistics=leaves(schema),
+        )
+        self._frame: list[bytes] = []
+        self._frame_size = 0
+        self._group: list[Any] = []
+        self._group_size = 0
+        self._size = 0
+        self._written = 0
+        self._reading = ThreadPoolExecutor(THREADS, "parquet-read")
+        self._writing = ThreadPoolExecutor(1, "parquet-write")
+        self._frames: deque[tuple[int, Future[tuple[Any, Counter[str]]]]] = deque()
+        self._groups: deque[tuple[int, Future[bytes]]] = deque()
+
+    @property
+    def misfits(self) -> dict[str, int]:
+        """In how many records a column's value did not fit, by column; whole after ``finish``."""
+        return dict(sorted(self._misfits.items()))
+
+    @property
+    def under_way(self) -> int:
+        """About how many bytes are still to come of the records so far."""
+        return (self._size - self._written) // USUAL_RATIO
+
+    def encode(self, records: Sequence[bytes]) -> bytes:
+        """Take records and return the bytes of the row groups that are ready; the rest comes later."""
+        self._frame += records
+        size = sum(map(len, records))
+        self._frame_size += size
+        self._size += size
+        return self._send(FRAMES_UNDER_WAY) if self._frame_size >= self._frame_bytes else b""
+
+    def finish(self) -> bytes:
+        """Return the last bytes."""
+        data = self._send(0) + self._end_group() + self._collect(0)
+        self._file.close()
+        self.close()
+        return data + self._out.taken()
+
+    def close(self) -> None:
+        """Let go of everything, finished or not; a second time does no harm."""
+        for threads in (self._reading, self._writing):
+            threads.shutdown(cancel_futures=True)
+        self._frame, self._group = [], []
+        self._frames.clear()
+        self._groups.clear()
+
+    def _send(self, left: int) -> bytes:
+        if self._frame:
+            self._frames.append((self._frame_size, self._reading.submit(self._tables.table, self._frame)))
+            self._frame, self._frame_size = [], 0
+        ready = b""
+        while len(self._frames) > left:
+            size, frame = self._frames.popleft()
+            table, misfits = frame.result()
+            self._misfits.update(misfits)
+            self._group.append(table)
+            self._group_size += size
+            if self._group_size >= self._row_group_bytes:
+                ready += self._end_group()
+        return ready
+
+    def _end_group(self) -> bytes:
+        if not self._group:
+            return b""
+        ready = self._collect(0)
+        self._groups.append((self._group_size, self._writing.submit(self._write, self._group)))
+        self._group, self._group_size = [], 0
+        return ready
+
+    def _collect(self, left: int) -> bytes:
+        ready = b""
+        while len(self._groups) > left:
+            size, group = self._groups.popleft()
+            ready += group.result()
+            self._written += size
+        return ready
+
+    def _write(self, tables: list[Any]) -> bytes:
+        import pyarrow as pa
+
+        group = pa.concat_tables(tables)
+        tables.clear()
+        self._file.write_table(group, row_group_size=group.num_rows)
+        return self._out.taken()
+
+
+def decode(file: BinaryIO) -> Iterator[Sequence[bytes]]:
+    """Yield a part's records as they were encoded, in constant memory.
+
+    :param file: has to be seekable.
+    :raises DamagedPartError: this is no whole Parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        part = pq.ParquetFile(file, buffer_size=READ_BUFFER, pre_buffer=False)
+        for batch in part.iter_batches(READ_ROWS, columns=[RAW], use_threads=False):
+            yield batch.column(0).cast(pa.binary()).to_pylist()
+    except (pa.ArrowException, OSError, KeyError) as error:
+        msg = f"is not whole Parquet ({error})"
+        raise DamagedPartError(msg) from error
+
+
+class _Out:
+    """The file that Parquet is written to: it keeps the bytes until they are taken."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: Any) -> int:
+        self._written.append(bytes(data))
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._size
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def taken(self) -> bytes:
+        data, self._written = b"".join(self._written), []
+        return data
