@@ -16,4 +16,4 @@ def test_memory_does_not_grow_with_the_export(
     file_format: str, tmp_path: Path, run_program: Callable[..., Any]
 ) -> None:
     """Landing 300 MB, resumed in the middle, takes less than 60 MiB more than landing a few records."""
-    assert run_program("tests.storage.measuring", tmp_path, file_format) < 60
+    assert run_program("tests.storage.measuring", tmp_path, file_format, 2 * 2**20, "{}") < 60
