@@ -1,4 +1,4 @@
-"""What every test may use: an Airflow home of its own, and a simulator that is as new for each test."""
+"""What every test may use: an Airflow home of its own, object stores, and a simulator as new for each test."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="twexport-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"
+# before anything imports gcsfs, which would ask the test's server by gRPC what kind of bucket it has
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
 from airflow_provider_twexport.clients import _retry
 from airflow_provider_twexport.clients._retry import Retry
+from tests.object_stores import azure_account, gcs_address, s3_address, store
 from tests.running_dags import airflow_database, run_dag
 from tests.simulator_process import Simulator, running_simulator
 
 QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 
-__all__ = ["airflow_database", "run_dag"]
+__all__ = ["airflow_database", "azure_account", "gcs_address", "run_dag", "s3_address", "store"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

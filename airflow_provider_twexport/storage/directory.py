@@ -6,9 +6,10 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from airflow_provider_twexport.storage import whole_file
+from airflow_provider_twexport.storage import dead_uploads, whole_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
     from airflow_provider_twexport.storage.whole_file import WholeFile
@@ -74,7 +75,9 @@ class Directory:
         :raises FileNotFoundError: there is no such file.
         """
         self._forget_listing()
-        file: BinaryIO = self._fs.open(self._at(name), "rb", block_size=whole_file.UPLOAD_BLOCK)
+        # gcsfs by itself would ask the service for as little as its reader asks, thousands of times for a part.
+        blocks = {"block_size": whole_file.UPLOAD_BLOCK, "cache_type": "readahead"}
+        file: BinaryIO = self._fs.open(self._at(name), "rb", **blocks)
         return file
 
     def names(self) -> list[str]:
@@ -90,6 +93,13 @@ class Directory:
         """Remove a file, if it is there."""
         with suppress(FileNotFoundError):
             self._fs.rm_file(self._at(name))
+
+    def abort_uploads(self, is_ours: Callable[[str], object]) -> None:
+        """Abort what was begun and not committed, where the store would keep it; one still under way then fails.
+
+        :param is_ours: tells by a file's name whether to abort its uploads.
+        """
+        dead_uploads.abort(self._fs, self._root, is_ours)
 
     def _forget_listing(self) -> None:
         # s3fs answers even "does it exist" from a listing it once made, which other tries have outdated.

@@ -49,11 +49,19 @@ def clear(directory: Directory) -> None:
 
 
 def tidy(directory: Directory, landed: Manifest) -> None:
-    """Remove what a manifest makes superfluous; it holds without that, so a failure is only reported."""
+    """Remove what a manifest makes superfluous; it holds without that, so a failure is only reported.
+
+    This may break another try that is still alive. Since the manifest is there, that one has nothing to add.
+    """
+    # Only some of the filesystems' errors are an OSError.
     try:
         _remove_except(directory, {part.name for part in landed.parts})
-    except OSError:
+    except Exception:
         log.warning("%s: leftovers of earlier tries could not be removed", directory, exc_info=True)
+    try:
+        directory.abort_uploads(_OURS.fullmatch)
+    except Exception as error:
+        log.info("%s: uploads of dead tries are left to the bucket's lifecycle rules (%s)", directory, error)
 
 
 def _check_collector(directory: Directory, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,14 +56,17 @@ class LocalFile:
 
 
 class UploadedFile:
-    """An fsspec upload in blocks, completed only on ``commit``.
+    """An fsspec upload in blocks, completed only on ``commit``: on S3, Azure Blob and Google Cloud Storage.
 
     :param fs: the filesystem.
     :param path: the target in that filesystem's own spelling.
     """
 
     def __init__(self, fs: Any, path: str) -> None:
-        self._file = fs.open(path, "wb", block_size=UPLOAD_BLOCK, autocommit=False)
+        # fs.open would keep the file, and up to a block, for as long as the filesystem lives.
+        self._file = fs._open(path, "wb", block_size=UPLOAD_BLOCK, autocommit=False)
+        # Python closes what it collects, and adlfs, which knows no autocommit, completes the upload by closing.
+        self._file._unclosable = True
 
     def write(self, data: bytes | bytearray, /) -> None:
         """Add bytes at the end."""
@@ -72,17 +74,14 @@ class UploadedFile:
 
     def commit(self) -> None:
         """Send the last block and complete the upload."""
+        self._file._unclosable = False
         self._file.close()
         self._file.commit()
 
     def discard(self) -> None:
-        """Abort the upload."""
-        try:
-            self._file.discard()
-        finally:
-            # An open fsspec file closes itself when collected, and closing begins another upload.
-            with suppress(AttributeError):
-                self._file.closed = True
+        """Abort the upload; Azure Blob forgets its blocks by itself."""
+        self._file._unclosable = True
+        self._file.discard()
 
 
 def create(fs: Any, path: str) -> WholeFile:

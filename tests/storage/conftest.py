@@ -1,9 +1,8 @@
-"""An S3 server for the storage tests."""
+"""A bucket of S3 seen from both sides, and programs in processes of their own."""
 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,26 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from upath import UPath
+
+from tests.object_stores import Place, own_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True)
-class Bucket:
+@dataclass(frozen=True, kw_only=True)
+class Bucket(Place):
     """A bucket of its own for each test, seen from both sides."""
 
     name: str
     client: Any
-    options: dict[str, Any]
-
-    def __truediv__(self, key: str) -> UPath:
-        """Return a path in the bucket."""
-        path: UPath = UPath(f"s3://{self.name}/{key}", **self.options)
-        return path
 
     def keys(self) -> list[str]:
         """Return the keys of all objects."""
@@ -47,24 +41,12 @@ class Bucket:
             self.client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
 
 
-@pytest.fixture(scope="session")
-def s3_address() -> Iterator[str]:
-    """Start an S3 server on a free port."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
 def bucket(s3_address: str, request: pytest.FixtureRequest) -> Bucket:
     """Make a bucket named after the test."""
     import boto3
 
-    name = re.sub(r"\W+|_", "-", request.node.name)[-60:].strip("-")
+    name = own_name(request)
     client = boto3.client(
         "s3",
         endpoint_url=s3_address,
@@ -73,7 +55,8 @@ def bucket(s3_address: str, request: pytest.FixtureRequest) -> Bucket:
         region_name="us-east-1",
     )
     client.create_bucket(Bucket=name)
-    return Bucket(name, client, {"endpoint_url": s3_address, "key": "key", "secret": "secret"})
+    options = {"endpoint_url": s3_address, "key": "key", "secret": "secret"}
+    return Bucket(address=f"s3://{name}", options=options, name=name, client=client)
 
 
 @pytest.fixture

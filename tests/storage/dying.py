@@ -6,6 +6,9 @@ survives.
 
 ``python -m tests.storage.dying anytime DIRECTORY FORMAT OPTIONS SEED``: children die after random, ever longer
 times in one directory, until one survives. Prints how many died.
+
+``python -m tests.storage.dying inside DIRECTORY OPTIONS BATCHES``: a child dies when so many batches of the large
+stream have been written.
 """
 
 from __future__ import annotations
@@ -23,13 +26,15 @@ from typing import TYPE_CHECKING, Any
 import s3fs  # noqa: F401  (once here is faster than in each child)
 from upath import UPath
 
-from tests.storage.stream import land, stream
+from tests.storage.stream import land, large_stream, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 STEPS_STREAM = stream(7)
 ANYTIME_STREAM = stream(40)
+LARGE_STREAM = large_stream(30)
+LARGE_PART_BYTES = 12 * 2**20
 
 
 def die_at_each_step(directory: str, file_format: str) -> int:
@@ -56,6 +61,26 @@ def die_anytime(directory: str, file_format: str, options: dict[str, Any], seed:
         return _in_child(land_slowly, killed_after=deaths * longer_by * chance.random())
 
     return next(deaths for deaths in itertools.count() if die_or_finish(deaths) == 0)
+
+
+def die_inside(directory: str, options: dict[str, Any], batches: int) -> int:
+    """Return how the child ended."""
+
+    def land_until() -> None:
+        stream = _Deadly(LARGE_STREAM, batches)
+        land(UPath(directory, **options), stream, file_format="jsonl", max_part_bytes=LARGE_PART_BYTES)
+
+    return _in_child(land_until)
+
+
+class _Deadly(list[Any]):
+    def __init__(self, batches: Iterable[Any], last: int) -> None:
+        super().__init__(batches)
+        self._last = last
+
+    def __getitem__(self, wanted: Any) -> Any:
+        yield from super().__getitem__(wanted)[: self._last]
+        _die_if(due=True)
 
 
 class _Slowly(list[Any]):
@@ -111,3 +136,5 @@ if __name__ == "__main__":
             print(die_at_each_step(directory, file_format))
         case ["anytime", directory, file_format, options, seed]:
             print(die_anytime(directory, file_format, json.loads(options), seed))
+        case ["inside", directory, options, batches]:
+            print(die_inside(directory, json.loads(options), int(batches)))

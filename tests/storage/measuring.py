@@ -1,11 +1,17 @@
-"""Lands 300,000 records of 1 kB, breaks off, goes on, and prints the growth of its memory in MiB; a program."""
+"""Lands 300,000 records of 1 kB, breaks off, goes on, and prints the growth of its memory in MiB; a program.
+
+``python -m tests.storage.measuring DIRECTORY FORMAT PART_BYTES OPTIONS``
+"""
 
 from __future__ import annotations
 
-import resource
+import json
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from upath import UPath
 
 from airflow_provider_twexport.clients.batch import Batch
 from airflow_provider_twexport.storage import manifest
@@ -20,7 +26,9 @@ BATCHES = 600
 
 def peak_mib() -> float:
     """Return the most memory that this process ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # getrusage would also count what the process that started this one had.
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
 
 
 def batch(number: int) -> Batch:
@@ -30,9 +38,9 @@ def batch(number: int) -> Batch:
     return Batch([record[:1022] + b'"}' for record in records], str(number + 1))
 
 
-def land_some(directory: Path, file_format: str, first: int, stop: int) -> Landing:
+def land_some(directory: UPath, options: dict[str, Any], first: int, stop: int) -> Landing:
     """Land some batches and return the open landing."""
-    landing = open_landing(directory, file_format=file_format, max_part_bytes=2 * 1024 * 1024)
+    landing = open_landing(directory, **options)
     assert int(landing.offset or 0) <= first
     for number in range(int(landing.offset or 0), stop):
         landing.write(batch(number))
@@ -40,11 +48,13 @@ def land_some(directory: Path, file_format: str, first: int, stop: int) -> Landi
 
 
 if __name__ == "__main__":
-    directory, file_format = Path(sys.argv[1]), sys.argv[2]
-    land(directory / "warm-up", stream(3), file_format=file_format)
+    place, file_format, part_bytes, storage_options = sys.argv[1:]
+    directory = UPath(place, **json.loads(storage_options))
+    options = {"file_format": file_format, "max_part_bytes": int(part_bytes)}
+    land(directory / "warm-up", stream(3), **options)
     manifest.verify(directory / "warm-up")
     before = peak_mib()
-    land_some(directory / "big", file_format, 0, BATCHES // 2).discard()
-    landed = land_some(directory / "big", file_format, BATCHES // 2, BATCHES).commit()
+    land_some(directory / "big", options, 0, BATCHES // 2).discard()
+    landed = land_some(directory / "big", options, BATCHES // 2, BATCHES).commit()
     assert landed.results == PER_BATCH * BATCHES
     print(peak_mib() - before)

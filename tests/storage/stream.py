@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,12 @@ def stream(batches: int, per_batch: int = 5) -> list[Batch]:
         Batch([record(number) for number in numbers], None if at % 4 == 2 else str(at + 1), foreign=1)
         for at, numbers in enumerate(first)
     ]
+
+
+def large_stream(batches: int) -> list[Batch]:
+    """Return batches of 1 MiB, so that a part takes several blocks of an upload."""
+    chance = random.Random("large")
+    return [Batch([chance.randbytes(2**19).hex().encode()], str(at + 1)) for at in range(batches)]
 
 
 def record(number: int) -> bytes:

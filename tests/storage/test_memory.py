@@ -19,4 +19,4 @@ def test_memory_does_not_grow_with_the_export(
 ) -> None:
     """Landing 300 MB, resumed in the middle, takes little more than landing a few records."""
     most_mib = 150 if file_format == "parquet" else 60
-    assert run_program("tests.storage.measuring", tmp_path, file_format) < most_mib
+    assert run_program("tests.storage.measuring", tmp_path, file_format, 2 * 2**20, "{}") < most_mib

@@ -11,7 +11,6 @@ from uuid import uuid4
 import boto3
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
-from moto.server import ThreadedMotoServer
 
 from airflow_provider_twexport.clients.errors import FixRequestError
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
@@ -22,7 +21,7 @@ from tests.clients.conftest import JANUARY
 from tests.conftest import QUICK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.running_dags import DagRunner, Run
@@ -46,30 +45,32 @@ def export(simulator: Simulator) -> Callable[..., str]:
     return create
 
 
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    """A real S3 server; one for all, because Airflow remembers what a connection led to."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A bucket of its own, and the Airflow connection that leads there."""
     keys = {"aws_access_key_id": "not-a-key", "aws_secret_access_key": "not-a-secret"}
     name = f"lake-{uuid4().hex}"
-    boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1", **keys).create_bucket(Bucket=name)
+    boto3.client("s3", endpoint_url=s3_address, region_name="us-east-1", **keys).create_bucket(Bucket=name)
     connection = {
         "conn_type": "aws",
         "login": "not-a-key",
         "password": "not-a-secret",
-        "extra": {"endpoint_url": s3_endpoint, "region_name": "us-east-1"},
+        "extra": {"endpoint_url": s3_address, "region_name": "us-east-1"},
     }
     monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(connection))
     return {"object_storage_path": f"s3://{name}/talkwalker/2024-01", "object_storage_conn_id": "lake"}
+
+
+@pytest.fixture
+def container(azure_account: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A container of its own on Azure Blob, and the Airflow connection that leads there."""
+    from azure.storage.blob import BlobServiceClient
+
+    name = f"lake-{uuid4().hex}"
+    BlobServiceClient.from_connection_string(azure_account).create_container(name)
+    connection = {"conn_type": "wasb", "extra": {"connection_string": azure_account}}
+    monkeypatch.setenv("AIRFLOW_CONN_AZURE_LAKE", json.dumps(connection))
+    return {"object_storage_path": f"abfs://azure_lake@{name}/talkwalker/2024-01"}
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def directory(tmp_path: Path) -> dict[str, str]:
     return {"object_storage_path": f"file://{tmp_path}/talkwalker/2024-01"}
 
 
-@pytest.fixture(params=["directory", "bucket"])
+@pytest.fixture(params=["directory", "bucket", "container"])
 def place(request: pytest.FixtureRequest) -> dict[str, str]:
     """Each kind of place to land in."""
     place: dict[str, str] = request.getfixturevalue(request.param)
