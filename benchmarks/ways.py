@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import re
 import sys
+import tempfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-def ours(url: str, target: Path, count: int, file_format: str) -> None:
+def ours(url: str, target: str, count: int, file_format: str) -> None:
     """Land as the transfer operator does: offsets, checks, digests, checksums, atomic parts, manifest."""
     from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
     from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
@@ -19,15 +25,23 @@ def ours(url: str, target: Path, count: int, file_format: str) -> None:
     client = TalkwalkerClient("not-a-real-token", url)
     source = {"collector_id": COLLECTOR_ID, "export_id": EXPORT_ID}
     with Landing.open(target, source=source, file_format=file_format, schema=SCHEMA) as landing:
+        before = memory_mib("VmRSS")
         for batch in client.drain(COLLECTOR_ID, export_id=EXPORT_ID, missing=lambda: count - landing.results):
             landing.write(batch)
         manifest = landing.commit(exported=count)
     if manifest.results != count:
         raise SystemExit(f"landed {manifest.results} of {count}")
+    print(json.dumps({"mib_for_landing": memory_mib("VmHWM") - before}))
 
 
-def notebook(url: str, file: IO[bytes]) -> None:
-    """Land as the vendor's notebook reads: ``iter_lines``, ``json.loads``."""
+def memory_mib(which: str) -> float:
+    """Return the memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak."""
+    found = re.search(rf"{which}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def notebook_documents(url: str) -> Iterator[Any]:
+    """Read as the vendor's notebook does: ``iter_lines``, ``json.loads``."""
     import requests
 
     params = {"access_token": "not-a-real-token", "resume_offset": "earliest", "end_behaviour": "stop"}
@@ -36,7 +50,47 @@ def notebook(url: str, file: IO[bytes]) -> None:
         if line:
             chunk: dict[str, Any] = json.loads(line)
             if chunk["chunk_type"] == "CT_RESULT":
-                file.write(json.dumps(chunk["chunk_result"]["data"]).encode() + b"\n")
+                yield chunk["chunk_result"]["data"]
+
+
+def notebook(url: str, file: IO[bytes]) -> None:
+    """Land what the vendor's notebook reads."""
+    for document in notebook_documents(url):
+        file.write(json.dumps(document).encode() + b"\n")
+
+
+def dlt_files(url: str, target: Path, file_format: Literal["jsonl", "parquet"]) -> None:
+    """Land as dlt does it: a resource that reads as the notebook does, one table without nested ones."""
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    import dlt
+
+    with tempfile.TemporaryDirectory() as work:
+        files = dlt.destinations.filesystem(bucket_url=target.as_uri())
+        pipeline = dlt.pipeline("bench", pipelines_dir=work, destination=files, dataset_name="bench")
+        results = dlt.resource(notebook_documents(url), name="results", max_table_nesting=0)
+        pipeline.run(results, loader_file_format=file_format)
+
+
+def upload_alone(source: Path, target: str) -> None:
+    """Upload files that are there already through s3fs, as a landing does, and nothing else."""
+    from airflow_provider_twexport.storage.directory import Directory
+
+    directory = Directory(target)
+    for part in source.glob("part-*"):
+        upload = directory.create(part.name)
+        with part.open("rb") as file:
+            while block := file.read(1024 * 1024):
+                upload.write(block)
+        upload.commit()
+
+
+def upload_boto3(source: Path, target: str) -> None:
+    """Upload the same files with boto3."""
+    import boto3
+
+    bucket, _, folder = target.removeprefix("s3://").partition("/")
+    for part in source.glob("part-*"):
+        boto3.client("s3").upload_file(str(part), bucket, f"{folder}/{part.name}")
 
 
 def in_memory(url: str, target: Path) -> None:
@@ -68,23 +122,32 @@ def polars_parquet(ndjson: Path, target: Path) -> None:
     )
 
 
-def main(way: str, url: str, target: Path, count: int) -> None:
-    """Run one way."""
+def main(way: str, url: str, place: str, count: int) -> None:
+    """Run one way; of those that only upload, the address is the directory to upload."""
+    target = Path(place)
     if way.startswith("ours "):
-        ours(url, target, count, way.removeprefix("ours "))
+        ours(url, place, count, way.removeprefix("ours "))
     elif way == "notebook jsonl":
         with target.joinpath("all.jsonl").open("wb") as plain:
             notebook(url, plain)
     elif way == "notebook jsonl.gz":
         with gzip.open(target / "all.jsonl.gz", "wb", compresslevel=6) as packed:
             notebook(url, packed)  # type: ignore[arg-type]
+    elif way == "dlt jsonl.gz":
+        dlt_files(url, target, "jsonl")  # which it compresses unless told not to
+    elif way == "dlt parquet":
+        dlt_files(url, target, "parquet")
     elif way == "in memory":
         in_memory(url, target)
     elif way == "duckdb":
         duckdb_parquet(target / "fetched.jsonl", target)
     elif way == "polars":
         polars_parquet(target / "fetched.jsonl", target)
+    elif way == "s3fs alone":
+        upload_alone(Path(url), place)
+    elif way == "boto3 alone":
+        upload_boto3(Path(url), place)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -65,6 +65,11 @@ class TwexportError(Exception):
         self.message = message
         self.evidence = evidence
 
+    def add(self, sentence: str) -> None:
+        """Add to the message what only the caller knows."""
+        self.message = f"{self.message} {sentence}"
+        self.args = (self.message, self.evidence)
+
     def __str__(self) -> str:
         """Return the message, followed by the evidence in brackets."""
         return f"{self.message} [{self.evidence}]" if self.evidence else self.message

@@ -72,6 +72,9 @@ _JSON = json.JSONDecoder()
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 _CHUNKS = msgspec.json.Decoder(_Chunk)
 _EXPORT = msgspec.json.Decoder(_ResultData)
+_UNREADABLE = (ValueError, msgspec.DecodeError, RecursionError)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_LINE_BREAK = re.compile(rb"\r?\n[ \t\r\n]*")
 
 
 def whole_chunks(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -135,6 +138,23 @@ def _check_length(length: int) -> None:
         raise ResumeReadError(f"A chunk is longer than {MAX_CHUNK_BYTES:,} bytes; refused.")
 
 
+def _chunk(text: bytes) -> _Chunk:
+    """Return a chunk as it came, halves of surrogate pairs included."""
+    readable = _without_surrogates(text)
+    chunk = _CHUNKS.decode(readable)
+    if chunk.chunk_result is None:
+        return _CHUNKS.decode(text)
+    data = bytes(chunk.chunk_result.data)
+    start = readable.index(data)
+    chunk.chunk_result.data = msgspec.Raw(text[start : start + len(data)])
+    return chunk
+
+
+def _without_surrogates(text: bytes) -> bytes:
+    """Return JSON of the same shape and length without what is valid but refused by msgspec: half a pair."""
+    return _SURROGATE.sub(rb"\\u0020", text)
+
+
 @dataclass(slots=True)
 class ResultsRead:
     """One connection to a collector's results, turned into batches that end where it can be gone on from.
@@ -188,17 +208,15 @@ class ResultsRead:
         if self.offset is None or self.pending or self.foreign:
             raise ResumeReadError("The read broke off without its last control chunk.")
 
-    def _decoded(self, text: bytes) -> Iterator[_Chunk]:
+    def _decoded(self, text: bytes) -> Iterable[_Chunk]:
         try:
             chunks = _CHUNKS.decode_lines(text)
-        except msgspec.DecodeError:
-            yield from self._decoded_singly(text)
-            return
+        except _UNREADABLE:
+            return self._decoded_singly(text)
         for chunk in chunks:
             if chunk.chunk_type == "CT_ERROR":
-                yield from self._decoded_singly(text)
-                return
-        yield from chunks
+                return self._decoded_singly(text)
+        return chunks
 
     def _decoded_singly(self, text: bytes) -> Iterator[_Chunk]:
         """Yield what comes before a broken chunk or an error chunk, then raise what that means."""
@@ -207,13 +225,17 @@ class ResultsRead:
         while start := _NOT_SPACE.search(content, position):
             try:
                 value, position = _JSON.raw_decode(content, start.start())
-                chunk = _CHUNKS.decode(content[start.start() : position].encode("utf-8", "surrogateescape"))
-            except (ValueError, msgspec.DecodeError) as error:
-                msg = f"What follows {self.arrived:,} results and offset {self.offset} is no chunk ({error})."
-                raise ResumeReadError(msg) from None
+                chunk = _chunk(content[start.start() : position].encode("utf-8", "surrogateescape"))
+            except _UNREADABLE as error:
+                raise self._no_chunk(error) from None
             if chunk.chunk_type == "CT_ERROR":
                 raise self.explain(value)
             yield chunk
+
+    def _no_chunk(self, error: Exception) -> ResumeReadError:
+        return ResumeReadError(
+            f"What follows {self.arrived:,} results and offset {self.offset} is no chunk ({error})."
+        )
 
     def _take(self, chunk: _Chunk) -> Batch | None:
         if chunk.chunk_type == "CT_CONTROL" and chunk.chunk_control:
@@ -234,17 +256,23 @@ class ResultsRead:
     def _result(self, record: bytes) -> None:
         if self.offset is None:
             raise ResumeReadError("Results came before the first control chunk.")
+        try:
+            # msgspec.Raw takes the bytes of strings on trust
+            record.isascii() or record.decode()
+        except UnicodeDecodeError as error:
+            raise self._no_chunk(error) from None
         if self._is_foreign(record):
             self.foreign += 1
             return
         self.arrived += 1
-        self.pending.append(msgspec.json.format(record, indent=-1) if b"\n" in record else record)
+        self.pending.append(_LINE_BREAK.sub(b"", record) if b"\n" in record else record)
 
     def _is_foreign(self, record: bytes) -> bool:
-        if self.export_id is None or self._mark in record:
+        # in most documents it stands near the end
+        if self.export_id is None or record.rfind(self._mark) >= 0:
             return False
         try:
-            document = _EXPORT.decode(record).data
+            document = _EXPORT.decode(_without_surrogates(record)).data
         except msgspec.ValidationError:
             return False
         task_id = document.matched.task_id if document and document.matched else None
@@ -288,9 +316,13 @@ class Drain:
 
         :raises TwexportError: what the service says when it is no passing fault, or when faults do not end.
         """
-        if self.missing() > ONE_STOP_READ:
-            yield from self._wait()
-        yield from self._stop()
+        try:
+            if self.missing() > ONE_STOP_READ:
+                yield from self._wait()
+            yield from self._stop()
+        except TwexportError as error:
+            error.add(f"The read came to offset {self.offset}.")
+            raise
 
     def _wait(self) -> Iterator[Batch]:
         """Read long connections until all has been seen, or one brings nothing."""

@@ -105,6 +105,32 @@ def test_results_are_handed_on_byte_for_byte() -> None:
     assert last.records == [data]
 
 
+@pytest.mark.parametrize("text", [rb"cut \ud83d", rb"\uDE00 cut", rb"\ud83d\ud83d\ude00", rb"\\ud83d"])
+@pytest.mark.parametrize("between", [b"", b"\n"])
+@pytest.mark.parametrize("export", [b"", b',"matched":{"task_id": "%b"}' % OURS.encode()])
+def test_half_an_emoji_is_handed_on(text: bytes, between: bytes, export: bytes) -> None:
+    """A text that was cut inside a surrogate pair is valid JSON, and arrives with its escapes as they were."""
+    data = b'{"data":%b{"content":"%b"%b}}' % (between, text, export)
+    chunk = b'{"chunk_type":"CT_RESULT","chunk_result":{"data":%b}%b}\n' % (data, between)
+    batches = read([b"{\n" * bool(between) + control(EARLIEST)[len(between) :] + chunk + control("end")])
+    assert [record for batch in batches for record in batch.records] == [data.replace(b"\n", b"")]
+
+
+@pytest.mark.parametrize("export_id", [OURS, "another", None])
+def test_what_is_no_utf8_is_refused(export_id: str | None) -> None:
+    """A byte that no text can hold is named with the place from which to go on."""
+    body = control(EARLIEST) + result("a") + control("one") + result("b") + result("caf\xe9") + control("end")
+    broken = body.replace("caf\xe9".encode(), b"caf\xc3")
+    with pytest.raises(ResumeReadError, match=r"offset one is no chunk.*utf-8"):
+        read([broken], export_id=export_id)
+
+
+def test_a_bottomless_chunk_is_refused() -> None:
+    """Brackets without end are no chunk, and no crash."""
+    with pytest.raises(ResumeReadError, match="is no chunk"):
+        read([control(EARLIEST) + b"[" * 200_000 + b"\n"])
+
+
 def test_batches_end_at_controls() -> None:
     """Each control ends a batch, and its offset is the batch's cursor."""
     body = control(EARLIEST) + result("a") + control("one") + result("b") + result("c") + control("two")
