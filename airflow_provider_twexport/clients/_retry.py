@@ -46,6 +46,18 @@ class Retry:
             except RetryLaterError as error:
                 patience.bear(error)
 
+    def wait_until_admitted(self, function: Callable[[], T]) -> T:
+        """Return what ``function`` returns, trying again only where it was throttled, so that nothing was bought.
+
+        :raises RetryLaterError: any other passing fault, at once; throttling, when it lasted too long.
+        """
+        patience = Patience(self)
+        while True:
+            try:
+                return function()
+            except ThrottledError as error:
+                patience.bear(error)
+
 
 DEFAULT = Retry()
 

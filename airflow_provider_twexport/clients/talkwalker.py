@@ -28,10 +28,19 @@ from airflow_provider_twexport.clients.errors import (
 )
 from airflow_provider_twexport.clients.talkwalker_errors import explain, explain_chunk
 from airflow_provider_twexport.clients.talkwalker_results import EARLIEST, Drain, EndBehaviour
+from airflow_provider_twexport.clients.talkwalker_volume import (
+    CALLS_PER_MINUTE_IN_PROJECT,
+    CALLS_PER_MINUTE_OUTSIDE,
+    Pace,
+    read_volumes,
+    requests_for,
+    why_uncountable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from airflow_provider_twexport.clients.talkwalker_volume import Interval, Volume
     from airflow_provider_twexport.clients.window import Window
 
 log = logging.getLogger(__name__)
@@ -299,6 +308,10 @@ class TalkwalkerClient:
             raise FixConnectionError("The connection has no access token: give it as the password.")
         self._retry = retry or _retry.DEFAULT
         self._session = Session(base_url, QueryToken("access_token", token), explain, self._retry)
+        self._histogram_paces = {
+            True: Pace(CALLS_PER_MINUTE_IN_PROJECT),
+            False: Pace(CALLS_PER_MINUTE_OUTSIDE),
+        }
 
     def __repr__(self) -> str:
         """Return a text that is safe to log."""
@@ -332,27 +345,38 @@ class TalkwalkerClient:
             for node in group.get("nodes", [])
         ]
 
-    def histogram(self, order: ExportOrder, interval: str = "day") -> dict[pendulum.DateTime, int]:
-        """Return how many results an order would match, by interval; costs 10 credits.
+    def histogram(self, order: ExportOrder, interval: Interval = "day") -> list[Volume]:
+        """Return how many results an order would match, by the day or the hour, empty ones too; costs 10 credits.
+
+        It is sent once, because it is charged; only an answer that it came too early, which is free, is waited out.
 
         :param order: the order; its limit does not matter.
-        :param interval: ``hour``, ``day``, ``week`` or ``month``.
+        :param interval: ``day``, for at most 366 days, or ``hour``, for at most 31 days; in UTC.
+        :raises FixRequestError: if there is no histogram of this order; nothing was spent.
+        :raises RetryLaterError: if no answer came; the 10 credits may be spent all the same.
         """
+        if reason := why_uncountable(order, pendulum.now("UTC")):
+            raise FixRequestError(reason)
+        if len(requests_for(order.window, interval)) > 1:
+            raise FixRequestError(f"{order.window} is too long to be counted by the {interval} at once.")
+        body = self._retry.wait_until_admitted(partial(self._ask_histogram, order, interval))
+        return read_volumes(_result(body, "result_histogram").get("data") or (), order.window, interval)
+
+    def _ask_histogram(self, order: ExportOrder, interval: Interval) -> Any:
         scope = f"/p/{_segment(order.project_id)}" if order.project_id else ""
         params = {
             "min": epoch_ms(order.window.start),
             "max": epoch_ms(order.window.stop),
+            "min_include": "true",
             "max_include": "false",
             "interval": interval,
+            "timezone": "UTC",
             "q": order.query,
             "topic": list(order.topics),
         }
-        # it costs credits, so it is sent once
-        body = self._session.call(
-            "GET", f"/api/v1/search{scope}/histogram/published", params=params, repeatable=False
-        )
-        bins = _result(body, "result_histogram").get("data", [])
-        return {pendulum.from_timestamp(item["t"] / 1000): int(item["v"][0]) for item in bins}
+        path = f"/api/v1/search{scope}/histogram/published"
+        self._histogram_paces[bool(order.project_id)].keep()
+        return self._session.call("GET", path, params=params, repeatable=False)
 
     # collectors
 

@@ -7,15 +7,18 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import pendulum
+
+from airflow_provider_twexport.clients.errors import FixRequestError
 from airflow_provider_twexport.clients.talkwalker import epoch_ms
+from airflow_provider_twexport.clients.window import Window
 
 if TYPE_CHECKING:
-    import pendulum
-
     from airflow_provider_twexport.clients.talkwalker import ExportOrder
 
 SLUG_LENGTH = 20
 HASH_LENGTH = 10
+_NAMED = re.compile(rf"twx-(.+)-(\d{{8}}(?:t\d{{4}})?)-(\d{{8}}(?:t\d{{4}})?)-[0-9a-f]{{{HASH_LENGTH}}}")
 
 
 def fingerprint(order: ExportOrder) -> str:
@@ -46,6 +49,28 @@ def fingerprint_in(collector_id: str) -> str | None:
     return match and match[1]
 
 
+def window_in(collector_id: str) -> tuple[str, Window] | None:
+    """Return the scope's slug and the window, to the minute, that a collector's name tells.
+
+    :param collector_id: any name.
+    :returns: ``None`` if it was not named by its content.
+    """
+    match = _NAMED.fullmatch(collector_id)
+    if match is None:
+        return None
+    try:
+        return match[1], Window(_moment(match[2]), _moment(match[3]))
+    except (ValueError, FixRequestError):
+        return None
+
+
+def _moment(stamp: str) -> pendulum.DateTime:
+    numbers = (stamp[:4], stamp[4:6], stamp[6:8], stamp[9:11] or 0, stamp[11:13] or 0)
+    year, month, day, hour, minute = map(int, numbers)
+    return pendulum.datetime(year, month, day, hour, minute)
+
+
 def _stamp(moment: pendulum.DateTime) -> str:
-    at_midnight = moment == moment.start_of("day")
-    return moment.format("YYYYMMDD") if at_midnight else moment.format("YYYYMMDD[t]HHmm")
+    # a year of hours has thousands of names, and strftime is much faster than format
+    at_midnight = not (moment.hour or moment.minute or moment.second or moment.microsecond)
+    return moment.strftime("%Y%m%d") if at_midnight else moment.strftime("%Y%m%dt%H%M")

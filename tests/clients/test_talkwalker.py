@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import pendulum
 import pytest
 
 from airflow_provider_twexport.clients.errors import (
@@ -87,19 +86,6 @@ def test_abort_ends_an_export(client: TalkwalkerClient, simulator: Simulator, or
     (listed,) = client.list_exports()
     assert listed.status.is_lost
     assert not listed.is_adoptable
-
-
-def test_histogram_counts_what_an_export_would_bring(
-    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
-) -> None:
-    """The days of the histogram add up to the matches of the export, and asking costs 10 credits."""
-    counts = client.histogram(order, "day")
-    assert len(counts) == 31
-    assert min(counts) == pendulum.datetime(2024, 1, 1)
-    client.put_collector("box")
-    client.create_export(order, "box")
-    assert sum(counts.values()) == simulator.ledger()["exports"][0]["total_matches"]
-    assert client.get_credits().remaining == 1_000_000 - 10 - 1_000
 
 
 @pytest.mark.parametrize("wire", ["finished", "FINISHED", "Finished"])

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, checked_collector_id
 from airflow_provider_twexport.clients.window import Window
-from airflow_provider_twexport.planning.fingerprint import collector_id, fingerprint, fingerprint_in
+from airflow_provider_twexport.planning.fingerprint import (
+    collector_id,
+    fingerprint,
+    fingerprint_in,
+    window_in,
+)
 
 ORDER = ExportOrder(
     Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 2, 1)),
@@ -65,3 +70,12 @@ def test_the_fingerprint_can_be_read_from_the_name() -> None:
     """The manifest tells what was ordered by the collector's name; a name of somebody's own tells nothing."""
     assert fingerprint_in(collector_id(ORDER)) == fingerprint(ORDER)
     assert fingerprint_in("my-collector") is None
+
+
+def test_the_window_can_be_read_from_the_name() -> None:
+    """A name tells its scope and window, also one that does not begin at midnight; any other name tells nothing."""
+    assert window_in(collector_id(ORDER)) == ("11111111-2222-4333-8", ORDER.window)
+    noon = Window(ORDER.window.start.add(hours=12, minutes=5), ORDER.window.stop)
+    assert window_in(collector_id(replace(ORDER, window=noon))) == ("11111111-2222-4333-8", noon)
+    for other in ("my-collector", "twx-a-20241301-20240201-6dd2d4caa3", "twx-a-20240201-20240101-6dd2d4caa3"):
+        assert window_in(other) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.simulator.talkwalker.collectors import Collectors
@@ -33,7 +33,7 @@ class Account:
         self.credits = Credits(settings.credits)
         self.collectors = Collectors(seed)
         self.exports = Exports(seed, self.corpus, documents)
-        self._reads: deque[float] = deque()
+        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
         self._chance = random.Random(number(seed, "ids"))
 
     def advance(self) -> None:
@@ -49,14 +49,14 @@ class Account:
         if "credits" in changes:
             self.credits.refill(self.settings.credits)
 
-    def admit_read(self) -> None:
-        """Allow so many reads of results in a sliding minute; error 8 for the next one."""
-        allowed, now = self.settings.reads_per_minute, self.clock.now()
-        while self._reads and self._reads[0] <= now - MINUTE:
-            self._reads.popleft()
-        if allowed is not None and len(self._reads) >= allowed:
+    def admit(self, call: str, allowed: int | None) -> None:
+        """Allow so many calls of a kind in a sliding minute; error 8 for the next one."""
+        recent, now = self._recent[call], self.clock.now()
+        while recent and recent[0] <= now - MINUTE:
+            recent.popleft()
+        if allowed is not None and len(recent) >= allowed:
             raise TalkwalkerError(8)
-        self._reads.append(now)
+        recent.append(now)
 
     def new_id(self) -> str:
         """Make an id for a request or connection: `#`, six digits of time, six of chance, `#`."""

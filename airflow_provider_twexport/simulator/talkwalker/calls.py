@@ -9,6 +9,7 @@ from starlette.responses import StreamingResponse
 
 from airflow_provider_twexport.simulator.talkwalker import histogram, requested
 from airflow_provider_twexport.simulator.talkwalker.body import send_lines
+from airflow_provider_twexport.simulator.talkwalker.corpus import DAY
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 from airflow_provider_twexport.simulator.talkwalker.exports import timestamp
 from airflow_provider_twexport.simulator.talkwalker.projects import ACCOUNT_ID, PROJECTS, STREAMS
@@ -77,22 +78,38 @@ async def list_resources(account: Account, request: Request) -> dict[str, Any]:
 
 
 async def count_results(account: Account, request: Request) -> dict[str, Any]:
-    """GET /search/histogram/{type}; not covered: timezone, breakdown, value_type, top_n, forecast."""
-    kind, params = request.path_params["type"], request.query_params
+    """GET /search/histogram/{type}; not covered: breakdown, value_type, top_n, forecast."""
+    kind, params, settings = request.path_params["type"], request.query_params, account.settings
     if kind not in histogram.TYPES:
         raise TalkwalkerError(5, param="type", details=f"known: {', '.join(histogram.TYPES)}")
     now = account.clock.now_ms()
     scope = requested.scope(request, {"query": params.get("q"), "topics": params.getlist("topic")})
     stop = requested.moment("max", params.get("max", now))
     start = requested.moment("min", params.get("min", stop - histogram.WEEK))
+    known_from = _known_from(account, scope.kind, now)
+    _admit_histogram(account, scope.kind)
     counted = histogram.histogram(
-        lambda first, last: account.corpus.count(scope, first, min(last, now), account.settings),
+        lambda first, last: account.corpus.count(scope, max(first, known_from), min(last, now), settings),
         start + (params.get("min_include") == "false"),
         stop + (params.get("max_include") == "true"),
         params.get("interval", "day"),
+        histogram.zone(params.get("timezone", "UTC")),
     )
     _pay(account, HISTOGRAM_PRICE, "histogram")
     return {"result_histogram": counted}
+
+
+def _known_from(account: Account, scope_kind: str, now: int) -> int:
+    """Tell since when there are counts: outside of projects, for a month only."""
+    days = account.settings.global_histogram_days
+    return 0 if scope_kind == "project" or days is None else now - round(days * DAY)
+
+
+def _admit_histogram(account: Account, scope_kind: str) -> None:
+    if scope_kind == "project":
+        account.admit("histogram", account.settings.histograms_per_minute)
+    else:
+        account.admit("global histogram", account.settings.global_histograms_per_minute)
 
 
 async def put_collector(account: Account, request: Request) -> dict[str, Any]:
@@ -149,7 +166,7 @@ async def read_results(account: Account, request: Request) -> Response:
     if end not in {"stop", "wait"}:
         raise TalkwalkerError(5, param="end_behaviour", details=end)
     position, echo = starting_point(collector, params.get("resume_offset", "earliest"), account.settings)
-    account.admit_read()
+    account.admit("read", account.settings.reads_per_minute)
     reader = Reader(collector, lambda: account.settings, account.advance, account.new_id(), position, echo)
     batches = reader.until_stop() if end == "stop" else reader.and_wait()
     pretty = params.get("pretty") == "true"

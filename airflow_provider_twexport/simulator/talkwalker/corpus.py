@@ -107,6 +107,8 @@ class Corpus:
 
     def count(self, scope: Scope, start: int, stop: int, settings: Settings) -> int:
         """How many results an export of this window would have."""
+        if start >= stop:
+            return 0
         return sum(matches.size for matches in self.matches(scope, start, stop, settings))
 
     def _days(self, scope: Scope, start: int, stop: int, settings: Settings) -> Iterator[Day]:

@@ -17,6 +17,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     credits: Count = 1_000_000
     rights: Literal["read_write", "read_only"] = "read_write"
     reads_per_minute: Count | None = 5
+    histograms_per_minute: Count | None = 30
+    global_histograms_per_minute: Count | None = 60
+    global_histogram_days: Amount | None = 30.0
     results_per_day: Count = 120
     day_variation: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     queue_seconds: Amount = 2.0

@@ -1,0 +1,316 @@
+"""What has landed of which day and topic, and what was bought twice; told by manifests alone.
+
+A landing without topics holds all topics of its project, so it counts for each topic that other landings of the same
+scope and query name, and also for a track of its own, ``*``. Days are those of UTC.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_twexport.clients.window import Window
+from airflow_provider_twexport.planning.table import aligned, edges
+from airflow_provider_twexport.planning.windows import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import pendulum
+
+ALL_TOPICS = "*"
+
+
+class Manifested(Protocol):
+    """What a manifest says, as far as it matters here."""
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """Tell where the results come from."""
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all that was exported is there."""
+
+    @property
+    def truncated(self) -> bool:
+        """Tell whether the export ended at its limit."""
+
+    @property
+    def results(self) -> int:
+        """Count the results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One landing; or an export that was bought and has not landed, incomplete and without results.
+
+    :param window: the time of publication that it holds.
+    :param scope: project, stream, or what else it was exported from.
+    :param export_id: the export that was paid for.
+    :param results: how many it holds.
+    :param complete: whether that is all that was exported.
+    :param truncated: whether more matches than was exported.
+    :param topics: the topics of the project; none for all.
+    :param query: what else was asked for.
+    """
+
+    window: Window
+    scope: str
+    export_id: str
+    results: int
+    complete: bool = True
+    truncated: bool = False
+    topics: tuple[str, ...] = ()
+    query: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Track:
+    """What is followed from day to day: one topic of one scope."""
+
+    scope: str
+    topic: str = ALL_TOPICS
+    query: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.scope, self.topic, self.query) if part and part != ALL_TOPICS)
+
+
+class DayState(StrEnum):
+    """How much of a day is there."""
+
+    MISSING = "missing"
+    PARTIAL = "partial"
+    TRUNCATED = "truncated"
+    LANDED = "landed"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of a track.
+
+    :param window: the day, cut at the edges of the range.
+    :param state: how much of it is there.
+    :param share: part of its time that complete landings hold, 0 to 1.
+    :param results: about how many results it has; those of a longer landing are taken as spread evenly.
+    :param export_ids: the exports that hold some of it.
+    :param bought_twice: whether two exports hold the same time of it.
+    """
+
+    window: Window
+    state: DayState
+    share: float
+    results: int
+    export_ids: tuple[str, ...]
+    bought_twice: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what :func:`json.dumps` takes."""
+        return {
+            "start": self.window.start.to_iso8601_string(),
+            "stop": self.window.stop.to_iso8601_string(),
+            "state": str(self.state),
+            "share": round(self.share, 6),
+            "results": self.results,
+            "export_ids": list(self.export_ids),
+            "bought_twice": self.bought_twice,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TrackCoverage:
+    """All days of a track, in order."""
+
+    track: Track
+    days: tuple[Day, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Count the days of each state, and those that were bought twice."""
+        states = Counter(str(day.state) for day in self.days)
+        twice = sum(day.bought_twice for day in self.days)
+        return {**{str(state): states[state] for state in DayState}, "bought_twice": twice}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what :func:`json.dumps` takes."""
+        return {
+            "scope": self.track.scope,
+            "topic": self.track.topic,
+            "query": self.track.query,
+            "counts": self.counts,
+            "days": [day.to_json() for day in self.days],
+        }
+
+
+def piece_of(manifest: Manifested) -> Piece | None:
+    """Return what a manifest tells of a landing; ``None`` if it does not tell its window.
+
+    :param manifest: such as :func:`storage.manifest.read` returns. The scope is ``project_id`` or ``stream_id`` of
+        its source; older sources name neither, and then the collector's name, less window and hash, stands for it.
+    """
+    source = manifest.source
+    window = source.get("window")
+    if not window:
+        return None
+    return Piece(
+        window=Window(moment(window["start"]), moment(window["stop"])),
+        scope=_scope(source),
+        export_id=str(source.get("export_id") or source.get("collector_id")),
+        results=manifest.results,
+        complete=manifest.complete,
+        truncated=manifest.truncated,
+        topics=tuple(source.get("topics") or ()),
+        query=source.get("query"),
+    )
+
+
+def coverage(pieces: Iterable[Piece], within: Window | None = None) -> list[TrackCoverage]:
+    """Return how much of each day is there, for each scope, topic and query that something was landed of.
+
+    :param pieces: the landings.
+    :param within: the days to tell of; by default from the first to the last that anything was landed of.
+    """
+    landings = list(pieces)
+    if not landings:
+        return []
+    whole = within or Window(
+        min(piece.window.start for piece in landings), max(piece.window.stop for piece in landings)
+    )
+    days = whole.cut("day")
+    return [
+        TrackCoverage(track, _days(days, tracked)) for track, tracked in sorted(_tracks(landings).items())
+    ]
+
+
+def table(tracks: Iterable[TrackCoverage]) -> str:
+    """Return the coverage for people: a line for each run of days that are alike.
+
+    :param tracks: what :func:`coverage` returned.
+    """
+    rows = [_row(covered.track, list(run)) for covered in tracks for _, run in groupby(covered.days, _looks)]
+    heads = ("window", "state", "days", "results", "bought twice", "of")
+    return "\n".join(aligned([heads, *rows], "<<>><<"))
+
+
+def _looks(day: Day) -> tuple[DayState, bool]:
+    return day.state, day.bought_twice
+
+
+def _row(track: Track, days: Sequence[Day]) -> tuple[str, ...]:
+    return (
+        edges(Window(days[0].window.start, days[-1].window.stop)),
+        str(days[0].state),
+        f"{len(days):,}",
+        f"{sum(day.results for day in days):,}",
+        "yes" if days[0].bought_twice else "",
+        str(track),
+    )
+
+
+def _scope(source: Mapping[str, Any]) -> str:
+    named = source.get("project_id") or source.get("stream_id")
+    # twx-<slug>-<start>-<stop>-<hash>
+    return str(named or str(source.get("collector_id")).rsplit("-", 3)[0])
+
+
+def _tracks(pieces: Iterable[Piece]) -> dict[Track, list[Piece]]:
+    tracks: defaultdict[Track, list[Piece]] = defaultdict(list)
+    for piece in pieces:
+        for topic in piece.topics or (ALL_TOPICS,):
+            tracks[Track(piece.scope, topic, piece.query or "")].append(piece)
+    for track, tracked in tracks.items():
+        if track.topic != ALL_TOPICS:
+            tracked += tracks.get(Track(track.scope, ALL_TOPICS, track.query), [])
+    return tracks
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What a landing holds of one day."""
+
+    start: pendulum.DateTime
+    stop: pendulum.DateTime
+    piece: Piece
+
+    @property
+    def seconds(self) -> float:
+        return self.stop.timestamp() - self.start.timestamp()
+
+    @property
+    def results(self) -> float:
+        window = self.piece.window
+        return self.piece.results * self.seconds / (window.stop.timestamp() - window.start.timestamp())
+
+
+def _days(days: Sequence[Window], pieces: Iterable[Piece]) -> tuple[Day, ...]:
+    held: defaultdict[pendulum.DateTime, list[_Share]] = defaultdict(list)
+    for piece in pieces:
+        for part in piece.window.cut("day"):
+            held[part.start.start_of("day")].append(_Share(part.start, part.stop, piece))
+    return tuple(_day(day, _within(day, held.get(day.start.start_of("day"), ()))) for day in days)
+
+
+def _within(day: Window, shares: Iterable[_Share]) -> list[_Share]:
+    """Cut what landings hold at the edges of the range, and sort it by time."""
+    cut = [
+        _Share(max(share.start, day.start), min(share.stop, day.stop), share.piece)
+        for share in shares
+        if share.start < day.stop and share.stop > day.start
+    ]
+    return sorted(cut, key=lambda share: (share.start, share.stop))
+
+
+def _day(day: Window, shares: Sequence[_Share]) -> Day:
+    length = day.stop.timestamp() - day.start.timestamp()
+    covered = _covered([share for share in shares if share.piece.complete]) / length
+    landed = any(share.piece.complete or share.piece.results for share in shares)
+    facts = _Facts(landed, covered, any(share.piece.truncated for share in shares))
+    return Day(
+        window=day,
+        state=next(state for state, holds in _RULES if holds(facts)),
+        share=covered,
+        results=round(sum(share.results for share in shares)),
+        export_ids=tuple(dict.fromkeys(share.piece.export_id for share in shares)),
+        bought_twice=_is_bought_twice(shares),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    anything: bool
+    covered: float
+    truncated: bool
+
+
+# the first rule that holds decides
+_RULES: tuple[tuple[DayState, Callable[[_Facts], bool]], ...] = (
+    (DayState.MISSING, lambda it: not it.anything),
+    (DayState.TRUNCATED, lambda it: it.truncated),
+    (DayState.PARTIAL, lambda it: it.covered < 1),
+    (DayState.LANDED, lambda it: True),
+)
+
+
+def _covered(shares: Sequence[_Share]) -> float:
+    """Add up the seconds that any of the shares, sorted by start, holds."""
+    seconds, until = 0.0, 0.0
+    for share in shares:
+        start, stop = max(share.start.timestamp(), until), share.stop.timestamp()
+        seconds += max(0.0, stop - start)
+        until = max(until, stop)
+    return seconds
+
+
+def _is_bought_twice(shares: Sequence[_Share]) -> bool:
+    """Tell whether shares of different exports, sorted by start, overlap."""
+    open_until: dict[str, pendulum.DateTime] = {}
+    for share in shares:
+        export_id = share.piece.export_id
+        if any(until > share.start for other, until in open_until.items() if other != export_id):
+            return True
+        open_until[export_id] = max(share.stop, open_until.get(export_id, share.stop))
+    return False
