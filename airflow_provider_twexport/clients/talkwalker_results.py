@@ -17,6 +17,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+import simdjson
 
 from airflow_provider_twexport.clients._retry import Patience, Retry
 from airflow_provider_twexport.clients.batch import Batch
@@ -42,15 +43,15 @@ MAX_BATCH_RECORDS = 2_000
 ONE_STOP_READ = 300
 
 
-class _Control(msgspec.Struct):
+class _Control(msgspec.Struct, gc=False):
     resume_offset: str | None = None
 
 
-class _Result(msgspec.Struct):
+class _Result(msgspec.Struct, gc=False):
     data: msgspec.Raw
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(msgspec.Struct, gc=False):
     chunk_type: str
     chunk_control: _Control | None = None
     chunk_result: _Result | None = None
@@ -173,6 +174,7 @@ class ResultsRead:
     foreign: int = field(default=0, init=False)
     is_idle: bool = field(default=False, init=False)
     _mark: bytes = field(default=b"", init=False)
+    _parser: simdjson.Parser = field(default_factory=simdjson.Parser, init=False)
 
     def __post_init__(self) -> None:
         # how nearly each result of ours names its export; the few others are looked at closely
@@ -256,16 +258,23 @@ class ResultsRead:
     def _result(self, record: bytes) -> None:
         if self.offset is None:
             raise ResumeReadError("Results came before the first control chunk.")
-        try:
-            # msgspec.Raw takes the bytes of strings on trust
-            record.isascii() or record.decode()
-        except UnicodeDecodeError as error:
-            raise self._no_chunk(error) from None
+        self._check_encoding(record)
         if self._is_foreign(record):
             self.foreign += 1
             return
         self.arrived += 1
         self.pending.append(_LINE_BREAK.sub(b"", record) if b"\n" in record else record)
+
+    def _check_encoding(self, record: bytes) -> None:
+        # msgspec.Raw takes the bytes of strings on trust
+        try:
+            self._parser.parse(record)
+        except (ValueError, RuntimeError):
+            # it also refuses what is no fault here, such as half an emoji or a number that no double can hold
+            try:
+                record.decode()
+            except UnicodeDecodeError as error:
+                raise self._no_chunk(error) from None
 
     def _is_foreign(self, record: bytes) -> bool:
         # in most documents it stands near the end

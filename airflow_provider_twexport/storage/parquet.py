@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.clients.schema import Schema
 
 FRAME_BYTES = 1 * 1024 * 1024
-THREADS = 2
-FRAMES_UNDER_WAY = THREADS + 1
+FRAMES_UNDER_WAY = 2
 # Documents shrink to about a third, and are there twice: as columns, and as they came.
 USUAL_RATIO = 2
 READ_ROWS = 500
@@ -25,7 +24,7 @@ READ_BUFFER = 1024 * 1024
 
 
 class ParquetEncoder:
-    """Turns records into one Parquet file; reading and compressing run in threads of their own.
+    """Turns records into one Parquet file; one thread reads them, another compresses.
 
     What is ready depends on the records alone and not on the threads, so equal records give equal parts.
 
@@ -64,10 +63,10 @@ class ParquetEncoder:
         self._group_size = 0
         self._size = 0
         self._written = 0
-        self._reading = ThreadPoolExecutor(THREADS, "parquet-read")
+        self._reading = ThreadPoolExecutor(1, "parquet-read")
         self._writing = ThreadPoolExecutor(1, "parquet-write")
         self._frames: deque[tuple[int, Future[tuple[Any, Counter[str]]]]] = deque()
-        self._groups: deque[tuple[int, Future[bytes]]] = deque()
+        self._writing_group: tuple[int, Future[bytes]] | None = None
 
     @property
     def misfits(self) -> dict[str, int]:
@@ -89,7 +88,7 @@ class ParquetEncoder:
 
     def finish(self) -> bytes:
         """Return the last bytes."""
-        data = self._send(0) + self._end_group() + self._collect(0)
+        data = self._send(0) + self._end_group() + self._collect()
         self._file.close()
         self.close()
         return data + self._out.taken()
@@ -100,7 +99,7 @@ class ParquetEncoder:
             threads.shutdown(cancel_futures=True)
         self._frame, self._group = [], []
         self._frames.clear()
-        self._groups.clear()
+        self._writing_group = None
 
     def _send(self, left: int) -> bytes:
         if self._frame:
@@ -120,18 +119,17 @@ class ParquetEncoder:
     def _end_group(self) -> bytes:
         if not self._group:
             return b""
-        ready = self._collect(0)
-        self._groups.append((self._group_size, self._writing.submit(self._write, self._group)))
+        ready = self._collect()
+        self._writing_group = self._group_size, self._writing.submit(self._write, self._group)
         self._group, self._group_size = [], 0
         return ready
 
-    def _collect(self, left: int) -> bytes:
-        ready = b""
-        while len(self._groups) > left:
-            size, group = self._groups.popleft()
-            ready += group.result()
-            self._written += size
-        return ready
+    def _collect(self) -> bytes:
+        if self._writing_group is None:
+            return b""
+        (size, group), self._writing_group = self._writing_group, None
+        self._written += size
+        return group.result()
 
     def _write(self, tables: list[Any]) -> bytes:
         import pyarrow as pa

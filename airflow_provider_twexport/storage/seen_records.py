@@ -25,18 +25,14 @@ class SeenRecords:
 
     def add(self, records: Iterable[bytes]) -> list[bytes]:
         """Remember the records and return those that are new, in order."""
-        new = []
+        new, buckets = [], self._buckets
         for record in records:
             digest = xxh3_64_digest(record)
-            bucket, entry = self._buckets[digest[0] << 8 | digest[1]], digest[2:]
-            if not _holds(bucket, entry):
+            bucket, entry = buckets[digest[0] << 8 | digest[1]], digest[2:]
+            at = bucket.find(entry)
+            while at > 0 and at % ENTRY_BYTES:  # found across two entries
+                at = bucket.find(entry, at + 1)
+            if at < 0:
                 bucket += entry
                 new.append(record)
         return new
-
-
-def _holds(bucket: bytearray, entry: bytes) -> bool:
-    at = bucket.find(entry)
-    while at > 0 and at % ENTRY_BYTES:  # found across two entries
-        at = bucket.find(entry, at + 1)
-    return at >= 0

@@ -6,10 +6,10 @@ it does not know: they are read by ``msgspec``, which also checks that each reco
 
 from __future__ import annotations
 
-import itertools
 import operator
 from array import array
 from collections import Counter
+from itertools import accumulate, chain, compress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,13 +40,15 @@ class _DriftError(ValueError):
 
 
 class TableMaker:
-    """Makes tables of a schema; several threads may ask for one at a time.
+    """Makes tables of a schema.
 
     :param schema: what the records should be.
     """
 
     def __init__(self, schema: Schema) -> None:
         import pyarrow as pa
+        import pyarrow.compute
+        import pyarrow.json
 
         of = document_type(schema)
         maps = only_maps(of)
@@ -83,7 +85,7 @@ class TableMaker:
 
     def _fitted(self, records: Sequence[bytes], drift: Sequence[bool]) -> tuple[list[bytes], Counter[str]]:
         lines, misfits = list(records), Counter[str]()
-        for at in itertools.compress(range(len(records)), drift):
+        for at in compress(range(len(records)), drift):
             lines[at], columns = self._fitter.fit(records[at])
             misfits.update(columns)
         return lines, misfits
@@ -113,6 +115,8 @@ class TableMaker:
                 parse_options=json.ParseOptions(
                     explicit_schema=self._read_schema, unexpected_field_behavior="ignore"
                 ),
+                # arrow's own allocators keep half as much again for themselves
+                memory_pool=pa.system_memory_pool(),
             )
         except pa.ArrowInvalid as error:
             raise _DriftError from error
@@ -220,11 +224,13 @@ def _reached(documents: Sequence[Any], steps: Sequence[str]) -> list[dict[str, A
 def _map_array(maps: Sequence[dict[str, Any] | None], of: str) -> Any:
     import pyarrow as pa
 
-    held = [one or {} for one in maps]
     kind = arrow_type(of)
-    keys = _strings([key.encode() for one in held for key in one])
-    values = _numbers([value for one in held for value in one.values()], kind.item_type)
-    ends = _numbers(list(itertools.accumulate(map(len, held), initial=0)), pa.int32())
+    if maps.count(None) == len(maps):
+        return pa.nulls(len(maps), kind)
+    held = [one or {} for one in maps]
+    keys = _strings([key.encode() for key in chain.from_iterable(held)])
+    values = _numbers(list(chain.from_iterable(map(dict.values, held))), kind.item_type)
+    ends = _numbers(list(accumulate(map(len, held), initial=0)), pa.int32())
     return pa.MapArray.from_arrays(ends, keys, values, type=kind, mask=_bools([one is None for one in maps]))
 
 
@@ -235,7 +241,7 @@ def _strings(texts: Sequence[bytes]) -> Any:
     """Return texts as they are, checked to be UTF-8."""
     import pyarrow as pa
 
-    ends = array("i", itertools.accumulate(map(len, texts), initial=0))
+    ends = array("i", accumulate(map(len, texts), initial=0))
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
     return pa.Array.from_buffers(pa.binary(), len(texts), buffers).cast(pa.string())
 
