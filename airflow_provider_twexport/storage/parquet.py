@@ -137,6 +137,8 @@ class ParquetEncoder:
         group = pa.concat_tables(tables)
         tables.clear()
         self._file.write_table(group, row_group_size=group.num_rows)
+        # the C library keeps what the compressors let go of, and more with each part
+        pa.system_memory_pool().release_unused()
         return self._out.taken()
 
 

@@ -344,8 +344,8 @@ def test_the_real_capture_has_every_value_in_its_column() -> None:
         assert {"data": again} == document
 
 
-def test_the_schema_as_markdown_names_each_column() -> None:
-    """The table for the README has a line for each column of the file."""
+def test_the_readme_documents_each_column() -> None:
+    """Its table is the schema's own, with a line for each column of the file."""
     lines = SCHEMA.markdown().splitlines()[2:]
     assert [line.split("`")[1] for line in lines] == ARROW_SCHEMA.names
-    assert "| `published` | `timestamp[ms, UTC]` | `data.published` |" in SCHEMA.markdown()
+    assert SCHEMA.markdown() in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
