@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.clients.schema import Schema
 
-FRAME_BYTES = 1 * 1024 * 1024
-FRAMES_UNDER_WAY = 2
+FRAME_BYTES = 2 * 1024 * 1024
+FRAMES_UNDER_WAY = 1
 # Documents shrink to about a third, and are there twice: as columns, and as they came.
 USUAL_RATIO = 2
 READ_ROWS = 500
@@ -42,8 +42,11 @@ class ParquetEncoder:
         row_group_bytes: int = ROW_GROUP_BYTES,
         frame_bytes: int = FRAME_BYTES,
     ) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
+        # Arrow's own allocator keeps a third more of what was let go of, and is no faster here.
+        pa.set_memory_pool(pa.system_memory_pool())
         self._tables = TableMaker(schema)
         self._row_group_bytes = row_group_bytes
         self._frame_bytes = frame_bytes

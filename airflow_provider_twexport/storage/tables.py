@@ -115,8 +115,6 @@ class TableMaker:
                 parse_options=json.ParseOptions(
                     explicit_schema=self._read_schema, unexpected_field_behavior="ignore"
                 ),
-                # arrow's own allocators keep half as much again for themselves
-                memory_pool=pa.system_memory_pool(),
             )
         except pa.ArrowInvalid as error:
             raise _DriftError from error

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.directory import Directory
+from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.storage.landing import Landing
 from tests.object_stores import Place
 from tests.storage.dying import LARGE_PART_BYTES, LARGE_STREAM
@@ -27,7 +28,7 @@ def visible(directory: Any) -> list[str]:
     return [name for name in Directory(directory).names() if not name.startswith(".")]
 
 
-@pytest.mark.parametrize("file_format", ["jsonl", "jsonl.gz", "jsonl.zst"])
+@pytest.mark.parametrize("file_format", FORMATS)
 def test_a_landing_is_read_back(file_format: str, store: Place) -> None:
     """Parts of one block and of several arrive whole, and what is landed is left as it is."""
     land(store / "some/small", stream(12), file_format=file_format, max_part_bytes=300)
