@@ -52,7 +52,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_retry, "DEFAULT", QUICK)
     monkeypatch.setattr("airflow_provider_twexport.planning.purchase.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
     monkeypatch.setattr(
-        "airflow_provider_twexport.transfers.talkwalker_to_object_storage.SECOND_READ_AFTER_SECONDS", 0.1
+        "airflow_provider_twexport.transfers.landing_talkwalker.SECOND_READ_AFTER_SECONDS", 0.1
     )
 
 

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
+import pendulum
 import pytest
 
 from airflow_provider_twexport.clients.batch import Batch
+from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask, TalkwalkerClient
+from airflow_provider_twexport.clients.window import Window
+from airflow_provider_twexport.planning.fingerprint import collector_id
+from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
+from tests.clients.conftest import JANUARY
+from tests.conftest import QUICK
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulator_process import Simulator
+
+DAY = 24 * 3600
+MONTHS = Window(JANUARY.start, JANUARY.start.add(months=6)).cut("month")
+SVG = "{http://www.w3.org/2000/svg}"
 SOURCE = {
     "system": "talkwalker",
     "collector_id": "twx-box",
@@ -23,7 +43,20 @@ SOURCE = {
 def twexport(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the installed command."""
     command = [Path(sys.executable).with_name("twexport"), *arguments]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    words = [str(word) for word in command]
+    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def at_a_terminal(answer: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the module with a person at the terminal who types ``answer``."""
+    person, terminal = pty.openpty()
+    try:
+        os.write(person, f"{answer}\n".encode())
+        command = [sys.executable, "-m", "airflow_provider_twexport.cli", *map(str, arguments)]
+        return subprocess.run(command, stdin=terminal, capture_output=True, text=True, check=False)
+    finally:
+        os.close(person)
+        os.close(terminal)
 
 
 @pytest.fixture
@@ -65,3 +98,296 @@ def test_what_cannot_be_told_is_a_sentence(tmp_path: Path) -> None:
     assert said.returncode == 2
     assert said.stderr.startswith("twexport: ")
     assert "Traceback" not in said.stderr
+
+
+@pytest.fixture
+def order(simulator: Simulator) -> ExportOrder:
+    """Everything of the demo project's January."""
+    return ExportOrder(JANUARY, project_id=simulator.project_id)
+
+
+@pytest.fixture
+def client(simulator: Simulator, talkwalker_connection: Callable[..., None]) -> TalkwalkerClient:
+    """What the tests themselves ask the service with."""
+    return TalkwalkerClient(simulator.token, simulator.url, QUICK)
+
+
+@pytest.fixture
+def bought(
+    simulator: Simulator, client: TalkwalkerClient, order: ExportOrder
+) -> Callable[..., tuple[ExportTask, str]]:
+    """Buy a month as it was some days ago, and return the export and its collector."""
+
+    def buy(month: int, days_ago: float, abort: bool = False) -> tuple[ExportTask, str]:
+        part = replace(order, window=MONTHS[month])
+        name = collector_id(part)
+        simulator.control("time", {"offset_seconds": -DAY * days_ago})
+        if abort:
+            simulator.settings(results_per_second=100)
+        client.put_collector(name)
+        task = client.create_export(part, name)
+        if abort:
+            simulator.advance(5)
+            client.abort_export(task.id)
+            simulator.settings(results_per_second=None)
+        simulator.control("time", {"offset_seconds": 0})
+        return client.get_export(task.id), name
+
+    return buy
+
+
+def land(directory: Path, source: dict[str, object], results: int = 10, **more: object) -> None:
+    """Write a landing."""
+    with Landing.open(directory, source=source) as landing:
+        landing.write(Batch([b'{"n":%d}' % number for number in range(results)], "end"))
+        landing.commit(exported=results, status="finished", **more)  # type: ignore[arg-type]
+
+
+def source_of(order: ExportOrder, export_id: str = "e1") -> dict[str, object]:
+    """What a manifest tells of an order."""
+    window = order.window
+    return {
+        "collector_id": collector_id(order),
+        "export_id": export_id,
+        "project_id": order.project_id,
+        "query": order.query,
+        "topics": list(order.topics),
+        "window": {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
+    }
+
+
+def histograms(simulator: Simulator) -> int:
+    """Count the calls that cost 10 credits each."""
+    return sum("/histogram/" in call["path"] for call in simulator.ledger()["requests"])
+
+
+def test_plan_tells_its_price_before_it_asks(simulator: Simulator, client: TalkwalkerClient) -> None:
+    """Without a terminal and without --yes nothing is spent, and the error says what to do."""
+    said = twexport("plan", "2024-01-01", "2024-03-01")
+    assert said.returncode == 2
+    assert "1 histogram request: 10 credits" in said.stderr
+    assert "give --yes" in said.stderr
+    assert histograms(simulator) == 0
+
+
+@pytest.mark.parametrize(("answer", "status", "asked"), [("n", 1, 0), ("", 1, 0), ("y", 0, 1)])
+def test_a_person_decides_whether_to_ask(
+    simulator: Simulator, client: TalkwalkerClient, answer: str, status: int, asked: int
+) -> None:
+    """Only yes spends credits."""
+    said = at_a_terminal(answer, "plan", "2024-01-01", "2024-03-01")
+    assert (said.returncode, histograms(simulator)) == (status, asked)
+    assert "10 credits" in said.stderr
+    assert simulator.token not in said.stdout + said.stderr
+
+
+def test_plan_is_a_table_of_windows(
+    simulator: Simulator,
+    client: TalkwalkerClient,
+    bought: Callable[..., tuple[ExportTask, str]],
+    order: ExportOrder,
+    tmp_path: Path,
+) -> None:
+    """Half-open edges, state, expected, credits, cumulative and balance; nothing else on the standard output."""
+    bought(1, days_ago=1)
+    bought(2, days_ago=9)
+    land(tmp_path / "deep" / "below", source_of(order))
+    said = twexport("plan", "2024-01-01", "2024-05-01", "--yes", "--landed", tmp_path)
+    assert said.returncode == 0
+    heads, *rows = said.stdout.splitlines()
+    assert heads.split("  ")[0] == "window"
+    assert [row.split()[2] for row in rows[:4]] == ["landed", "readable", "expired", "new"]
+    assert rows[0].startswith("[2024-01-01T00:00Z, 2024-02-01T00:00Z)  landed")
+    again = json.loads(
+        twexport(
+            "plan", "2024-01-01", "2024-05-01", "--yes", "--landed", tmp_path, "--buy-expired", "--json"
+        ).stdout
+    )
+    credits = [window["credits"] for window in again["windows"]]
+    assert [price > 0 for price in credits] == [False, False, True, True]
+    assert again["windows"][3]["balance_after"] == again["balance"] - sum(credits)
+    assert again["balance"] == client.get_credits().remaining
+
+
+def test_a_stream_costs_nothing_to_plan(simulator: Simulator, client: TalkwalkerClient) -> None:
+    """Nobody can count it, so nothing is asked, and each window is priced at its limit."""
+    said = twexport(
+        "plan",
+        "2024-01-01",
+        "2024-01-03",
+        "--stream-id",
+        "demo-stream",
+        "--split",
+        "day",
+        "--limit",
+        "500",
+        "--json",
+    )
+    assert said.returncode == 0
+    assert "no histogram of a stream" in said.stderr
+    assert [window["credits"] for window in json.loads(said.stdout)["windows"]] == [500, 500]
+    assert histograms(simulator) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["plan", "2024-01-01", "yesterday"], "'yesterday' is no date"),
+        (["plan", "2024-02-01", "2024-01-01"], "is empty"),
+        (["plan", "2024-01-01", "2024-02-01", "--conn-id", "nowhere"], "no Airflow connection 'nowhere'"),
+        (["coverage", "/lake", "--conn-id", "nowhere"], "no Airflow connection 'nowhere'"),
+        (["coverage", "/lake/that/is/not"], "Nothing has landed below /lake/that/is/not"),
+        (["coverage", "/lake", "--picture", "all.pdf"], "end it with .svg or .png"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(client: TalkwalkerClient, arguments: list[str], words: str) -> None:
+    """And not as a traceback."""
+    said = twexport(*arguments)
+    assert said.returncode == 2
+    assert words in said.stderr
+    assert "Traceback" not in said.stderr
+    assert said.stdout == ""
+
+
+def test_coverage_by_day_and_topic(order: ExportOrder, tmp_path: Path) -> None:
+    """Landed, truncated, partial and missing days, and those that were bought twice."""
+    first = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 1, 11))
+    second = Window(pendulum.datetime(2024, 1, 11), pendulum.datetime(2024, 1, 21))
+    land(tmp_path / "a", source_of(replace(order, window=first, topics=("md1",))))
+    land(tmp_path / "b", source_of(replace(order, window=second, topics=("md1",)), "e2"), truncated=True)
+    land(tmp_path / "c", source_of(replace(order, window=first, topics=("md2",)), "e3"), complete=False)
+    land(tmp_path / "d", source_of(replace(order, window=first, topics=("md1",), limit=5), "e4"))
+    said = twexport("coverage", tmp_path, "--json")
+    assert said.returncode == 0
+    counts = {track["topic"]: track["counts"] for track in json.loads(said.stdout)}
+    assert (counts["md1"]["landed"], counts["md1"]["truncated"], counts["md1"]["bought_twice"]) == (
+        10,
+        10,
+        10,
+    )
+    assert (counts["md2"]["partial"], counts["md2"]["missing"]) == (10, 10)
+    table = twexport("coverage", tmp_path, "--from", "2024-01-06", "--to", "2024-01-16").stdout
+    assert "[2024-01-06T00:00Z, 2024-01-11T00:00Z)  landed" in table
+
+
+def test_coverage_tells_what_was_bought_and_has_not_landed(
+    client: TalkwalkerClient,
+    bought: Callable[..., tuple[ExportTask, str]],
+    order: ExportOrder,
+    tmp_path: Path,
+) -> None:
+    """Its scope is recognized by the collector's name."""
+    bought(1, days_ago=1)
+    land(tmp_path, source_of(order))
+    said = twexport("coverage", tmp_path, "--talkwalker-conn-id", "talkwalker_default", "--json")
+    (track,) = json.loads(said.stdout)
+    assert track["scope"] == order.project_id
+    assert (track["counts"]["landed"], track["counts"]["unlanded"]) == (31, 29)
+
+
+def test_a_damaged_manifest_does_not_hide_the_others(order: ExportOrder, tmp_path: Path) -> None:
+    """It is told, by a status of 1 too."""
+    land(tmp_path / "a", source_of(order))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "_manifest.json").write_text("{")
+    said = twexport("coverage", tmp_path, "--json")
+    assert said.returncode == 1
+    assert "b/_manifest.json cannot be read" in said.stderr
+    assert json.loads(said.stdout)[0]["counts"]["landed"] == 31
+
+
+def test_the_picture_is_an_svg_with_the_tracks_names(order: ExportOrder, tmp_path: Path) -> None:
+    """Text in it is text, also if it looks like mathematics."""
+    land(tmp_path / "a", source_of(replace(order, query="cost $5 or $6 & <more>")))
+    picture = tmp_path / "all.svg"
+    said = twexport("coverage", tmp_path, "--picture", picture)
+    assert (said.returncode, said.stderr) == (0, "")
+    root = ElementTree.parse(picture).getroot()  # noqa: S314 - written a moment ago
+    assert root.tag == f"{SVG}svg"
+    texts = ["".join(element.itertext()).strip() for element in root.iter(f"{SVG}text")]
+    assert f"{order.project_id} cost $5 or $6 & <more>" in texts
+    assert {"Jan", "2024", "landed", "bought twice"} <= set(texts)
+
+
+def test_orphans_are_told_by_urgency(
+    client: TalkwalkerClient,
+    bought: Callable[..., tuple[ExportTask, str]],
+    order: ExportOrder,
+    tmp_path: Path,
+) -> None:
+    """What is about to be lost comes first, loudly; nothing of others is listed; nothing is changed."""
+    _, expired = bought(0, days_ago=10)
+    _, urgent = bought(1, days_ago=6)
+    _, later = bought(2, days_ago=1)
+    done, landed = bought(3, days_ago=1)
+    land(tmp_path / "done", source_of(replace(order, window=MONTHS[3]), done.id))
+    client.put_collector("somebody-elses")
+    client.put_collector("twx-demo-of-a-moment-ago")
+    before = {collector.id for collector in client.list_collectors()}
+    said = twexport("orphans", "--landed", tmp_path)
+    assert said.returncode == 1
+    lines = said.stdout.splitlines()
+    assert lines[0].startswith("WARNING: 1 unread export")
+    listed = [name for line in lines for name in (expired, urgent, later, landed) if name in line]
+    assert listed == [urgent, later, landed, expired]
+    assert "somebody-elses" not in said.stdout
+    assert {collector.id for collector in client.list_collectors()} == before
+
+
+def test_orphans_are_landed_and_deleted(
+    simulator: Simulator,
+    client: TalkwalkerClient,
+    bought: Callable[..., tuple[ExportTask, str]],
+    order: ExportOrder,
+    tmp_path: Path,
+) -> None:
+    """What is readable lands, what an aborted export brought too; then their collectors are no longer needed."""
+    expired, whole, broken = bought(0, 10), bought(1, 6), bought(2, 1, abort=True)
+    client.put_collector("somebody-elses")
+    simulator.control("time", {"offset_seconds": -2 * DAY})
+    client.put_collector("twx-reserve-1")
+    simulator.control("time", {"offset_seconds": 0})
+    client.put_collector("twx-reserve-2")
+    spent = client.get_credits().remaining
+    said = twexport("orphans", "--landed", tmp_path, "--land", tmp_path, "--delete", "--yes", "--json")
+    assert said.returncode == 0
+    assert client.get_credits().remaining == spent
+    document = json.loads(said.stdout)
+    assert set(document["deleted"]) == {expired[1], whole[1], broken[1], "twx-reserve-1"}
+    assert {collector.id for collector in client.list_collectors()} == {"somebody-elses", "twx-reserve-2"}
+    found = {name: manifest.read(tmp_path / name) for name in (whole[1], broken[1])}
+    assert (found[whole[1]].complete, found[whole[1]].results) == (True, whole[0].exported())
+    assert (found[broken[1]].complete, found[broken[1]].results) == (False, broken[0].exported())
+    assert found[broken[1]].source["status"] == "aborted"
+    assert found[broken[1]].source["project_id"] == order.project_id
+    assert list(manifest.verify(tmp_path / broken[1])) == []
+    again = json.loads(twexport("orphans", "--landed", tmp_path, "--json").stdout)
+    assert [(orphan["collector_id"], orphan["state"]) for orphan in again["orphans"]] == [
+        (expired[1], "lost")
+    ]
+
+
+def test_what_can_still_be_read_is_not_deleted(
+    client: TalkwalkerClient, bought: Callable[..., tuple[ExportTask, str]], tmp_path: Path
+) -> None:
+    """Not even with --yes; and without --yes nothing is."""
+    _, readable = bought(0, days_ago=1)
+    _, expired = bought(1, days_ago=8)
+    refused = twexport("orphans", "--landed", tmp_path, "--delete")
+    assert refused.returncode == 2
+    assert "give --yes" in refused.stderr
+    assert at_a_terminal("n", "orphans", "--landed", tmp_path, "--delete").returncode == 0
+    assert {collector.id for collector in client.list_collectors()} == {readable, expired}
+    assert twexport("orphans", "--landed", tmp_path, "--delete", "--yes").returncode == 0
+    assert {collector.id for collector in client.list_collectors()} == {readable}
+
+
+def test_two_exports_of_one_collector_land_apart(
+    client: TalkwalkerClient, bought: Callable[..., tuple[ExportTask, str]], tmp_path: Path
+) -> None:
+    """One must not replace the other."""
+    (first, name), (second, _) = bought(0, days_ago=2), bought(0, days_ago=1)
+    assert twexport("orphans", "--landed", tmp_path, "--land", tmp_path).returncode == 0
+    for task in (first, second):
+        found = manifest.read(tmp_path / name / task.id)
+        assert (found.complete, found.results) == (True, task.exported())

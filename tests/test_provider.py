@@ -99,7 +99,7 @@ def test_every_role_module_is_described() -> None:
     for role in ("hooks", "operators", "sensors", "triggers", "transfers"):
         package = importlib.import_module(f"airflow_provider_twexport.{role}")
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            shared = module.name.endswith((".failing", ".progress", ".shared_poll"))
+            shared = module.name.endswith((".failing", ".landing_talkwalker", ".progress", ".shared_poll"))
             assert shared or module.name in described
 
 

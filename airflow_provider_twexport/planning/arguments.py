@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_provider_twexport.clients.errors import FixRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def whole_number(name: str, value: int | str | None) -> int | None:
@@ -16,3 +21,9 @@ def whole_number(name: str, value: int | str | None) -> int | None:
         return int(value)
     except ValueError:
         raise FixRequestError(f"{name}={value!r} is no whole number.") from None
+
+
+def listed(value: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Return the names that an argument, a list or a text with commas, stands for."""
+    names = value.split(",") if isinstance(value, str) else value or ()
+    return tuple(name.strip() for name in names if name.strip())

@@ -13,6 +13,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_twexport.clients.window import Window
+from airflow_provider_twexport.planning.fingerprint import window_in
+from airflow_provider_twexport.planning.recognition import orders_in, recognized
 from airflow_provider_twexport.planning.table import aligned, edges
 from airflow_provider_twexport.planning.windows import moment
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pendulum
+
+    from airflow_provider_twexport.clients.talkwalker import ExportTask
 
 ALL_TOPICS = "*"
 
@@ -81,9 +85,10 @@ class Track:
 
 
 class DayState(StrEnum):
-    """How much of a day is there."""
+    """How much of a day is there; ``unlanded`` was bought, and nothing of it is there."""
 
     MISSING = "missing"
+    UNLANDED = "unlanded"
     PARTIAL = "partial"
     TRUNCATED = "truncated"
     LANDED = "landed"
@@ -168,6 +173,36 @@ def piece_of(manifest: Manifested) -> Piece | None:
     )
 
 
+def unlanded(
+    exports: Iterable[ExportTask], manifests: Iterable[Manifested], project_id: str | None = None
+) -> list[Piece]:
+    """Return a piece without results for each paid export of ours that no manifest tells of.
+
+    The service does not echo what was ordered. What is not recognized by its collector's name is told under the
+    part of that name that stands for the scope.
+
+    :param exports: the service's list of exports.
+    :param manifests: what has landed.
+    :param project_id: a project that may have been exported as a whole.
+    """
+    sources = [manifest.source for manifest in manifests]
+    landed = {str(source.get(key)) for source in sources for key in ("export_id", "collector_id")}
+    orders = orders_in(sources, project_id)
+    pieces = []
+    for task in exports:
+        told = window_in(task.target or "")
+        if told and task.target and not landed & {task.id, task.target} and _is_paid(task):
+            order = recognized(task.target, orders)
+            scope = (order and (order.project_id or order.stream_id)) or _named_scope(task.target)
+            topics, query = (order.topics, order.query) if order else ((), None)
+            pieces.append(Piece(told[1], scope, task.id, 0, complete=False, topics=topics, query=query))
+    return pieces
+
+
+def _is_paid(task: ExportTask) -> bool:
+    return task.is_adoptable or bool(task.ready if task.ready is not None else task.processed)
+
+
 def coverage(pieces: Iterable[Piece], within: Window | None = None) -> list[TrackCoverage]:
     """Return how much of each day is there, for each scope, topic and query that something was landed of.
 
@@ -192,7 +227,7 @@ def table(tracks: Iterable[TrackCoverage]) -> str:
     :param tracks: what :func:`coverage` returned.
     """
     rows = [_row(covered.track, list(run)) for covered in tracks for _, run in groupby(covered.days, _looks)]
-    heads = ("window", "state", "days", "results", "bought twice", "of")
+    heads = ("window", "state", "days", "about results", "bought twice", "of")
     return "\n".join(aligned([heads, *rows], "<<>><<"))
 
 
@@ -213,8 +248,12 @@ def _row(track: Track, days: Sequence[Day]) -> tuple[str, ...]:
 
 def _scope(source: Mapping[str, Any]) -> str:
     named = source.get("project_id") or source.get("stream_id")
+    return str(named or _named_scope(str(source.get("collector_id"))))
+
+
+def _named_scope(collector_id: str) -> str:
     # twx-<slug>-<start>-<stop>-<hash>
-    return str(named or str(source.get("collector_id")).rsplit("-", 3)[0])
+    return collector_id.rsplit("-", 3)[0]
 
 
 def _tracks(pieces: Iterable[Piece]) -> dict[Track, list[Piece]]:
@@ -268,7 +307,7 @@ def _day(day: Window, shares: Sequence[_Share]) -> Day:
     length = day.stop.timestamp() - day.start.timestamp()
     covered = _covered([share for share in shares if share.piece.complete]) / length
     landed = any(share.piece.complete or share.piece.results for share in shares)
-    facts = _Facts(landed, covered, any(share.piece.truncated for share in shares))
+    facts = _Facts(bool(shares), landed, covered, any(share.piece.truncated for share in shares))
     return Day(
         window=day,
         state=next(state for state, holds in _RULES if holds(facts)),
@@ -281,6 +320,7 @@ def _day(day: Window, shares: Sequence[_Share]) -> Day:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
+    bought: bool
     anything: bool
     covered: float
     truncated: bool
@@ -288,7 +328,8 @@ class _Facts:
 
 # the first rule that holds decides
 _RULES: tuple[tuple[DayState, Callable[[_Facts], bool]], ...] = (
-    (DayState.MISSING, lambda it: not it.anything),
+    (DayState.MISSING, lambda it: not it.bought),
+    (DayState.UNLANDED, lambda it: not it.anything),
     (DayState.TRUNCATED, lambda it: it.truncated),
     (DayState.PARTIAL, lambda it: it.covered < 1),
     (DayState.LANDED, lambda it: True),

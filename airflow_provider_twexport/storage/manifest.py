@@ -7,7 +7,8 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
 
     schema_version      1
     complete            true: everything that was exported is here; false: a later landing may go on
-    source              where it comes from: system, collector_id, export_id, window, fingerprint, status, ...
+    source              where it comes from: system, collector_id, export_id, project_id or stream_id, query, topics,
+                        limit, window, fingerprint, status, ...
     file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"
     results             how many results the parts hold
     exported            how many the service said there are; null: it did not say

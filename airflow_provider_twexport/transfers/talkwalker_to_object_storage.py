@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -17,14 +15,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
     from airflow_provider_twexport.clients.window import Window
     from airflow_provider_twexport.planning.layout import PartitionBy
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
-
-# how long the service gets to deliver what a complete read did not bring
-SECOND_READ_AFTER_SECONDS = 10.0
 
 
 class TalkwalkerToObjectStorageOperator(BaseOperator):
@@ -51,6 +45,11 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     :param limit: the limit that was ordered; needed to count a truncated export where the service does not.
     :param start: first moment of the window, for the manifest.
     :param stop: last moment of the window, exclusive, for the manifest.
+    :param project_id: the project that was exported from, for the manifest, from which ``twexport coverage`` tells
+        what is there; ``None`` for the connection's, ``""`` for none.
+    :param stream_id: the stream that was exported from, for the manifest; excludes ``project_id``.
+    :param query: the query that was exported, for the manifest.
+    :param topics: the topics that were exported, for the manifest; a list, or a text with commas.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     """
 
@@ -62,6 +61,10 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         "limit",
         "start",
         "stop",
+        "project_id",
+        "stream_id",
+        "query",
+        "topics",
         "talkwalker_conn_id",
     )
     ui_color = "#f3ecfa"
@@ -83,6 +86,10 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         limit: int | str | None = None,
         start: str | None = None,
         stop: str | None = None,
+        project_id: str | None = None,
+        stream_id: str | None = None,
+        query: str | None = None,
+        topics: Sequence[str] | str | None = None,
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -104,6 +111,10 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         self.limit = limit
         self.start = start
         self.stop = stop
+        self.project_id = project_id
+        self.stream_id = stream_id
+        self.query = query
+        self.topics = topics
         self.talkwalker_conn_id = talkwalker_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -139,16 +150,22 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         }
 
     def _source(self, window: Window | None) -> dict[str, Any]:
-        from airflow_provider_twexport.planning.fingerprint import fingerprint_in
+        from airflow_provider_twexport.planning.arguments import listed, whole_number
+        from airflow_provider_twexport.transfers.landing_talkwalker import source_of
 
-        return {
-            "system": "talkwalker",
-            "collector_id": self.collector_id,
-            "export_id": self.export_id,
-            "window": window
-            and {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
-            "fingerprint": fingerprint_in(self.collector_id),
-        }
+        project_id = self.project_id
+        if project_id is None and not self.stream_id:
+            project_id = TalkwalkerHook(self.talkwalker_conn_id).project_id
+        return source_of(
+            self.collector_id,
+            self.export_id,
+            window,
+            project_id=project_id,
+            stream_id=self.stream_id,
+            query=(self.query or "").strip(),
+            topics=listed(self.topics),
+            limit=whole_number("limit", self.limit),
+        )
 
     def _window(self, context: Context) -> Window | None:
         from airflow_provider_twexport.clients.errors import FixRequestError
@@ -162,75 +179,10 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
 
     def _land(self, landing: Landing) -> Manifest:
         from airflow_provider_twexport.planning.arguments import whole_number
+        from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export
 
         client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
-        task = self._ended_export(client)
+        task = ended_export(client, self.export_id) if self.export_id else None
         limit = whole_number("limit", self.limit)
-        exported = task.exported(limit) if task else None
-        self._read(client, landing, exported)
-        if exported is not None and landing.results < exported:
-            self.log.warning("%d of %d results came; reading on.", landing.results, exported)
-            time.sleep(SECOND_READ_AFTER_SECONDS)
-            self._read(client, landing, exported)
-        return landing.commit(
-            exported=exported,
-            truncated=task is not None and task.status.is_truncated,
-            estimated_total=task.estimated_total(limit) if task else None,
-            status=str(task.status) if task else None,
-            complete=self._is_complete(landing.results, exported),
-        )
-
-    def _ended_export(self, client: TalkwalkerClient) -> ExportTask | None:
-        from airflow_provider_twexport.clients.errors import MissingError, RetryLaterError
-
-        if not self.export_id:
-            return None
-        task = client.get_export(self.export_id)
-        if task.is_unfinished:
-            raise RetryLaterError(
-                f"Export {task.id} is {task.raw_status}: wait for it with TalkwalkerExportSensor before landing it."
-            )
-        if task.status.is_lost:
-            raise MissingError(f"Export {task.id} is {task.raw_status}: there is no whole result to land.")
-        return task
-
-    def _read(self, client: TalkwalkerClient, landing: Landing, exported: int | None) -> None:
-        from airflow_provider_twexport.clients.errors import MissingError, OrderAnewError
-        from airflow_provider_twexport.clients.talkwalker_results import EARLIEST
-        from airflow_provider_twexport.transfers.progress import Progress
-
-        batches = client.drain(
-            self.collector_id,
-            resume_offset=landing.offset or EARLIEST,
-            export_id=self.export_id,
-            missing=lambda: math.inf if exported is None else exported - landing.results,
-        )
-        progress = Progress(exported, landing.results)
-        try:
-            for batch in batches:
-                landing.write(batch)
-                progress.tell(landing.results, landing.bytes)
-        except MissingError as error:
-            raise OrderAnewError(
-                f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "
-                "all of it had landed. What is gone can only be bought again, with if_exists='recreate'.",
-                error.evidence,
-            ) from None
-
-    def _is_complete(self, landed: int, exported: int | None) -> bool:
-        from airflow_provider_twexport.clients.errors import RetryLaterError
-
-        if exported is None or landed == exported:
-            return True
-        if landed > exported:
-            self.log.warning("%d results landed, though only %d were exported.", landed, exported)
-            return True
-        msg = (
-            f"Only {landed:,} of {exported:,} exported results could be read from collector {self.collector_id}. "
-            "It keeps results for 7 days and until it is deleted; if they are gone, order them anew with "
-            "if_exists='recreate'."
-        )
-        if self.on_incomplete == "fail":
-            raise RetryLaterError(f"{msg} A retry reads on from here; reading costs nothing.")
-        self.log.warning(msg)
-        return False
+        way = CollectorLanding(client, self.collector_id, task, limit, self.on_incomplete, self.log)
+        return way.land(landing)

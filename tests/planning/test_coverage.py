@@ -66,15 +66,22 @@ def test_overlapping_exports_were_bought_twice() -> None:
     """Days that two exports hold were paid twice; the same export landed in two places was not."""
     (covered,) = coverage([piece(0, 3), piece(2, 4, "e2"), piece(0, 1)])
     assert [day.bought_twice for day in covered.days] == [False, False, True, False]
-    assert covered.counts == {"missing": 0, "partial": 0, "truncated": 0, "landed": 4, "bought_twice": 1}
+    assert covered.counts == {
+        "missing": 0,
+        "unlanded": 0,
+        "partial": 0,
+        "truncated": 0,
+        "landed": 4,
+        "bought_twice": 1,
+    }
 
 
-def test_what_was_bought_but_not_landed_is_missing() -> None:
+def test_what_was_bought_but_not_landed_is_told() -> None:
     """An export that has not landed covers nothing, but buying its time once more is buying twice."""
     bought = piece(0, 2, "e1", results=0, complete=False)
     (covered,) = coverage([bought, piece(1, 2, "e2")])
     assert [(str(day.state), day.bought_twice) for day in covered.days] == [
-        ("missing", False),
+        ("unlanded", False),
         ("landed", True),
     ]
 

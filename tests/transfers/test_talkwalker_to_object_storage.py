@@ -310,3 +310,30 @@ def test_each_format_holds_each_result(
     parts = manifest.read(directory["object_storage_path"]).parts
     assert [300 <= part.results < 500 for part in parts[:-1]] == [True, True]
     assert sorted(landed(directory)) == sorted(truth(simulator, export_id))
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ({}, {"project_id": "<default>", "stream_id": None, "query": None, "topics": []}),
+        (
+            {"project_id": "p", "query": " cats ", "topics": "a, b", "limit": "300"},
+            {"project_id": "p", "query": "cats", "topics": ["a", "b"], "limit": 300},
+        ),
+        ({"stream_id": "s"}, {"project_id": None, "stream_id": "s"}),
+        ({"project_id": "", "query": "cats"}, {"project_id": None, "query": "cats"}),
+    ],
+)
+def test_the_manifest_tells_the_scope(
+    directory: dict[str, str],
+    export: Callable[..., str],
+    simulator: Simulator,
+    run_dag: DagRunner,
+    scope: dict[str, str],
+    told: dict[str, Any],
+) -> None:
+    """From which coverage is told; where neither project nor stream is named, it is the connection's project."""
+    assert land(run_dag, export_id=export(100), **scope, **directory).state == "success"
+    source = manifest.read(directory["object_storage_path"]).source
+    expected = {key: simulator.project_id if value == "<default>" else value for key, value in told.items()}
+    assert {key: source[key] for key in told} == expected

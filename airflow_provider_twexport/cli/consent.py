@@ -1,0 +1,23 @@
+"""Asking a person before money is spent or something is deleted."""
+
+from __future__ import annotations
+
+import sys
+
+from airflow_provider_twexport.clients.errors import FixRequestError
+
+
+def agreed(what: str, *, yes: bool) -> bool:
+    """Tell whether the person at the terminal wants this; ``--yes`` says so beforehand.
+
+    :param what: what is about to happen, in a sentence; it is told in any case.
+    :param yes: whether ``--yes`` was given.
+    :raises FixRequestError: if there is neither a terminal to ask at nor ``--yes``.
+    """
+    print(what, file=sys.stderr)
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise FixRequestError("There is no terminal to ask for consent: give --yes if this is meant.")
+    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")

@@ -1,0 +1,64 @@
+"""``twexport coverage``: what is there of each day and topic, and what was bought twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twexport.cli.arguments import add_command, answer, landings, talkwalker
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.planning.coverage import Piece
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands, "coverage", run, "tell by day and topic what has landed and what is missing"
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="directories to look for landings below")
+    parser.add_argument("--conn-id", metavar="ID", help="Airflow connection of the object storage")
+    parser.add_argument(
+        "--talkwalker-conn-id", metavar="ID", help="tell also of exports that have not landed"
+    )
+    parser.add_argument("--from", dest="start", metavar="DATE", help="first day; default: the first landed")
+    parser.add_argument(
+        "--to", dest="stop", metavar="DATE", help="last day, exclusive; default: the last landed"
+    )
+    parser.add_argument("--picture", metavar="FILE", help="draw a calendar: FILE.svg or FILE.png")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print it, and draw it if asked to."""
+    from airflow_provider_twexport.clients.errors import MissingError
+    from airflow_provider_twexport.planning.coverage import coverage, piece_of, table, unlanded
+
+    if options.picture:
+        from airflow_provider_twexport.planning.picture import check, draw
+
+        check(options.picture)
+    found = landings(options.paths, options.conn_id)
+    manifests = list(found.manifests.values())
+    pieces = [piece for piece in map(piece_of, manifests) if piece]
+    if options.talkwalker_conn_id:
+        hook = talkwalker(options.talkwalker_conn_id)
+        pieces += unlanded(hook.get_conn().list_exports(), manifests, hook.project_id)
+    if not pieces:
+        raise MissingError(f"Nothing has landed below {', '.join(options.paths)}.")
+    tracks = coverage(pieces, _range(options, pieces))
+    if options.picture:
+        draw(tracks, options.picture)
+    answer(options, table(tracks), [covered.to_json() for covered in tracks])
+    return 1 if found.problems else 0
+
+
+def _range(options: argparse.Namespace, pieces: Sequence[Piece]) -> Window | None:
+    from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.planning.windows import moment
+
+    start = moment(options.start) if options.start else min(piece.window.start for piece in pieces)
+    stop = moment(options.stop) if options.stop else max(piece.window.stop for piece in pieces)
+    return Window(start, stop)

@@ -1,0 +1,52 @@
+"""``twexport manifest``: what a directory holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twexport.cli.arguments import add_command, storage_path
+
+if TYPE_CHECKING:
+    import argparse
+
+    from airflow_provider_twexport.storage.manifest import Manifest
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    add_place(add_command(commands, "manifest", run, "print what a directory holds"))
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add which directory is meant."""
+    parser.add_argument("path", help="the directory, e.g. /lake/2024-01 or s3://bucket/2024-01")
+    parser.add_argument("--conn-id", metavar="ID", help="Airflow connection of the object storage")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print it."""
+    from airflow_provider_twexport.storage.manifest import read
+
+    found = read(storage_path(options.path, options.conn_id))
+    print(found.to_json() if options.json else _described(found), file=options.output)
+    return 0
+
+
+def _described(found: Manifest) -> str:
+    window = found.source.get("window") or {}
+    facts = {
+        "collector": found.source.get("collector_id"),
+        "export": found.source.get("export_id"),
+        "project": found.source.get("project_id"),
+        "stream": found.source.get("stream_id"),
+        "query": found.source.get("query"),
+        "topics": ", ".join(found.source.get("topics") or ()),
+        "window": f"[{window['start']}, {window['stop']})" if window else None,
+        "complete": "yes" if found.complete else "no",
+        "truncated": f"yes, of about {found.estimated_total or '?'} that match" if found.truncated else "no",
+        "results": f"{found.results:,}" + (f" of {found.exported:,}" if found.exported is not None else ""),
+        "bytes": f"{found.bytes:,}",
+        "dropped": f"{found.duplicates_dropped:,} repeated, {found.foreign_dropped:,} of other exports",
+    }
+    parts = [f"  {part.name}  {part.results:>9,}  {part.bytes:>13,}  {part.sha256}" for part in found.parts]
+    return "\n".join([*(f"{name:<10} {fact}" for name, fact in facts.items() if fact), *parts])

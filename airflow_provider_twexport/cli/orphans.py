@@ -1,0 +1,154 @@
+"""``twexport orphans``: what was bought and never landed, and collectors that nobody needs any more."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twexport.cli.arguments import (
+    add_command,
+    add_landed,
+    add_talkwalker,
+    answer,
+    landings,
+    storage_path,
+    talkwalker,
+    tell,
+)
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from airflow_provider_twexport.planning.orphans import Orphan
+    from airflow_provider_twexport.storage.manifest import Manifest
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    text = "list exports of ours that were paid for and have not landed, and collectors left behind"
+    parser = add_command(commands, "orphans", run, text)
+    parser.add_argument("--land", metavar="PATH", help="land what is readable in PATH/<collector>; free")
+    parser.add_argument("--delete", action="store_true", help="delete collectors that hold nothing unlanded")
+    parser.add_argument("--yes", action="store_true", help="delete without being asked")
+    add_landed(parser, required=True)
+    add_talkwalker(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """List them; land and delete what was asked for; status 1 if paid results are about to be lost."""
+    from airflow_provider_twexport.planning.orphans import disposable, table, warning
+
+    account = _Account(options)
+    found = account.look()
+    landed = [account.land(orphan, found) for orphan in found if orphan.is_readable] if options.land else []
+    if landed:
+        found = account.look()
+    deleted = account.delete(disposable(found)) if options.delete else []
+    urgent = warning(found)
+    lines = [urgent, table(found) if found else "Nothing was left behind.", *map(_said, landed)]
+    lines += [f"Deleted {name}." for name in deleted]
+    document = {
+        "warning": urgent,
+        "orphans": [orphan.to_json() for orphan in found],
+        "landed": landed,
+        "deleted": deleted,
+    }
+    answer(options, "\n".join(line for line in lines if line), document)
+    return 1 if urgent or any("problem" in one for one in landed) else 0
+
+
+class _Account:
+    """What is left behind at Talkwalker, and the places that it may have landed in."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        hook = talkwalker(options.conn_id)
+        self._options = options
+        self._client = hook.get_conn()
+        self._project_id = hook.project_id
+        self._sources: list[dict[str, Any]] = []
+
+    def look(self) -> list[Orphan]:
+        """Return what no landing tells of."""
+        from airflow_provider_twexport.planning.orphans import look
+
+        options = self._options
+        paths = dict.fromkeys([*options.landed, *([options.land] if options.land else [])])
+        manifests = landings(paths, options.storage_conn_id).manifests.values()
+        self._sources = [manifest.source for manifest in manifests]
+        return look(self._client, manifests)
+
+    def land(self, orphan: Orphan, found: Sequence[Orphan]) -> dict[str, Any]:
+        """Land an export and tell what came of it; what goes wrong must not keep the others from landing."""
+        from airflow_provider_twexport.clients.errors import TwexportError
+
+        address = _address(orphan, found, self._options.land)
+        told = {"collector_id": orphan.collector_id, "path": address}
+        tell(f"Landing {orphan.collector_id} in {address} ...")
+        try:
+            manifest = self._landed(orphan, address)
+        except (TwexportError, OSError) as error:
+            tell(f"twexport: {error}")
+            return told | {"problem": str(error)}
+        return told | {"results": manifest.results, "complete": manifest.complete}
+
+    def delete(self, orphans: Sequence[Orphan]) -> list[str]:
+        """Delete collectors, if the person at the terminal agrees, and return their ids."""
+        from airflow_provider_twexport.cli.consent import agreed
+        from airflow_provider_twexport.clients.errors import MissingError
+
+        states = {orphan.collector_id: orphan.state for orphan in orphans}
+        if not states:
+            return []
+        named = "".join(f"\n  {name} ({state})" for name, state in states.items())
+        if not agreed(f"To be deleted, with all that they hold:{named}", yes=self._options.yes):
+            tell("Nothing was deleted.")
+            return []
+        for name in states:
+            # a pipeline may have deleted it in the meantime
+            with suppress(MissingError):
+                self._client.delete_collector(name)
+        return list(states)
+
+    def _landed(self, orphan: Orphan, address: str) -> Manifest:
+        from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
+        from airflow_provider_twexport.storage.landing import Landing
+        from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export
+
+        task = ended_export(self._client, orphan.export_id, salvage=True)
+        place = storage_path(address, self._options.storage_conn_id)
+        with Landing.open(place, source=self._source(orphan), schema=SCHEMA) as landing:
+            way = CollectorLanding(self._client, orphan.collector_id, task, on_incomplete="warn")
+            return landing.committed or way.land(landing)
+
+    def _source(self, orphan: Orphan) -> dict[str, Any]:
+        from airflow_provider_twexport.planning.recognition import orders_in, recognized
+        from airflow_provider_twexport.transfers.landing_talkwalker import source_of
+
+        order = recognized(orphan.collector_id, orders_in(self._sources, self._project_id))
+        if order is None:
+            return source_of(orphan.collector_id, orphan.export_id, orphan.window)
+        return source_of(
+            orphan.collector_id,
+            orphan.export_id,
+            order.window,
+            project_id=order.project_id,
+            stream_id=order.stream_id,
+            query=order.query,
+            topics=order.topics,
+            limit=order.limit,
+        )
+
+
+def _address(orphan: Orphan, found: Sequence[Orphan], root: str) -> str:
+    """Return where an export lands; a directory holds one export, and a collector may hold several."""
+    address = f"{root.rstrip('/')}/{orphan.collector_id}"
+    is_shared = sum(it.collector_id == orphan.collector_id for it in found) > 1
+    return f"{address}/{orphan.export_id}" if is_shared else address
+
+
+def _said(landed: dict[str, Any]) -> str:
+    if "problem" in landed:
+        return f"Not landed: {landed['collector_id']}."
+    rest = "" if landed["complete"] else ", which is not the whole window"
+    return f"Landed {landed['results']:,} results in {landed['path']}{rest}."

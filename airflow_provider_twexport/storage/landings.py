@@ -1,0 +1,74 @@
+"""Finding all landings below some directories, on any fsspec filesystem."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twexport.clients.errors import TwexportError
+from airflow_provider_twexport.storage.directory import as_storage_path
+from airflow_provider_twexport.storage.manifest import MANIFEST, Manifest
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from airflow_provider_twexport.storage.directory import StoragePath
+
+# a store answers one question in tens of milliseconds, and ten thousand manifests are ten thousand questions
+READERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Landings:
+    """What was found.
+
+    :param manifests: by address of the manifest, sorted by it.
+    :param problems: a sentence for each manifest that cannot be read.
+    """
+
+    manifests: dict[str, Manifest]
+    problems: tuple[str, ...] = ()
+
+    def by_collector(self) -> dict[str, Manifest]:
+        """Return the furthest landing of each collector: a complete one, else the one with most results."""
+        ordered = sorted(self.manifests.values(), key=lambda found: (found.complete, found.results))
+        return {str(found.source.get("collector_id")): found for found in ordered}
+
+
+def find(paths: Iterable[StoragePath | str | os.PathLike[str]]) -> Landings:
+    """Read every ``_manifest.json`` below the directories; a directory that is not there holds none.
+
+    :param paths: directories, as path objects or as anything that ``upath.UPath`` understands.
+    """
+    manifests: dict[str, Manifest] = {}
+    problems: list[str] = []
+    with ThreadPoolExecutor(READERS) as readers:
+        for place in map(as_storage_path, paths):
+            for name, found in readers.map(partial(_read, place.fs), _manifests_below(place)):
+                if isinstance(found, Manifest):
+                    manifests[name] = found
+                else:
+                    problems.append(found)
+    return Landings(dict(sorted(manifests.items())), tuple(problems))
+
+
+def _manifests_below(place: StoragePath) -> list[str]:
+    # a listing made before may be out of date
+    place.fs.invalidate_cache()
+    with suppress(FileNotFoundError):
+        return [path for path in place.fs.find(place.path) if path.rpartition("/")[2] == MANIFEST]
+    return []
+
+
+def _read(fs: Any, path: str) -> tuple[str, Manifest | str]:
+    name = str(fs.unstrip_protocol(path))
+    try:
+        return name, Manifest.from_json(bytes(fs.cat_file(path)), name)
+    except TwexportError as error:
+        return name, str(error)
+    except OSError as error:
+        return name, f"{name} cannot be read: {error}"

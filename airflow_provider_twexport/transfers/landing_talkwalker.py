@@ -1,0 +1,178 @@
+"""Landing a Talkwalker collector: read it until all that was exported is there, then commit; knows no Airflow."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from airflow_provider_twexport.clients.errors import MissingError, OrderAnewError, RetryLaterError
+from airflow_provider_twexport.clients.talkwalker_results import EARLIEST
+from airflow_provider_twexport.planning.fingerprint import fingerprint_in
+from airflow_provider_twexport.transfers.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.storage.landing import Landing
+    from airflow_provider_twexport.storage.manifest import Manifest
+
+OnIncomplete = Literal["fail", "warn"]
+# how long the service gets to deliver what a complete read did not bring
+SECOND_READ_AFTER_SECONDS = 10.0
+
+
+class Logger(Protocol):
+    """A logger of the standard library, or Airflow's of a task."""
+
+    def warning(self, event: Any, *args: Any, **kw: Any) -> Any:
+        """Say what is not as it should be."""
+
+
+def source_of(
+    collector_id: str,
+    export_id: str | None,
+    window: Window | None,
+    *,
+    project_id: str | None = None,
+    stream_id: str | None = None,
+    query: str | None = None,
+    topics: Sequence[str] = (),
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Return what a manifest tells of where its results come from.
+
+    :param collector_id: the collector that they are read from.
+    :param export_id: the export that was paid for; ``None`` for whatever the collector holds.
+    :param window: the time of publication; ``None`` if nobody knows.
+    :param project_id: the project that was exported from.
+    :param stream_id: the stream that was exported from.
+    :param query: what else was asked for.
+    :param topics: topic ids of the project; none for all.
+    :param limit: results at most.
+    """
+    return {
+        "system": "talkwalker",
+        "collector_id": collector_id,
+        "export_id": export_id,
+        "project_id": project_id or None,
+        "stream_id": stream_id or None,
+        "query": query or None,
+        "topics": list(topics),
+        "limit": limit,
+        "window": window
+        and {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
+        "fingerprint": fingerprint_in(collector_id),
+    }
+
+
+def ended_export(client: TalkwalkerClient, export_id: str, *, salvage: bool = False) -> ExportTask:
+    """Return an export that has ended.
+
+    :param export_id: the export.
+    :param salvage: whether one that was aborted or failed will do; what it exported until then is paid for.
+    :raises RetryLaterError: if it has not ended.
+    :raises MissingError: if it ended without giving what was ordered.
+    """
+    task = client.get_export(export_id)
+    if task.is_unfinished:
+        raise RetryLaterError(
+            f"Export {task.id} is {task.raw_status}: wait for it with TalkwalkerExportSensor before landing it."
+        )
+    if task.status.is_lost and not salvage:
+        raise MissingError(
+            f"Export {task.id} is {task.raw_status}: there is no whole result to land. "
+            "What it exported until then is paid for; 'twexport orphans --land' lands it."
+        )
+    return task
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorLanding:
+    """The way of one collector's results into one directory.
+
+    :param client: who is asked.
+    :param collector_id: the collector to read.
+    :param task: land this export's results only, and all of them; ``None`` for whatever the collector holds.
+    :param limit: the limit that was ordered; needed to count a truncated export where the service does not.
+    :param on_incomplete: what to do if fewer results come than were exported, also on a second read.
+    :param log: where to say what is not as it should be.
+    """
+
+    client: TalkwalkerClient
+    collector_id: str
+    task: ExportTask | None = None
+    limit: int | None = None
+    on_incomplete: OnIncomplete = "fail"
+    log: Logger = field(default_factory=lambda: logging.getLogger(__name__))
+
+    @property
+    def exported(self) -> int | None:
+        """Count the results that should come; ``None`` where that cannot be known."""
+        if self.task is None:
+            return None
+        # an export that broke off may have processed more than it exported
+        return self.task.ready if self.task.status.is_lost else self.task.exported(self.limit)
+
+    def land(self, landing: Landing) -> Manifest:
+        """Read the collector and return the manifest; free, and goes on where an earlier try broke off.
+
+        :param landing: where to.
+        :raises OrderAnewError: if the collector is gone.
+        :raises RetryLaterError: if results are missing and ``on_incomplete`` is ``fail``.
+        """
+        self._read(landing)
+        if self.exported is not None and landing.results < self.exported:
+            self.log.warning("%d of %d results came; reading on.", landing.results, self.exported)
+            time.sleep(SECOND_READ_AFTER_SECONDS)
+            self._read(landing)
+        task = self.task
+        return landing.commit(
+            exported=self.exported,
+            truncated=task is not None and task.status.is_truncated,
+            estimated_total=task.estimated_total(self.limit) if task else None,
+            status=str(task.status) if task else None,
+            complete=self._is_complete(landing.results),
+        )
+
+    def _read(self, landing: Landing) -> None:
+        exported = self.exported
+        batches = self.client.drain(
+            self.collector_id,
+            resume_offset=landing.offset or EARLIEST,
+            export_id=self.task.id if self.task else None,
+            missing=lambda: math.inf if exported is None else exported - landing.results,
+        )
+        progress = Progress(exported, landing.results)
+        try:
+            for batch in batches:
+                landing.write(batch)
+                progress.tell(landing.results, landing.bytes)
+        except MissingError as error:
+            raise OrderAnewError(
+                f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "
+                "all of it had landed. What is gone can only be bought again, with if_exists='recreate'.",
+                error.evidence,
+            ) from None
+
+    def _is_complete(self, landed: int) -> bool:
+        exported = self.exported
+        broke_off = self.task is not None and self.task.status.is_lost
+        if exported is None or landed == exported:
+            return not broke_off
+        if landed > exported:
+            self.log.warning("%d results landed, though only %d were exported.", landed, exported)
+            return not broke_off
+        msg = (
+            f"Only {landed:,} of {exported:,} exported results could be read from collector {self.collector_id}. "
+            "It keeps results for 7 days and until it is deleted; if they are gone, order them anew with "
+            "if_exists='recreate'."
+        )
+        if self.on_incomplete == "fail":
+            raise RetryLaterError(f"{msg} A retry reads on from here; reading costs nothing.")
+        self.log.warning(msg)
+        return False
