@@ -19,6 +19,7 @@ os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
 from airflow_provider_twexport.clients import _retry
 from airflow_provider_twexport.clients._retry import Retry
+from airflow_provider_twexport.planning import turns
 from tests.object_stores import azure_account, gcs_address, s3_address, store
 from tests.running_dags import airflow_database, run_dag
 from tests.simulator_process import Simulator, running_simulator
@@ -51,6 +52,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry as in earnest, but without the long waits."""
     monkeypatch.setattr(_retry, "DEFAULT", QUICK)
     monkeypatch.setattr("airflow_provider_twexport.planning.purchase.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
+    monkeypatch.setattr(turns, "TIMING", turns.Timing(settle=0.1, look_every=0.1))
     monkeypatch.setattr(
         "airflow_provider_twexport.transfers.landing_talkwalker.SECOND_READ_AFTER_SECONDS", 0.1
     )

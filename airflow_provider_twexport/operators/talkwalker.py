@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.planning.budget import Budget
     from airflow_provider_twexport.planning.layout import PartitionBy
     from airflow_provider_twexport.storage.manifest import Manifest
 
@@ -133,7 +134,12 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
     :param if_exists: what to do if an export into this collector exists: ``adopt`` it, ``fail``, or ``recreate``,
         which empties the collector and pays again each time the task is run or cleared, but not on retries.
     :param max_credits: credits that this export may cost at most; lowers ``limit``.
-    :param min_credits_left: credits that must be left on the account if the export uses its whole ``limit``.
+    :param min_credits_left: credits that must be left on the account if this export, and all that run, use their whole
+        ``limit``. With this or one of the next two, orders on the account take turns, so that none is bought with
+        credits that another one needs; give it to all that order there.
+    :param max_credits_per_run: credits that all exports of this DAG run may cost whose tasks have this parameter too.
+    :param max_credits_per_day: credits that exports into collectors named ``twx-...`` may cost that were ordered on
+        the same day, in UTC.
     :param object_storage_path: where this window lands; an error about results that can be read no more tells what
         is there.
     :param object_storage_conn_id: Airflow connection of that place.
@@ -146,6 +152,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         "if_exists",
         "max_credits",
         "min_credits_left",
+        "max_credits_per_run",
+        "max_credits_per_day",
         "object_storage_path",
         "object_storage_conn_id",
     )
@@ -158,6 +166,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         if_exists: Literal["adopt", "fail", "recreate"] = "adopt",
         max_credits: int | str | None = None,
         min_credits_left: int | str | None = None,
+        max_credits_per_run: int | str | None = None,
+        max_credits_per_day: int | str | None = None,
         object_storage_path: str | None = None,
         object_storage_conn_id: str | None = None,
         partition_by: PartitionBy | None = None,
@@ -169,6 +179,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         self.if_exists = if_exists
         self.max_credits = max_credits
         self.min_credits_left = min_credits_left
+        self.max_credits_per_run = max_credits_per_run
+        self.max_credits_per_day = max_credits_per_day
         self.object_storage_path = object_storage_path
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
@@ -194,7 +206,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                     self.collector_id or "",
                     if_exists=self.if_exists,
                     ordered_since=self._ordered_since(context),
-                    before_buying=lambda: self._check_balance(client, affordable.limit),
+                    budget=self._budget(context),
                 )
             except OrderAnewError as error:
                 raise OrderAnewError(f"{error.message} {self._what_landed(order)}", error.evidence) from None
@@ -234,19 +246,17 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         most = whole_number("max_credits", self.max_credits)
         return order if most is None else replace(order, limit=min(order.limit, most))
 
-    def _check_balance(self, client: TalkwalkerClient, limit: int) -> None:
-        from airflow_provider_twexport.clients.errors import BuyCreditsError
+    def _budget(self, context: Context) -> Budget:
         from airflow_provider_twexport.planning.arguments import whole_number
+        from airflow_provider_twexport.planning.budget import Budget
 
-        floor = whole_number("min_credits_left", self.min_credits_left)
-        if floor is None:
-            return
-        remaining = client.get_credits().remaining
-        if remaining - limit < floor:
-            raise BuyCreditsError(
-                f"The export may cost {limit:,} credits, {remaining:,} are left, and min_credits_left={floor:,} must "
-                "stay. Nothing was bought. Lower limit or max_credits, or top up."
-            )
+        dag_run = context["dag_run"]
+        return Budget(
+            min_left=whole_number("min_credits_left", self.min_credits_left),
+            per_run=whole_number("max_credits_per_run", self.max_credits_per_run),
+            per_day=whole_number("max_credits_per_day", self.max_credits_per_day),
+            run=f"{dag_run.dag_id} {dag_run.run_id}",
+        )
 
     def _ordered_since(self, context: Context) -> pendulum.DateTime | None:
         """Return when this order was placed, or ``None`` on its first try."""

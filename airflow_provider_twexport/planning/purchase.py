@@ -2,12 +2,14 @@
 
 Ordering is not idempotent, and each order is charged (vendor page "past data export"). But the service lists its
 exports with the collector that each writes into, so a collector named by its content tells whether it was bought.
+Under a budget, orders on the same account take turns besides.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -19,19 +21,29 @@ from airflow_provider_twexport.clients.errors import (
     OrderAnewError,
     RetryLaterError,
     ThrottledError,
+    TwexportError,
+    UnexpectedAnswerError,
 )
 from airflow_provider_twexport.clients.talkwalker import RETENTION
+from airflow_provider_twexport.planning.budget import NO_BUDGET, check, clear_notes, leave_note
+from airflow_provider_twexport.planning.turns import TurnOverError, taking_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.planning.budget import Budget
+    from airflow_provider_twexport.planning.turns import Turn
 
 log = logging.getLogger(__name__)
 
 IfExists = Literal["adopt", "fail", "recreate"]
 # how long an export may take to show up in the service's list after its order's answer was lost
 LOOK_AGAIN_SECONDS = (0.0, 1.0, 3.0, 6.0)
+# two runs that look before either has ordered; an order takes a minute at most
+TWINS_WITHIN = pendulum.duration(minutes=2)
+# how often a new turn is taken where one was too short
+TURNS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,7 @@ def buy_once(
     *,
     if_exists: IfExists = "adopt",
     ordered_since: pendulum.DateTime | None = None,
+    budget: Budget = NO_BUDGET,
     before_buying: Callable[[], None] = lambda: None,
 ) -> Purchase:
     """Return the export that fills the collector: the one that is there, else a new one.
@@ -61,57 +74,141 @@ def buy_once(
         ``recreate``: empty the collector and buy again.
     :param ordered_since: with ``recreate``, exports created since belong to this order and are adopted; ``None``
         where this is its first try.
+    :param budget: what the order must keep to; with one, orders on the same account take turns.
     :param before_buying: called right before money is spent; it raises to prevent that.
     :raises FixRequestError: if there is one already and ``if_exists`` is ``fail``.
     :raises OrderAnewError: if there is one already and the service has forgotten its results.
-    :raises RetryLaterError: if it is not known whether the order arrived.
+    :raises BuyCreditsError: if the order does not keep to the budget; nothing was bought.
+    :raises RetryLaterError: if it is not known whether the order arrived, or its turn to buy did not come.
     """
-    existing = _bought(client, collector_id)
-    if if_exists == "recreate":
-        since = ordered_since or pendulum.DateTime.max
-        renewed = [task for task in existing if task.created and task.created >= since]
-        if renewed:
-            return Purchase(renewed[-1], adopted=True)
+    wanted = _Wanted(client, order, collector_id, if_exists, ordered_since)
+    existing = wanted.look()
+    if settled := wanted.settled_by(existing):
+        return settled
+    if not budget:
         before_buying()
-        _clear_away(client, collector_id, existing)
-        return _buy(client, order, collector_id, besides=existing)
-    if not existing:
+        return wanted.buy(existing)
+    for _ in range(TURNS):
+        with suppress(TurnOverError):
+            return _buy_in_turn(wanted, budget, before_buying)
+    return _buy_in_turn(wanted, budget, before_buying)
+
+
+def _buy_in_turn(wanted: _Wanted, budget: Budget, before_buying: Callable[[], None]) -> Purchase:
+    with taking_turns(wanted.client) as turn:
+        existing = wanted.look()
+        if settled := wanted.settled_by(existing):
+            return settled
+        limit = wanted.order.limit
+        book = check(wanted.client, budget, limit, turn.created)
+        clear_notes(wanted.client, book, turn.created)
+        leave_note(wanted.client, budget, limit, wanted.collector_id, turn.created)
         before_buying()
-        return _buy(client, order, collector_id)
-    if if_exists == "fail":
-        raise FixRequestError(
-            f"Export {existing[0].id} into collector {collector_id} exists already ({existing[0].raw_status}). "
-            "Set if_exists='adopt' to use it, or 'recreate' to pay for it again."
-        )
-    _check_readable(existing[0], collector_id)
-    return Purchase(existing[0], adopted=True)
+        return wanted.buy(existing, turn)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be in a collector, and how to get it there."""
+
+    client: TalkwalkerClient
+    order: ExportOrder
+    collector_id: str
+    if_exists: IfExists
+    ordered_since: pendulum.DateTime | None
+
+    def look(self) -> list[ExportTask]:
+        """Return the paid exports into the collector, oldest first."""
+        return _bought(self.client, self.collector_id)
+
+    def settled_by(self, existing: list[ExportTask]) -> Purchase | None:
+        """Return the purchase if nothing is to be bought any more."""
+        if self.if_exists == "recreate":
+            since = self.ordered_since or pendulum.DateTime.max
+            renewed = [task for task in existing if task.created and task.created >= since]
+            return (
+                Purchase(_current(self.client, self.collector_id, renewed), adopted=True) if renewed else None
+            )
+        if not existing:
+            return None
+        task = _current(self.client, self.collector_id, existing)
+        if self.if_exists == "fail":
+            raise FixRequestError(
+                f"Export {task.id} into collector {self.collector_id} exists already ({task.raw_status}). "
+                "Set if_exists='adopt' to use it, or 'recreate' to pay for it again."
+            )
+        _check_readable(task, self.collector_id)
+        return Purchase(task, adopted=True)
+
+    def buy(self, existing: list[ExportTask], turn: Turn | None = None) -> Purchase:
+        """Order, clearing away before what is there."""
+        if existing:
+            _clear_away(self.client, self.collector_id, existing)
+        known = {task.id for task in existing}
+        task = self._order_in(turn, known) if turn else self._order_once(known)
+        twins = [twin for twin in self.look() if twin.id not in known]
+        if twins and twins[0].id != task.id:
+            # two runs ordered at the same moment; both keep the older export
+            log.warning(
+                "Export %s was ordered at the same moment; aborting %s and adopting it.", twins[0].id, task.id
+            )
+            self.client.abort_export(task.id)
+            return Purchase(twins[0], adopted=True)
+        return Purchase(task, adopted=False)
+
+    def _order_once(self, known: set[str]) -> ExportTask:
+        try:
+            return self.client.create_export(self.order, self.collector_id)
+        except ThrottledError:
+            raise
+        except RetryLaterError as lost:
+            return _find_after_lost_answer(self.client, self.collector_id, known, lost)
+
+    def _order_in(self, turn: Turn, known: set[str]) -> ExportTask:
+        """Order, and end the turn only where everybody can see what became of it."""
+        turn.begin_order()
+        try:
+            task = self._order_once(known)
+        except TwexportError as error:
+            if _was_refused(error):
+                turn.end_order()
+            raise
+        for seconds in LOOK_AGAIN_SECONDS:
+            time.sleep(seconds)
+            if task.id in {listed.id for listed in self.client.list_exports()}:
+                turn.end_order()
+                break
+        return task
+
+
+def _was_refused(error: TwexportError) -> bool:
+    """Tell whether the service has surely not taken an order."""
+    return isinstance(error, ThrottledError) or not isinstance(
+        error, (RetryLaterError, UnexpectedAnswerError)
+    )
 
 
 def _bought(client: TalkwalkerClient, collector_id: str) -> list[ExportTask]:
     """Return the paid exports into a collector, oldest first."""
     tasks = [task for task in client.list_exports() if task.target == collector_id and task.is_adoptable]
-    return sorted(tasks, key=lambda task: (task.created or pendulum.DateTime.max, task.id))
+    return sorted(tasks, key=_age)
 
 
-def _buy(
-    client: TalkwalkerClient, order: ExportOrder, collector_id: str, besides: list[ExportTask] | None = None
-) -> Purchase:
-    known = {task.id for task in besides or ()}
+def _age(task: ExportTask) -> tuple[pendulum.DateTime, str]:
+    return task.created or pendulum.DateTime.max, task.id
+
+
+def _current(client: TalkwalkerClient, collector_id: str, existing: list[ExportTask]) -> ExportTask:
+    """Return the newest export, for which older ones were cleared away; of twins the older, which both runs keep."""
+    newest, _ = _age(existing[-1])
+    together = [task for task in existing if newest - _age(task)[0] <= TWINS_WITHIN]
+    if len(together) == 1:
+        return together[0]
     try:
-        task = client.create_export(order, collector_id)
-    except ThrottledError:
-        raise
-    except RetryLaterError as lost:
-        task = _find_after_lost_answer(client, collector_id, known, lost)
-    twins = [twin for twin in _bought(client, collector_id) if twin.id not in known]
-    if twins and twins[0].id != task.id:
-        # two runs ordered at the same moment; both keep the older export
-        log.warning(
-            "Export %s was ordered at the same moment; aborting %s and adopting it.", twins[0].id, task.id
-        )
-        client.abort_export(task.id)
-        return Purchase(twins[0], adopted=True)
-    return Purchase(task, adopted=False)
+        emptied = client.get_collector(collector_id).created or pendulum.DateTime.min
+    except MissingError:
+        return together[-1]
+    return next((task for task in together if _age(task)[0] >= emptied), together[-1])
 
 
 def _find_after_lost_answer(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import itertools
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
 JANUARY = {"start": "2024-01-01", "stop": "2024-02-01"}
+BUYING = ("if_exists", "max_credits", "min_credits_left", "max_credits_per_run", "max_credits_per_day")
 RETRYING = {"retries": 2, "retry_delay": timedelta(0)}
 
 pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
@@ -32,11 +34,7 @@ def ordering(dag_id: str = "ordering", collector_id: str | None = None, **order:
     """Return a DAG that creates a collector and an export."""
     with DAG(dag_id, schedule=None, default_args=RETRYING) as dag:
         what = JANUARY | {"limit": 500} | order
-        scope = {
-            key: value
-            for key, value in what.items()
-            if key not in ("if_exists", "max_credits", "min_credits_left")
-        }
+        scope = {key: value for key, value in what.items() if key not in BUYING}
         collector = TalkwalkerCreateCollectorOperator(task_id="collector", collector_id=collector_id, **scope)
         TalkwalkerCreateExportOperator(task_id="export", collector_id=collector.output, **what)
     return dag
@@ -143,9 +141,49 @@ def test_min_credits_left_keeps_its_floor(run_dag: DagRunner, simulator: Simulat
     simulator.settings(credits=1_000)
     run = run_dag(ordering(min_credits_left=501))
     assert (run.states["export"], run.tries["export"]) == ("failed", 1)
-    assert "may cost 500 credits, 1,000 are left, and min_credits_left=501" in run.log
+    assert (
+        "may cost 500 credits, 1,000 are left, and min_credits_left=501 must stay: 1 are missing" in run.log
+    )
     assert simulator.ledger()["exports"] == []
     assert run_dag(ordering(min_credits_left=500)).state == "success"
+
+
+def ordering_months(**how: Any) -> DAG:
+    """Return a DAG that orders each month of a year, in mapped tasks."""
+    starts = [datetime(2023, month, 1, tzinfo=UTC) for month in range(1, 13)]
+    months = [
+        {"start": f"{start:%Y-%m-%d}", "stop": f"{stop:%Y-%m-%d}", "collector_id": f"twx-{start:%B}".lower()}
+        for start, stop in itertools.pairwise([*starts, datetime(2024, 1, 1, tzinfo=UTC)])
+    ]
+    with DAG("ordering_months", schedule=None, default_args=RETRYING) as dag:
+        collectors = TalkwalkerCreateCollectorOperator.partial(task_id="collector").expand_kwargs(months)
+        exports = TalkwalkerCreateExportOperator.partial(task_id="export", limit=2_000, **how)
+        collectors >> exports.expand_kwargs(months)
+    return dag
+
+
+def test_mapped_exports_are_bought_down_to_the_floor(run_dag: DagRunner, simulator: Simulator) -> None:
+    """The rest fail with the numbers, at their first try; after a top-up a re-run buys only the rest."""
+    simulator.settings(credits=10_000, queue_seconds=3600)
+    run = run_dag(ordering_months(min_credits_left=0))
+    assert run.state == "failed"
+    assert (len(simulator.ledger()["exports"]), run.tries["export"]) == (5, 1)
+    words = (
+        "10,000 are left, of which 5 running exports may still use 10,000, and min_credits_left=0 must stay"
+    )
+    assert words in run.log
+    simulator.settings(credits=24_000, queue_seconds=0)
+    assert run_dag(ordering_months(min_credits_left=0)).state == "success"
+    assert simulator.ledger()["credits"]["charged_total"] == 12 * 2_000
+
+
+@pytest.mark.parametrize("budget", ["max_credits_per_run", "max_credits_per_day"])
+def test_mapped_exports_keep_to_a_run_or_day(budget: str, run_dag: DagRunner, simulator: Simulator) -> None:
+    """What has ended counts with what it has cost; a template may say the number."""
+    run = run_dag(ordering_months(**{budget: "{{ 3 * 2_000 + 1 }}"}))
+    assert (run.state, run.tries["export"]) == ("failed", 1)
+    assert f"3 exports have cost 6,000 and may still cost 0, and {budget}=6,001: 1,999 are missing" in run.log
+    assert simulator.ledger()["credits"]["charged_total"] == 6_000
 
 
 BAD_INPUT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [

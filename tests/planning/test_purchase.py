@@ -222,6 +222,37 @@ def test_forgotten_results_are_not_bought_again_in_silence(
     assert not buy_once(client, order, "box", if_exists="recreate").adopted
 
 
+def test_the_newest_export_decides_what_is_readable(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """What a recreation bought is adopted, also when the export that it replaced is forgotten."""
+    simulator.control("time", {"offset_seconds": -8 * 86_400})
+    buy_once(client, order, "box")
+    simulator.control("time", {"offset_seconds": -86_400})
+    second = buy_once(client, order, "box", if_exists="recreate")
+    simulator.control("time", {"offset_seconds": 0})
+    adopted = buy_once(client, order, "box")
+    assert (adopted.adopted, adopted.task.id) == (True, second.task.id)
+    assert charged(simulator) == 2_000
+
+
+def test_what_was_recreated_at_once_is_no_twin(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Two exports moments apart, but the collector was emptied between them: the newer is what it holds."""
+    buy_once(client, order, "box")
+    second = buy_once(client, order, "box", if_exists="recreate")
+    assert buy_once(client, order, "box").task.id == second.task.id
+
+
+def test_who_looks_between_two_twins_keeps_the_older(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """The younger one is about to be aborted, so a third run must not adopt it."""
+    older, _ = client.create_export(order, "box"), client.create_export(order, "box")
+    assert buy_once(client, order, "box").task.id == older.id
+
+
 def test_what_prevents_buying_prevents_it(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
