@@ -345,16 +345,16 @@ def test_orphans_are_landed_and_deleted(
     expired, whole, broken = bought(0, 10), bought(1, 6), bought(2, 1, abort=True)
     client.put_collector("somebody-elses")
     simulator.control("time", {"offset_seconds": -2 * DAY})
-    client.put_collector("twx-reserve-1")
+    client.put_collector("twx-turn-1")
     simulator.control("time", {"offset_seconds": 0})
-    client.put_collector("twx-reserve-2")
+    client.put_collector("twx-turn-2")
     spent = client.get_credits().remaining
     said = twexport("orphans", "--landed", tmp_path, "--land", tmp_path, "--delete", "--yes", "--json")
     assert said.returncode == 0
     assert client.get_credits().remaining == spent
     document = json.loads(said.stdout)
-    assert set(document["deleted"]) == {expired[1], whole[1], broken[1], "twx-reserve-1"}
-    assert {collector.id for collector in client.list_collectors()} == {"somebody-elses", "twx-reserve-2"}
+    assert set(document["deleted"]) == {expired[1], whole[1], broken[1], "twx-turn-1"}
+    assert {collector.id for collector in client.list_collectors()} == {"somebody-elses", "twx-turn-2"}
     found = {name: manifest.read(tmp_path / name) for name in (whole[1], broken[1])}
     assert (found[whole[1]].complete, found[whole[1]].results) == (True, whole[0].exported())
     assert (found[broken[1]].complete, found[broken[1]].results) == (False, broken[0].exported())

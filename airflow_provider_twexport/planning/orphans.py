@@ -15,6 +15,7 @@ import pendulum
 
 from airflow_provider_twexport.clients.errors import MissingError
 from airflow_provider_twexport.clients.talkwalker import RETENTION
+from airflow_provider_twexport.planning import turns
 from airflow_provider_twexport.planning.fingerprint import window_in
 from airflow_provider_twexport.planning.table import aligned, edges
 
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.clients.window import Window
 
 OURS = "twx-"
-RESERVATION = "twx-reserve-"
+TICKET = turns.PREFIX
 URGENT = pendulum.duration(hours=48)
-# a purchase that is under way needs its reservation for minutes
+# an order that is under way needs its ticket for minutes
 STALE_AFTER = pendulum.duration(days=1)
 
 
@@ -56,7 +57,7 @@ class OrphanState(StrEnum):
     LOST = "lost"
     LANDED = "landed"
     EMPTY = "empty"
-    RESERVATION = "reservation"
+    TICKET = "ticket"
 
     @property
     def meaning(self) -> str:
@@ -71,7 +72,7 @@ _MEANINGS = {
     OrphanState.LOST: "paid, not landed, and its collector was deleted",
     OrphanState.LANDED: "all that was exported has landed; its collector is no longer needed",
     OrphanState.EMPTY: "a collector of more than 7 days that holds nothing",
-    OrphanState.RESERVATION: "a reservation that was left behind; it holds nothing",
+    OrphanState.TICKET: "a place in the line to order that was left behind; it holds nothing",
 }
 
 
@@ -129,7 +130,7 @@ class Orphan:
             OrphanState.LOST,
             OrphanState.LANDED,
             OrphanState.EMPTY,
-            OrphanState.RESERVATION,
+            OrphanState.TICKET,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -315,12 +316,12 @@ def _bought(
 
 
 def _never_filled(name: str, created: pendulum.DateTime | None, now: pendulum.DateTime) -> Orphan | None:
-    is_reservation = name.startswith(RESERVATION)
+    is_ticket = name.startswith(TICKET)
     # whatever else was in it, with an export that the service no longer lists, is forgotten by then
-    kept_for = STALE_AFTER if is_reservation else RETENTION
+    kept_for = STALE_AFTER if is_ticket else RETENTION
     if created is None or created > now - kept_for:
         return None
-    state = OrphanState.RESERVATION if is_reservation else OrphanState.EMPTY
+    state = OrphanState.TICKET if is_ticket else OrphanState.EMPTY
     return Orphan(name, state, None, None, collector_exists=True, now=now)
 
 

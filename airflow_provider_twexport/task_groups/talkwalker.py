@@ -39,6 +39,8 @@ def talkwalker_export(
     partition_length: timedelta | None = None,
     if_exists: Literal["adopt", "fail", "recreate"] = "adopt",
     max_credits: int | str | None = None,
+    max_credits_per_run: int | str | None = None,
+    max_credits_per_day: int | str | None = None,
     min_credits_left: int | str | None = None,
     on_truncated: Literal["warn", "fail", "skip"] = "warn",
     poke_interval: timedelta | float = 30,
@@ -73,7 +75,9 @@ def talkwalker_export(
     :param partition_length: how long the window of a run is that has nothing but a partition date.
     :param if_exists: what to do if this was exported before: ``adopt``, ``fail`` or ``recreate`` (pays again).
     :param max_credits: credits that the export may cost at most; lowers ``limit``.
-    :param min_credits_left: credits that must be left on the account if the export uses its whole ``limit``.
+    :param max_credits_per_run: credits that all exports ordered by one run may cost.
+    :param max_credits_per_day: credits that all our exports of one day, in UTC, may cost.
+    :param min_credits_left: credits that must be left on the account, whatever running exports still use.
     :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail`` or ``skip``.
     :param poke_interval: seconds between two looks at the export.
     :param deferrable: wait in the triggerer, without holding a worker.
@@ -113,6 +117,8 @@ def talkwalker_export(
             collector_id=collector_id,
             if_exists=if_exists,
             max_credits=max_credits,
+            max_credits_per_run=max_credits_per_run,
+            max_credits_per_day=max_credits_per_day,
             min_credits_left=min_credits_left,
             **scope,
             **storage,
