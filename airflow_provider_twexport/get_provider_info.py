@@ -26,7 +26,14 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.hooks.talkwalker"]}],
         "operators": [
-            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.operators.talkwalker"]}
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [
+                    f"{package}.operators.talkwalker",
+                    f"{package}.operators.talkwalker_coverage",
+                    f"{package}.operators.talkwalker_estimate",
+                ],
+            }
         ],
         "sensors": [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.sensors.talkwalker"]}],
         "triggers": [

@@ -90,14 +90,16 @@ class AirflowApi:
         *,
         max_active_runs: int = 3,
         reprocess: str = "none",
+        backwards: bool = False,
     ) -> Json:
-        """Create a backfill of all runs whose logical date is in [first, last]."""
+        """Create a backfill of all runs whose logical date is in [first, last], the last one first if `backwards`."""
         body = {
             "dag_id": dag_id,
             "from_date": first.isoformat(),
             "to_date": last.isoformat(),
             "max_active_runs": max_active_runs,
             "reprocess_behavior": reprocess,
+            "run_backwards": backwards,
         }
         return self._json("POST", "/backfills", json=body)
 
@@ -113,6 +115,12 @@ class AirflowApi:
         """Wait until a run has succeeded or failed."""
         return self._wait(lambda: self.run(dag_id, run_id), FINISHED, timeout)
 
+    def end_backfills(self, dag_id: str) -> None:
+        """End the backfills of a DAG; Airflow takes half a minute to see that one is done, and no other until then."""
+        for each in self._json("GET", f"/backfills?dag_id={dag_id}")["backfills"]:
+            if not each["completed_at"]:
+                self._json("PUT", f"/backfills/{each['id']}/cancel")
+
     def tasks(self, dag_id: str, run_id: str) -> list[Json]:
         """Return the task instances of a run."""
         return list(self._json("GET", f"{_run(dag_id, run_id)}/taskInstances")["task_instances"])
@@ -126,6 +134,16 @@ class AirflowApi:
     ) -> Json:
         """Wait until a task instance is in one of the states."""
         return self._wait(lambda: self.task(dag_id, run_id, task_id), frozenset(states), timeout)
+
+    def question(self, dag_id: str, run_id: str, task_id: str) -> Json | None:
+        """Return what a task asks a person, or None while it asks nothing."""
+        response = self._request("GET", _question(dag_id, run_id, task_id), ok=(200, 404))
+        return dict(response.json()) if response.status_code == 200 else None
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> Json:
+        """Answer a task's question, as a person does in the UI."""
+        body = {"chosen_options": [option], "params_input": {}}
+        return self._json("PATCH", _question(dag_id, run_id, task_id), json=body)
 
     def set_task_state(self, dag_id: str, run_id: str, task_id: str, state: str) -> Json:
         """Mark a task instance, as a user does in the UI."""
@@ -188,3 +206,8 @@ def _run(dag_id: str, run_id: str) -> str:
 
 def _task(dag_id: str, run_id: str, task_id: str) -> str:
     return f"{_run(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"
+
+
+def _question(dag_id: str, run_id: str, task_id: str) -> str:
+    # -1 is the map index of a task that is not mapped
+    return f"{_task(dag_id, run_id, task_id)}/-1/hitlDetails"

@@ -93,13 +93,16 @@ def test_everything_the_description_names_exists(name: str) -> None:
         importlib.import_module(name)
 
 
+SHARED = (".failing", ".landing_talkwalker", ".progress", ".shared_poll", ".talkwalker_order")
+
+
 def test_every_role_module_is_described() -> None:
     """A module that the description leaves out would be missing from Airflow's documentation."""
     described = set(_mentioned(get_provider_info()))
     for role in ("hooks", "operators", "sensors", "triggers", "transfers"):
         package = importlib.import_module(f"airflow_provider_twexport.{role}")
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            shared = module.name.endswith((".failing", ".landing_talkwalker", ".progress", ".shared_poll"))
+            shared = module.name.endswith(SHARED)
             assert shared or module.name in described
 
 
@@ -127,4 +130,4 @@ print(*sorted(bag.dags))
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert output.returncode == 0, output.stderr
-    assert output.stdout.split()[-1] == "talkwalker_export"
+    assert output.stdout.split()[-2:] == ["talkwalker_backfill", "talkwalker_export"]

@@ -10,10 +10,11 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links import TalkwalkerExportLink
+from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
+from airflow_provider_twexport.operators.talkwalker_order import TalkwalkerOrderOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
 
     import pendulum
     from airflow.sdk import Context
@@ -23,80 +24,14 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.planning.layout import PartitionBy
     from airflow_provider_twexport.storage.manifest import Manifest
 
-
-class TalkwalkerOrderOperator(BaseOperator):
-    """Base of the operators that are told what to export.
-
-    :param collector_id: the collector that the results go to.
-    :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
-    :param stop: last moment of the window, exclusive.
-    :param project_id: export from this project; ``None`` for the connection's, ``""`` for none.
-    :param stream_id: export from this stream; excludes ``project_id``.
-    :param query: Talkwalker query; required where there is neither project nor stream.
-    :param topics: topic ids of the project; a list, or a text with commas.
-    :param limit: results at most, 1 to 1,000,000; each costs a credit.
-    :param partition_length: how long the window of a run is that has nothing but a partition date.
-    :param talkwalker_conn_id: Airflow connection.
-    """
-
-    template_fields: Sequence[str] = (
-        "collector_id",
-        "start",
-        "stop",
-        "project_id",
-        "stream_id",
-        "query",
-        "topics",
-        "limit",
-        "talkwalker_conn_id",
-    )
-    ui_color = "#e8f4fa"
-
-    def __init__(
-        self,
-        *,
-        collector_id: str | None = None,
-        start: str | datetime | None = None,
-        stop: str | datetime | None = None,
-        project_id: str | None = None,
-        stream_id: str | None = None,
-        query: str | None = None,
-        topics: Sequence[str] | str | None = None,
-        limit: int | str | None = 1_000_000,
-        partition_length: timedelta | None = None,
-        talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.collector_id = collector_id
-        self.start = start
-        self.stop = stop
-        self.project_id = project_id
-        self.stream_id = stream_id
-        self.query = query
-        self.topics = topics
-        self.limit = limit
-        self.partition_length = partition_length
-        self.talkwalker_conn_id = talkwalker_conn_id
-
-    def _order(self, context: Context, hook: TalkwalkerHook) -> ExportOrder:
-        from airflow_provider_twexport.clients.talkwalker import MAX_LIMIT, ExportOrder
-        from airflow_provider_twexport.planning.arguments import whole_number
-        from airflow_provider_twexport.planning.windows import export_window
-
-        project_id = self.project_id
-        if project_id is None and not self.stream_id:
-            project_id = hook.project_id
-        topics = self.topics.split(",") if isinstance(self.topics, str) else self.topics or ()
-        limit = whole_number("limit", self.limit)
-        return ExportOrder(
-            window=export_window(context, self.start, self.stop, self.partition_length),
-            project_id=project_id or None,
-            stream_id=self.stream_id or None,
-            query=(self.query or "").strip() or None,
-            topics=tuple(topic.strip() for topic in topics if topic.strip()),
-            limit=MAX_LIMIT if limit is None else limit,
-        )
+__all__ = [
+    "TalkwalkerAbortExportOperator",
+    "TalkwalkerCreateCollectorOperator",
+    "TalkwalkerCreateExportOperator",
+    "TalkwalkerDeleteCollectorOperator",
+    "TalkwalkerEstimateExportOperator",
+    "TalkwalkerOrderOperator",
+]
 
 
 class TalkwalkerCreateCollectorOperator(TalkwalkerOrderOperator):
@@ -360,17 +295,24 @@ class TalkwalkerDeleteCollectorOperator(BaseOperator):
     """Delete a collector, with all results that it still holds, and return its id; fine if it is gone already.
 
     :param collector_id: the collector.
+    :param start: first moment of the window that it held; the name of a mapped task may tell it.
     :param talkwalker_conn_id: Airflow connection.
     """
 
-    template_fields: Sequence[str] = ("collector_id", "talkwalker_conn_id")
+    template_fields: Sequence[str] = ("collector_id", "start", "talkwalker_conn_id")
     ui_color = "#fae8e8"
 
     def __init__(
-        self, *, collector_id: str, talkwalker_conn_id: str = TalkwalkerHook.default_conn_name, **kwargs: Any
+        self,
+        *,
+        collector_id: str,
+        start: str | None = None,
+        talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.collector_id = collector_id
+        self.start = start
         self.talkwalker_conn_id = talkwalker_conn_id
 
     def execute(self, context: Context) -> str:

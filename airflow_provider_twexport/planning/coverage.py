@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_twexport.clients.window import Window
@@ -290,7 +290,14 @@ def _days(days: Sequence[Window], pieces: Iterable[Piece]) -> tuple[Day, ...]:
     for piece in pieces:
         for part in piece.window.cut("day"):
             held[part.start.start_of("day")].append(_Share(part.start, part.stop, piece))
-    return tuple(_day(day, _within(day, held.get(day.start.start_of("day"), ()))) for day in days)
+    parts = [_within(day, held.get(day.start.start_of("day"), ())) for day in days]
+    # rounded as a running total, so that the days of a landing add up to what it holds
+    totals = [
+        0,
+        *(round(total) for total in accumulate(sum(share.results for share in part) for part in parts)),
+    ]
+    results = [after - before for before, after in pairwise(totals)]
+    return tuple(_day(day, part, number) for day, part, number in zip(days, parts, results, strict=True))
 
 
 def _within(day: Window, shares: Iterable[_Share]) -> list[_Share]:
@@ -303,7 +310,7 @@ def _within(day: Window, shares: Iterable[_Share]) -> list[_Share]:
     return sorted(cut, key=lambda share: (share.start, share.stop))
 
 
-def _day(day: Window, shares: Sequence[_Share]) -> Day:
+def _day(day: Window, shares: Sequence[_Share], results: int) -> Day:
     length = day.stop.timestamp() - day.start.timestamp()
     covered = _covered([share for share in shares if share.piece.complete]) / length
     landed = any(share.piece.complete or share.piece.results for share in shares)
@@ -312,7 +319,7 @@ def _day(day: Window, shares: Sequence[_Share]) -> Day:
         window=day,
         state=next(state for state, holds in _RULES if holds(facts)),
         share=covered,
-        results=round(sum(share.results for share in shares)),
+        results=results,
         export_ids=tuple(dict.fromkeys(share.piece.export_id for share in shares)),
         bought_twice=_is_bought_twice(shares),
     )

@@ -36,6 +36,7 @@ class TalkwalkerExportSensor(BaseSensorOperator):
     :param export_id: the export.
     :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail`` or ``skip``.
     :param limit: the limit that was ordered; needed to count a truncated export where the service does not.
+    :param start: first moment of the window that is exported; the name of a mapped task may tell it.
     :param talkwalker_conn_id: Airflow connection.
     :param poke_interval: seconds between two looks.
     :param deferrable: wait in the triggerer, without holding a worker.
@@ -43,7 +44,7 @@ class TalkwalkerExportSensor(BaseSensorOperator):
         ``timeout`` or ``execution_timeout`` is over; both count from the task's start, also while it is deferred.
     """
 
-    template_fields: Sequence[str] = ("export_id", "limit", "talkwalker_conn_id")
+    template_fields: Sequence[str] = ("export_id", "limit", "start", "talkwalker_conn_id")
     ui_color = "#eaf7ea"
 
     def __init__(
@@ -52,6 +53,7 @@ class TalkwalkerExportSensor(BaseSensorOperator):
         export_id: str,
         on_truncated: Literal["warn", "fail", "skip"] = "warn",
         limit: int | str | None = None,
+        start: str | None = None,
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
         poke_interval: timedelta | float = 30,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -63,6 +65,7 @@ class TalkwalkerExportSensor(BaseSensorOperator):
         self.export_id = export_id
         self.on_truncated = on_truncated
         self.limit = limit
+        self.start = start
         self.talkwalker_conn_id = talkwalker_conn_id
         self.deferrable = deferrable
         self.cancel_on_kill = cancel_on_kill

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.clients.errors import TwexportError
 from airflow_provider_twexport.storage.directory import as_storage_path
-from airflow_provider_twexport.storage.manifest import MANIFEST, Manifest
+from airflow_provider_twexport.storage.manifest import MANIFEST, Manifest, RepairManifestError
 
 if TYPE_CHECKING:
     import os
@@ -32,6 +32,15 @@ class Landings:
 
     manifests: dict[str, Manifest]
     problems: tuple[str, ...] = ()
+
+    def all_read(self) -> Landings:
+        """Return the same, where whoever decides on money has to know of every landing.
+
+        :raises RepairManifestError: there are manifests that cannot be read.
+        """
+        if self.problems:
+            raise RepairManifestError(" ".join(self.problems))
+        return self
 
     def by_collector(self) -> dict[str, Manifest]:
         """Return the furthest landing of each collector: a complete one, else the one with most results."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.planning.layout import PartitionBy
 
+# what a task is called in the UI where the group is mapped over windows: 2024-01-31, or 2024-01-31T05:00:00Z
+MAPPED_NAME = "{% if ti.map_index >= 0 %}{{ (task.start | string).replace('T00:00:00Z', '') }}{% endif %}"
+
 
 def talkwalker_export(
     group_id: str,
@@ -59,6 +62,9 @@ def talkwalker_export(
 
     Its tasks are ``create_collector``, ``create_export``, ``wait_for_export``, ``to_object_storage`` and
     ``delete_collector``. All of it may be retried and cleared without paying twice.
+
+    Called in a function with ``@task_group``, it can be mapped over windows: ``limit``, ``if_exists``, dates, scope and
+    path may be arguments of that function. Its tasks are then named by the start of their window.
 
     :param group_id: id of the task group.
     :param object_storage_path: directory that the results land in; one for each window.
@@ -109,7 +115,8 @@ def talkwalker_export(
         "object_storage_conn_id": object_storage_conn_id,
         "partition_by": partition_by,
     }
-    with TaskGroup(group_id, **kwargs) as group:
+    defaults: Any = {"map_index_template": MAPPED_NAME, **(kwargs.pop("default_args", None) or {})}
+    with TaskGroup(group_id, default_args=defaults, **kwargs) as group:
         create_collector = TalkwalkerCreateCollectorOperator(task_id="create_collector", **scope)
         collector_id: Any = create_collector.output
         create_export = TalkwalkerCreateExportOperator(
@@ -128,6 +135,7 @@ def talkwalker_export(
             task_id="wait_for_export",
             export_id=export["export_id"],
             limit=export["limit"],
+            start=export["start"],
             on_truncated=on_truncated,
             poke_interval=poke_interval,
             deferrable=deferrable,
@@ -158,6 +166,7 @@ def talkwalker_export(
             land >> TalkwalkerDeleteCollectorOperator(
                 task_id="delete_collector",
                 collector_id=export["collector_id"],
+                start=export["start"],
                 talkwalker_conn_id=talkwalker_conn_id,
             )
     return group

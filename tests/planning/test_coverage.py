@@ -62,6 +62,12 @@ def test_parts_of_a_day_add_up() -> None:
     assert covered.days[0].export_ids == ("e1", "e2")
 
 
+def test_days_add_up_to_what_landed() -> None:
+    """However the results of a landing fall on its days, none is lost or made up by rounding."""
+    (covered,) = coverage([piece(0, 31, results=1_000), piece(31, 60, "e2", results=999)])
+    assert sum(day.results for day in covered.days) == 1_999
+
+
 def test_overlapping_exports_were_bought_twice() -> None:
     """Days that two exports hold were paid twice; the same export landed in two places was not."""
     (covered,) = coverage([piece(0, 3), piece(2, 4, "e2"), piece(0, 1)])

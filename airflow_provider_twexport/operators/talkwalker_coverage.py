@@ -1,0 +1,95 @@
+"""Tell what has landed of a range, and fail if something is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_twexport.hooks.failing import fail_without_retry
+from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.operators.talkwalker_order import TalkwalkerOrderOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_twexport.clients.talkwalker import ExportOrder
+    from airflow_provider_twexport.planning.coverage import Piece
+
+
+class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
+    """Compare what has landed below a directory with a range, and fail unless every day of it is there.
+
+    What is looked for is said as for :class:`TalkwalkerOrderOperator`, and must be said as it was ordered, ``limit``
+    included: manifests of anything else are left aside. It reads manifests alone and asks Talkwalker nothing. The table
+    is in the log; returns ``{"days", "landed", "truncated", "partial", "missing", "results"}``.
+
+    :param object_storage_path: directory below which the windows landed.
+    :param object_storage_conn_id: Airflow connection of that place.
+    """
+
+    template_fields: Sequence[str] = (
+        *TalkwalkerOrderOperator.template_fields,
+        "object_storage_path",
+        "object_storage_conn_id",
+    )
+    ui_color = "#eaf7ea"
+
+    def __init__(
+        self, *, object_storage_path: str, object_storage_conn_id: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.object_storage_path = object_storage_path
+        self.object_storage_conn_id = object_storage_conn_id
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Return how many days are there."""
+        from airflow_provider_twexport.planning.coverage import coverage, table
+
+        with fail_without_retry():
+            order = self._order(context, TalkwalkerHook(self.talkwalker_conn_id))
+            tracks = coverage(self._pieces(order), order.window)
+        if not tracks:
+            raise AirflowFailException(
+                f"Nothing of {order.window} has landed below {self.object_storage_path}."
+            )
+        self.log.info(
+            "What has landed of %s below %s:\n%s", order.window, self.object_storage_path, table(tracks)
+        )
+        days = [day for track in tracks for day in track.days]
+        states = Counter(str(day.state) for day in days)
+        counts = {
+            "days": len(days),
+            **{state: states[state] for state in ("landed", "truncated", "partial", "missing")},
+            "results": sum(day.results for day in days),
+        }
+        if counts["missing"] or counts["partial"]:
+            raise AirflowFailException(
+                f"Of {counts['days']:,} days {counts['missing']:,} are missing and {counts['partial']:,} are there in "
+                "part; the table above tells which. Trigger the DAG again with the same range: it orders only these."
+            )
+        if counts["truncated"]:
+            self.log.warning(
+                "%d days are truncated: more matches than limit let through.", counts["truncated"]
+            )
+        return counts
+
+    def _pieces(self, order: ExportOrder) -> Iterator[Piece]:
+        """Yield the landings of this order, as of one scope: a manifest may tell more or less of its own."""
+        from dataclasses import replace
+
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.planning.coverage import piece_of
+        from airflow_provider_twexport.planning.estimate import is_part_of
+        from airflow_provider_twexport.storage import landings
+
+        scope = order.project_id or order.stream_id or "all"
+        root = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
+        for found in landings.find([root]).all_read().manifests.values():
+            piece = piece_of(found)
+            if piece and is_part_of(order, str(found.source.get("collector_id"))):
+                yield replace(piece, scope=scope, topics=(), query=order.query)

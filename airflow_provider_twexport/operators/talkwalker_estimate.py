@@ -1,0 +1,220 @@
+"""Ask what a range would cost before any of it is bought, and return what is to be done window by window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.providers.common.compat.sdk import AirflowFailException, conf
+
+from airflow_provider_twexport.hooks.failing import fail_without_retry
+from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.operators.talkwalker_order import TalkwalkerOrderOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+    from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.planning.estimate import Survey
+    from airflow_provider_twexport.planning.layout import PartitionBy
+    from airflow_provider_twexport.planning.plan import Plan, PlannedWindow
+    from airflow_provider_twexport.storage.manifest import Manifest
+
+# a plan is for people and goes through Airflow's database: the windows of a longer one are told in the log only
+MOST_WINDOWS_IN_PLAN = 100
+
+
+class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
+    """Return what a range would bring and cost, window by window; counting costs 10 credits a request.
+
+    What to export is said as for :class:`TalkwalkerOrderOperator`; ``limit`` is that of each window. Returns a dict for
+    each window that still needs something, to map tasks over: ``{"start", "stop", "collector_id", "limit", "if_exists",
+    "state", "expected", "credits", "map_name"}``, and with ``object_storage_path`` also where that window lands. What
+    was bought before keeps its windows and costs nothing; if nothing is new, nothing is counted or spent. The whole
+    plan is in the log, and its figures are under the XCom key ``plan``, with the windows if they are few.
+
+    Once counting has begun, an error is final: Airflow does not retry it, because that would pay for counting again.
+
+    :param split: ``month``, ``week``, ``day``, ``hour``, or ``auto`` for as few windows as stay below the limit.
+    :param object_storage_path: directory below which windows land; what landed anywhere below it is not ordered again.
+    :param object_storage_conn_id: Airflow connection of that place.
+    :param partition_by: how directories below are named by the start of the window: ``month`` for
+        ``year=2024/month=01``, also ``year``, ``day`` or ``hour``; ``None`` for a directory named like the collector.
+    :param buy_expired: buy again what was bought, but neither landed whole nor can be read any more.
+    :param max_windows: windows at most that need something; ``None`` for Airflow's ``[core] max_map_length``, which is
+        1,024 unless changed. Airflow maps no task over more.
+    :param max_credits: credits that the exports may cost together, by the count.
+    :param min_credits_left: credits that must be left on the account after them, by the count; ``None`` for 0.
+    """
+
+    template_fields: Sequence[str] = (
+        *TalkwalkerOrderOperator.template_fields,
+        "split",
+        "object_storage_path",
+        "object_storage_conn_id",
+        "buy_expired",
+        "max_windows",
+        "max_credits",
+        "min_credits_left",
+    )
+
+    def __init__(
+        self,
+        *,
+        split: Literal["auto", "month", "week", "day", "hour"] | str = "auto",
+        object_storage_path: str | None = None,
+        object_storage_conn_id: str | None = None,
+        partition_by: PartitionBy | None = None,
+        buy_expired: bool | str = False,
+        max_windows: int | str | None = None,
+        max_credits: int | str | None = None,
+        min_credits_left: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.split = split
+        self.object_storage_path = object_storage_path
+        self.object_storage_conn_id = object_storage_conn_id
+        self.partition_by = partition_by
+        self.buy_expired = buy_expired
+        self.max_windows = max_windows
+        self.max_credits = max_credits
+        self.min_credits_left = min_credits_left
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return the windows that need something."""
+        from airflow_provider_twexport.planning.table import table
+
+        with fail_without_retry():
+            hook = TalkwalkerHook(self.talkwalker_conn_id)
+            client = hook.get_conn()
+            order = self._order(context, hook)
+            survey = self._survey(client, order)
+            self._check_length(survey.known_todo())
+            planned = self._priced_once(client, survey)
+            self.log.info("What %s would cost:\n%s", order.window, table(planned))
+            todo = survey.todo(planned)
+            context["ti"].xcom_push(key="plan", value=_told(planned, len(todo)))
+            self._tell_expired(planned)
+            self._check_length(len(todo))
+            self._check_price(planned)
+            return [self._task(window) for window in todo]
+
+    def _survey(self, client: TalkwalkerClient, order: ExportOrder) -> Survey:
+        from airflow_provider_twexport.clients.errors import FixRequestError
+        from airflow_provider_twexport.planning.estimate import survey
+        from airflow_provider_twexport.planning.splitting import CALENDAR_UNITS, SplitBy
+
+        if self.split not in (*CALENDAR_UNITS, "auto"):
+            raise FixRequestError(f"split={self.split!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
+        by: SplitBy = self.split  # type: ignore[assignment]
+        buy_expired = str(self.buy_expired).lower() == "true"
+        return survey(client, order, by, landed=self._landed(), buy_expired=buy_expired)
+
+    def _landed(self) -> dict[str, Manifest]:
+        """Return what has landed below the root, by collector."""
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.storage import landings
+
+        if not self.object_storage_path:
+            return {}
+        root = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
+        return landings.find([root]).all_read().by_collector()
+
+    def _priced_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
+        from airflow_provider_twexport.clients.errors import RetryLaterError
+
+        if survey.gaps:
+            self.log.info("Counting costs at least %d credits.", survey.price)
+        try:
+            return survey.priced(client)
+        except RetryLaterError as error:
+            if not survey.gaps:
+                raise
+            raise AirflowFailException(
+                f"{type(error).__name__}: {error} Counting may have cost {survey.price:,} credits or more, so it "
+                "is not tried again by itself: clear this task to pay for it once more. No export was bought."
+            ) from error
+
+    def _check_length(self, windows: int) -> None:
+        from airflow_provider_twexport.clients.errors import FixRequestError
+        from airflow_provider_twexport.planning.arguments import whole_number
+
+        most = whole_number("max_windows", self.max_windows)
+        most = conf.getint("core", "max_map_length", fallback=1024) if most is None else most
+        if windows > most:
+            raise FixRequestError(
+                f"{windows:,} windows need something, and no more than {most:,} may be mapped at once. Make longer "
+                "windows (split='auto' makes as few as the limit allows), take a shorter range now and the rest in "
+                "another run, or raise Airflow's [core] max_map_length, and max_windows where it is given. "
+                "Nothing was bought."
+            )
+
+    def _check_price(self, planned: Plan) -> None:
+        from airflow_provider_twexport.clients.errors import BuyCreditsError
+        from airflow_provider_twexport.planning.arguments import whole_number
+
+        most = whole_number("max_credits", self.max_credits)
+        if most is not None and planned.credits > most:
+            raise BuyCreditsError(
+                f"By the count this costs {planned.credits:,} credits (at most {planned.credits_at_most:,}), and "
+                f"max_credits={most:,}. Nothing was bought. Take a shorter range or a narrower query, lower limit, or "
+                "raise max_credits."
+            )
+        floor = whole_number("min_credits_left", self.min_credits_left) or 0
+        if planned.credits and planned.balance_after < floor:
+            raise BuyCreditsError(
+                f"By the count this costs {planned.credits:,} credits, {planned.balance:,} are left, and "
+                f"min_credits_left={floor:,} must stay. Nothing was bought. Take a shorter range or a narrower query, "
+                "lower limit, or top up."
+            )
+
+    def _tell_expired(self, planned: Plan) -> None:
+        from airflow_provider_twexport.planning.estimate import states
+        from airflow_provider_twexport.planning.plan import WindowState
+
+        lost = states(planned).get(str(WindowState.EXPIRED), 0)
+        if lost and not planned.credits_at_most:
+            self.log.warning("%d windows are left out: %s.", lost, WindowState.EXPIRED.meaning)
+
+    def _task(self, planned: PlannedWindow) -> dict[str, Any]:
+        from airflow_provider_twexport.planning.estimate import window_name
+        from airflow_provider_twexport.planning.plan import WindowState
+
+        window = planned.window
+        place = {"object_storage_path": self._place(window, planned.collector_id)}
+        return {
+            "start": window.start.to_iso8601_string(),
+            "stop": window.stop.to_iso8601_string(),
+            "collector_id": planned.collector_id,
+            "limit": planned.limit,
+            "if_exists": "recreate" if planned.state is WindowState.EXPIRED else "adopt",
+            "state": str(planned.state),
+            "expected": planned.expected,
+            "credits": planned.credits,
+            "map_name": window_name(window),
+            **(place if self.object_storage_path else {}),
+        }
+
+    def _place(self, window: Window, collector_id: str) -> str | None:
+        from airflow_provider_twexport.planning.layout import landing_path
+
+        if not self.object_storage_path:
+            return None
+        if self.partition_by is None:
+            return f"{self.object_storage_path.rstrip('/')}/{collector_id}"
+        return landing_path(self.object_storage_path, window, self.partition_by)
+
+
+def _told(planned: Plan, todo: int) -> dict[str, Any]:
+    """Return the plan for the XCom ``plan``: small, whatever the range."""
+    from airflow_provider_twexport.planning.estimate import states
+    from airflow_provider_twexport.planning.table import table
+
+    told = planned.to_json() | {"todo": todo, "states": states(planned)}
+    if len(planned.windows) > MOST_WINDOWS_IN_PLAN:
+        return told | {"windows": None, "table": None}
+    return told | {"table": table(planned)}

@@ -1,0 +1,226 @@
+"""Buy a range of the past from Talkwalker, after asking what it costs.
+
+1. **estimate** counts what the range would bring (10 credits a request), and stops if that is over the budget.
+2. **approve** waits for a person, if the price is above the threshold: *Required Actions* in the task and on the home
+   page. Rejecting buys nothing and ends the run.
+3. **window** exports and lands each part of the range, a few at a time.
+4. **report** tells what has landed, and fails if anything is missing. Trigger the DAG again with the same range to get
+   just that.
+
+Whatever was bought or landed before, by this DAG or another, is not paid again.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, Param, task, task_group
+
+from airflow_provider_twexport.operators.talkwalker import TalkwalkerEstimateExportOperator
+from airflow_provider_twexport.operators.talkwalker_coverage import TalkwalkerCheckCoverageOperator
+from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
+
+DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
+AT_ONCE = int(os.environ.get("TWEXPORT_WINDOWS_AT_ONCE", "4"))
+# a pool that includes deferred tasks bounds the windows that are bought and not landed yet
+POOL = os.environ.get("TWEXPORT_POOL", "default_pool")
+
+WHAT, HOW, MONEY = "What", "How", "Money"
+OPTIONAL_TEXT, OPTIONAL_NUMBER = ["null", "string"], ["null", "integer"]
+PRICE = """\
+{% set plan = ti.xcom_pull(task_ids='estimate', key='plan') -%}
+**{{ '{:,}'.format(plan.credits) }} credits** for {{ plan.todo }} windows; {{ '{:,}'.format(plan.balance) }} are on the
+account, {{ '{:,}'.format(plan.balance_after) }} would be left. {{ '' if plan.table else plan.uncertainty }}
+
+```
+{{ plan.table or 'The table of all windows is in the log of estimate.' }}
+```
+"""
+
+with DAG(
+    dag_id="talkwalker_backfill",
+    description="A range of the past: estimated, approved, exported and landed once.",
+    schedule=None,
+    max_active_runs=4,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True},
+    tags=["talkwalker", "export", "backfill"],
+    doc_md=__doc__,
+    params={
+        "start": Param(
+            type="string",
+            format="date",
+            title="From",
+            description="First day, in UTC.",
+            section=WHAT,
+        ),
+        "stop": Param(
+            type="string",
+            format="date",
+            title="Until",
+            description="The day after the last, in UTC.",
+            section=WHAT,
+        ),
+        "query": Param(
+            '"coffee" AND lang:en',
+            type=OPTIONAL_TEXT,
+            title="Query",
+            description="In Talkwalker's query language. May be empty for a project or stream.",
+            section=WHAT,
+        ),
+        "project_id": Param(
+            None,
+            type=OPTIONAL_TEXT,
+            title="Project",
+            description="Id of the project. Empty: the connection's, unless there is a stream.",
+            section=WHAT,
+        ),
+        "stream_id": Param(
+            None,
+            type=OPTIONAL_TEXT,
+            title="Stream",
+            description="Id of a stream, in place of a project. Uncountable: each window is priced at its limit.",
+            section=WHAT,
+        ),
+        "topics": Param(
+            [],
+            type=["null", "array"],
+            title="Topics",
+            description="Topic ids of the project, one a line. Empty: all.",
+            section=WHAT,
+        ),
+        "split": Param(
+            "auto",
+            type="string",
+            enum=["auto", "month", "week", "day", "hour"],
+            title="Split by",
+            description_md="One export for each. `auto` makes as few as stay below the limit.",
+            section=HOW,
+        ),
+        "limit": Param(
+            100_000,
+            type="integer",
+            minimum=1,
+            maximum=1_000_000,
+            title="Results in an export, at most",
+            description="What matches beyond that is not exported. It belongs to the identity of an export: with "
+            "another limit, what was bought is not found again.",
+            section=HOW,
+        ),
+        "destination": Param(
+            f"{DESTINATION}/talkwalker_backfill",
+            type="string",
+            minLength=1,
+            title="Destination",
+            description_md="Directory on any storage, like `s3://bucket/talkwalker`. Each window lands in one below.",
+            section=HOW,
+        ),
+        "destination_conn_id": Param(
+            None,
+            type=OPTIONAL_TEXT,
+            title="Connection of the destination",
+            description="Airflow connection id. Empty: none is needed.",
+            section=HOW,
+        ),
+        "buy_expired": Param(
+            False,
+            type="boolean",
+            title="Buy lost results again",
+            description="What was bought, but neither landed nor can be read any more, is left out unless this is on.",
+            section=MONEY,
+        ),
+        "approve_above": Param(
+            5_000,
+            type="integer",
+            minimum=0,
+            title="Ask a person above, credits",
+            description="If the exports cost more than this by the count, somebody must approve them.",
+            section=MONEY,
+        ),
+        "max_credits": Param(
+            None,
+            type=OPTIONAL_NUMBER,
+            minimum=0,
+            title="Budget of this run, credits",
+            description="If the exports cost more than this by the count, nothing is bought. Empty: no such bound.",
+            section=MONEY,
+        ),
+        "min_credits_left": Param(
+            None,
+            type=OPTIONAL_NUMBER,
+            minimum=0,
+            title="Credits to leave on the account",
+            description="Also checked before each export, as if it met its limit. Empty: no such bound.",
+            section=MONEY,
+        ),
+    },
+) as dag:
+    scope = {name: dag.param(name) for name in ("query", "project_id", "stream_id", "topics")}
+    place = {
+        "object_storage_path": dag.param("destination"),
+        "object_storage_conn_id": dag.param("destination_conn_id"),
+    }
+    whole = {
+        "start": dag.param("start"),
+        "stop": dag.param("stop"),
+        "limit": dag.param("limit"),
+        **scope,
+        **place,
+    }
+
+    estimate = TalkwalkerEstimateExportOperator(
+        task_id="estimate",
+        split=dag.param("split"),
+        buy_expired=dag.param("buy_expired"),
+        max_credits=dag.param("max_credits"),
+        min_credits_left=dag.param("min_credits_left"),
+        **whole,
+    )
+
+    @task.branch
+    def is_it_dear(ti=None, params=None) -> str:
+        """Go to a person if the price is above the threshold."""
+        price = ti.xcom_pull(task_ids="estimate", key="plan")["credits"]
+        return "approve" if price > params["approve_above"] else "buy"
+
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Buy exports for "
+        "{{ '{:,}'.format(ti.xcom_pull(task_ids='estimate', key='plan').credits) }} credits?",
+        body=PRICE,
+        ignore_downstream_trigger_rules=True,
+        # Airflow 3.3.2 may fail a task that is answered the moment it asks; it then asks again
+        retry_delay=timedelta(seconds=5),
+    )
+    buy = EmptyOperator(task_id="buy", trigger_rule="none_failed_min_one_success")
+
+    @task_group
+    def window(start, stop, limit, if_exists, object_storage_path) -> None:
+        """Export and land one window."""
+        talkwalker_export(
+            "export",
+            start=start,
+            stop=stop,
+            limit=limit,
+            if_exists=if_exists,
+            object_storage_path=object_storage_path,
+            object_storage_conn_id=dag.param("destination_conn_id"),
+            max_credits_per_run=dag.param("max_credits"),
+            min_credits_left=dag.param("min_credits_left"),
+            poke_interval=float(os.environ.get("TWEXPORT_POKE_SECONDS", "30")),
+            default_args={
+                "pool": POOL,
+                "max_active_tis_per_dagrun": AT_ONCE,
+                # what is bought lands before more is bought
+                "weight_rule": "upstream",
+            },
+            **scope,
+        )
+
+    report = TalkwalkerCheckCoverageOperator(task_id="report", trigger_rule="all_done", retries=0, **whole)
+
+    windows = window.expand_kwargs(estimate.output)
+    estimate >> is_it_dear() >> [approve, buy]
+    approve >> buy >> windows >> report

@@ -1,0 +1,100 @@
+"""The backfill DAG below its threshold, in a real Airflow; tests/live has the rest."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from airflow_provider_twexport.storage import landings
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+    from tests.running_dags import DagRunner
+    from tests.simulator_process import Simulator
+
+ROOT = Path(__file__).parents[2]
+QUARTER = {"start": "2024-01-01", "stop": "2024-04-01", "split": "month", "approve_above": 1_000_000}
+
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+
+
+@pytest.fixture(autouse=True)
+def _looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWEXPORT_POKE_SECONDS", "0.3")
+
+
+def backfill() -> DAG:
+    """Return the DAG, parsed anew: a run in this process leaves its configuration in the DAG."""
+    return DagBag(ROOT / "dags").dags["talkwalker_backfill"]
+
+
+def conf(path: Path, **changes: Any) -> dict[str, Any]:
+    """Return what somebody fills into the form."""
+    return QUARTER | {"destination": f"file://{path}"} | changes
+
+
+def landed(path: Path) -> dict[str, int]:
+    """Return the results of each landing by the start of its window."""
+    return {
+        found.source["window"]["start"][:10]: found.results
+        for found in landings.find([path]).manifests.values()
+    }
+
+
+def test_a_quarter_lands_month_by_month_and_once(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Three months are estimated, bought without asking anybody, landed and reported; again, nothing is spent."""
+    run = run_dag(backfill(), run_conf=conf(tmp_path))
+    assert run.state == "success", run.log
+    assert run.states["approve"] == "skipped"
+    assert list(landed(tmp_path)) == ["2024-01-01", "2024-02-01", "2024-03-01"]
+    spent = simulator.ledger()["credits"]["charged_total"]
+    results = sum(landed(tmp_path).values())
+    assert spent == results + 10
+    assert run.results["report"] == {
+        "days": 91,
+        "landed": 91,
+        "truncated": 0,
+        "partial": 0,
+        "missing": 0,
+        "results": results,
+    }
+    again = run_dag(backfill(), run_conf=conf(tmp_path))
+    assert again.state == "success", again.log
+    assert again.results["estimate"] == []
+    assert simulator.ledger()["credits"]["charged_total"] == spent
+
+
+def test_what_failed_is_reported_and_bought_by_the_next_run(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Two of three months would touch the floor and fail; the report runs all the same and says what is missing."""
+    run = run_dag(backfill(), run_conf=conf(tmp_path, min_credits_left=898_000))
+    assert (run.state, run.states["report"]) == ("failed", "failed")
+    (month,) = landed(tmp_path)
+    assert re.search(r"Of 91 days 6[0-2] are missing and 0 are there in part", run.log)
+    again = run_dag(backfill(), run_conf=conf(tmp_path))
+    assert again.state == "success", again.log
+    rest = [window["map_name"] for window in again.results["estimate"]]
+    assert sorted([*rest, month[:7]]) == ["2024-01", "2024-02", "2024-03"]
+    assert simulator.ledger()["credits"]["charged_total"] == sum(landed(tmp_path).values()) + 2 * 10
+
+
+def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
+    """What docs/backfill.md shows works as it stands, but for the bucket and the range."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "backfill.md").read_text(), re.DOTALL)
+    shorter = code.replace("s3://lake/", f"file://{tmp_path}/").replace(
+        'stop="2024-07-01"', 'stop="2024-01-15"'
+    )
+    (tmp_path / "mapped.py").write_text(shorter)
+    bag = DagBag(tmp_path)
+    assert not bag.import_errors
+    run = run_dag(bag.dags["coffee_by_week"])
+    assert run.state == "success", run.log
+    assert list(landed(tmp_path)) == ["2024-01-01", "2024-01-08"]

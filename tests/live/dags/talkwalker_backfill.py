@@ -1,0 +1,1 @@
+../../../dags/talkwalker_backfill.py

@@ -1,0 +1,144 @@
+"""Asking for the price of a range, in a real Airflow, against the simulator."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_twexport.operators.talkwalker import TalkwalkerEstimateExportOperator
+from airflow_provider_twexport.operators.talkwalker_coverage import TalkwalkerCheckCoverageOperator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.running_dags import DagRunner, Run
+    from tests.simulator_process import Simulator
+
+QUARTER = {"start": "2024-01-01", "stop": "2024-04-01"}
+HISTOGRAM = {"path": "/histogram/published$"}
+
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+
+
+def estimating(**arguments: Any) -> DAG:
+    """Return a DAG that estimates a quarter."""
+    with DAG("estimating", schedule=None, default_args={"retries": 2, "retry_delay": timedelta(0)}) as dag:
+        TalkwalkerEstimateExportOperator(task_id="estimate", **(QUARTER | {"split": "month"} | arguments))
+    return dag
+
+
+def spent(simulator: Simulator) -> int:
+    """Return the credits that were charged."""
+    return int(simulator.ledger()["credits"]["charged_total"])
+
+
+def refused(run: Run, simulator: Simulator) -> None:
+    """Check that a run failed at once and bought nothing."""
+    assert (run.states["estimate"], run.tries["estimate"]) == ("failed", 1)
+    assert simulator.ledger()["exports"] == []
+
+
+def test_tells_each_window_and_its_price(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
+    """A small dict for each month, and the table with its doubts in the log; ten credits and no export."""
+    run = run_dag(estimating(object_storage_path=f"file://{tmp_path}"))
+    windows = run.results["estimate"]
+    assert [window["map_name"] for window in windows] == ["2024-01", "2024-02", "2024-03"]
+    first = windows[0]
+    assert first["collector_id"].startswith("twx-11111111-2222-4333-8-20240101-20240201-")
+    assert first == {
+        "start": "2024-01-01T00:00:00Z",
+        "stop": "2024-02-01T00:00:00Z",
+        "collector_id": first["collector_id"],
+        "limit": 1_000_000,
+        "if_exists": "adopt",
+        "state": "new",
+        "expected": first["expected"],
+        "credits": first["expected"],
+        "map_name": "2024-01",
+        "object_storage_path": f"file://{tmp_path}/{first['collector_id']}",
+    }
+    assert "[2024-01-01T00:00Z, 2024-02-01T00:00Z)  new" in run.log
+    assert "exports leave out what Talkwalker may not hand on" in run.log
+    assert "Asking has cost 10 credits." in run.log
+    assert (spent(simulator), simulator.ledger()["exports"]) == (10, [])
+    assert simulator.token not in run.log
+
+
+def test_windows_land_where_the_layout_says(run_dag: DagRunner, tmp_path: Path) -> None:
+    """With partition_by each window has its directory by date."""
+    run = run_dag(estimating(object_storage_path=f"file://{tmp_path}", partition_by="month"))
+    assert run.results["estimate"][2]["object_storage_path"] == f"file://{tmp_path}/year=2024/month=03"
+
+
+def test_auto_keeps_every_window_below_the_limit(run_dag: DagRunner) -> None:
+    """As few windows as that allows."""
+    windows = run_dag(estimating(split="auto", limit="4000")).results["estimate"]
+    assert len(windows) > 1
+    assert all(window["expected"] < 4_000 for window in windows)
+
+
+def test_more_windows_than_airflow_maps_are_refused_before_counting(
+    run_dag: DagRunner, simulator: Simulator
+) -> None:
+    """A quarter of hours is more than 1,024; the error says what to do, and nothing was spent."""
+    run = run_dag(estimating(split="hour"))
+    refused(run, simulator)
+    assert "2,184 windows need something, and no more than 1,024 may be mapped at once" in run.log
+    assert "[core] max_map_length" in run.log
+    assert spent(simulator) == 0
+
+
+REFUSALS: list[tuple[str, dict[str, Any], str]] = [
+    ("over the budget", {"max_credits": 100}, "and max_credits=100. Nothing was bought."),
+    ("under the floor", {"min_credits_left": "999000"}, "and min_credits_left=999,000 must stay."),
+    ("too many by volume", {"split": "auto", "limit": 400, "max_windows": 5}, "no more than 5 may be mapped"),
+    ("no such split", {"split": "fortnight"}, "split='fortnight' is none of hour, day, week, month, auto."),
+    ("uncountable", {"split": "auto", "stream_id": "demo-stream"}, "has no histogram of a stream"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [pytest.param(*case, id=name) for name, *case in REFUSALS])
+def test_what_may_not_be_bought_is_refused(
+    arguments: dict[str, Any], words: str, run_dag: DagRunner, simulator: Simulator
+) -> None:
+    """Each in a sentence with its numbers, not retried."""
+    run = run_dag(estimating(**arguments))
+    refused(run, simulator)
+    assert words in run.log
+
+
+def test_counting_is_not_paid_again_by_a_retry(run_dag: DagRunner, simulator: Simulator) -> None:
+    """An answer that was lost after the credits were spent fails for good."""
+    simulator.faults({"match": HISTOGRAM, "fault": "lost_answer"})
+    run = run_dag(estimating())
+    refused(run, simulator)
+    assert "it is not tried again by itself" in run.log
+    assert spent(simulator) == 10
+
+
+def test_what_is_free_is_retried(run_dag: DagRunner, simulator: Simulator) -> None:
+    """A fault before counting costs nothing, so Airflow tries again."""
+    simulator.faults({"match": {"path": "/tasks/export$"}, "fault": "drop", "times": 4})
+    run = run_dag(estimating())
+    assert (run.state, run.tries["estimate"], spent(simulator)) == ("success", 2, 10)
+
+
+def test_an_unknown_volume_is_priced_at_the_limit(run_dag: DagRunner, simulator: Simulator) -> None:
+    """A stream has no histogram; nothing is spent on asking."""
+    run = run_dag(estimating(stream_id="demo-stream", limit=700))
+    assert [(it["expected"], it["credits"]) for it in run.results["estimate"]] == [(None, 700)] * 3
+    assert spent(simulator) == 0
+
+
+def test_nothing_landed_is_told(run_dag: DagRunner, tmp_path: Path) -> None:
+    """A report on an empty directory fails and names it."""
+    with DAG("reporting", schedule=None) as dag:
+        TalkwalkerCheckCoverageOperator(
+            task_id="report", object_storage_path=f"file://{tmp_path}/no", **QUARTER
+        )
+    run = run_dag(dag)
+    assert run.states["report"] == "failed"
+    assert f"has landed below file://{tmp_path}/no" in run.log
