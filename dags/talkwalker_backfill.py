@@ -207,7 +207,6 @@ with DAG(
             if_exists=if_exists,
             object_storage_path=object_storage_path,
             object_storage_conn_id=dag.param("destination_conn_id"),
-            max_credits_per_run=dag.param("max_credits"),
             min_credits_left=dag.param("min_credits_left"),
             poke_interval=float(os.environ.get("TWEXPORT_POKE_SECONDS", "30")),
             default_args={
