@@ -175,6 +175,8 @@ class ResultsRead:
     is_idle: bool = field(default=False, init=False)
     _mark: bytes = field(default=b"", init=False)
     _parser: simdjson.Parser = field(default_factory=simdjson.Parser, init=False)
+    # what stands before and behind the result in its line; where it is the same, only the result has to be parsed
+    _envelope: tuple[bytes, bytes] = field(default=(b"", b""), init=False)
 
     def __post_init__(self) -> None:
         # how nearly each result of ours names its export; the few others are looked at closely
@@ -198,10 +200,7 @@ class ResultsRead:
         """
         last_arrival = time.monotonic()
         for text in whole_chunks(blocks):
-            for chunk in self._decoded(text):
-                batch = self._take(chunk)
-                if batch is not None:
-                    yield batch
+            yield from self._taken(text)
             if not text.isspace() and text:
                 last_arrival = time.monotonic()
             self.is_idle = time.monotonic() - last_arrival > idle_seconds
@@ -210,15 +209,51 @@ class ResultsRead:
         if self.offset is None or self.pending or self.foreign:
             raise ResumeReadError("The read broke off without its last control chunk.")
 
-    def _decoded(self, text: bytes) -> Iterable[_Chunk]:
+    def _taken(self, text: bytes) -> Iterator[Batch]:
+        """Yield the batches that a piece of whole chunks completes."""
+        start = 0
+        while start < len(text):
+            stop = text.find(b"\n", start)
+            stop = len(text) if stop < 0 else stop
+            record = self._enveloped(text, start, stop)
+            if record is not None:
+                batch = self._result(record)
+            elif (line := text[start:stop]) and not line.isspace():
+                chunk = self._decoded(line)
+                if chunk is None:
+                    yield from filter(None, map(self._take, self._decoded_singly(text[start:])))
+                    return
+                batch = self._take(chunk)
+            else:
+                batch = None
+            if batch is not None:
+                yield batch
+            start = stop + 1
+
+    def _enveloped(self, text: bytes, start: int, stop: int) -> bytes | None:
+        """Return the result of a line that is wrapped like the last one, byte for byte, and sound JSON in UTF-8."""
+        head, tail = self._envelope
+        if not head or not text.startswith(head, start) or not text.endswith(tail, start, stop):
+            return None
+        record = text[start + len(head) : stop - len(tail)]
         try:
-            chunks = _CHUNKS.decode_lines(text)
+            self._parser.parse(record)
+        except (ValueError, RuntimeError):
+            return None
+        return record
+
+    def _decoded(self, line: bytes) -> _Chunk | None:
+        """Return the chunk of a line; ``None`` if it is an error, or not all of a chunk."""
+        try:
+            chunk = _CHUNKS.decode(line)
         except _UNREADABLE:
-            return self._decoded_singly(text)
-        for chunk in chunks:
-            if chunk.chunk_type == "CT_ERROR":
-                return self._decoded_singly(text)
-        return chunks
+            return None
+        if chunk.chunk_result:
+            data = bytes(chunk.chunk_result.data)
+            if data.startswith(b"{") and line.count(data) == 1:
+                head, _, tail = line.partition(data)
+                self._envelope = head, tail
+        return None if chunk.chunk_type == "CT_ERROR" else chunk
 
     def _decoded_singly(self, text: bytes) -> Iterator[_Chunk]:
         """Yield what comes before a broken chunk or an error chunk, then raise what that means."""
@@ -243,8 +278,9 @@ class ResultsRead:
         if chunk.chunk_type == "CT_CONTROL" and chunk.chunk_control:
             return self._control(chunk.chunk_control.resume_offset)
         if chunk.chunk_type == "CT_RESULT" and chunk.chunk_result:
-            self._result(bytes(chunk.chunk_result.data))
-            return self._batch(None) if len(self.pending) >= MAX_BATCH_RECORDS else None
+            record = bytes(chunk.chunk_result.data)
+            self._check_encoding(record)
+            return self._result(_LINE_BREAK.sub(b"", record))
         return None
 
     def _control(self, offset: str | None) -> Batch | None:
@@ -255,26 +291,22 @@ class ResultsRead:
         self.offset = offset
         return self._batch(offset) if moved or self.pending or self.foreign else None
 
-    def _result(self, record: bytes) -> None:
+    def _result(self, record: bytes) -> Batch | None:
         if self.offset is None:
             raise ResumeReadError("Results came before the first control chunk.")
-        self._check_encoding(record)
         if self._is_foreign(record):
             self.foreign += 1
-            return
+            return None
         self.arrived += 1
-        self.pending.append(_LINE_BREAK.sub(b"", record) if b"\n" in record else record)
+        self.pending.append(record)
+        return self._batch(None) if len(self.pending) >= MAX_BATCH_RECORDS else None
 
     def _check_encoding(self, record: bytes) -> None:
         # msgspec.Raw takes the bytes of strings on trust
         try:
-            self._parser.parse(record)
-        except (ValueError, RuntimeError):
-            # it also refuses what is no fault here, such as half an emoji or a number that no double can hold
-            try:
-                record.decode()
-            except UnicodeDecodeError as error:
-                raise self._no_chunk(error) from None
+            record.decode()
+        except UnicodeDecodeError as error:
+            raise self._no_chunk(error) from None
 
     def _is_foreign(self, record: bytes) -> bool:
         # in most documents it stands near the end
