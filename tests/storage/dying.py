@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 STEPS_STREAM = stream(7)
 ANYTIME_STREAM = stream(40)
 LARGE_STREAM = large_stream(30)
-LARGE_PART_BYTES = 12 * 2**20
+# at 14 batches, 10 MiB of a part have been stored: more than a block of an upload
+LARGE_PART_BYTES = 16 * 2**20
 
 
 def die_at_each_step(directory: str, file_format: str) -> int:

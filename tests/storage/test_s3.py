@@ -78,7 +78,7 @@ def test_what_killed_uploads_left_is_aborted_by_a_commit(
     other = bucket.client.create_multipart_upload(Bucket=bucket.name, Key="landing/sub/part-00000.jsonl")
     alien = bucket.client.create_multipart_upload(Bucket=bucket.name, Key="landing/film.mp4")
     place = bucket / "landing"
-    assert run_program("tests.storage.dying", "inside", str(place), json.dumps(bucket.options), 10) == -9
+    assert run_program("tests.storage.dying", "inside", str(place), json.dumps(bucket.options), 14) == -9
     assert len(bucket.open_uploads()) == 3
     land(place, LARGE_STREAM, max_part_bytes=LARGE_PART_BYTES)
     assert {upload for _, upload in bucket.open_uploads()} == {other["UploadId"], alien["UploadId"]}

@@ -86,7 +86,7 @@ def test_a_part_replaces_what_a_dead_try_left_under_its_name(store: Place) -> No
     assert directory.read("part-00000.jsonl") == BLOCK * 10
 
 
-@pytest.mark.parametrize(("batches", "done"), [(10, 0), (22, 12)])
+@pytest.mark.parametrize(("batches", "done"), [(14, 0), (28, 16)])
 def test_a_kill_in_the_middle_of_a_part_costs_nothing(
     batches: int, done: int, store: Place, run_program: Callable[..., Any]
 ) -> None:
