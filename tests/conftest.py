@@ -19,6 +19,7 @@ os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
 from airflow_provider_twexport.clients import _retry
 from airflow_provider_twexport.clients._retry import Retry
+from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
 from airflow_provider_twexport.planning import turns
 from tests.object_stores import azure_account, gcs_address, s3_address, store
 from tests.running_dags import airflow_database, run_dag
@@ -45,6 +46,12 @@ def simulator(simulator_process: Simulator) -> Simulator:
     simulator_process.reset()
     simulator_process.settings(queue_seconds=0, results_per_second=None, reads_per_minute=None)
     return simulator_process
+
+
+@pytest.fixture
+def client(simulator: Simulator) -> TalkwalkerClient:
+    """A client with a token that may do everything."""
+    return TalkwalkerClient(simulator.token, simulator.url, QUICK)
 
 
 @pytest.fixture

@@ -78,21 +78,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _order(options: argparse.Namespace, hook: TalkwalkerHook) -> ExportOrder:
-    from airflow_provider_twexport.clients.talkwalker import MAX_LIMIT, ExportOrder
     from airflow_provider_twexport.clients.window import Window
-    from airflow_provider_twexport.planning.arguments import listed
     from airflow_provider_twexport.planning.windows import moment
 
-    project_id = options.project_id
-    if project_id is None and not options.stream_id:
-        project_id = hook.project_id
-    return ExportOrder(
-        window=Window(moment(options.start), moment(options.stop)),
-        project_id=project_id or None,
-        stream_id=options.stream_id or None,
-        query=(options.query or "").strip() or None,
-        topics=listed(options.topics),
-        limit=MAX_LIMIT if options.limit is None else options.limit,
+    return hook.order(
+        Window(moment(options.start), moment(options.stop)),
+        project_id=options.project_id,
+        stream_id=options.stream_id,
+        query=options.query,
+        topics=options.topics,
+        limit=options.limit,
     )
 
 

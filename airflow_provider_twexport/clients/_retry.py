@@ -34,28 +34,17 @@ class Retry:
     max_wait: float = 60.0
     throttled_for: float = 900.0
 
-    def call(self, function: Callable[[], T]) -> T:
+    def call(self, function: Callable[[], T], faults: type[RetryLaterError] = RetryLaterError) -> T:
         """Return what ``function`` returns, trying again after each passing fault.
 
-        :raises RetryLaterError: the last fault, when there were too many.
+        :param faults: which faults pass.
+        :raises RetryLaterError: the last fault, when there were too many; any other, at once.
         """
         patience = Patience(self)
         while True:
             try:
                 return function()
-            except RetryLaterError as error:
-                patience.bear(error)
-
-    def wait_until_admitted(self, function: Callable[[], T]) -> T:
-        """Return what ``function`` returns, trying again only where it was throttled, so that nothing was bought.
-
-        :raises RetryLaterError: any other passing fault, at once; throttling, when it lasted too long.
-        """
-        patience = Patience(self)
-        while True:
-            try:
-                return function()
-            except ThrottledError as error:
+            except faults as error:
                 patience.bear(error)
 
 

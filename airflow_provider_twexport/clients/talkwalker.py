@@ -23,6 +23,7 @@ from airflow_provider_twexport.clients.errors import (
     Evidence,
     FixConnectionError,
     FixRequestError,
+    ThrottledError,
     TwexportError,
     UnexpectedAnswerError,
 )
@@ -181,6 +182,11 @@ class ExportTask:
             ExportStatus.ABORTED,
             ExportStatus.DELETED,
         )
+
+    @property
+    def readable_until(self) -> pendulum.DateTime | None:
+        """Return when the service forgets its results at the earliest; ``None`` where it tells no creation."""
+        return self.created and self.created + RETENTION
 
     @property
     def is_unfinished(self) -> bool:
@@ -359,7 +365,7 @@ class TalkwalkerClient:
             raise FixRequestError(reason)
         if len(requests_for(order.window, interval)) > 1:
             raise FixRequestError(f"{order.window} is too long to be counted by the {interval} at once.")
-        body = self._retry.wait_until_admitted(partial(self._ask_histogram, order, interval))
+        body = self._retry.call(partial(self._ask_histogram, order, interval), ThrottledError)
         return read_volumes(_result(body, "result_histogram").get("data") or (), order.window, interval)
 
     def _ask_histogram(self, order: ExportOrder, interval: Interval) -> Any:
@@ -388,9 +394,10 @@ class TalkwalkerClient:
         return self._collector("GET", collector_id)
 
     def list_collectors(self) -> list[Collector]:
-        """Return the account's collectors."""
+        """Return the account's collectors, less deleted ones."""
         body = self._session.call("GET", "/api/v3/stream/info")
-        return [Collector.from_json(item) for item in _result(body, "result_stream").get("collectors", [])]
+        listed = map(Collector.from_json, _result(body, "result_stream").get("collectors", []))
+        return [collector for collector in listed if collector.state.casefold() != "deleted"]
 
     def put_collector(self, collector_id: str) -> Collector:
         """Create an empty collector, or make an existing one empty of queries; what it holds stays."""

@@ -9,10 +9,13 @@ from urllib.parse import quote, quote_plus
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Connection
 
     from airflow_provider_twexport.clients._retry import Retry
-    from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
+    from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+    from airflow_provider_twexport.clients.window import Window
 
 
 class TalkwalkerHook(BaseHook):
@@ -40,6 +43,45 @@ class TalkwalkerHook(BaseHook):
     def project_id(self) -> str | None:
         """Return the project that the connection names as its default."""
         return self.connection.extra_dejson.get("project_id") or None
+
+    def project_for(self, project_id: str | None, stream_id: str | None) -> str | None:
+        """Return the project to export from: the one that is given, else the connection's unless there is a stream.
+
+        :param project_id: ``None`` for the connection's, ``""`` for none.
+        :param stream_id: what is exported from instead.
+        """
+        return (self.project_id if project_id is None and not stream_id else project_id) or None
+
+    def order(
+        self,
+        window: Window,
+        *,
+        project_id: str | None,
+        stream_id: str | None,
+        query: str | None,
+        topics: Sequence[str] | str | None,
+        limit: int | None,
+    ) -> ExportOrder:
+        """Return the order that a user's words stand for.
+
+        :param window: the time of publication.
+        :param project_id: ``None`` for the connection's, ``""`` for none.
+        :param stream_id: excludes ``project_id``.
+        :param query: required where there is neither project nor stream.
+        :param topics: topic ids of the project; a list, or a text with commas.
+        :param limit: results at most; ``None`` for the most that there may be.
+        """
+        from airflow_provider_twexport.clients.talkwalker import MAX_LIMIT, ExportOrder
+        from airflow_provider_twexport.planning.arguments import listed
+
+        return ExportOrder(
+            window=window,
+            project_id=self.project_for(project_id, stream_id),
+            stream_id=stream_id or None,
+            query=(query or "").strip() or None,
+            topics=listed(topics),
+            limit=MAX_LIMIT if limit is None else limit,
+        )
 
     def get_conn(self) -> TalkwalkerClient:
         """Return a client that signs its calls with the connection's token.

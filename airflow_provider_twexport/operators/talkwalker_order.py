@@ -73,20 +73,14 @@ class TalkwalkerOrderOperator(BaseOperator):
         self.talkwalker_conn_id = talkwalker_conn_id
 
     def _order(self, context: Context, hook: TalkwalkerHook) -> ExportOrder:
-        from airflow_provider_twexport.clients.talkwalker import MAX_LIMIT, ExportOrder
         from airflow_provider_twexport.planning.arguments import whole_number
         from airflow_provider_twexport.planning.windows import export_window
 
-        project_id = self.project_id
-        if project_id is None and not self.stream_id:
-            project_id = hook.project_id
-        topics = self.topics.split(",") if isinstance(self.topics, str) else self.topics or ()
-        limit = whole_number("limit", self.limit)
-        return ExportOrder(
-            window=export_window(context, self.start, self.stop, self.partition_length),
-            project_id=project_id or None,
-            stream_id=self.stream_id or None,
-            query=(self.query or "").strip() or None,
-            topics=tuple(topic.strip() for topic in topics if topic.strip()),
-            limit=MAX_LIMIT if limit is None else limit,
+        return hook.order(
+            export_window(context, self.start, self.stop, self.partition_length),
+            project_id=self.project_id,
+            stream_id=self.stream_id,
+            query=self.query,
+            topics=self.topics,
+            limit=whole_number("limit", self.limit),
         )

@@ -33,6 +33,7 @@ from airflow_provider_twexport.clients.errors import (
     UnexpectedAnswerError,
 )
 from airflow_provider_twexport.clients.talkwalker import MAX_LIMIT, RETENTION
+from airflow_provider_twexport.planning.fingerprint import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,14 +42,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OURS = "twx-"
 NO_RUN = "none"
 # an order that fits to the credit, while others are charged, may take some looks to be sure of
 LOOKS = 6
 PAUSE_SECONDS = 5.0
 # the nodes of a service may disagree by so much about the time
 SKEW = pendulum.duration(seconds=5)
-_NOTE = re.compile(r"twx-note-(\d+)-([0-9a-f]{10}|none)-([0-9a-f]{10})-(\d{1,15})")
+_NOTE = re.compile(PREFIX + r"note-(\d+)-([0-9a-f]{10}|none)-([0-9a-f]{10})-(\d{1,15})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Note:
     def id(self) -> str:
         """Return the name of the collector that is the note."""
         moment = round(self.moment.timestamp() * 1000)
-        return f"twx-note-{self.limit}-{self.run or NO_RUN}-{self.target}-{moment}"
+        return f"{PREFIX}note-{self.limit}-{self.run or NO_RUN}-{self.target}-{moment}"
 
     @classmethod
     def from_id(cls, collector_id: str) -> Note | None:
@@ -155,8 +155,7 @@ class Book:
     @classmethod
     def look_up(cls, client: TalkwalkerClient) -> Book:
         """Read both from the service."""
-        names = [each.id for each in client.list_collectors() if each.state.casefold() != "deleted"]
-        notes = tuple(note for note in map(Note.from_id, names) if note)
+        notes = tuple(note for each in client.list_collectors() if (note := Note.from_id(each.id)))
         limits: dict[str, int] = {}
         for note in notes:
             limits[note.target] = max(note.limit, limits.get(note.target, 0))
@@ -177,7 +176,7 @@ class Book:
         return [
             share
             for share in self.shares
-            if ((share.task.target or "").startswith(OURS) or digest(share.task.target or "") in noted)
+            if ((share.task.target or "").startswith(PREFIX) or digest(share.task.target or "") in noted)
             and (share.task.created is None or share.task.created.in_timezone("UTC").date() == day)
         ]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.fingerprint import window_in
+from airflow_provider_twexport.planning.plan import Landing
 from airflow_provider_twexport.planning.recognition import orders_in, recognized
 from airflow_provider_twexport.planning.table import aligned, edges
 from airflow_provider_twexport.planning.windows import moment
@@ -28,24 +29,12 @@ if TYPE_CHECKING:
 ALL_TOPICS = "*"
 
 
-class Manifested(Protocol):
-    """What a manifest says, as far as it matters here."""
+class Manifested(Landing, Protocol):
+    """What a manifest says of a landing, and of where it comes from."""
 
     @property
     def source(self) -> Mapping[str, Any]:
         """Tell where the results come from."""
-
-    @property
-    def complete(self) -> bool:
-        """Tell whether all that was exported is there."""
-
-    @property
-    def truncated(self) -> bool:
-        """Tell whether the export ended at its limit."""
-
-    @property
-    def results(self) -> int:
-        """Count the results."""
 
 
 @dataclass(frozen=True, slots=True)

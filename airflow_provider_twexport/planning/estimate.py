@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.counting import count, price_of_counting
-from airflow_provider_twexport.planning.fingerprint import collector_id, window_in
+from airflow_provider_twexport.planning.fingerprint import collector_id
 from airflow_provider_twexport.planning.plan import PlannedWindow, WindowState, plan
+from airflow_provider_twexport.planning.recognition import recognized
 from airflow_provider_twexport.planning.splitting import HEADROOM, split
 
 if TYPE_CHECKING:
@@ -147,8 +148,7 @@ def survey(
 
 def is_part_of(order: ExportOrder, name: str) -> bool:
     """Tell whether a collector is named for the same scope, query, topics and limit, whatever its window."""
-    told = window_in(name)
-    return told is not None and collector_id(replace(order, window=told[1])) == name
+    return recognized(name, [order]) is not None
 
 
 def windows_bought(order: ExportOrder, names: Iterable[str]) -> tuple[Window, ...]:
@@ -158,7 +158,7 @@ def windows_bought(order: ExportOrder, names: Iterable[str]) -> tuple[Window, ..
     :param names: collectors of whatever content.
     :returns: in order and apart; of two that overlap, the one that begins earlier, else the longer one.
     """
-    told = [told[1] for name in names if (told := window_in(name)) and is_part_of(order, name)]
+    told = [part.window for name in names if (part := recognized(name, [order]))]
     inside = [it for it in told if it.start < order.window.stop and it.stop > order.window.start]
     apart: list[Window] = []
     for window in sorted(inside, key=lambda it: (it.start, -it.stop.timestamp())):

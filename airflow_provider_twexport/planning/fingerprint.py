@@ -16,9 +16,11 @@ from airflow_provider_twexport.clients.window import Window
 if TYPE_CHECKING:
     from airflow_provider_twexport.clients.talkwalker import ExportOrder
 
+# what the names of all our collectors begin with
+PREFIX = "twx-"
 SLUG_LENGTH = 20
 HASH_LENGTH = 10
-_NAMED = re.compile(rf"twx-(.+)-(\d{{8}}(?:t\d{{4}})?)-(\d{{8}}(?:t\d{{4}})?)-[0-9a-f]{{{HASH_LENGTH}}}")
+_NAMED = re.compile(rf"{PREFIX}(.+)-(\d{{8}}(?:t\d{{4}})?)-(\d{{8}}(?:t\d{{4}})?)-[0-9a-f]{{{HASH_LENGTH}}}")
 
 
 def fingerprint(order: ExportOrder) -> str:
@@ -40,12 +42,14 @@ def collector_id(order: ExportOrder) -> str:
     """Return ``twx-<slug>-<start>-<stop>-<hash>``: at most 64 lower-case letters, digits and hyphens."""
     scope = order.project_id or order.stream_id or "query"
     slug = re.sub(r"[^a-z0-9]+", "-", scope.lower())[:SLUG_LENGTH].strip("-")
-    return f"twx-{slug or 'x'}-{_stamp(order.window.start)}-{_stamp(order.window.stop)}-{fingerprint(order)}"
+    return (
+        f"{PREFIX}{slug or 'x'}-{_stamp(order.window.start)}-{_stamp(order.window.stop)}-{fingerprint(order)}"
+    )
 
 
 def fingerprint_in(collector_id: str) -> str | None:
     """Return the fingerprint that a collector's name ends with; ``None`` if it was not named by its content."""
-    match = re.fullmatch(rf"twx-.+-([0-9a-f]{{{HASH_LENGTH}}})", collector_id)
+    match = re.fullmatch(rf"{PREFIX}.+-([0-9a-f]{{{HASH_LENGTH}}})", collector_id)
     return match and match[1]
 
 

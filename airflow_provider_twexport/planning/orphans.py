@@ -9,43 +9,26 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 
 from airflow_provider_twexport.clients.errors import MissingError
 from airflow_provider_twexport.clients.talkwalker import RETENTION
-from airflow_provider_twexport.planning import turns
-from airflow_provider_twexport.planning.fingerprint import window_in
+from airflow_provider_twexport.planning.fingerprint import PREFIX, window_in
 from airflow_provider_twexport.planning.table import aligned, edges
+from airflow_provider_twexport.planning.turns import TICKET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from airflow_provider_twexport.clients.talkwalker import Collector, ExportTask, TalkwalkerClient
     from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.planning.coverage import Manifested
 
-OURS = "twx-"
-TICKET = turns.PREFIX
 URGENT = pendulum.duration(hours=48)
 # an order that is under way needs its ticket for minutes
 STALE_AFTER = pendulum.duration(days=1)
-
-
-class Landed(Protocol):
-    """What a manifest says, as far as it matters here."""
-
-    @property
-    def source(self) -> Mapping[str, Any]:
-        """Tell where the results come from."""
-
-    @property
-    def complete(self) -> bool:
-        """Tell whether all that was exported is there."""
-
-    @property
-    def results(self) -> int:
-        """Count the results."""
 
 
 class OrphanState(StrEnum):
@@ -152,7 +135,7 @@ class Orphan:
 
 
 def look(
-    client: TalkwalkerClient, manifests: Iterable[Landed], now: pendulum.DateTime | None = None
+    client: TalkwalkerClient, manifests: Iterable[Manifested], now: pendulum.DateTime | None = None
 ) -> list[Orphan]:
     """Ask the service what it holds of ours, and return what no landing tells of; free.
 
@@ -174,7 +157,7 @@ def look(
 def orphans(
     exports: Iterable[ExportTask],
     collectors: Iterable[Collector],
-    manifests: Iterable[Landed],
+    manifests: Iterable[Manifested],
     *,
     created: Callable[[str], pendulum.DateTime | None],
     now: pendulum.DateTime | None = None,
@@ -189,7 +172,7 @@ def orphans(
     :raises UnexpectedAnswerError: if an export of ours has a status that nobody documented.
     """
     now = now or pendulum.now("UTC")
-    existing = {found.id for found in collectors if found.id.startswith(OURS) and found.state != "DELETED"}
+    existing = {found.id for found in collectors if found.id.startswith(PREFIX)}
     filled = _by_target(exports)
     landed = _Landings(manifests)
     found = []
@@ -267,7 +250,7 @@ def _by_target(exports: Iterable[ExportTask]) -> dict[str, list[ExportTask]]:
     """Return the exports that cost something, or may yet, by the collector of ours that they write into."""
     filled: defaultdict[str, list[ExportTask]] = defaultdict(list)
     for task in exports:
-        if task.target and task.target.startswith(OURS) and (task.is_unfinished or task.exported() != 0):
+        if task.target and task.target.startswith(PREFIX) and (task.is_unfinished or task.exported() != 0):
             filled[task.target].append(task)
     return filled
 
@@ -275,8 +258,8 @@ def _by_target(exports: Iterable[ExportTask]) -> dict[str, list[ExportTask]]:
 class _Landings:
     """Tells whether exports have landed."""
 
-    def __init__(self, manifests: Iterable[Landed]) -> None:
-        self._known: defaultdict[tuple[str | None, str | None], list[Landed]] = defaultdict(list)
+    def __init__(self, manifests: Iterable[Manifested]) -> None:
+        self._known: defaultdict[tuple[str | None, str | None], list[Manifested]] = defaultdict(list)
         for manifest in manifests:
             export_id, collector_id = (manifest.source.get(key) for key in ("export_id", "collector_id"))
             # one that names no export holds whatever its collector held
@@ -301,7 +284,7 @@ def _bought(
     collector_exists: bool,
     now: pendulum.DateTime,
 ) -> Orphan:
-    deadline = task.created + RETENTION if task.created else None
+    deadline = task.readable_until
     emptied_since = bool(collector_created and task.created and task.created < collector_created)
     rules = (
         (OrphanState.RUNNING, task.is_unfinished),

@@ -24,7 +24,6 @@ from airflow_provider_twexport.clients.errors import (
     TwexportError,
     UnexpectedAnswerError,
 )
-from airflow_provider_twexport.clients.talkwalker import RETENTION
 from airflow_provider_twexport.planning.budget import NO_BUDGET, check, clear_notes, leave_note
 from airflow_provider_twexport.planning.turns import TurnOverError, taking_turns
 
@@ -239,7 +238,7 @@ def _clear_away(client: TalkwalkerClient, collector_id: str, existing: list[Expo
 
 
 def _check_readable(task: ExportTask, collector_id: str) -> None:
-    forgotten = task.created + RETENTION if task.created else None
+    forgotten = task.readable_until
     if forgotten and forgotten < pendulum.now("UTC"):
         raise OrderAnewError(
             f"Export {task.id} of {task.created} filled collector {collector_id} with "

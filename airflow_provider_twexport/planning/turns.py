@@ -32,17 +32,18 @@ from airflow_provider_twexport.clients.errors import (
     TwexportError,
     UnexpectedAnswerError,
 )
+from airflow_provider_twexport.planning.fingerprint import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pendulum
 
-    from airflow_provider_twexport.clients.talkwalker import Collector, TalkwalkerClient
+    from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
 
 log = logging.getLogger(__name__)
 
-PREFIX = "twx-turn-"
+TICKET = f"{PREFIX}turn-"
 MOST_WAITS = 10
 
 
@@ -150,7 +151,7 @@ class _Line:
 
     def join(self) -> Turn:
         """Put a ticket, and let it settle."""
-        ticket, sent = f"{PREFIX}{secrets.token_hex(8)}", time.monotonic()
+        ticket, sent = f"{TICKET}{secrets.token_hex(8)}", time.monotonic()
         try:
             self._client.put_collector(ticket)
             turn = Turn(ticket, self._created_at(ticket), sent, time.monotonic())
@@ -171,7 +172,7 @@ class _Line:
 
     def ahead_of(self, turn: Turn) -> int:
         """Count the tickets to wait for, and remove dead ones."""
-        tickets = {each.id for each in self._client.list_collectors() if _is_ticket(each)}
+        tickets = {each.id for each in self._client.list_collectors() if each.id.startswith(TICKET)}
         if turn.id not in tickets:
             return 1  # a list that does not know our own ticket may not know others either
         return sum(self._is_ahead(other, turn) for other in tickets - {turn.id})
@@ -199,7 +200,3 @@ class _Line:
                 )
             self._created[ticket] = created
         return self._created[ticket]
-
-
-def _is_ticket(collector: Collector) -> bool:
-    return collector.id.startswith(PREFIX) and collector.state.casefold() != "deleted"

@@ -102,12 +102,13 @@ class Landing:
         afresh = _nothing_yet(json.loads(json.dumps(source)), file_format)
         found = earlier_tries.find(place, afresh.source)
         written = Written(form.level(compression_level), schema, row_group_bytes)
-        form.encoder(written).close()  # what is missing for that is told before anything is read
         begin = partial(cls, place, form, written, max_part_bytes, max_part_results)
         landing = begin(found or afresh)
         if found and found.complete:
             earlier_tries.tidy(place, found)
-        elif found and (problem := landing._cannot_go_on(file_format)):
+            return landing
+        form.encoder(written).close()  # what is missing for that is told before anything is read
+        if found and (problem := landing._cannot_go_on(file_format)):
             log.warning("%s: landing again from the start, because %s", place, problem)
             earlier_tries.clear(place)
             landing = begin(afresh)

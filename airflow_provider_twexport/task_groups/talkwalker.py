@@ -13,6 +13,7 @@ from airflow_provider_twexport.operators.talkwalker import (
     TalkwalkerDeleteCollectorOperator,
 )
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
+from airflow_provider_twexport.storage import formats
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def talkwalker_export(
     compression_level: int | None = None,
     max_part_bytes: int = 64 * 1024 * 1024,
     max_part_results: int | None = None,
-    row_group_bytes: int = 8 * 1024 * 1024,
+    row_group_bytes: int = formats.ROW_GROUP_BYTES,
     on_incomplete: Literal["fail", "warn"] = "fail",
     delete_collector: bool = True,
     talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,

@@ -81,7 +81,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         compression_level: int | None = None,
         max_part_bytes: int = 64 * 1024 * 1024,
         max_part_results: int | None = None,
-        row_group_bytes: int = 8 * 1024 * 1024,
+        row_group_bytes: int = formats.ROW_GROUP_BYTES,
         on_incomplete: Literal["fail", "warn"] = "fail",
         limit: int | str | None = None,
         start: str | None = None,
@@ -153,14 +153,12 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         from airflow_provider_twexport.planning.arguments import listed, whole_number
         from airflow_provider_twexport.transfers.landing_talkwalker import source_of
 
-        project_id = self.project_id
-        if project_id is None and not self.stream_id:
-            project_id = TalkwalkerHook(self.talkwalker_conn_id).project_id
+        hook = TalkwalkerHook(self.talkwalker_conn_id)
         return source_of(
             self.collector_id,
             self.export_id,
             window,
-            project_id=project_id,
+            project_id=hook.project_for(self.project_id, self.stream_id),
             stream_id=self.stream_id,
             query=(self.query or "").strip(),
             topics=listed(self.topics),

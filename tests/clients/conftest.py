@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING
 import pendulum
 import pytest
 
-from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.clients.talkwalker import ExportOrder
 from airflow_provider_twexport.clients.window import Window
-from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
 JANUARY = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 2, 1))
-
-
-@pytest.fixture
-def client(simulator: Simulator) -> TalkwalkerClient:
-    """A client with a token that may do everything."""
-    return TalkwalkerClient(simulator.token, simulator.url, QUICK)
 
 
 @pytest.fixture

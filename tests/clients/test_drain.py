@@ -19,8 +19,9 @@ from airflow_provider_twexport.clients.errors import (
 )
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.clients.talkwalker_results import EARLIEST, Drain
-from tests.clients.conftest import JANUARY, QUICK
+from tests.clients.conftest import JANUARY
 from tests.clients.test_results import control, result
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from airflow_provider_twexport.clients import errors
 from airflow_provider_twexport.clients.errors import Evidence, TwexportError
 from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
 from airflow_provider_twexport.clients.talkwalker_errors import ERRORS, explain_chunk
-from tests.clients.conftest import QUICK
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,13 +12,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_twexport.clients.errors import ResumeReadError, RetryLaterError
 from airflow_provider_twexport.clients.talkwalker_results import EARLIEST, MAX_CHUNK_BYTES, ResultsRead
+from tests import captured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow_provider_twexport.clients.batch import Batch
 
-CAPTURE = Path(__file__).parents[3] / "shared" / "data" / "talkwalker_collector_read.json"
 OURS = "00000000-0000-4000-8000-000000000001"
 
 
@@ -226,18 +225,11 @@ def test_memory_is_bounded_without_controls() -> None:
     assert contents(batches) == [str(number) for number in range(5_000)]
 
 
-@pytest.mark.skipif(
-    not CAPTURE.exists(), reason="needs the captured payloads, which are not part of the project"
-)
+@captured.is_needed
 def test_the_real_capture_is_read_whole() -> None:
     """A captured read, pretty-printed, gives all its 334 results with every value."""
-    # somebody's editor has moved a closing bidirectional mark out of its strings
-    text = CAPTURE.read_text(encoding="utf-8").replace('",\u202c', '\u202c",')
-    decoder, position, expected = json.JSONDecoder(), 0, []
-    while position < len(text.rstrip()):
-        chunk, position = decoder.raw_decode(text, len(text) - len(text[position:].lstrip()))
-        if chunk["chunk_type"] == "CT_RESULT":
-            expected.append(chunk["chunk_result"]["data"])
+    text = captured.text()
+    expected = captured.results(text)
     batches = read([text.encode()], export_id=None)
     assert [json.loads(record) for batch in batches for record in batch.records] == expected
     assert len(expected) == 334

@@ -12,7 +12,8 @@ import pytest
 
 from airflow_provider_twexport.clients.errors import TwexportError
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-from tests.clients.conftest import JANUARY, QUICK
+from tests.clients.conftest import JANUARY
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

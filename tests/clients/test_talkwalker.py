@@ -22,7 +22,8 @@ from airflow_provider_twexport.clients.talkwalker import (
     TalkwalkerClient,
 )
 from airflow_provider_twexport.clients.window import Window
-from tests.clients.conftest import JANUARY, QUICK
+from tests.clients.conftest import JANUARY
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator

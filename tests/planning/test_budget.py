@@ -23,15 +23,13 @@ from airflow_provider_twexport.planning.budget import Budget, Note, digest
 from airflow_provider_twexport.planning.fingerprint import collector_id
 from airflow_provider_twexport.planning.purchase import buy_once
 from airflow_provider_twexport.planning.turns import Timing, taking_turns
-from tests.clients.conftest import QUICK, client
+from tests.conftest import QUICK
 from tests.planning.ordering import BRISK, month_of
 from tests.planning.ordering import order as order_month
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.clients.talkwalker import ExportOrder
     from tests.simulator_process import Simulator
-
-__all__ = ["client"]
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDERING = {"method": "POST", "path": "/export$"}

@@ -16,19 +16,12 @@ from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.counting import count, price_of_counting
 from airflow_provider_twexport.planning.plan import WindowState, plan
 from airflow_provider_twexport.planning.purchase import buy_once
-from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.planning.splitting import SplitBy
     from tests.simulator_process import Simulator
 
 YEAR = Window(pendulum.datetime(2023, 1, 1), pendulum.datetime(2024, 1, 1))
-
-
-@pytest.fixture
-def client(simulator: Simulator) -> TalkwalkerClient:
-    """A client with a token that may do everything."""
-    return TalkwalkerClient(simulator.token, simulator.url, QUICK)
 
 
 @pytest.fixture

@@ -17,12 +17,13 @@ from airflow_provider_twexport.clients.errors import (
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.planning import purchase
 from airflow_provider_twexport.planning.purchase import buy_once
-from tests.clients.conftest import JANUARY, QUICK, client, order
+from tests.clients.conftest import JANUARY, order
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
-__all__ = ["client", "order"]
+__all__ = ["order"]
 
 ORDERING = {"method": "POST", "path": "/export$"}
 

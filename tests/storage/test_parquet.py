@@ -18,6 +18,7 @@ from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
 from airflow_provider_twexport.storage.columns import arrow_schema
 from airflow_provider_twexport.storage.formats import DamagedPartError
 from airflow_provider_twexport.storage.parquet import ParquetEncoder, decode
+from tests import captured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
-CAPTURE = Path(__file__).parents[3] / "shared" / "data" / "talkwalker_collector_read.json"
 ARROW_SCHEMA = arrow_schema(SCHEMA)
 MS = 1_697_152_666_059
 MOMENT = datetime.fromtimestamp(MS // 1000, UTC).replace(microsecond=59_000)
@@ -319,18 +319,10 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
-@pytest.mark.skipif(
-    not CAPTURE.exists(), reason="needs the captured payloads, which are not part of the project"
-)
+@captured.is_needed
 def test_the_real_capture_has_every_value_in_its_column() -> None:
     """Put together again from the columns, each of the 334 documents is what it was."""
-    # somebody's editor has moved a closing bidirectional mark out of its strings
-    text = CAPTURE.read_text(encoding="utf-8").replace('",\u202c', '\u202c",')
-    decoder, position, documents = json.JSONDecoder(), 0, []
-    while position < len(text.rstrip()):
-        chunk, position = decoder.raw_decode(text, len(text) - len(text[position:].lstrip()))
-        if chunk["chunk_type"] == "CT_RESULT":
-            documents.append(chunk["chunk_result"]["data"])
+    documents = captured.results(captured.text())
     read, misfits = rows(*[json.dumps(one, ensure_ascii=False).encode() for one in documents])
     assert misfits == {}
     assert len(read) == 334

@@ -1,0 +1,31 @@
+"""Captured traffic of a real collector, which lies beside the project and is no part of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_CAPTURE = Path(__file__).parents[2] / "shared" / "data" / "talkwalker_collector_read.json"
+
+is_needed = pytest.mark.skipif(
+    not _CAPTURE.exists(), reason="needs the captured payloads, which are not part of the project"
+)
+
+
+def text() -> str:
+    """Return a captured read, pretty-printed."""
+    # somebody's editor has moved a closing bidirectional mark out of its strings
+    return _CAPTURE.read_text(encoding="utf-8").replace('",\u202c', '\u202c",')
+
+
+def results(captured: str) -> list[Any]:
+    """Return the results of a read."""
+    decoder, position, found = json.JSONDecoder(), 0, []
+    while position < len(captured.rstrip()):
+        chunk, position = decoder.raw_decode(captured, len(captured) - len(captured[position:].lstrip()))
+        if chunk["chunk_type"] == "CT_RESULT":
+            found.append(chunk["chunk_result"]["data"])
+    return found
