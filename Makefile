@@ -25,8 +25,9 @@ MAKE_VENV = $(if $(UV),uv venv --quiet --seed --python "$$($(PYTHON) -c 'import 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
 
+# Most of a test's time is waiting, for an Airflow or a store: three at once keep two cores busy.
 test: lint azurite
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

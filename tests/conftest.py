@@ -80,3 +80,11 @@ def talkwalker_connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch)
 
     connect()
     return connect
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let processes share the tests: a file stays with one, and so do all live tests, which come first."""
+    for item in items:
+        group = "live" if item.get_closest_marker("live") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("live") is None)
