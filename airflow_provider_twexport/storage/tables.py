@@ -61,12 +61,16 @@ class TableMaker:
 
     def table(self, records: Sequence[bytes]) -> tuple[Any, Counter[str]]:
         """Return the table of some records, and in how many of them a column's value did not fit."""
+        import pyarrow as pa
+
+        together = b"".join(records)
         for lines, misfits in self._ever_more_fitted(records):
             try:
-                columns = self._columns_of(lines)
+                columns = self._columns_of(lines, together if lines is records else b"".join(lines))
             except _DriftError:
                 continue
-            return self._with_raw(columns, records), misfits
+            raw = _strings(records, together)
+            return pa.Table.from_arrays([*columns, raw], schema=self._schema), misfits
         msg = "a fitted document drifts"
         raise AssertionError(msg)
 
@@ -90,14 +94,13 @@ class TableMaker:
             misfits.update(columns)
         return lines, misfits
 
-    def _columns_of(self, lines: Sequence[bytes]) -> list[Any]:
-        frame = b"\n".join(lines)
+    def _columns_of(self, documents: Sequence[bytes], frame: bytes) -> list[Any]:
         try:
-            with_maps = self._maps.decode_lines(frame)
+            with_maps = list(map(self._maps.decode, documents))
         except _UNREADABLE as error:
             raise _DriftError from error
         found = _Places(self._read(frame))
-        if not len(lines) == len(with_maps) == len(found.documents):
+        if len(documents) != len(found.documents):
             raise _DriftError
         return [
             _map_array(_reached(with_maps, steps), of) if is_map(of) else _conformed(found.at(steps), of)
@@ -118,12 +121,7 @@ class TableMaker:
             )
         except pa.ArrowInvalid as error:
             raise _DriftError from error
-        return table.to_struct_array().combine_chunks()
-
-    def _with_raw(self, columns: Sequence[Any], records: Sequence[bytes]) -> Any:
-        import pyarrow as pa
-
-        return pa.Table.from_arrays([*columns, _strings(records)], schema=self._schema)
+        return table.to_struct_array().chunk(0)
 
 
 def _read_type(of: Any) -> Any:
@@ -226,21 +224,26 @@ def _map_array(maps: Sequence[dict[str, Any] | None], of: str) -> Any:
     if maps.count(None) == len(maps):
         return pa.nulls(len(maps), kind)
     held = [one or {} for one in maps]
-    keys = _strings([key.encode() for key in chain.from_iterable(held)])
+    keys = [key.encode() for key in chain.from_iterable(held)]
     values = _numbers(list(chain.from_iterable(map(dict.values, held))), kind.item_type)
     ends = _numbers(list(accumulate(map(len, held), initial=0)), pa.int32())
-    return pa.MapArray.from_arrays(ends, keys, values, type=kind, mask=_bools([one is None for one in maps]))
+    return pa.MapArray.from_arrays(
+        ends, _strings(keys, b"".join(keys)), values, type=kind, mask=_bools([one is None for one in maps])
+    )
 
 
 # Arrays are made of buffers: pa.array is slower, and imports pandas where there is one.
 
 
-def _strings(texts: Sequence[bytes]) -> Any:
-    """Return texts as they are, checked to be UTF-8."""
+def _strings(texts: Sequence[bytes], together: bytes) -> Any:
+    """Return texts as they are, checked to be UTF-8.
+
+    :param together: the same, end to end.
+    """
     import pyarrow as pa
 
     ends = array("i", accumulate(map(len, texts), initial=0))
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(together)]
     return pa.Array.from_buffers(pa.binary(), len(texts), buffers).cast(pa.string())
 
 
