@@ -32,13 +32,14 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
     What to export is said as for :class:`TalkwalkerOrderOperator`; ``limit`` is that of each window. Returns a dict for
     each window that still needs something, to map tasks over: ``{"start", "stop", "collector_id", "limit", "if_exists",
-    "state", "expected", "credits", "map_name"}``, and with ``object_storage_path`` also where that window lands. What
-    was bought before keeps its windows and costs nothing; if nothing is new, nothing is counted or spent. The whole
-    plan is in the log, and its figures are under the XCom key ``plan``, with the windows if they are few.
+    "state", "expected", "credits", "map_name", "except_landed", "rest_windows"}``, and with ``object_storage_path``
+    also where that window lands. What was bought before keeps its windows and costs nothing; if nothing is new, nothing
+    is counted or spent. The whole plan is in the log, and its figures are under the XCom key ``plan``, with the windows
+    if they are few.
 
     With ``on_truncated="split"``, a window that landed truncated is replaced by those of its rest: the days of which
-    less landed than is counted now. Their dicts also have ``except_landed`` and ``rest_windows``, for
-    :class:`TalkwalkerToObjectStorageOperator`, which leaves out what landed before; it is paid for again all the same.
+    less landed than is counted now. What landed of them is paid for again; it is left out where ``except_landed`` and
+    ``rest_windows`` of their dicts are given to :class:`TalkwalkerToObjectStorageOperator`.
 
     Once counting has begun, an error is final: Airflow does not retry it, because that would pay for counting again.
 
@@ -228,10 +229,6 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
         window = planned.window
         place = {"object_storage_path": self._place(planned)}
-        rest = {
-            "except_landed": [places[name] for name in planned.rest_of] or None,
-            "rest_windows": planned.rest_windows or None,
-        }
         return {
             "start": window.start.to_iso8601_string(),
             "stop": window.stop.to_iso8601_string(),
@@ -242,8 +239,9 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             "expected": planned.expected,
             "credits": planned.credits,
             "map_name": window_name(window),
+            "except_landed": [places[name] for name in planned.rest_of] or None,
+            "rest_windows": planned.rest_windows or None,
             **(place if self.object_storage_path else {}),
-            **(rest if self.on_truncated == "split" else {}),
         }
 
     def _place(self, planned: PlannedWindow) -> str | None:

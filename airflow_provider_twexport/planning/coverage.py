@@ -42,8 +42,8 @@ class Piece:
     :param topics: the topics of the project; none for all.
     :param query: what else was asked for.
     :param collector_id: the collector that it was exported into.
-    :param rest_of: collectors of the truncated landings that it is a rest of; the last is the one that it was planned for.
-    :param rest_windows: how many windows the rest of that one was planned in.
+    :param rest_of: collectors of the truncated landings that it is a rest of; it was planned for the last.
+    :param rest_windows: how many windows the rest of that one was planned in; 0 if nobody told.
     """
 
     window: Window
@@ -255,7 +255,7 @@ def _completed(pieces: Iterable[Piece]) -> list[Piece]:
     found = []
     for piece in landings:
         rest = rests[piece.collector_id].values()
-        whole = replace(piece, truncated=False) if rest and len(rest) >= max(rest) else piece
+        whole = replace(piece, truncated=False) if 0 < max(rest, default=0) <= len(rest) else piece
         if whole.rest_of and whole.complete and not whole.truncated:
             rests[whole.rest_of[-1]][whole.collector_id] = whole.rest_windows
         found.append(whole)

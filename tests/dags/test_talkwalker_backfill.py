@@ -6,10 +6,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.clients.talkwalker_identity import identity
+from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.storage import landings
+from airflow_provider_twexport.storage.landed_results import read
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -98,3 +103,46 @@ def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simula
     run = run_dag(bag.dags["coffee_by_week"])
     assert run.state == "success", run.log
     assert list(landed(tmp_path)) == ["2024-01-01", "2024-01-08"]
+
+
+def keys(path: Path) -> list[bytes]:
+    """Return what identifies each result that the manifests below a directory tell of."""
+    found: list[bytes] = []
+    for address in landings.find([path]).directories().values():
+        read(address, lambda records: found.extend(map(identity, records)))
+    return found
+
+
+def test_what_met_the_limit_is_split_and_lands_once(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """A month above the limit lands in part; its short days are bought, and all of it is there exactly once."""
+    month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split"}
+    run = run_dag(backfill(), run_conf=conf(tmp_path, **month))
+    assert run.state == "success", run.log
+    assert run.states["approve_rest"] == "skipped"
+    january = pendulum.datetime(2024, 1, 1)
+    client = TalkwalkerClient(simulator.token, simulator.url)
+    order = ExportOrder(
+        Window(january, january.add(months=1)), project_id=simulator.project_id, query='"coffee" AND lang:en'
+    )
+    client.put_collector("all")
+    whole = client.create_export(order, "all")
+    truth = len(simulator.documents(whole.id))
+    results = keys(tmp_path)
+    assert len(results) == len(set(results)) == truth > 2_500
+    manifests = list(landings.find([tmp_path]).manifests.values())
+    assert all(found.complete and found.results + found.left_out == found.exported for found in manifests)
+    assert run.results["report"] == {
+        "days": 31,
+        "landed": 31,
+        "truncated": 0,
+        "partial": 0,
+        "missing": 0,
+        "results": truth,
+    }
+    spent = simulator.ledger()["credits"]["charged_total"]
+    again = run_dag(backfill(), run_conf=conf(tmp_path, **month))
+    assert again.state == "success", again.log
+    assert again.results["estimate"] == []
+    assert simulator.ledger()["credits"]["charged_total"] == spent

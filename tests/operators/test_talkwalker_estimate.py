@@ -58,6 +58,8 @@ def test_tells_each_window_and_its_price(run_dag: DagRunner, simulator: Simulato
         "expected": first["expected"],
         "credits": first["expected"],
         "map_name": "2024-01",
+        "except_landed": None,
+        "rest_windows": None,
         "object_storage_path": f"file://{tmp_path}/{first['collector_id']}",
     }
     assert "[2024-01-01T00:00Z, 2024-02-01T00:00Z)  new" in run.log
