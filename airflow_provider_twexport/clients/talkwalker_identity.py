@@ -6,9 +6,11 @@ as engagement change with time. What stays is its address, its id on X, its date
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+from airflow_provider_twexport.clients.talkwalker_results import without_surrogates
 
 # the ids of posts on X tell when they were made: milliseconds since this moment, above 22 other bits
 _X_EPOCH_MS = 1_288_834_974_657
@@ -39,6 +41,7 @@ class _Dated(msgspec.Struct, gc=False):
     data: _Dates
 
 
+_T = TypeVar("_T")
 _LASTS = msgspec.json.Decoder(_Lasts)
 _DATED = msgspec.json.Decoder(_Dated)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -50,7 +53,7 @@ def identity(record: bytes) -> bytes:
     :param record: the result as it was received.
     """
     try:
-        known = _LASTS.decode(record).data
+        known = _decoded(_LASTS, record).data
     except _UNREADABLE:
         return record
     address = bytes(known.url), bytes(known.external_provider), bytes(known.external_id)
@@ -67,12 +70,19 @@ def published_ms(record: bytes) -> tuple[int | None, bool]:
         ``None`` where it tells neither.
     """
     try:
-        dates = _DATED.decode(record).data
+        dates = _decoded(_DATED, record).data
     except _UNREADABLE:
         return None, False
     if published := _number(dates.published) or _of_post(dates):
         return published, True
     return _number(dates.indexed), False
+
+
+def _decoded(decoder: msgspec.json.Decoder[_T], record: bytes) -> _T:
+    try:
+        return decoder.decode(record)
+    except msgspec.DecodeError:
+        return decoder.decode(without_surrogates(record))
 
 
 def _of_post(dates: _Dates) -> int | None:
