@@ -266,7 +266,13 @@ with DAG(
     )
     buy_rest = EmptyOperator(task_id="buy_rest", trigger_rule="none_failed_min_one_success")
 
-    report = TalkwalkerCheckCoverageOperator(task_id="report", trigger_rule="all_done", retries=0, **whole)
+    report = TalkwalkerCheckCoverageOperator(
+        task_id="report",
+        on_truncated=dag.param("on_truncated"),
+        trigger_rule="all_done",
+        retries=0,
+        **whole,
+    )
 
     windows = window.expand_kwargs(estimate.output)
     rest = window.override(group_id="rest").expand_kwargs(estimate_rest.output)

@@ -146,3 +146,20 @@ def test_what_met_the_limit_is_split_and_lands_once(
     assert again.state == "success", again.log
     assert again.results["estimate"] == []
     assert simulator.ledger()["credits"]["charged_total"] == spent
+
+
+def test_the_budget_of_the_run_holds_for_the_rest(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """What the first stage spent is gone; the report tells what is short, and another run buys just that."""
+    month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split"}
+    run = run_dag(backfill(), run_conf=conf(tmp_path, max_credits=2_600, **month))
+    assert (run.state, run.states["estimate_rest"], run.states["report"]) == ("failed", "failed", "failed")
+    assert "and max_credits=100. Nothing was bought." in run.log
+    assert "Of 31 days 31 are truncated" in run.log
+    (before,) = landings.find([tmp_path]).manifests.values()
+    again = run_dag(backfill(), run_conf=conf(tmp_path, max_credits=2_600, **month))
+    assert again.state == "success", again.log
+    assert again.results["report"]["landed"] == 31
+    assert before.missing is not None
+    assert again.results["report"]["results"] == before.results + before.missing
