@@ -170,12 +170,12 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
     def _priced_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
         from airflow_provider_twexport.clients.errors import RetryLaterError
 
-        if survey.gaps:
+        if survey.price:
             self.log.info("Counting costs at least %d credits.", survey.price)
         try:
             return survey.priced(client)
         except RetryLaterError as error:
-            if not survey.gaps:
+            if not survey.price:
                 raise
             raise AirflowFailException(
                 f"{type(error).__name__}: {error} Counting may have cost {survey.price:,} credits or more, so it "

@@ -25,11 +25,11 @@ from airflow_provider_twexport.planning.rest import Rest, landed_in, rest_of, un
 from airflow_provider_twexport.planning.splitting import HEADROOM, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask, TalkwalkerClient
     from airflow_provider_twexport.planning.plan import Manifested, Plan
-    from airflow_provider_twexport.planning.rest import Dated, RestCount, Truncated
+    from airflow_provider_twexport.planning.rest import Dated, Truncated
     from airflow_provider_twexport.planning.splitting import SplitBy
 
 
@@ -89,12 +89,15 @@ class Survey:
         :param headroom: with ``auto``, the share of the limit to keep free for results that are indexed later.
         :param now: the present moment; by default the clock's.
         """
+        # what may fail for free comes first
+        dates = self._dates_of_truncated()
         counts = [count(client, replace(self.order, window=gap), self.by, headroom) for gap in self.gaps]
         windows: dict[Window, int | None] = {window: self._known_results(window) for window in self.kept}
         windows.update(part for counted in counts for part in counted.windows)
         asked = sum(counted.asked_credits for counted in counts)
         rests: dict[Window, Rest] = {}
-        for part, dated, rest in self._rests(client, headroom):
+        for part, dated in dates.items():
+            rest = rest_of(client, self.order, part, dated, headroom)
             asked += rest.asked_credits
             found = dict(rest.windows) | {window: self._known_results(window) for window in part.bought}
             if found:
@@ -110,16 +113,15 @@ class Survey:
             now=now,
         )
 
-    def _rests(
-        self, client: TalkwalkerClient, headroom: float
-    ) -> Iterator[tuple[Truncated, list[Dated], RestCount]]:
-        """Yield the rest of each landing that is truncated, with the dates of what landed."""
+    def _dates_of_truncated(self) -> dict[Truncated, list[Dated]]:
+        """Return the dates of what landed of each truncated window; none where its rest is known without them."""
         if self.dates is None:
-            return
+            return {}
         dates = cache(self.dates)
-        for part in self.truncated:
-            dated = [dates(name) for name in part.collectors]
-            yield part, dated, rest_of(client, self.order, part, dated, headroom)
+        return {
+            part: [] if part.is_known else [dates(name) for name in part.collectors]
+            for part in self.truncated
+        }
 
     def todo(self, planned: Plan) -> list[PlannedWindow]:
         """Return the windows of a plan that need something: to be bought, waited for or landed."""

@@ -217,3 +217,17 @@ def test_the_rest_of_a_stream_is_two_halves(run_dag: DagRunner, simulator: Simul
     ]
     assert "Of 2 windows the volume is unknown" in run.log
     assert spent(simulator) == before
+
+
+def test_counting_a_rest_is_not_paid_again_by_a_retry(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """No more than counting anything else."""
+    land_truncated(simulator, tmp_path, 2_500)
+    before = spent(simulator)
+    simulator.faults({"match": HISTOGRAM, "fault": "lost_answer"})
+    root = f"file://{tmp_path}"
+    run = run_dag(estimating(object_storage_path=root, limit=2_500, stop="2024-02-01", on_truncated="split"))
+    assert (run.states["estimate"], run.tries["estimate"]) == ("failed", 1)
+    assert "it is not tried again by itself" in run.log
+    assert spent(simulator) == before + 10
