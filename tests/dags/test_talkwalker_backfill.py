@@ -163,3 +163,14 @@ def test_the_budget_of_the_run_holds_for_the_rest(
     assert again.results["report"]["landed"] == 31
     assert before.missing is not None
     assert again.results["report"]["results"] == before.results + before.missing
+
+
+def test_a_rest_that_makes_the_run_dear_is_asked_for(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """The threshold is that of the whole run: neither price is above it, both together are."""
+    month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split", "approve_above": 3_000}
+    run = run_dag(backfill(), run_conf=conf(tmp_path, **month), mark_success_pattern="approve_rest")
+    assert run.state == "success", run.log
+    assert (run.states["approve"], run.states["approve_rest"]) == ("skipped", "success")
+    assert run.results["report"]["landed"] == 31
