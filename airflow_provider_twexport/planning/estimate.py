@@ -16,18 +16,18 @@ import pendulum
 
 from airflow_provider_twexport.clients.errors import AskForRightsError
 from airflow_provider_twexport.clients.talkwalker_volume import why_uncountable
-from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.counting import count, price_of_counting
 from airflow_provider_twexport.planning.fingerprint import collector_id
 from airflow_provider_twexport.planning.plan import PlannedWindow, WindowState, plan
 from airflow_provider_twexport.planning.recognition import recognized, windows_bought
 from airflow_provider_twexport.planning.rest import Rest, landed_in, rest_of, unfold
-from airflow_provider_twexport.planning.splitting import HEADROOM, split
+from airflow_provider_twexport.planning.splitting import HEADROOM, between, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.clients.window import Window
     from airflow_provider_twexport.planning.plan import Manifested, Plan
     from airflow_provider_twexport.planning.rest import Dated, Truncated
     from airflow_provider_twexport.planning.splitting import SplitBy
@@ -190,7 +190,7 @@ def survey(
     bought = {task.target for task in exports if task.target and task.is_adoptable}
     names = bought | set(landings)
     kept = windows_bought(order, names)
-    gaps = tuple(_between(order.window, kept))
+    gaps = tuple(between(order.window, kept))
     truncated = [part for window in kept for part in unfold(order, window, landings, names)] if dates else []
     return Survey(order, by, exports, collectors, landings, kept, gaps, buy_expired, tuple(truncated), dates)
 
@@ -225,13 +225,3 @@ def _collectors(client: TalkwalkerClient) -> frozenset[str] | None:
 def _moment(moment: pendulum.DateTime) -> str:
     at_midnight = moment == moment.start_of("day")
     return moment.format("YYYY-MM-DD" if at_midnight else "YYYY-MM-DD[T]HH:mm")
-
-
-def _between(whole: Window, kept: Iterable[Window]) -> Iterable[Window]:
-    start = whole.start
-    for window in kept:
-        if start < window.start:
-            yield Window(start, window.start)
-        start = max(start, window.stop)
-    if start < whole.stop:
-        yield Window(start, whole.stop)

@@ -24,7 +24,7 @@ from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.counting import ask, runs
 from airflow_provider_twexport.planning.fingerprint import collector_id, window_in
 from airflow_provider_twexport.planning.recognition import windows_bought
-from airflow_provider_twexport.planning.splitting import HEADROOM, refined, split_by_volume
+from airflow_provider_twexport.planning.splitting import HEADROOM, between, refined, split_by_volume
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -138,8 +138,9 @@ def rest_of(
     if truncated.is_known:
         return RestCount(())
     if why_uncountable(part, pendulum.now("UTC")):
-        pieces = halves(truncated.window)
-        return RestCount(tuple((piece, None) for piece in pieces if piece not in truncated.bought))
+        window, bought = truncated.window, truncated.bought
+        pieces = between(window, bought) if bought else halves(window)
+        return RestCount(tuple((piece, None) for piece in pieces))
     days, price = ask(client, part, [truncated.window], "day")
     coarse = [day for day in days if _needs_hours(day, truncated, order.limit, headroom)]
     hours, more = ask(client, part, runs(coarse), "hour") if coarse else ([], 0)

@@ -135,13 +135,14 @@ def test_halves_have_round_edges(length: dict[str, int], edge: tuple[int, int, i
 
 
 def test_what_nobody_can_count_is_halved_for_nothing() -> None:
-    """A stream has no histogram: two halves of unknown volume, of which those that were bought are left out."""
+    """A stream has no histogram: two halves of unknown volume, or what lies between those that were bought."""
     order = ExportOrder(days(0, 2), stream_id="demo-stream", limit=MOST)
     client: Any = None  # is not asked
     found = rest_of(client, order, truncated(2), [Dates((1, 1))])
     assert found.windows == ((days(0, 1), None), (days(1, 2), None))
     assert found.asked_credits == truncated(2).price_of_counting(order) == 0
     assert rest_of(client, order, truncated(2, days(0, 1)), []).windows == ((days(1, 2), None),)
+    assert rest_of(client, order, truncated(2, days(0, 1), days(1, 2)), []).windows == ()
 
 
 def test_a_day_above_the_limit_is_bought_by_the_hour(client: TalkwalkerClient, simulator: Any) -> None:
