@@ -438,3 +438,23 @@ def test_plan_tells_the_rest_of_what_landed_truncated(
     assert (
         twexport("manifest", tmp_path / name).stdout.count(f"about {missing - 2_000:,} of {missing:,}") == 1
     )
+
+
+def test_an_orphan_that_is_a_rest_lands_without_what_is_there(
+    client: TalkwalkerClient, order: ExportOrder, tmp_path: Path
+) -> None:
+    """Its pipeline died after it was bought; of what landed truncated before, nothing is doubled."""
+    part = replace(order, limit=2_000)
+    for window in (part.window, part.window.cut("week")[1]):
+        ordered = replace(part, window=window)
+        client.put_collector(collector_id(ordered))
+        task = client.create_export(ordered, collector_id(ordered))
+        if window == part.window:
+            name = collector_id(part)
+            with Landing.open(tmp_path / name, source=source_of(part, task.id) | {"limit": 2_000}) as landing:
+                CollectorLanding(client, name, client.get_export(task.id), part.limit).land(landing)
+    assert twexport("orphans", "--landed", tmp_path, "--land", tmp_path).returncode == 0
+    found = manifest.read(tmp_path / collector_id(ordered))
+    assert (found.source["rest_of"], found.complete) == ([collector_id(part)], True)
+    assert found.left_out > 0
+    assert found.results + found.left_out == client.get_export(task.id).exported()

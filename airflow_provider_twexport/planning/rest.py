@@ -23,7 +23,7 @@ from airflow_provider_twexport.clients.talkwalker_volume import (
 from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.counting import ask, runs
 from airflow_provider_twexport.planning.fingerprint import collector_id, window_in
-from airflow_provider_twexport.planning.recognition import windows_bought
+from airflow_provider_twexport.planning.recognition import recognized, windows_bought
 from airflow_provider_twexport.planning.splitting import HEADROOM, between, refined, split_by_volume
 
 if TYPE_CHECKING:
@@ -117,6 +117,21 @@ def unfold(
     yield Truncated(window, (*above, name), inside, _planned(name, landed.values()))
     for part in inside:
         yield from unfold(order, part, landed, names, (*above, name))
+
+
+def truncated_around(order: ExportOrder, landed: Mapping[str, Manifested]) -> tuple[str, ...]:
+    """Return the collectors of truncated landings that an order is a rest of, the widest window first.
+
+    :param order: what was ordered.
+    :param landed: what has landed, by collector.
+    """
+    found = [
+        (part.window.stop - part.window.start, name)
+        for name, landing in landed.items()
+        if landing.complete and landing.truncated and (part := recognized(name, [order]))
+        if part.window != order.window and _lies_in(order.window, part.window)
+    ]
+    return tuple(name for _, name in sorted(found, reverse=True))
 
 
 def rest_of(
