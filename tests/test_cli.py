@@ -235,6 +235,7 @@ def test_a_stream_costs_nothing_to_plan(simulator: Simulator, client: Talkwalker
     [
         (["plan", "2024-01-01", "yesterday"], "'yesterday' is no date"),
         (["plan", "2024-02-01", "2024-01-01"], "is empty"),
+        (["plan", "2024-01-01", "2024-02-01", "--on-truncated", "split"], "needs --landed"),
         (["plan", "2024-01-01", "2024-02-01", "--conn-id", "nowhere"], "no Airflow connection 'nowhere'"),
         (["coverage", "/lake", "--conn-id", "nowhere"], "no Airflow connection 'nowhere'"),
         (["coverage", "/lake/that/is/not"], "Nothing has landed below /lake/that/is/not"),

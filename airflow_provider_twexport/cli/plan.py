@@ -79,8 +79,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _survey(options: argparse.Namespace, order: ExportOrder, client: TalkwalkerClient) -> Survey:
+    from airflow_provider_twexport.clients.errors import FixRequestError
     from airflow_provider_twexport.planning.estimate import survey
 
+    if options.on_truncated == "split" and not options.landed:
+        raise FixRequestError("--on-truncated split needs --landed: what landed tells what is missing.")
     landed = landings(options.landed, options.storage_conn_id)
     return survey(
         client,

@@ -123,6 +123,10 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             raise FixRequestError(f"split={self.split!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
         if self.on_truncated not in ("warn", "split"):
             raise FixRequestError(f"on_truncated={self.on_truncated!r} is none of warn, split.")
+        if self.on_truncated == "split" and not self.object_storage_path:
+            raise FixRequestError(
+                "on_truncated='split' needs object_storage_path: what landed tells what is missing."
+            )
         by: SplitBy = self.split  # type: ignore[assignment]
         buy_expired = str(self.buy_expired).lower() == "true"
         return survey(
