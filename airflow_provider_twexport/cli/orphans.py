@@ -62,11 +62,13 @@ class _Account:
     """What is left behind at Talkwalker, and the places that it may have landed in."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        from airflow_provider_twexport.storage.landings import Landings
+
         hook = talkwalker(options.conn_id)
         self._options = options
         self._client = hook.get_conn()
         self._project_id = hook.project_id
-        self._sources: list[dict[str, Any]] = []
+        self._landings = Landings({})
 
     def look(self) -> list[Orphan]:
         """Return what no landing tells of."""
@@ -74,9 +76,8 @@ class _Account:
 
         options = self._options
         paths = dict.fromkeys([*options.landed, *([options.land] if options.land else [])])
-        manifests = landings(paths, options.storage_conn_id).manifests.values()
-        self._sources = [manifest.source for manifest in manifests]
-        return look(self._client, manifests)
+        self._landings = landings(paths, options.storage_conn_id)
+        return look(self._client, self._landings.manifests.values())
 
     def land(self, orphan: Orphan, found: Sequence[Orphan]) -> dict[str, Any]:
         """Land an export and tell what came of it; what goes wrong must not keep the others from landing."""
@@ -111,21 +112,32 @@ class _Account:
         return list(states)
 
     def _landed(self, orphan: Orphan, address: str) -> Manifest:
+        from airflow_provider_twexport.clients.talkwalker_identity import identity
         from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export
 
         task = ended_export(self._client, orphan.export_id, salvage=True)
-        place = storage_path(address, self._options.storage_conn_id)
-        with Landing.open(place, source=self._source(orphan), schema=SCHEMA) as landing:
+        conn_id, source = self._options.storage_conn_id, self._source(orphan)
+        places = self._landings.directories()
+        elsewhere = [storage_path(places[name], conn_id) for name in source.get("rest_of", ())]
+        with Landing.open(
+            storage_path(address, conn_id),
+            source=source,
+            schema=SCHEMA,
+            except_landed=elsewhere,
+            identity=identity,
+        ) as landing:
             way = CollectorLanding(self._client, orphan.collector_id, task, on_incomplete="warn")
             return landing.committed or way.land(landing)
 
     def _source(self, orphan: Orphan) -> dict[str, Any]:
         from airflow_provider_twexport.planning.recognition import orders_in, recognized
+        from airflow_provider_twexport.planning.rest import truncated_around
         from airflow_provider_twexport.transfers.landing_talkwalker import source_of
 
-        order = recognized(orphan.collector_id, orders_in(self._sources, self._project_id))
+        sources = [manifest.source for manifest in self._landings.manifests.values()]
+        order = recognized(orphan.collector_id, orders_in(sources, self._project_id))
         if order is None:
             return source_of(orphan.collector_id, orphan.export_id, orphan.window)
         return source_of(
@@ -137,6 +149,7 @@ class _Account:
             query=order.query,
             topics=order.topics,
             limit=order.limit,
+            rest_of=truncated_around(order, self._landings.by_collector()),
         )
 
 

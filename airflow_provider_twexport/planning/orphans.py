@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.clients.talkwalker import Collector, ExportTask, TalkwalkerClient
     from airflow_provider_twexport.clients.window import Window
-    from airflow_provider_twexport.planning.coverage import Manifested
+    from airflow_provider_twexport.planning.plan import Manifested
 
 URGENT = pendulum.duration(hours=48)
 # an order that is under way needs its ticket for minutes

@@ -34,7 +34,8 @@ class TalkwalkerExportSensor(BaseSensorOperator):
     the same whether it pokes, reschedules or defers.
 
     :param export_id: the export.
-    :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail`` or ``skip``.
+    :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail``, ``skip``, or ``split``, which
+        warns here and leaves it to the next plan with ``on_truncated="split"`` to buy the rest.
     :param limit: the limit that was ordered; needed to count a truncated export where the service does not.
     :param start: first moment of the window that is exported; the name of a mapped task may tell it.
     :param talkwalker_conn_id: Airflow connection.
@@ -51,7 +52,7 @@ class TalkwalkerExportSensor(BaseSensorOperator):
         self,
         *,
         export_id: str,
-        on_truncated: Literal["warn", "fail", "skip"] = "warn",
+        on_truncated: Literal["warn", "fail", "skip", "split"] = "warn",
         limit: int | str | None = None,
         start: str | None = None,
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,

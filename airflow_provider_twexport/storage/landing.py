@@ -19,13 +19,14 @@ from airflow_provider_twexport.clients.errors import FixRequestError, TwexportEr
 from airflow_provider_twexport.storage import earlier_tries, formats, part_check
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.formats import Written
+from airflow_provider_twexport.storage.landed_results import LandedElsewhere
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest
 from airflow_provider_twexport.storage.part_writer import PartWriter
 from airflow_provider_twexport.storage.seen_records import SeenRecords
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from airflow_provider_twexport.clients.batch import Batch
@@ -61,6 +62,7 @@ class Landing:
         self._max_part_results = max_part_results
         self._landed = begun
         self._seen = SeenRecords()
+        self._elsewhere: LandedElsewhere | None = None
         self._part: PartWriter | None = None
         self._ended = begun.complete
 
@@ -76,6 +78,8 @@ class Landing:
         max_part_results: int | None = None,
         schema: Schema | None = None,
         row_group_bytes: int = formats.ROW_GROUP_BYTES,
+        except_landed: Sequence[StoragePath | str | os.PathLike[str]] = (),
+        identity: Callable[[bytes], bytes] = bytes,
     ) -> Self:
         """Begin a landing, go on with one that broke off, or find that it is done.
 
@@ -90,6 +94,11 @@ class Landing:
         :param max_part_results: and at the first cursor after so many results.
         :param schema: the typed columns of these results; Parquet needs them.
         :param row_group_bytes: a row group of Parquet ends after about so many bytes of results.
+        :param except_landed: directories of other landings; results that they hold are left out and counted. A landing
+            that broke off after it left something out begins anew, to count it once.
+        :param identity: what of a result is the same in whatever export.
+        :raises LandFirstError: one of these directories holds no landing.
+        :raises landed_results.RepairLandingError: one of these landings is not whole.
         :raises earlier_tries.ChooseDirectoryError: another collector was landed there.
         :raises formats.ChooseFileFormatError: no such file format, or not for these results, or not here.
         :raises formats.ChooseCompressionLevelError: the format has no such level.
@@ -108,12 +117,14 @@ class Landing:
             earlier_tries.tidy(place, found)
             return landing
         form.encoder(written).close()  # what is missing for that is told before anything is read
-        if found and (problem := landing._cannot_go_on(file_format)):
+        elsewhere = LandedElsewhere(except_landed, identity) if except_landed else None
+        if found and (problem := landing._cannot_go_on(file_format, elsewhere)):
             log.warning("%s: landing again from the start, because %s", place, problem)
             earlier_tries.clear(place)
             landing = begin(afresh)
         elif found:
             landing._landed = replace(found, source=afresh.source, complete=False)
+        landing._elsewhere = elsewhere
         return landing
 
     @property
@@ -130,6 +141,11 @@ class Landing:
     def results(self) -> int:
         """How many results this landing holds, those of the open part included."""
         return self._landed.results + (self._part.results if self._part else 0)
+
+    @property
+    def arrived(self) -> int:
+        """How many results came: those that this landing holds, and those left out because others hold them."""
+        return self.results + self._landed.left_out
 
     @property
     def bytes(self) -> int:
@@ -210,13 +226,15 @@ class Landing:
 
     def _take(self, batch: Batch) -> None:
         new = self._seen.add(batch.records)
-        if new:
+        kept = self._elsewhere.without(new) if self._elsewhere else new
+        if kept:
             self._part = self._part or self._next_part()
-            self._part.write(new)
+            self._part.write(kept)
         self._landed = replace(
             self._landed,
             duplicates_dropped=self._landed.duplicates_dropped + len(batch.records) - len(new),
             foreign_dropped=self._landed.foreign_dropped + batch.foreign,
+            left_out=self._landed.left_out + len(new) - len(kept),
             final_offset=self.offset if batch.cursor is None else batch.cursor,
         )
         # Only here does an offset belong to the end of a part.
@@ -251,10 +269,14 @@ class Landing:
         self._directory.write(name, landed.to_json().encode())
         self._landed = landed
 
-    def _cannot_go_on(self, file_format: str) -> str | None:
+    def _cannot_go_on(self, file_format: str, elsewhere: LandedElsewhere | None) -> str | None:
         """Rebuild the digests from the parts, and say what keeps this landing from going on."""
         if self._landed.file_format != file_format:
             return f"it began as {self._landed.file_format} and should now be {file_format}"
+        if elsewhere and self._landed.left_out:
+            return (
+                "it leaves out what other landings hold, and of what came of that no try but the first knows"
+            )
         problems = (
             part_check.problem(self._directory, part, self._format, self._seen.add)
             for part in self._landed.parts

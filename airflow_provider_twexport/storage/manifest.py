@@ -8,7 +8,9 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
     schema_version      1
     complete            true: everything that was exported is here; false: a later landing may go on
     source              where it comes from: system, collector_id, export_id, project_id or stream_id, query, topics,
-                        limit, window, fingerprint, status, ...
+                        limit, window, fingerprint, status, ...; rest_of: collectors whose landings
+                        hold results that this export brought again, rest_windows: how many windows the rest
+                        of the last of them was planned in
     file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"
     results             how many results the parts hold
     exported            how many the service said there are; null: it did not say
@@ -17,6 +19,8 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
     bytes               size of all parts, as written
     duplicates_dropped  how many records were delivered again, byte for byte, and left out
     foreign_dropped     how many results of other exports were left out
+    left_out            how many results were left out because other landings, told by source.rest_of, hold them;
+                        results + left_out = exported in a complete landing
     parts               in order: name, results, bytes, sha256 (of the file as written), first_offset (the cursor
                         before its first record; null: the start), last_offset (the cursor after its last), misfits
                         (Parquet: how many results have a value that does not fit its column, by column; the value
@@ -86,10 +90,18 @@ class Manifest:
     bytes: int
     duplicates_dropped: int
     foreign_dropped: int
+    left_out: int = 0
     parts: tuple[Part, ...]
     final_offset: str | None
     created_at: str
     provider_version: str
+
+    @property
+    def missing(self) -> int | None:
+        """Return about how many matching results a truncated export did not bring; ``None`` if nobody can tell."""
+        if self.exported is None or self.estimated_total is None:
+            return None if self.truncated else 0
+        return max(0, self.estimated_total - self.exported)
 
     @classmethod
     def from_json(cls, text: str | builtins.bytes, name: str = MANIFEST) -> Manifest:

@@ -36,6 +36,16 @@ class SeenRecords:
                     self._grow()
         return new
 
+    def __contains__(self, record: bytes) -> bool:
+        """Tell whether a record was remembered."""
+        digest = xxh3_64_intdigest(record) or 1
+        at = digest & self._last
+        while held := self._slots[at]:
+            if held == digest:
+                return True
+            at = (at + 1) & self._last
+        return False
+
     def _put(self, digest: int) -> bool:
         slots, last = self._slots, self._last
         at = digest & last

@@ -46,7 +46,7 @@ def talkwalker_export(
     max_credits_per_run: int | str | None = None,
     max_credits_per_day: int | str | None = None,
     min_credits_left: int | str | None = None,
-    on_truncated: Literal["warn", "fail", "skip"] = "warn",
+    on_truncated: Literal["warn", "fail", "skip", "split"] = "warn",
     poke_interval: timedelta | float = 30,
     deferrable: bool = True,
     file_format: str = "jsonl.gz",
@@ -55,6 +55,8 @@ def talkwalker_export(
     max_part_results: int | None = None,
     row_group_bytes: int = formats.ROW_GROUP_BYTES,
     on_incomplete: Literal["fail", "warn"] = "fail",
+    except_landed: Sequence[str] | str | None = None,
+    rest_windows: int | str | None = None,
     delete_collector: bool = True,
     talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
     **kwargs: Any,
@@ -85,7 +87,8 @@ def talkwalker_export(
     :param max_credits_per_run: credits that all exports ordered by one run may cost.
     :param max_credits_per_day: credits that all our exports of one day, in UTC, may cost.
     :param min_credits_left: credits that must be left on the account, whatever running exports still use.
-    :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail`` or ``skip``.
+    :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail``, ``skip``, or ``split``, which
+        warns and leaves it to the next plan with ``on_truncated="split"`` to buy the rest.
     :param poke_interval: seconds between two looks at the export.
     :param deferrable: wait in the triggerer, without holding a worker.
     :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, or ``parquet``, which has typed columns and the whole
@@ -96,6 +99,8 @@ def talkwalker_export(
     :param row_group_bytes: a row group of Parquet ends after about so many bytes of results, as they came; a
         larger one takes more memory.
     :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
+    :param except_landed: directories of landings, the same connection's; results that they hold are left out.
+    :param rest_windows: how many windows the rest of the last of these landings was planned in, for the manifest.
     :param delete_collector: delete the collector once its results have landed.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     :param kwargs: further arguments of the task group, such as ``default_args`` or ``tooltip``.
@@ -159,6 +164,8 @@ def talkwalker_export(
             max_part_results=max_part_results,
             row_group_bytes=row_group_bytes,
             on_incomplete=on_incomplete,
+            except_landed=except_landed,
+            rest_windows=rest_windows,
             talkwalker_conn_id=talkwalker_conn_id,
             **storage,
         )

@@ -43,6 +43,8 @@ def source_of(
     query: str | None = None,
     topics: Sequence[str] = (),
     limit: int | None = None,
+    rest_of: Sequence[str] = (),
+    rest_windows: int | None = None,
 ) -> dict[str, Any]:
     """Return what a manifest tells of where its results come from.
 
@@ -54,6 +56,8 @@ def source_of(
     :param query: what else was asked for.
     :param topics: topic ids of the project; none for all.
     :param limit: results at most.
+    :param rest_of: collectors whose landings hold results that this export brings again; the truncated one is the last.
+    :param rest_windows: how many windows its rest was planned in.
     """
     return {
         "system": "talkwalker",
@@ -67,6 +71,7 @@ def source_of(
         "window": window
         and {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
         "fingerprint": fingerprint_in(collector_id),
+        **({"rest_of": list(rest_of), "rest_windows": rest_windows} if rest_of else {}),
     }
 
 
@@ -126,8 +131,8 @@ class CollectorLanding:
         :raises RetryLaterError: if results are missing and ``on_incomplete`` is ``fail``.
         """
         self._read(landing)
-        if self.exported is not None and landing.results < self.exported:
-            self.log.warning("%d of %d results came; reading on.", landing.results, self.exported)
+        if self.exported is not None and landing.arrived < self.exported:
+            self.log.warning("%d of %d results came; reading on.", landing.arrived, self.exported)
             time.sleep(SECOND_READ_AFTER_SECONDS)
             self._read(landing)
         task = self.task
@@ -136,7 +141,7 @@ class CollectorLanding:
             truncated=task is not None and task.status.is_truncated,
             estimated_total=task.estimated_total(self.limit) if task else None,
             status=str(task.status) if task else None,
-            complete=self._is_complete(landing.results),
+            complete=self._is_complete(landing.arrived),
         )
 
     def _read(self, landing: Landing) -> None:
@@ -145,13 +150,13 @@ class CollectorLanding:
             self.collector_id,
             resume_offset=landing.offset or EARLIEST,
             export_id=self.task.id if self.task else None,
-            missing=lambda: math.inf if exported is None else exported - landing.results,
+            missing=lambda: math.inf if exported is None else exported - landing.arrived,
         )
-        progress = Progress(exported, landing.results)
+        progress = Progress(exported, landing.arrived)
         try:
             for batch in batches:
                 landing.write(batch)
-                progress.tell(landing.results, landing.bytes)
+                progress.tell(landing.arrived, landing.bytes)
         except MissingError as error:
             raise OrderAnewError(
                 f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "

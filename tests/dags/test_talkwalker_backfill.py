@@ -6,10 +6,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.clients.talkwalker_identity import identity
+from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.storage import landings
+from airflow_provider_twexport.storage.landed_results import read
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -98,3 +103,74 @@ def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simula
     run = run_dag(bag.dags["coffee_by_week"])
     assert run.state == "success", run.log
     assert list(landed(tmp_path)) == ["2024-01-01", "2024-01-08"]
+
+
+def keys(path: Path) -> list[bytes]:
+    """Return what identifies each result that the manifests below a directory tell of."""
+    found: list[bytes] = []
+    for address in landings.find([path]).directories().values():
+        read(address, lambda records: found.extend(map(identity, records)))
+    return found
+
+
+def test_what_met_the_limit_is_split_and_lands_once(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """A month above the limit lands in part; its short days are bought, and all of it is there exactly once."""
+    month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split"}
+    run = run_dag(backfill(), run_conf=conf(tmp_path, **month))
+    assert run.state == "success", run.log
+    assert run.states["approve_rest"] == "skipped"
+    january = pendulum.datetime(2024, 1, 1)
+    client = TalkwalkerClient(simulator.token, simulator.url)
+    order = ExportOrder(
+        Window(january, january.add(months=1)), project_id=simulator.project_id, query='"coffee" AND lang:en'
+    )
+    client.put_collector("all")
+    whole = client.create_export(order, "all")
+    truth = len(simulator.documents(whole.id))
+    results = keys(tmp_path)
+    assert len(results) == len(set(results)) == truth > 2_500
+    manifests = list(landings.find([tmp_path]).manifests.values())
+    assert all(found.complete and found.results + found.left_out == found.exported for found in manifests)
+    assert run.results["report"] == {
+        "days": 31,
+        "landed": 31,
+        "truncated": 0,
+        "partial": 0,
+        "missing": 0,
+        "results": truth,
+    }
+    spent = simulator.ledger()["credits"]["charged_total"]
+    again = run_dag(backfill(), run_conf=conf(tmp_path, **month))
+    assert again.state == "success", again.log
+    assert again.results["estimate"] == []
+    assert simulator.ledger()["credits"]["charged_total"] == spent
+
+
+def test_the_budget_of_the_run_holds_for_the_rest(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """What the first stage spent is gone; the report tells what is short, and another run buys just that."""
+    month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split"}
+    run = run_dag(backfill(), run_conf=conf(tmp_path, max_credits=2_600, **month))
+    assert (run.state, run.states["estimate_rest"], run.states["report"]) == ("failed", "failed", "failed")
+    assert "and max_credits=100. Nothing was bought." in run.log
+    assert "Of 31 days 31 are truncated" in run.log
+    (before,) = landings.find([tmp_path]).manifests.values()
+    again = run_dag(backfill(), run_conf=conf(tmp_path, max_credits=2_600, **month))
+    assert again.state == "success", again.log
+    assert again.results["report"]["landed"] == 31
+    assert before.missing is not None
+    assert again.results["report"]["results"] == before.results + before.missing
+
+
+def test_a_rest_that_makes_the_run_dear_is_asked_for(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """The threshold is that of the whole run: neither price is above it, both together are."""
+    month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split", "approve_above": 3_000}
+    run = run_dag(backfill(), run_conf=conf(tmp_path, **month), mark_success_pattern="approve_rest")
+    assert run.state == "success", run.log
+    assert (run.states["approve"], run.states["approve_rest"]) == ("skipped", "success")
+    assert run.results["report"]["landed"] == 31

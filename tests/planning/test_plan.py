@@ -207,6 +207,9 @@ def test_json_says_everything() -> None:
         "credits": 0,
         "credits_at_most": 0,
         "overlaps": [],
+        "rest_of": [],
+        "rest_windows": 0,
+        "repeats": 0,
         "cumulative": 0,
         "balance_after": 100_000,
     }
