@@ -45,6 +45,11 @@ class Year:
             DAG_ID, run_id=self.run_id, conf={"year": 2021, "talkwalker_conn_id": self.run_id, **conf}
         )
 
+    @property
+    def state(self) -> str:
+        """How the run is right now."""
+        return str(self.stack.api.run(DAG_ID, self.run_id)["state"])
+
     def wait_for_end(self, timeout: float = 2 * PATIENCE) -> str:
         """Wait until the run has ended and return how."""
         return str(self.stack.api.wait_for_run(DAG_ID, self.run_id, timeout)["state"])
