@@ -25,6 +25,8 @@ from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
 DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
 AT_ONCE = int(os.environ.get("TWEXPORT_WINDOWS_AT_ONCE", "4"))
+# Airflow's scheduler looks at every task of a run in each of its passes, and more would take it too long: docs/scale.md
+MOST_WINDOWS = 400
 # a pool that includes deferred tasks bounds the windows that are bought and not landed yet
 POOL = os.environ.get("TWEXPORT_POOL", "default_pool")
 
@@ -174,6 +176,7 @@ with DAG(
         task_id="estimate",
         split=dag.param("split"),
         buy_expired=dag.param("buy_expired"),
+        max_windows=MOST_WINDOWS,
         max_credits=dag.param("max_credits"),
         min_credits_left=dag.param("min_credits_left"),
         **whole,
