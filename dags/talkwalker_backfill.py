@@ -28,6 +28,8 @@ from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
 DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
 AT_ONCE = int(os.environ.get("TWEXPORT_WINDOWS_AT_ONCE", "4"))
+# Airflow's scheduler looks at every task of a run in each of its passes, and more would take it too long: docs/scale.md
+MOST_WINDOWS = 400
 # a pool that includes deferred tasks bounds the windows that are bought and not landed yet
 POOL = os.environ.get("TWEXPORT_POOL", "default_pool")
 
@@ -188,6 +190,7 @@ with DAG(
         **place,
     }
     planning = {
+        "max_windows": MOST_WINDOWS,
         "split": dag.param("split"),
         "on_truncated": dag.param("on_truncated"),
         "buy_expired": dag.param("buy_expired"),

@@ -195,9 +195,9 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         if windows > most:
             raise FixRequestError(
                 f"{windows:,} windows need something, and no more than {most:,} may be mapped at once. Make longer "
-                "windows (split='auto' makes as few as the limit allows), take a shorter range now and the rest in "
-                "another run, or raise Airflow's [core] max_map_length, and max_windows where it is given. "
-                "Nothing was bought."
+                "windows (split='auto' makes as few as the limit allows), or take a shorter range now and the rest in "
+                "another run. Nothing was bought. (max_windows sets the bound, else Airflow's [core] max_map_length; "
+                "mind the scheduler before raising either: it looks at every window's tasks in each of its passes.)"
             )
 
     def _check_price(self, planned: Plan) -> None:

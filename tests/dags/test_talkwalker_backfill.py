@@ -91,6 +91,16 @@ def test_what_failed_is_reported_and_bought_by_the_next_run(
     assert simulator.ledger()["credits"]["charged_total"] == sum(landed(tmp_path).values()) + 2 * 10
 
 
+def test_more_windows_than_the_scheduler_can_look_after_are_refused(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """A year of hours is refused before anything is spent, and the error says what to do instead."""
+    run = run_dag(backfill(), run_conf=conf(tmp_path, stop="2025-01-01", split="hour"))
+    assert run.state == "failed"
+    assert "8,784 windows need something, and no more than 400 may be mapped at once. Make longer" in run.log
+    assert simulator.ledger()["credits"]["charged_total"] == 0
+
+
 def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
     """What docs/backfill.md shows works as it stands, but for the bucket and the range."""
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "backfill.md").read_text(), re.DOTALL)

@@ -97,6 +97,7 @@ def test_more_windows_than_airflow_maps_are_refused_before_counting(
     run = run_dag(estimating(split="hour"))
     refused(run, simulator)
     assert "2,184 windows need something, and no more than 1,024 may be mapped at once" in run.log
+    assert "Make longer windows" in run.log
     assert "[core] max_map_length" in run.log
     assert spent(simulator) == 0
 
