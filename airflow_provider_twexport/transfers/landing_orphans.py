@@ -1,0 +1,62 @@
+"""Landing what was bought and left behind; knows no Airflow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twexport.planning.recognition import recognized
+from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export, source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+    from airflow_provider_twexport.planning.orphans import Orphan
+    from airflow_provider_twexport.storage.manifest import Manifest
+
+
+def address_of(orphan: Orphan, found: Sequence[Orphan], root: str) -> str:
+    """Return where an export lands; a directory holds one export, and a collector may hold several.
+
+    :param orphan: the export.
+    :param found: all that was left behind.
+    :param root: the directory that they land below.
+    """
+    address = f"{root.rstrip('/')}/{orphan.collector_id}"
+    is_shared = sum(it.collector_id == orphan.collector_id for it in found) > 1
+    return f"{address}/{orphan.export_id}" if is_shared else address
+
+
+def land_orphan(
+    client: TalkwalkerClient, orphan: Orphan, place: Any, orders: Collection[ExportOrder]
+) -> Manifest:
+    """Land what an export has brought, whole or not, and return the manifest; free.
+
+    :param client: who is asked.
+    :param orphan: the export.
+    :param place: its directory.
+    :param orders: what it may have been ordered as, for the manifest.
+    """
+    from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
+    from airflow_provider_twexport.storage.landing import Landing
+
+    task = ended_export(client, orphan.export_id, salvage=True)
+    with Landing.open(place, source=_source(orphan, orders), schema=SCHEMA) as landing:
+        way = CollectorLanding(client, orphan.collector_id, task, on_incomplete="warn")
+        return landing.committed or way.land(landing)
+
+
+def _source(orphan: Orphan, orders: Collection[ExportOrder]) -> dict[str, Any]:
+    order = recognized(orphan.collector_id, orders)
+    if order is None:
+        return source_of(orphan.collector_id, orphan.export_id, orphan.window)
+    return source_of(
+        orphan.collector_id,
+        orphan.export_id,
+        order.window,
+        project_id=order.project_id,
+        stream_id=order.stream_id,
+        query=order.query,
+        topics=order.topics,
+        limit=order.limit,
+    )
