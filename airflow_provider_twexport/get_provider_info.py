@@ -46,7 +46,7 @@ def get_provider_info() -> dict[str, Any]:
                 "target-integration-name": _INTEGRATION,
                 "python-module": f"{package}.transfers.{module}",
             }
-            for module in ("talkwalker_to_object_storage", "talkwalker_orphans")
+            for module in ("talkwalker_to_object_storage", "talkwalker_orphans", "talkwalker_salvage")
         ],
         "extra-links": [f"{package}.links.TalkwalkerExportLink"],
         "connection-types": [

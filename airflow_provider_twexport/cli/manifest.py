@@ -42,7 +42,7 @@ def _described(found: Manifest) -> str:
         "query": found.source.get("query"),
         "topics": ", ".join(found.source.get("topics") or ()),
         "window": f"[{window['start']}, {window['stop']})" if window else None,
-        "complete": "yes" if found.complete else "no",
+        "complete": "yes" if found.complete else f"no. {found.incomplete_because or ''}".rstrip(". "),
         "truncated": f"yes, of about {found.estimated_total or '?'} that match" if found.truncated else "no",
         "results": f"{found.results:,}" + (f" of {found.exported:,}" if found.exported is not None else ""),
         "bytes": f"{found.bytes:,}",

@@ -10,11 +10,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, groupby, pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.fingerprint import window_in
-from airflow_provider_twexport.planning.plan import Landing
 from airflow_provider_twexport.planning.recognition import orders_in, recognized
 from airflow_provider_twexport.planning.table import aligned, edges
 from airflow_provider_twexport.planning.windows import moment
@@ -25,16 +24,9 @@ if TYPE_CHECKING:
     import pendulum
 
     from airflow_provider_twexport.clients.talkwalker import ExportTask
+    from airflow_provider_twexport.planning.plan import Landing
 
 ALL_TOPICS = "*"
-
-
-class Manifested(Landing, Protocol):
-    """What a manifest says of a landing, and of where it comes from."""
-
-    @property
-    def source(self) -> Mapping[str, Any]:
-        """Tell where the results come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +132,7 @@ class TrackCoverage:
         }
 
 
-def piece_of(manifest: Manifested) -> Piece | None:
+def piece_of(manifest: Landing) -> Piece | None:
     """Return what a manifest tells of a landing; ``None`` if it does not tell its window.
 
     :param manifest: such as :func:`storage.manifest.read` returns. The scope is ``project_id`` or ``stream_id`` of
@@ -163,7 +155,7 @@ def piece_of(manifest: Manifested) -> Piece | None:
 
 
 def unlanded(
-    exports: Iterable[ExportTask], manifests: Iterable[Manifested], project_id: str | None = None
+    exports: Iterable[ExportTask], manifests: Iterable[Landing], project_id: str | None = None
 ) -> list[Piece]:
     """Return a piece without results for each paid export of ours that no manifest tells of.
 

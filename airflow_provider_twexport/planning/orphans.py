@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.clients.talkwalker import Collector, ExportTask, TalkwalkerClient
     from airflow_provider_twexport.clients.window import Window
-    from airflow_provider_twexport.planning.coverage import Manifested
+    from airflow_provider_twexport.planning.plan import Landing
 
 URGENT = pendulum.duration(hours=48)
 # an order that is under way needs its ticket for minutes
@@ -161,7 +161,7 @@ class Orphan:
 
 def look(
     client: TalkwalkerClient,
-    manifests: Iterable[Manifested],
+    manifests: Iterable[Landing],
     now: pendulum.DateTime | None = None,
     warn_before: pendulum.Duration = URGENT,
 ) -> list[Orphan]:
@@ -186,7 +186,7 @@ def look(
 def orphans(
     exports: Iterable[ExportTask],
     collectors: Iterable[Collector],
-    manifests: Iterable[Manifested],
+    manifests: Iterable[Landing],
     *,
     created: Callable[[str], pendulum.DateTime | None],
     now: pendulum.DateTime | None = None,
@@ -309,8 +309,8 @@ def _by_target(exports: Iterable[ExportTask]) -> dict[str, list[ExportTask]]:
 class _Landings:
     """Tells whether exports have landed."""
 
-    def __init__(self, manifests: Iterable[Manifested]) -> None:
-        self._known: defaultdict[tuple[str | None, str | None], list[Manifested]] = defaultdict(list)
+    def __init__(self, manifests: Iterable[Landing]) -> None:
+        self._known: defaultdict[tuple[str | None, str | None], list[Landing]] = defaultdict(list)
         for manifest in manifests:
             export_id, collector_id = (manifest.source.get(key) for key in ("export_id", "collector_id"))
             # one that names no export holds whatever its collector held

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pendulum
 
-from airflow_provider_twexport.clients.talkwalker import RETENTION
+from airflow_provider_twexport.clients.talkwalker import RETENTION, ExportStatus
 from airflow_provider_twexport.planning.fingerprint import collector_id, fingerprint_in, window_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask
     from airflow_provider_twexport.clients.window import Window
@@ -38,6 +38,10 @@ SETTLED_AFTER = pendulum.duration(days=7)
 
 class Landing(Protocol):
     """What a manifest says of a landing."""
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """Tell where the results come from."""
 
     @property
     def complete(self) -> bool:
@@ -60,7 +64,13 @@ class WindowState(StrEnum):
     READABLE = "readable"
     LANDED = "landed"
     TRUNCATED = "truncated"
+    PARTIAL = "partial"
     EXPIRED = "expired"
+
+    @property
+    def is_for_sale(self) -> bool:
+        """Tell whether it is to be bought without further ado."""
+        return self in (WindowState.NEW, WindowState.PARTIAL)
 
     @property
     def meaning(self) -> str:
@@ -74,6 +84,8 @@ _MEANINGS = {
     WindowState.READABLE: "bought, and can be read from its collector without paying",
     WindowState.LANDED: "bought and landed",
     WindowState.TRUNCATED: "bought, but more matches than its limit let through; split it",
+    WindowState.PARTIAL: "its export broke off, and what that had brought has landed; the rest comes with the whole "
+    "window only, because results are in no order of time",
     WindowState.EXPIRED: "bought, but neither landed whole nor readable any more; getting it means paying again",
 }
 
@@ -217,6 +229,12 @@ class _Facts:
             return True
         return self.task.created is not None and self.task.created < self.kept_since
 
+    @property
+    def broke_off(self) -> bool:
+        """Tell whether what has landed is all that an aborted or failed export brought."""
+        status = self.landing.source.get("status") if self.landing else None
+        return status in (ExportStatus.ABORTED, ExportStatus.FAILED, ExportStatus.DELETED)
+
 
 # the first rule that holds decides
 _RULES: tuple[tuple[WindowState, Callable[[_Facts], bool]], ...] = (
@@ -224,6 +242,7 @@ _RULES: tuple[tuple[WindowState, Callable[[_Facts], bool]], ...] = (
     (WindowState.LANDED, lambda it: bool(it.landing and it.landing.complete)),
     (WindowState.NEW, lambda it: it.task is None and it.landing is None),
     (WindowState.RUNNING, lambda it: bool(it.task and it.task.is_unfinished)),
+    (WindowState.PARTIAL, lambda it: it.task is None and it.broke_off),
     (WindowState.EXPIRED, lambda it: it.is_over),
     (WindowState.TRUNCATED, lambda it: bool(it.task and it.task.status.is_truncated)),
     (WindowState.READABLE, lambda it: True),
@@ -266,7 +285,7 @@ def plan(
         task = bought.get(name)
         gone = collectors is not None and name not in collectors
         state = _state(_Facts(task, landed(name), gone, kept_since))
-        wanted = state is WindowState.NEW or (buy_expired and state is WindowState.EXPIRED)
+        wanted = state.is_for_sale or (buy_expired and state is WindowState.EXPIRED)
         may_grow = results is None or window.stop > settled_since
         priced.append(_priced(part, name, state, task, results, wanted=wanted, may_grow=may_grow))
     return Plan(_with_balances(_with_overlaps(priced, bought), balance), balance, asked_credits)

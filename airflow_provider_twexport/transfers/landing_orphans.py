@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.planning.recognition import recognized
-from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export, source_of
+from airflow_provider_twexport.transfers.landing_talkwalker import (
+    CollectorLanding,
+    check_nothing_better,
+    ended_export,
+    source_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -38,9 +43,11 @@ def land_orphan(
     :param orders: what it may have been ordered as, for the manifest.
     """
     from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
+    from airflow_provider_twexport.storage.directory import as_storage_path
     from airflow_provider_twexport.storage.landing import Landing
 
     task = ended_export(client, orphan.export_id, salvage=True)
+    check_nothing_better(as_storage_path(place), task)
     with Landing.open(place, source=_source(orphan, orders), schema=SCHEMA) as landing:
         way = CollectorLanding(client, orphan.collector_id, task, on_incomplete="warn")
         return landing.committed or way.land(landing)

@@ -14,7 +14,7 @@ from airflow_provider_twexport.storage import formats
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_twexport.clients.window import Window
     from airflow_provider_twexport.planning.layout import PartitionBy
@@ -73,6 +73,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     )
     ui_color = "#f3ecfa"
 
+    _salvages = False
+
     def __init__(
         self,
         *,
@@ -125,17 +127,13 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is and what it counts."""
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
-        from airflow_provider_twexport.planning.layout import landing_path
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.storage.manifest import MANIFEST
 
         with fail_without_retry():
             window = self._window(context)
-            path = landing_path(self.object_storage_path, window, self.partition_by)
-            directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+            directory = self._directory(window)
             with Landing.open(
                 directory,
                 source=self._source(window),
@@ -155,6 +153,14 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
             "bytes": manifest.bytes,
             "parts": len(manifest.parts),
         }
+
+    def _directory(self, window: Window | None) -> ObjectStoragePath:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.planning.layout import landing_path
+
+        path = landing_path(self.object_storage_path, window, self.partition_by)
+        return ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
 
     def _source(self, window: Window | None) -> dict[str, Any]:
         from airflow_provider_twexport.planning.arguments import listed, whole_number
@@ -200,7 +206,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export
 
         client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
-        task = ended_export(client, self.export_id) if self.export_id else None
+        task = ended_export(client, self.export_id, salvage=self._salvages) if self.export_id else None
         limit = whole_number("limit", self.limit)
         if task:
             self._books(context).ended(task, limit)
