@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, ObjectStoragePath
 
+    from airflow_provider_twexport.clients.talkwalker import ExportTask
     from airflow_provider_twexport.clients.window import Window
     from airflow_provider_twexport.planning.layout import PartitionBy
     from airflow_provider_twexport.storage.landing import Landing
@@ -201,6 +202,15 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
                 complete=manifest.complete,
             )
 
+    def _tell_deadline(self, task: ExportTask) -> None:
+        import pendulum
+
+        deadline = task.readable_until
+        if deadline and deadline - pendulum.now("UTC") < pendulum.duration(hours=24):
+            self.log.warning(
+                "The results of export %s can be read until %s: less than a day is left.", task.id, deadline
+            )
+
     def _land(self, landing: Landing, context: Context) -> Manifest:
         from airflow_provider_twexport.planning.arguments import whole_number
         from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export
@@ -210,5 +220,6 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         limit = whole_number("limit", self.limit)
         if task:
             self._books(context).ended(task, limit)
+            self._tell_deadline(task)
         way = CollectorLanding(client, self.collector_id, task, limit, self.on_incomplete, self.log)
         return way.land(landing)
