@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.talkwalker",
                     f"{package}.operators.talkwalker_coverage",
                     f"{package}.operators.talkwalker_estimate",
+                    f"{package}.operators.talkwalker_orphans",
                 ],
             }
         ],
@@ -43,8 +44,9 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "source-integration-name": _INTEGRATION,
                 "target-integration-name": _INTEGRATION,
-                "python-module": f"{package}.transfers.talkwalker_to_object_storage",
+                "python-module": f"{package}.transfers.{module}",
             }
+            for module in ("talkwalker_to_object_storage", "talkwalker_orphans", "talkwalker_salvage")
         ],
         "extra-links": [f"{package}.links.TalkwalkerExportLink"],
         "connection-types": [

@@ -232,6 +232,7 @@ with DAG(
             except_landed=except_landed,
             rest_windows=rest_windows,
             min_credits_left=dag.param("min_credits_left"),
+            ledger_path="{{ params.destination.rstrip('/') }}/_ledger",
             poke_interval=float(os.environ.get("TWEXPORT_POKE_SECONDS", "30")),
             default_args={
                 "pool": POOL,

@@ -93,7 +93,15 @@ def test_everything_the_description_names_exists(name: str) -> None:
         importlib.import_module(name)
 
 
-SHARED = (".failing", ".landing_talkwalker", ".progress", ".shared_poll", ".talkwalker_order")
+SHARED = (
+    ".bookkeeping",
+    ".failing",
+    ".landing_orphans",
+    ".landing_talkwalker",
+    ".progress",
+    ".shared_poll",
+    ".talkwalker_order",
+)
 
 
 def test_every_role_module_is_described() -> None:
@@ -130,4 +138,4 @@ print(*sorted(bag.dags))
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert output.returncode == 0, output.stderr
-    assert output.stdout.split()[-2:] == ["talkwalker_backfill", "talkwalker_export"]
+    assert output.stdout.split()[-3:] == ["talkwalker_backfill", "talkwalker_export", "talkwalker_janitor"]

@@ -42,7 +42,7 @@ def _described(found: Manifest) -> str:
         "query": found.source.get("query"),
         "topics": ", ".join(found.source.get("topics") or ()),
         "window": f"[{window['start']}, {window['stop']})" if window else None,
-        "complete": "yes" if found.complete else "no",
+        "complete": "yes" if found.complete else f"no. {found.incomplete_because or ''}".rstrip(". "),
         "truncated": f"yes: {_missing(found)} matching results were not exported"
         if found.truncated
         else "no",

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pendulum
 
-from airflow_provider_twexport.clients.talkwalker import RETENTION
+from airflow_provider_twexport.clients.talkwalker import RETENTION, ExportStatus
 from airflow_provider_twexport.planning.fingerprint import collector_id, fingerprint_in, window_in
 
 if TYPE_CHECKING:
@@ -37,8 +37,12 @@ READ_BATCH = 1_000
 SETTLED_AFTER = pendulum.duration(days=7)
 
 
-class Landing(Protocol):
+class Manifested(Protocol):
     """What a manifest says of a landing."""
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """Tell where the results come from."""
 
     @property
     def complete(self) -> bool:
@@ -53,14 +57,6 @@ class Landing(Protocol):
         """Count the results."""
 
 
-class Manifested(Landing, Protocol):
-    """What a manifest says of a landing, and of where it comes from."""
-
-    @property
-    def source(self) -> Mapping[str, Any]:
-        """Tell where the results come from."""
-
-
 class WindowState(StrEnum):
     """What has become of a window so far."""
 
@@ -69,7 +65,13 @@ class WindowState(StrEnum):
     READABLE = "readable"
     LANDED = "landed"
     TRUNCATED = "truncated"
+    PARTIAL = "partial"
     EXPIRED = "expired"
+
+    @property
+    def is_for_sale(self) -> bool:
+        """Tell whether it is to be bought without further ado."""
+        return self in (WindowState.NEW, WindowState.PARTIAL)
 
     @property
     def meaning(self) -> str:
@@ -83,6 +85,8 @@ _MEANINGS = {
     WindowState.READABLE: "bought, and can be read from its collector without paying",
     WindowState.LANDED: "bought and landed",
     WindowState.TRUNCATED: "bought, but more matches than its limit let through; its rest can be bought",
+    WindowState.PARTIAL: "its export broke off, and what that had brought has landed; the rest comes with the whole "
+    "window only, because results are in no order of time",
     WindowState.EXPIRED: "bought, but neither landed whole nor readable any more; getting it means paying again",
 }
 
@@ -235,7 +239,7 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class _Facts:
     task: ExportTask | None
-    landing: Landing | None
+    landing: Manifested | None
     collector_is_gone: bool
     kept_since: pendulum.DateTime
 
@@ -246,6 +250,12 @@ class _Facts:
             return True
         return self.task.created is not None and self.task.created < self.kept_since
 
+    @property
+    def broke_off(self) -> bool:
+        """Tell whether what has landed is all that an aborted or failed export brought."""
+        status = self.landing.source.get("status") if self.landing else None
+        return status in (ExportStatus.ABORTED, ExportStatus.FAILED, ExportStatus.DELETED)
+
 
 # the first rule that holds decides
 _RULES: tuple[tuple[WindowState, Callable[[_Facts], bool]], ...] = (
@@ -253,6 +263,7 @@ _RULES: tuple[tuple[WindowState, Callable[[_Facts], bool]], ...] = (
     (WindowState.LANDED, lambda it: bool(it.landing and it.landing.complete)),
     (WindowState.NEW, lambda it: it.task is None and it.landing is None),
     (WindowState.RUNNING, lambda it: bool(it.task and it.task.is_unfinished)),
+    (WindowState.PARTIAL, lambda it: it.task is None and it.broke_off),
     (WindowState.EXPIRED, lambda it: it.is_over),
     (WindowState.TRUNCATED, lambda it: bool(it.task and it.task.status.is_truncated)),
     (WindowState.READABLE, lambda it: True),
@@ -265,7 +276,7 @@ def plan(
     *,
     exports: Iterable[ExportTask],
     balance: int,
-    landed: Callable[[str], Landing | None] = lambda collector_id: None,
+    landed: Callable[[str], Manifested | None] = lambda collector_id: None,
     collectors: Collection[str] | None = None,
     asked_credits: int = 0,
     buy_expired: bool = False,
@@ -297,7 +308,7 @@ def plan(
         task = bought.get(name)
         gone = collectors is not None and name not in collectors
         state = _state(_Facts(task, landed(name), gone, kept_since))
-        wanted = state is WindowState.NEW or (buy_expired and state is WindowState.EXPIRED)
+        wanted = state.is_for_sale or (buy_expired and state is WindowState.EXPIRED)
         may_grow = results is None or window.stop > settled_since
         found = _priced(part, name, state, task, results, wanted=wanted, may_grow=may_grow)
         rest = (rests or {}).get(window)

@@ -129,6 +129,13 @@ class TalkwalkerExportSensor(BaseSensorOperator):
                 f"Export {task.id} is {task.status} ({words}). What it had exported is paid for and stays in "
                 f"collector {task.target} for 7 days. To order anew, clear the task that created it."
             )
+        if task.readable_until:
+            self.log.info(
+                "Export %s is %s; its results can be read until %s.",
+                task.id,
+                task.status,
+                task.readable_until,
+            )
         limit = whole_number("limit", self.limit)
         exported, total = task.exported(limit), task.estimated_total(limit)
         if task.status.is_truncated:

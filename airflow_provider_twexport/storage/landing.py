@@ -172,6 +172,7 @@ class Landing:
         estimated_total: int | None = None,
         status: str | None = None,
         complete: bool = True,
+        incomplete_because: str | None = None,
     ) -> Manifest:
         """End the last part, write the manifest, and remove what dead tries left behind.
 
@@ -180,6 +181,7 @@ class Landing:
         :param estimated_total: how many results match, by the service's estimate.
         :param status: the export's last state; joins the manifest's ``source``.
         :param complete: ``False`` if results are missing: a later landing goes on from here.
+        :param incomplete_because: why they are, in a sentence.
         :raises ReopenLandingError: it was committed or discarded.
         """
         self._check_open()
@@ -187,6 +189,7 @@ class Landing:
             self._end_part()
             self._landed = replace(
                 self._landed,
+                incomplete_because=incomplete_because,
                 source=self._landed.source | ({} if status is None else {"status": status}),
                 exported=exported,
                 truncated=truncated,

@@ -7,6 +7,7 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
 
     schema_version      1
     complete            true: everything that was exported is here; false: a later landing may go on
+    incomplete_because  a sentence; null: it is complete, or an earlier version wrote it
     source              where it comes from: system, collector_id, export_id, project_id or stream_id, query, topics,
                         limit, window, fingerprint, status, ...; rest_of: collectors whose landings
                         hold results that this export brought again, rest_windows: how many windows the rest
@@ -81,6 +82,7 @@ class Manifest:
 
     schema_version: int = SCHEMA_VERSION
     complete: bool
+    incomplete_because: str | None = None
     source: dict[str, Any]
     file_format: str
     results: int

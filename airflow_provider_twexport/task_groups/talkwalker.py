@@ -14,6 +14,7 @@ from airflow_provider_twexport.operators.talkwalker import (
 )
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
 from airflow_provider_twexport.storage import formats
+from airflow_provider_twexport.transfers.talkwalker_salvage import TalkwalkerSalvageExportOperator
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 
 if TYPE_CHECKING:
@@ -57,21 +58,24 @@ def talkwalker_export(
     on_incomplete: Literal["fail", "warn"] = "fail",
     except_landed: Sequence[str] | str | None = None,
     rest_windows: int | str | None = None,
+    salvage: bool = True,
     delete_collector: bool = True,
+    ledger_path: str | None = None,
     talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
     **kwargs: Any,
 ) -> TaskGroup:
     """Return a task group that creates a collector, orders an export, waits for it and lands its results.
 
     Its tasks are ``create_collector``, ``create_export``, ``wait_for_export``, ``to_object_storage`` and
-    ``delete_collector``. All of it may be retried and cleared without paying twice.
+    ``delete_collector``. All of it may be retried and cleared without paying twice. Where the wait fails, ``salvage``
+    lands what the export had brought; the run fails all the same.
 
     Called in a function with ``@task_group``, it can be mapped over windows: ``limit``, ``if_exists``, dates, scope and
     path may be arguments of that function. Its tasks are then named by the start of their window.
 
     :param group_id: id of the task group.
     :param object_storage_path: directory that the results land in; one for each window.
-    :param object_storage_conn_id: Airflow connection of the object storage.
+    :param object_storage_conn_id: Airflow connection of the object storage, and of the ledger's.
     :param partition_by: land below that directory, in ones named by the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
     :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
@@ -101,7 +105,11 @@ def talkwalker_export(
     :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
     :param except_landed: directories of landings, the same connection's; results that they hold are left out.
     :param rest_windows: how many windows the rest of the last of these landings was planned in, for the manifest.
+    :param salvage: land what an export had brought that was aborted, failed, or took too long: it is paid for. The
+        manifest says that it is not complete, and ordering the window again replaces it.
     :param delete_collector: delete the collector once its results have landed.
+    :param ledger_path: directory of the ledger that ``twexport ledger`` reads: what was ordered, by which run, what it
+        cost and where it landed; ``None`` for none. Many pipelines may share one.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     :param kwargs: further arguments of the task group, such as ``default_args`` or ``tooltip``.
     """
@@ -120,6 +128,7 @@ def talkwalker_export(
         "object_storage_path": object_storage_path,
         "object_storage_conn_id": object_storage_conn_id,
         "partition_by": partition_by,
+        "ledger_path": ledger_path,
     }
     defaults: Any = {"map_index_template": MAPPED_NAME, **(kwargs.pop("default_args", None) or {})}
     with TaskGroup(group_id, default_args=defaults, **kwargs) as group:
@@ -147,34 +156,43 @@ def talkwalker_export(
             deferrable=deferrable,
             talkwalker_conn_id=talkwalker_conn_id,
         )
+        landing: dict[str, Any] = {
+            "collector_id": export["collector_id"],
+            "export_id": export["export_id"],
+            "limit": export["limit"],
+            "start": export["start"],
+            "stop": export["stop"],
+            "project_id": project_id,
+            "stream_id": stream_id,
+            "query": query,
+            "topics": topics,
+            "file_format": file_format,
+            "compression_level": compression_level,
+            "max_part_bytes": max_part_bytes,
+            "max_part_results": max_part_results,
+            "row_group_bytes": row_group_bytes,
+            "except_landed": except_landed,
+            "rest_windows": rest_windows,
+            "talkwalker_conn_id": talkwalker_conn_id,
+            **storage,
+        }
         land = TalkwalkerToObjectStorageOperator(
             task_id="to_object_storage",
-            collector_id=export["collector_id"],
-            export_id=export["export_id"],
-            limit=export["limit"],
-            start=export["start"],
-            stop=export["stop"],
-            project_id=project_id,
-            stream_id=stream_id,
-            query=query,
-            topics=topics,
-            file_format=file_format,
-            compression_level=compression_level,
-            max_part_bytes=max_part_bytes,
-            max_part_results=max_part_results,
-            row_group_bytes=row_group_bytes,
             on_incomplete=on_incomplete,
-            except_landed=except_landed,
-            rest_windows=rest_windows,
-            talkwalker_conn_id=talkwalker_conn_id,
-            **storage,
+            **landing,
         )
         create_collector >> create_export >> wait >> land
+        if salvage:
+            # neither a run's state nor what follows the group depends on a teardown
+            wait >> TalkwalkerSalvageExportOperator(task_id="salvage", **landing).as_teardown()
         if delete_collector:
             land >> TalkwalkerDeleteCollectorOperator(
                 task_id="delete_collector",
                 collector_id=export["collector_id"],
                 start=export["start"],
+                export_id=export["export_id"],
+                ledger_path=ledger_path,
+                object_storage_conn_id=object_storage_conn_id,
                 talkwalker_conn_id=talkwalker_conn_id,
             )
     return group

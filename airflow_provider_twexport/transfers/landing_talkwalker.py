@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
     from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
 
@@ -96,6 +97,30 @@ def ended_export(client: TalkwalkerClient, export_id: str, *, salvage: bool = Fa
     return task
 
 
+def check_nothing_better(place: StoragePath, task: ExportTask) -> None:
+    """Refuse to land what an export had brought when it broke off where more has landed.
+
+    :param place: the directory.
+    :param task: the export.
+    :raises ChooseDirectoryError: if a landing of another export is there that is complete, or has as many results.
+    """
+    from airflow_provider_twexport.storage import manifest
+    from airflow_provider_twexport.storage.earlier_tries import ChooseDirectoryError
+
+    try:
+        found = manifest.read(place)
+    except manifest.LandFirstError:
+        return
+    if found.source.get("export_id") == task.id or not task.status.is_lost:
+        return
+    if found.complete or found.results >= (task.exported() or 0):
+        raise ChooseDirectoryError(
+            f"{place} holds {found.results:,} results of another export; the {task.exported()} that {task.id} had "
+            f"brought when it broke off stay in collector {task.target} until {task.readable_until}. Land them "
+            "elsewhere if they matter."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CollectorLanding:
     """The way of one collector's results into one directory.
@@ -135,13 +160,14 @@ class CollectorLanding:
             self.log.warning("%d of %d results came; reading on.", landing.arrived, self.exported)
             time.sleep(SECOND_READ_AFTER_SECONDS)
             self._read(landing)
-        task = self.task
+        task, why = self.task, self._why_incomplete(landing.arrived)
         return landing.commit(
             exported=self.exported,
             truncated=task is not None and task.status.is_truncated,
             estimated_total=task.estimated_total(self.limit) if task else None,
             status=str(task.status) if task else None,
-            complete=self._is_complete(landing.arrived),
+            complete=why is None,
+            incomplete_because=why,
         )
 
     def _read(self, landing: Landing) -> None:
@@ -164,14 +190,12 @@ class CollectorLanding:
                 error.evidence,
             ) from None
 
-    def _is_complete(self, landed: int) -> bool:
+    def _why_incomplete(self, landed: int) -> str | None:
         exported = self.exported
-        broke_off = self.task is not None and self.task.status.is_lost
-        if exported is None or landed == exported:
-            return not broke_off
-        if landed > exported:
-            self.log.warning("%d results landed, though only %d were exported.", landed, exported)
-            return not broke_off
+        if exported is None or landed >= exported:
+            if exported is not None and landed > exported:
+                self.log.warning("%d results landed, though only %d were exported.", landed, exported)
+            return self._broke_off()
         msg = (
             f"Only {landed:,} of {exported:,} exported results could be read from collector {self.collector_id}. "
             "It keeps results for 7 days and until it is deleted; if they are gone, order them anew with "
@@ -180,4 +204,10 @@ class CollectorLanding:
         if self.on_incomplete == "fail":
             raise RetryLaterError(f"{msg} A retry reads on from here; reading costs nothing.")
         self.log.warning(msg)
-        return False
+        return msg
+
+    def _broke_off(self) -> str | None:
+        if self.task is None or not self.task.status.is_lost:
+            return None
+        words = "; ".join(self.task.messages) or "no message"
+        return f"Its export ended as {self.task.status} ({words}); this is what it had brought until then."

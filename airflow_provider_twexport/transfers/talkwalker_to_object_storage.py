@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_twexport.hooks.bookkeeping import Books
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.storage import formats
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.sdk import Context
 
+    from airflow_provider_twexport.clients.talkwalker import ExportTask
     from airflow_provider_twexport.clients.window import Window
     from airflow_provider_twexport.planning.layout import PartitionBy
     from airflow_provider_twexport.storage.landing import Landing
@@ -32,7 +34,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     :param collector_id: the collector to read.
     :param object_storage_path: the directory, of any scheme that Airflow's ObjectStoragePath knows; one landing each.
     :param export_id: land this export's results only, and all of them; ``None`` for whatever the collector holds.
-    :param object_storage_conn_id: Airflow connection of the object storage.
+    :param object_storage_conn_id: Airflow connection of the object storage, and of the ledger's.
     :param partition_by: land in a directory below, named by the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
     :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, or ``parquet``, which has typed columns and the whole
@@ -57,6 +59,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     :param stream_id: the stream that was exported from, for the manifest; excludes ``project_id``.
     :param query: the query that was exported, for the manifest.
     :param topics: the topics that were exported, for the manifest; a list, or a text with commas.
+    :param ledger_path: directory of the ledger, which is told what ``export_id`` cost and where it landed; ``None``
+        for none.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     """
 
@@ -74,9 +78,12 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         "stream_id",
         "query",
         "topics",
+        "ledger_path",
         "talkwalker_conn_id",
     )
     ui_color = "#f3ecfa"
+
+    _salvages = False
 
     def __init__(
         self,
@@ -101,6 +108,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         stream_id: str | None = None,
         query: str | None = None,
         topics: Sequence[str] | str | None = None,
+        ledger_path: str | None = None,
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -128,22 +136,19 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         self.stream_id = stream_id
         self.query = query
         self.topics = topics
+        self.ledger_path = ledger_path
         self.talkwalker_conn_id = talkwalker_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is and what it counts."""
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_twexport.clients.talkwalker_identity import identity
         from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
-        from airflow_provider_twexport.planning.layout import landing_path
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.storage.manifest import MANIFEST
 
         with fail_without_retry():
             window = self._window(context)
-            path = landing_path(self.object_storage_path, window, self.partition_by)
-            directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+            directory = self._directory(window)
             with Landing.open(
                 directory,
                 source=self._source(window),
@@ -156,9 +161,10 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
                 except_landed=self._elsewhere(),
                 identity=identity,
             ) as landing:
-                manifest = landing.committed or self._land(landing)
+                manifest = landing.committed or self._land(landing, context)
         self.log.info("%s: %d results in %d parts.", directory, manifest.results, len(manifest.parts))
         self._tell(manifest)
+        self._tell_landed(manifest, str(directory / MANIFEST), context)
         return {
             "manifest": str(directory / MANIFEST),
             "results": manifest.results,
@@ -183,6 +189,14 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         if manifest.truncated:
             missing = "an unknown number of" if manifest.missing is None else f"about {manifest.missing:,}"
             self.log.warning("The export reached its limit: %s matching results are missing.", missing)
+
+    def _directory(self, window: Window | None) -> ObjectStoragePath:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.planning.layout import landing_path
+
+        path = landing_path(self.object_storage_path, window, self.partition_by)
+        return ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
 
     def _source(self, window: Window | None) -> dict[str, Any]:
         from airflow_provider_twexport.planning.arguments import listed, whole_number
@@ -213,12 +227,37 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
             # what is read was bought; not knowing its window is no reason to leave it there
             return None
 
-    def _land(self, landing: Landing) -> Manifest:
+    def _books(self, context: Context) -> Books:
+        return Books(self.ledger_path, self.object_storage_conn_id, context)
+
+    def _tell_landed(self, manifest: Manifest, address: str, context: Context) -> None:
+        if self.export_id:
+            self._books(context).landed(
+                self.export_id,
+                address,
+                manifest.results,
+                truncated=manifest.truncated,
+                complete=manifest.complete,
+            )
+
+    def _tell_deadline(self, task: ExportTask) -> None:
+        import pendulum
+
+        deadline = task.readable_until
+        if deadline and deadline - pendulum.now("UTC") < pendulum.duration(hours=24):
+            self.log.warning(
+                "The results of export %s can be read until %s: less than a day is left.", task.id, deadline
+            )
+
+    def _land(self, landing: Landing, context: Context) -> Manifest:
         from airflow_provider_twexport.planning.arguments import whole_number
         from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export
 
         client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
-        task = ended_export(client, self.export_id) if self.export_id else None
+        task = ended_export(client, self.export_id, salvage=self._salvages) if self.export_id else None
         limit = whole_number("limit", self.limit)
+        if task:
+            self._books(context).ended(task, limit)
+            self._tell_deadline(task)
         way = CollectorLanding(client, self.collector_id, task, limit, self.on_incomplete, self.log)
         return way.land(landing)

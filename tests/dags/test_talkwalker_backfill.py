@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -13,7 +15,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.clients.talkwalker_identity import identity
 from airflow_provider_twexport.clients.window import Window
-from airflow_provider_twexport.storage import landings
+from airflow_provider_twexport.storage import landings, ledger
 from airflow_provider_twexport.storage.landed_results import read
 
 if TYPE_CHECKING:
@@ -99,6 +101,42 @@ def test_more_windows_than_the_scheduler_can_look_after_are_refused(
     assert run.state == "failed"
     assert "8,784 windows need something, and no more than 400 may be mapped at once. Make longer" in run.log
     assert simulator.ledger()["credits"]["charged_total"] == 0
+
+
+def abort_one(client: TalkwalkerClient) -> None:
+    """Abort the first export that is seen to have brought something, as somebody at the service might."""
+    while True:
+        for task in client.list_exports():
+            if task.is_unfinished and task.exported():
+                client.abort_export(task.id)
+                return
+        time.sleep(0.05)
+
+
+def test_a_window_that_broke_off_lands_in_part_and_is_bought_again_alone(
+    run_dag: DagRunner, simulator: Simulator, client: TalkwalkerClient, tmp_path: Path
+) -> None:
+    """What it had brought is paid for and lands; the next run buys this window, whole, and no other."""
+    simulator.settings(results_per_second=500)
+    somebody = Thread(target=abort_one, args=(client,), daemon=True)
+    somebody.start()
+    run = run_dag(backfill(), run_conf=conf(tmp_path))
+    somebody.join()
+    assert (run.state, run.states["report"]) == ("failed", "failed")
+    assert re.search(r"Of 91 days 0 are missing and (29|31) are there in part", run.log)
+    (part,) = [found for found in landings.find([tmp_path]).manifests.values() if not found.complete]
+    assert part.results > 0
+    simulator.settings(results_per_second=None)
+    again = run_dag(backfill(), run_conf=conf(tmp_path))
+    assert again.state == "success", again.log
+    (window,) = again.results["estimate"]
+    assert (window["state"], window["collector_id"]) == ("partial", part.source["collector_id"])
+    assert all(found.complete for found in landings.find([tmp_path]).manifests.values())
+    spent = simulator.ledger()["credits"]["charged_total"]
+    assert spent == sum(landed(tmp_path).values()) + part.results + 10
+    entries = ledger.read(tmp_path / "_ledger").entries
+    assert sorted(str(entry.state) for entry in entries) == ["landed", "landed", "landed", "partial"]
+    assert sum(entry.credits or 0 for entry in entries) == spent - 10
 
 
 def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:

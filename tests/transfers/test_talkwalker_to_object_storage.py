@@ -392,3 +392,21 @@ def test_what_is_missing_is_told(export: Callable[..., str], run_dag: DagRunner,
     assert missing is not None
     assert missing > 2_000
     assert f"about {missing:,} matching results are missing" in run.log
+
+
+@pytest.mark.parametrize(("days_ago", "warned"), [(5.5, False), (6.5, True)])
+def test_the_last_day_before_the_deadline_is_told(
+    days_ago: float,
+    warned: bool,
+    run_dag: DagRunner,
+    simulator: Simulator,
+    export: Callable[..., str],
+    directory: dict[str, str],
+) -> None:
+    """A day before the service forgets the results, the log warns; they land all the same."""
+    simulator.control("time", {"offset_seconds": -86_400 * days_ago})
+    export_id = export()
+    simulator.control("time", {"offset_seconds": 0})
+    run = land(run_dag, export_id=export_id, **directory)
+    assert run.state == "success"
+    assert ("less than a day is left" in run.log) is warned
