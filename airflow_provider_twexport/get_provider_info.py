@@ -7,6 +7,7 @@ from typing import Any
 from airflow_provider_twexport import __version__
 
 _INTEGRATION = "Talkwalker"
+_X = "X Enterprise"
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -22,9 +23,17 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _INTEGRATION,
                 "external-doc-url": "https://developer.talkwalker.com",
                 "tags": ["service"],
-            }
+            },
+            {
+                "integration-name": _X,
+                "external-doc-url": "https://docs.x.com/x-api/enterprise-gnip-2.0/fundamentals/search-api",
+                "tags": ["service"],
+            },
         ],
-        "hooks": [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.hooks.talkwalker"]}],
+        "hooks": [
+            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.hooks.talkwalker"]},
+            {"integration-name": _X, "python-modules": [f"{package}.hooks.x_enterprise"]},
+        ],
         "operators": [
             {
                 "integration-name": _INTEGRATION,
@@ -34,7 +43,8 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.talkwalker_estimate",
                     f"{package}.operators.talkwalker_orphans",
                 ],
-            }
+            },
+            {"integration-name": _X, "python-modules": [f"{package}.operators.x_enterprise"]},
         ],
         "sensors": [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.sensors.talkwalker"]}],
         "triggers": [
@@ -42,11 +52,16 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "transfers": [
             {
-                "source-integration-name": _INTEGRATION,
-                "target-integration-name": _INTEGRATION,
+                "source-integration-name": name,
+                "target-integration-name": name,
                 "python-module": f"{package}.transfers.{module}",
             }
-            for module in ("talkwalker_to_object_storage", "talkwalker_orphans", "talkwalker_salvage")
+            for name, module in (
+                (_INTEGRATION, "talkwalker_to_object_storage"),
+                (_INTEGRATION, "talkwalker_orphans"),
+                (_INTEGRATION, "talkwalker_salvage"),
+                (_X, "x_search_to_object_storage"),
+            )
         ],
         "extra-links": [f"{package}.links.TalkwalkerExportLink"],
         "connection-types": [
@@ -69,6 +84,38 @@ def get_provider_info() -> dict[str, Any]:
                         "password": "needs read and write rights to create exports",
                     },
                 },
-            }
+            },
+            {
+                "connection-type": "x_enterprise",
+                "hook-class-name": f"{package}.hooks.x_enterprise.XEnterpriseHook",
+                "hook-name": "X Enterprise",
+                "conn-fields": {
+                    "account": {
+                        "label": "Account",
+                        "description": "Name of the account in the X console, case-sensitive.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "label": {
+                        "label": "Label",
+                        "description": "Label of the search stream, such as prod, case-sensitive.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "product": {
+                        "label": "Product",
+                        "description": "fullarchive or 30day; empty: fullarchive.",
+                        "schema": {"type": ["string", "null"], "enum": [None, "fullarchive", "30day"]},
+                    },
+                    "requests_per_minute": {
+                        "label": "Requests per minute",
+                        "description": "What the contract allows for the product; empty: 120.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                },
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "extra"],
+                    "relabeling": {"host": "API address", "login": "E-mail address"},
+                    "placeholders": {"host": "https://gnip-api.x.com", "login": "of the X console"},
+                },
+            },
         ],
     }

@@ -48,6 +48,7 @@ from airflow.sdk import DAG, BaseOperator, TaskGroup, task
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperatorLink, BaseSensorOperator, conf
 before, began = set(sys.modules), time.process_time()
 import airflow_provider_twexport.task_groups.talkwalker
+import airflow_provider_twexport.operators.x_enterprise, airflow_provider_twexport.transfers.x_search_to_object_storage
 spent = time.process_time() - began
 print(json.dumps({"new": sorted(set(sys.modules) - before), "ms": spent * 1000}))
 """
@@ -94,6 +95,7 @@ def test_everything_the_description_names_exists(name: str) -> None:
 
 
 SHARED = (
+    ".address",
     ".bookkeeping",
     ".failing",
     ".landing_orphans",
@@ -138,4 +140,10 @@ print(*sorted(bag.dags))
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert output.returncode == 0, output.stderr
-    assert output.stdout.split()[-3:] == ["talkwalker_backfill", "talkwalker_export", "talkwalker_janitor"]
+    assert output.stdout.split()[-5:] == [
+        "talkwalker_backfill",
+        "talkwalker_export",
+        "talkwalker_janitor",
+        "x_search_backfill",
+        "x_search_daily",
+    ]

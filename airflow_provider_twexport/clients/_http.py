@@ -6,6 +6,7 @@ object, nor an exception text, nor a debug log of requests, urllib3 or http.clie
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import json
 from contextlib import contextmanager
@@ -44,6 +45,9 @@ class Credential(Protocol):
     def sign(self, target: str) -> str:
         """Return the request target (path and query) with the credential in it."""
 
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers that carry the credential."""
+
     def redact(self, text: str) -> str:
         """Return ``text`` without the credential."""
 
@@ -68,11 +72,48 @@ class QueryToken:
         separator = "&" if "?" in target else "?"
         return f"{target}{separator}{self._name}={quote(self._token, safe='')}"
 
+    def headers(self) -> Mapping[str, str]:
+        """Return nothing: the token is in the request target."""
+        return {}
+
     def redact(self, text: str) -> str:
         """Return ``text`` with the token replaced, as it is and in its URL-quoted forms."""
-        for form in (self._token, quote(self._token, safe=""), quote_plus(self._token)):
-            text = text.replace(form, "***")
-        return text
+        return _without(text, self._token)
+
+
+class BasicLogin:
+    """A login and a password that travel in a header (HTTP Basic).
+
+    :param login: who asks; no secret by itself.
+    :param password: the secret.
+    """
+
+    def __init__(self, login: str, password: str) -> None:
+        self._login = login
+        self._password = password
+        self._token = base64.b64encode(f"{login}:{password}".encode()).decode()
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"BasicLogin({self._login!r}, '***')"
+
+    def sign(self, target: str) -> str:
+        """Return the request target as it is: the credential is in the headers."""
+        return target
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the header of HTTP Basic."""
+        return {"Authorization": f"Basic {self._token}"}
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with password and header replaced, as they are and in their URL-quoted forms."""
+        return _without(_without(text, self._token), self._password)
+
+
+def _without(text: str, secret: str) -> str:
+    for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
+        text = text.replace(form, "***")
+    return text
 
 
 class Session:
@@ -99,6 +140,7 @@ class Session:
         self._explain = explain
         self._requests = requests.Session()
         self._requests.trust_env = not is_loopback(self.base_url)
+        self._requests.auth = _nobody  # else a login in ~/.netrc would be added to what is logged
         for scheme in ("http://", "https://"):
             self._requests.mount(scheme, _SigningAdapter(credential))
 
@@ -126,6 +168,20 @@ class Session:
                 return self._body(response, Evidence(method, path, response.status_code))
 
         return self.retry.call(once) if repeatable else once()
+
+    def content(self, method: str, path: str, *, body: Any, seconds: float = READ_SECONDS) -> bytes:
+        """Return the body of a successful answer as it came; one try.
+
+        :param body: what to send as JSON.
+        :param seconds: how long to wait for the answer.
+        :raises TwexportError: the error that the answer, or its absence, means.
+        """
+        with self._answer(method, path, None, body, seconds) as response:
+            evidence = Evidence(method, path, response.status_code)
+            if not response.ok:
+                self._body(response, evidence)
+            with _translated(evidence):
+                return bytes(response.content)
 
     @contextmanager
     def stream(self, path: str, *, params: Mapping[str, Any], seconds: float) -> Iterator[Iterator[bytes]]:
@@ -177,6 +233,10 @@ class Session:
         if isinstance(error, RetryLaterError) and error.retry_after is None:
             error.retry_after = _retry_after(response)
         raise error
+
+
+def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def checked_base_url(url: str) -> str:
@@ -239,6 +299,8 @@ def _signing_pools(credential: Credential) -> dict[str, type[HTTPConnectionPool]
 
         def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
             super().putrequest(method, credential.sign(url), *args, **kwargs)  # type: ignore[misc]
+            for name, value in credential.headers().items():
+                self.putheader(name, value)  # type: ignore[attr-defined]
 
     class PlainConnection(Signing, HTTPConnection):
         pass

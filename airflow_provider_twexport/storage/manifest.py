@@ -11,14 +11,15 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
     source              where it comes from: system, collector_id, export_id, project_id or stream_id, query, topics,
                         limit, window, fingerprint, status, ...; rest_of: collectors whose landings
                         hold results that this export brought again, rest_windows: how many windows the rest
-                        of the last of them was planned in
+                        of the last of them was planned in; of a search: system, search_id, product, query, tag,
+                        bucket, limit, window
     file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"
     results             how many results the parts hold
     exported            how many the service said there are; null: it did not say
     truncated           true: the export ended at its limit, more results match
-    estimated_total     how many match, by the service's estimate; null: it did not say
+    estimated_total     how many match, by the service's estimate; of counts, their sum; null: it did not say
     bytes               size of all parts, as written
-    duplicates_dropped  how many records were delivered again, byte for byte, and left out
+    duplicates_dropped  how many records were delivered again, byte for byte (posts: by their id), and left out
     foreign_dropped     how many results of other exports were left out
     left_out            how many results were left out because other landings, told by source.rest_of, hold them;
                         results + left_out = exported in a complete landing

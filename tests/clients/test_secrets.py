@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import logging
 import traceback
@@ -12,7 +13,8 @@ import pytest
 
 from airflow_provider_twexport.clients.errors import TwexportError
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-from tests.clients.conftest import JANUARY
+from airflow_provider_twexport.clients.x_search import Search
+from tests.clients.conftest import JANUARY, x_client_of
 from tests.conftest import QUICK
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ def seen(
     texts += [*logged, captured.out, captured.err]
     everything = "\n".join(texts)
     assert "urllib3" in everything, "nothing was logged, so nothing was tested"
-    for token in (AWKWARD_TOKEN, "demo-token-read-write"):
+    secrets = (AWKWARD_TOKEN, "demo-token-read-write", "demo-password")
+    headers = [base64.b64encode(f"demo@example.com:{secret}".encode()).decode() for secret in secrets]
+    for token in (*secrets, *headers):
         for form in (token, quote(token), quote(token, safe=""), quote_plus(token)):
             assert form not in everything
 
@@ -102,3 +106,16 @@ def test_a_whole_export_does_not_tell_the_token(simulator: Simulator, seen: list
     seen.append(repr(task))
     batches = client.drain("box", export_id=task.id, idle_seconds=0.5)
     assert sum(len(batch.records) for batch in batches) == 400
+
+
+@pytest.mark.parametrize("password", ["demo-password", AWKWARD_TOKEN])
+def test_a_password_is_not_told(password: str, simulator: Simulator, seen: list[str]) -> None:
+    """HTTP Basic reaches the service whole, and no text at all, however the search ends."""
+    client = x_client_of(simulator, password=password)
+    if password == "demo-password":
+        seen += [repr(batch.cursor) for batch in client.pages(Search("coffee", JANUARY))]
+    else:
+        with pytest.raises(TwexportError, match="login") as raised:
+            client.get_usage()
+        seen.append(_complaint(raised.value))
+    seen += [repr(client), repr(vars(client)), repr(vars(client._session)), repr(client._session._credential)]
