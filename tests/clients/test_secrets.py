@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_twexport.clients.errors import TwexportError
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-from airflow_provider_twexport.clients.x_search import Search
+from airflow_provider_twexport.clients.x_pages import Search
 from tests.clients.conftest import JANUARY, x_client_of
 from tests.conftest import QUICK
 

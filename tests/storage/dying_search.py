@@ -14,7 +14,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.clients.window import Window
-from airflow_provider_twexport.clients.x_search import Search, XSearchClient, post_id
+from airflow_provider_twexport.clients.x_pages import Search, post_id
+from airflow_provider_twexport.clients.x_search import XSearchClient
 from airflow_provider_twexport.planning.windows import moment
 from airflow_provider_twexport.storage.landing import Landing
 from tests.storage.dying import die_if, in_child

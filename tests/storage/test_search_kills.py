@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_twexport.clients.batch import Batch
-from airflow_provider_twexport.clients.x_search import post_id
+from airflow_provider_twexport.clients.x_pages import post_id
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.earlier_tries import ChooseDirectoryError
 from airflow_provider_twexport.storage.landing import Landing
