@@ -50,7 +50,11 @@ def test_whatever_is_killed_each_month_is_bought_once_and_lands_once(year: Year)
 
 
 def kill(year: Year, victim: str, chance: random.Random) -> None:
-    """Kill a component, with all that it runs, and start it again; the scheduler starts its workers by itself."""
+    """Kill a component and start it again; the scheduler starts its workers by itself.
+
+    All that it runs is killed with it. LocalExecutor's workers, left alone, would keep the scheduler's connection to
+    the database, and with it the locks of an open transaction.
+    """
     if victim == "worker":
         wait_until(lambda: killed_a_worker(year, chance))
     else:
