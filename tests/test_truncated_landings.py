@@ -59,9 +59,7 @@ def buy_and_land(client: TalkwalkerClient, order: ExportOrder, window: PlannedWi
         rest_windows=window.rest_windows or None,
     )
     elsewhere = [root / collector for collector in window.rest_of]
-    with Landing.open(
-        root / name, source=source, except_landed=elsewhere, identity_across=identity
-    ) as landing:
+    with Landing.open(root / name, source=source, except_landed=elsewhere, identity=identity) as landing:
         CollectorLanding(client, name, task, order.limit).land(landing)
 
 

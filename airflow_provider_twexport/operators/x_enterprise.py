@@ -122,7 +122,7 @@ class XSearchCountsOperator(BaseOperator):
             source=search.source(XEnterpriseHook(self.x_conn_id).product, None),
             file_format=self.file_format,
             schema=COUNTS,
-            identity=count_period,
+            record_id=count_period,
             batches_cost=True,
         ) as landing:
             manifest = landing.committed or self._land(search, landing)

@@ -58,7 +58,7 @@ class Landing:
         max_part_bytes: int,
         max_part_results: int | None,
         max_results: int | None,
-        identity: Callable[[bytes], bytes] | None,
+        record_id: Callable[[bytes], bytes] | None,
         journal: Journal | None,
         begun: Manifest,
     ) -> None:
@@ -70,7 +70,7 @@ class Landing:
         self._landed = begun
         self._max_results = max_results
         self._journal = journal
-        self._seen = SeenRecords(identity=identity)
+        self._seen = SeenRecords(identity=record_id)
         self._elsewhere: LandedElsewhere | None = None
         self._part: PartWriter | None = None
         self._ended = begun.complete
@@ -86,12 +86,12 @@ class Landing:
         max_part_bytes: int = MAX_PART_BYTES,
         max_part_results: int | None = None,
         max_results: int | None = None,
-        identity: Callable[[bytes], bytes] | None = None,
+        record_id: Callable[[bytes], bytes] | None = None,
         batches_cost: bool = False,
         schema: Schema | None = None,
         row_group_bytes: int = formats.ROW_GROUP_BYTES,
         except_landed: Sequence[StoragePath | str | os.PathLike[str]] = (),
-        identity_across: Callable[[bytes], bytes] = bytes,
+        identity: Callable[[bytes], bytes] = bytes,
     ) -> Self:
         """Begin a landing, go on with one that broke off, or find that it is done.
 
@@ -105,13 +105,13 @@ class Landing:
         :param max_part_bytes: a part ends at the first cursor after about so many bytes as written.
         :param max_part_results: and at the first cursor after so many results.
         :param max_results: what comes beyond so many results is left out.
-        :param identity: what makes two records the same one; ``None`` if all their bytes do.
+        :param record_id: what makes two records the same one; ``None`` if all their bytes do.
         :param batches_cost: keep each batch as soon as it is written, and never begin again from the start.
         :param schema: the typed columns of these results; Parquet needs them.
         :param row_group_bytes: a row group of Parquet ends after about so many bytes of results.
         :param except_landed: directories of other landings; results that they hold are left out and counted. A landing
             that broke off after it left something out begins anew, to count it once.
-        :param identity_across: what of a result is the same in whatever export.
+        :param identity: what of a result is the same in whatever export.
         :raises LandFirstError: one of these directories holds no landing.
         :raises landed_results.RepairLandingError: one of these landings is not whole.
         :raises earlier_tries.ChooseDirectoryError: another collector or search was landed there; or this one, in such a
@@ -129,14 +129,14 @@ class Landing:
         written = Written(form.level(compression_level), schema, row_group_bytes)
         journal = Journal(place) if batches_cost else None
         begin = partial(
-            cls, place, form, written, max_part_bytes, max_part_results, max_results, identity, journal
+            cls, place, form, written, max_part_bytes, max_part_results, max_results, record_id, journal
         )
         landing = begin(found or afresh)
         if found and found.complete:
             earlier_tries.tidy(place, found)
             return landing
         form.encoder(written).close()  # what is missing for that is told before anything is read
-        elsewhere = LandedElsewhere(except_landed, identity_across) if except_landed else None
+        elsewhere = LandedElsewhere(except_landed, identity) if except_landed else None
         if found and (problem := landing._cannot_go_on(file_format, elsewhere)):
             if batches_cost:
                 raise earlier_tries.ChooseDirectoryError(
@@ -273,9 +273,10 @@ class Landing:
     def _take(self, batch: Batch) -> None:
         new = self._seen.add(batch.records)
         duplicates = len(batch.records) - len(new)
-        if self._max_results is not None:
-            new = new[: self._max_results - self.results]
         kept = self._elsewhere.without(new) if self._elsewhere else new
+        left_out = len(new) - len(kept)
+        if self._max_results is not None:
+            kept = kept[: self._max_results - self.results]
         if kept:
             self._part = self._part or self._next_part()
             self._part.write(kept)
@@ -283,7 +284,7 @@ class Landing:
             self._landed,
             duplicates_dropped=self._landed.duplicates_dropped + duplicates,
             foreign_dropped=self._landed.foreign_dropped + batch.foreign,
-            left_out=self._landed.left_out + len(new) - len(kept),
+            left_out=self._landed.left_out + left_out,
             final_offset=self.offset if batch.cursor is None else batch.cursor,
         )
 

@@ -66,7 +66,7 @@ def land_orphan(
         source=source,
         schema=SCHEMA,
         except_landed=[at(places[name]) for name in source.get("rest_of", ())],
-        identity_across=identity,
+        identity=identity,
     ) as landing:
         way = CollectorLanding(client, orphan.collector_id, task, on_incomplete="warn")
         return landing.committed or way.land(landing)

@@ -159,7 +159,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
                 row_group_bytes=self.row_group_bytes,
                 schema=SCHEMA,
                 except_landed=self._elsewhere(),
-                identity_across=identity,
+                identity=identity,
             ) as landing:
                 manifest = landing.committed or self._land(landing, context)
         self.log.info("%s: %d results in %d parts.", directory, manifest.results, len(manifest.parts))

@@ -134,7 +134,7 @@ class XSearchToObjectStorageOperator(BaseOperator):
                 max_part_bytes=self.max_part_bytes,
                 max_part_results=self.max_part_results,
                 max_results=most,
-                identity=post_id,
+                record_id=post_id,
                 batches_cost=True,
                 row_group_bytes=self.row_group_bytes,
                 schema=POSTS,

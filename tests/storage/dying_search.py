@@ -40,7 +40,7 @@ def land(directory: str, url: str, dies_at: float) -> None:
         directory,
         source=SEARCH.source("fullarchive", None),
         max_part_results=20_000,
-        identity=post_id,
+        record_id=post_id,
         batches_cost=True,
     ) as landing:
         for number, batch in enumerate(client.pages(SEARCH, cursor=landing.offset)):

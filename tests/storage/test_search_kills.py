@@ -54,7 +54,7 @@ def batches(count: int) -> list[Batch]:
 
 def open_landing(path: Path, **options: Any) -> Landing:
     """Open a landing whose batches cost."""
-    return Landing.open(path, source=SOURCE, identity=post_id, batches_cost=True, **options)
+    return Landing.open(path, source=SOURCE, record_id=post_id, batches_cost=True, **options)
 
 
 def test_what_was_written_is_there_again(tmp_path: Path) -> None:
