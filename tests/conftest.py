@@ -8,6 +8,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 # before anything imports airflow
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="twexport-airflow-")
@@ -24,6 +25,10 @@ from airflow_provider_twexport.planning import turns
 from tests.object_stores import azure_account, gcs_address, s3_address, store
 from tests.running_dags import airflow_database, run_dag
 from tests.simulator_process import Simulator, running_simulator
+
+# how long an example may take depends on what else the machine does
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 
