@@ -21,13 +21,23 @@ from airflow_provider_twexport.clients import _retry
 from airflow_provider_twexport.clients._retry import Retry
 from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
 from airflow_provider_twexport.planning import turns
+from tests.adobe_account import adobe_client, adobe_connection
 from tests.object_stores import azure_account, gcs_address, s3_address, store
 from tests.running_dags import airflow_database, run_dag
 from tests.simulator_process import Simulator, running_simulator
 
 QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 
-__all__ = ["airflow_database", "azure_account", "gcs_address", "run_dag", "s3_address", "store"]
+__all__ = [
+    "adobe_client",
+    "adobe_connection",
+    "airflow_database",
+    "azure_account",
+    "gcs_address",
+    "run_dag",
+    "s3_address",
+    "store",
+]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
