@@ -55,6 +55,7 @@ def simulator(simulator_process: Simulator) -> Simulator:
     """A simulator that remembers nothing, finishes exports at once and does not throttle."""
     simulator_process.reset()
     simulator_process.settings(queue_seconds=0, results_per_second=None, reads_per_minute=None)
+    simulator_process.settings(x_requests_per_minute=None, x_requests_per_second=None)
     return simulator_process
 
 

@@ -80,7 +80,7 @@ class QueryToken:
 
     def redact(self, text: str) -> str:
         """Return ``text`` with the token replaced, as it is and in its URL-quoted forms."""
-        return _without(text, self._token)
+        return without(text, self._token)
 
 
 class BasicLogin:
@@ -109,10 +109,11 @@ class BasicLogin:
 
     def redact(self, text: str) -> str:
         """Return ``text`` with password and header replaced, as they are and in their URL-quoted forms."""
-        return _without(_without(text, self._token), self._password)
+        return without(without(text, self._token), self._password)
 
 
-def _without(text: str, secret: str) -> str:
+def without(text: str, secret: str) -> str:
+    """Return ``text`` with a secret replaced, as it is and in its URL-quoted forms."""
     for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
         text = text.replace(form, "***")
     return text

@@ -6,9 +6,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
 
-from airflow_provider_twexport.clients._http import Session
+from airflow_provider_twexport.clients._http import Session, without
 from airflow_provider_twexport.clients.adobe_errors import explain
 from airflow_provider_twexport.clients.errors import FixConnectionError, UnexpectedAnswerError
 
@@ -92,7 +91,7 @@ class AccessToken:
     def redact(self, text: str) -> str:
         """Return ``text`` without any of the tokens, nor the secret that gave them."""
         for token in self._tokens:
-            text = text.replace(token, "***")
+            text = without(text, token)
         return self._secret.redact(text)
 
     def freshen(self) -> int:
@@ -146,6 +145,4 @@ class _Secret:
         return {}
 
     def redact(self, text: str) -> str:
-        for form in {self._secret, quote(self._secret, safe=""), quote_plus(self._secret)}:
-            text = text.replace(form, "***")
-        return text
+        return without(text, self._secret)

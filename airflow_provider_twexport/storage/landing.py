@@ -3,6 +3,9 @@
 What survives a crash is the last checkpoint: parts that are whole, and the offset after them. A retry goes on from
 there and writes the next part number again, whatever a dead try left under that name. Records that the service
 delivers again are known by their digests, which a retry rebuilds from the parts, checking them on the way.
+
+Where each batch costs something, it is also kept in a file of its own until the part that holds it is whole, so that a
+crash costs no batch that came.
 """
 
 from __future__ import annotations
@@ -19,13 +22,14 @@ from airflow_provider_twexport.clients.errors import FixRequestError, TwexportEr
 from airflow_provider_twexport.storage import earlier_tries, formats, part_check
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.formats import Written
+from airflow_provider_twexport.storage.journal import Journal
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest
 from airflow_provider_twexport.storage.part_writer import PartWriter
 from airflow_provider_twexport.storage.seen_records import SeenRecords
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from airflow_provider_twexport.clients.batch import Batch
@@ -52,6 +56,9 @@ class Landing:
         written: Written,
         max_part_bytes: int,
         max_part_results: int | None,
+        max_results: int | None,
+        identity: Callable[[bytes], bytes] | None,
+        journal: Journal | None,
         begun: Manifest,
     ) -> None:
         self._directory = directory
@@ -60,7 +67,9 @@ class Landing:
         self._max_part_bytes = max_part_bytes
         self._max_part_results = max_part_results
         self._landed = begun
-        self._seen = SeenRecords()
+        self._max_results = max_results
+        self._journal = journal
+        self._seen = SeenRecords(identity=identity)
         self._part: PartWriter | None = None
         self._ended = begun.complete
 
@@ -74,6 +83,9 @@ class Landing:
         compression_level: int | None = None,
         max_part_bytes: int = MAX_PART_BYTES,
         max_part_results: int | None = None,
+        max_results: int | None = None,
+        identity: Callable[[bytes], bytes] | None = None,
+        batches_cost: bool = False,
         schema: Schema | None = None,
         row_group_bytes: int = formats.ROW_GROUP_BYTES,
     ) -> Self:
@@ -82,38 +94,51 @@ class Landing:
         A landing of an earlier export of the same collector is removed first.
 
         :param directory: holds this landing and no other.
-        :param source: goes into the manifest as it is; its ``collector_id`` says whose landing this is, its
-            ``export_id`` which order of the same results.
+        :param source: goes into the manifest as it is; its ``collector_id`` or ``search_id`` says whose landing this
+            is, its ``export_id`` which order of the same results.
         :param file_format: one of :data:`formats.FORMATS`.
         :param compression_level: one of the format's; ``None`` for its default.
         :param max_part_bytes: a part ends at the first cursor after about so many bytes as written.
         :param max_part_results: and at the first cursor after so many results.
+        :param max_results: what comes beyond so many results is left out.
+        :param identity: what makes two records the same one; ``None`` if all their bytes do.
+        :param batches_cost: keep each batch as soon as it is written, and never begin again from the start.
         :param schema: the typed columns of these results; Parquet needs them.
         :param row_group_bytes: a row group of Parquet ends after about so many bytes of results.
-        :raises earlier_tries.ChooseDirectoryError: another collector was landed there.
+        :raises earlier_tries.ChooseDirectoryError: another collector or search was landed there; or this one, in such a
+            way that it cannot go on, and each batch costs.
         :raises formats.ChooseFileFormatError: no such file format, or not for these results, or not here.
         :raises formats.ChooseCompressionLevelError: the format has no such level.
-        :raises FixRequestError: the source has no ``collector_id``.
+        :raises FixRequestError: the source has neither ``collector_id`` nor ``search_id``.
         """
-        if not source.get("collector_id"):
-            msg = "A landing's source needs a collector_id: it tells whose results the directory holds."
+        if not earlier_tries.whose(source):
+            msg = "A landing's source needs a collector_id or search_id: it tells whose results the directory holds."
             raise FixRequestError(msg)
         place, form = Directory(directory), formats.by_name(file_format)
         afresh = _nothing_yet(json.loads(json.dumps(source)), file_format)
         found = earlier_tries.find(place, afresh.source)
         written = Written(form.level(compression_level), schema, row_group_bytes)
-        begin = partial(cls, place, form, written, max_part_bytes, max_part_results)
+        journal = Journal(place) if batches_cost else None
+        begin = partial(
+            cls, place, form, written, max_part_bytes, max_part_results, max_results, identity, journal
+        )
         landing = begin(found or afresh)
         if found and found.complete:
             earlier_tries.tidy(place, found)
             return landing
         form.encoder(written).close()  # what is missing for that is told before anything is read
         if found and (problem := landing._cannot_go_on(file_format)):
+            if batches_cost:
+                raise earlier_tries.ChooseDirectoryError(
+                    f"{place} cannot be gone on with, because {problem}. What is there was paid for, so it is not "
+                    "replaced: land as it began, or choose another directory and pay again."
+                )
             log.warning("%s: landing again from the start, because %s", place, problem)
             earlier_tries.clear(place)
             landing = begin(afresh)
         elif found:
             landing._landed = replace(found, source=afresh.source, complete=False)
+        landing._recover()
         return landing
 
     @property
@@ -143,7 +168,12 @@ class Landing:
         """
         self._check_open()
         try:
+            if self._journal:
+                self._journal.keep(batch, self.offset)
             self._take(batch)
+            # Only here does an offset belong to the end of a part.
+            if batch.cursor is not None and self._part and self._is_full(self._part):
+                self._checkpoint()
         except BaseException:
             self.discard()
             raise
@@ -208,21 +238,39 @@ class Landing:
             msg = f"The landing in {self._directory} has ended: open it again to go on from its last checkpoint."
             raise ReopenLandingError(msg)
 
+    def _recover(self) -> None:
+        """Take the batches that came after the last checkpoint."""
+        if self._journal is None:
+            return
+        if not self._landed.parts:
+            self._save(CHECKPOINT, complete=False)  # which tells whose batches these are
+        try:
+            for batch in self._journal.kept(len(self._landed.parts), lambda: self.offset):
+                self._take(batch)
+        except BaseException:
+            self.discard()
+            raise
+
     def _take(self, batch: Batch) -> None:
         new = self._seen.add(batch.records)
+        duplicates = len(batch.records) - len(new)
+        if self._max_results is not None:
+            new = new[: self._max_results - self.results]
         if new:
             self._part = self._part or self._next_part()
             self._part.write(new)
         self._landed = replace(
             self._landed,
-            duplicates_dropped=self._landed.duplicates_dropped + len(batch.records) - len(new),
+            duplicates_dropped=self._landed.duplicates_dropped + duplicates,
             foreign_dropped=self._landed.foreign_dropped + batch.foreign,
             final_offset=self.offset if batch.cursor is None else batch.cursor,
         )
-        # Only here does an offset belong to the end of a part.
-        if batch.cursor is not None and self._part and self._is_full(self._part):
-            self._end_part()
-            self._save(CHECKPOINT, complete=False)
+
+    def _checkpoint(self) -> None:
+        self._end_part()
+        self._save(CHECKPOINT, complete=False)
+        if self._journal:
+            self._journal.forget(len(self._landed.parts))
 
     def _is_full(self, part: PartWriter) -> bool:
         if self._max_part_results is not None and part.results >= self._max_part_results:
