@@ -222,6 +222,7 @@ class Adobe:
 
     async def _truth(self, request: Request) -> Response:
         """List the files of a job with their sha256, in the order of its batches."""
+        self._jobs.move(self._clock.now(), self._settings)
         job = next(job for job in self._jobs if str(job.id) == request.path_params["job_id"])
         tops = self._tops(job)
         parts = [part for top in tops for part in files.parts_of(top)]
