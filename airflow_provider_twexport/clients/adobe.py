@@ -153,6 +153,7 @@ class AdobeClient:
         """Cancel a job with one short try and the token at hand, from a process about to be killed; never raises."""
         try:
             path = f"{JOBS}/{_segment(job_id)}"
+            self._token.have_one()
             self._kill_session.call("DELETE", path, repeatable=False, seconds=KILL_SECONDS)
         except TwexportError as error:
             log.warning("Export job %s could not be cancelled and may go on: %s", job_id, error)

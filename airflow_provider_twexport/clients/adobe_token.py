@@ -104,6 +104,14 @@ class AccessToken:
                 self._ask()
             return self.number
 
+    def have_one(self) -> None:
+        """Ask for a token if there is none, unless somebody does so just now: a signal may have interrupted him."""
+        if not self._tokens and self._asking.acquire(blocking=False):
+            try:
+                self._ask()
+            finally:
+                self._asking.release()
+
     def replace(self, refused: int) -> None:
         """Ask for a token in place of one that was refused, unless somebody has done so already.
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
-from airflow_provider_twexport.hooks.addresses import address_of
+from airflow_provider_twexport.hooks.address import address_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
