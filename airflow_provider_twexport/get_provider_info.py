@@ -7,6 +7,7 @@ from typing import Any
 from airflow_provider_twexport import __version__
 
 _INTEGRATION = "Talkwalker"
+_ADOBE = "Adobe Experience Platform"
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -22,9 +23,17 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _INTEGRATION,
                 "external-doc-url": "https://developer.talkwalker.com",
                 "tags": ["service"],
-            }
+            },
+            {
+                "integration-name": _ADOBE,
+                "external-doc-url": "https://experienceleague.adobe.com/en/docs/experience-platform/segmentation/api/export-jobs",
+                "tags": ["service"],
+            },
         ],
-        "hooks": [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.hooks.talkwalker"]}],
+        "hooks": [
+            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.hooks.talkwalker"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.hooks.adobe"]},
+        ],
         "operators": [
             {
                 "integration-name": _INTEGRATION,
@@ -33,20 +42,30 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.talkwalker_coverage",
                     f"{package}.operators.talkwalker_estimate",
                 ],
-            }
+            },
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.operators.adobe"]},
         ],
-        "sensors": [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.sensors.talkwalker"]}],
+        "sensors": [
+            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.sensors.talkwalker"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.sensors.adobe"]},
+        ],
         "triggers": [
-            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.triggers.talkwalker"]}
+            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.triggers.talkwalker"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.triggers.adobe"]},
         ],
         "transfers": [
             {
                 "source-integration-name": _INTEGRATION,
                 "target-integration-name": _INTEGRATION,
                 "python-module": f"{package}.transfers.talkwalker_to_object_storage",
-            }
+            },
+            {
+                "source-integration-name": _ADOBE,
+                "target-integration-name": _ADOBE,
+                "python-module": f"{package}.transfers.adobe_to_object_storage",
+            },
         ],
-        "extra-links": [f"{package}.links.TalkwalkerExportLink"],
+        "extra-links": [f"{package}.links.TalkwalkerExportLink", f"{package}.links.AdobeExportJobLink"],
         "connection-types": [
             {
                 "connection-type": "talkwalker",
@@ -67,6 +86,41 @@ def get_provider_info() -> dict[str, Any]:
                         "password": "needs read and write rights to create exports",
                     },
                 },
-            }
+            },
+            {
+                "connection-type": "adobe_experience_platform",
+                "hook-class-name": f"{package}.hooks.adobe.AdobeExperiencePlatformHook",
+                "hook-name": "Adobe Experience Platform",
+                "conn-fields": {
+                    "org_id": {
+                        "label": "Organization ID",
+                        "description": "As the Developer Console tells it: ...@AdobeOrg.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "scopes": {
+                        "label": "Scopes",
+                        "description": "As the Developer Console lists them, with commas between.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "sandbox": {
+                        "label": "Sandbox",
+                        "description": "Its name, in lower case; empty: prod.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "ims_host": {
+                        "label": "Identity service",
+                        "description": "Empty: https://ims-na1.adobelogin.com.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                },
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "extra"],
+                    "relabeling": {"host": "API address", "login": "Client ID", "password": "Client secret"},
+                    "placeholders": {
+                        "host": "https://platform.adobe.io",
+                        "login": "of an OAuth server-to-server credential",
+                    },
+                },
+            },
         ],
     }

@@ -70,6 +70,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry as in earnest, but without the long waits."""
     monkeypatch.setattr(_retry, "DEFAULT", QUICK)
     monkeypatch.setattr("airflow_provider_twexport.planning.purchase.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
+    monkeypatch.setattr("airflow_provider_twexport.planning.adobe_orders.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
     monkeypatch.setattr(turns, "TIMING", turns.Timing(settle=0.1, look_every=0.1))
     monkeypatch.setattr(
         "airflow_provider_twexport.transfers.landing_talkwalker.SECOND_READ_AFTER_SECONDS", 0.1
