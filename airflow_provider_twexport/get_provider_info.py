@@ -7,6 +7,7 @@ from typing import Any
 from airflow_provider_twexport import __version__
 
 _INTEGRATION = "Talkwalker"
+_X = "X Enterprise"
 _ADOBE = "Adobe Experience Platform"
 
 
@@ -25,6 +26,11 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             },
             {
+                "integration-name": _X,
+                "external-doc-url": "https://docs.x.com/x-api/enterprise-gnip-2.0/fundamentals/search-api",
+                "tags": ["service"],
+            },
+            {
                 "integration-name": _ADOBE,
                 "external-doc-url": "https://experienceleague.adobe.com/en/docs/experience-platform/segmentation/api/export-jobs",
                 "tags": ["service"],
@@ -32,6 +38,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [
             {"integration-name": _INTEGRATION, "python-modules": [f"{package}.hooks.talkwalker"]},
+            {"integration-name": _X, "python-modules": [f"{package}.hooks.x_enterprise"]},
             {"integration-name": _ADOBE, "python-modules": [f"{package}.hooks.adobe"]},
         ],
         "operators": [
@@ -43,6 +50,7 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.talkwalker_estimate",
                 ],
             },
+            {"integration-name": _X, "python-modules": [f"{package}.operators.x_enterprise"]},
             {"integration-name": _ADOBE, "python-modules": [f"{package}.operators.adobe"]},
         ],
         "sensors": [
@@ -58,6 +66,11 @@ def get_provider_info() -> dict[str, Any]:
                 "source-integration-name": _INTEGRATION,
                 "target-integration-name": _INTEGRATION,
                 "python-module": f"{package}.transfers.talkwalker_to_object_storage",
+            },
+            {
+                "source-integration-name": _X,
+                "target-integration-name": _X,
+                "python-module": f"{package}.transfers.x_search_to_object_storage",
             },
             {
                 "source-integration-name": _ADOBE,
@@ -85,6 +98,38 @@ def get_provider_info() -> dict[str, Any]:
                         "host": "https://api.talkwalker.com",
                         "password": "needs read and write rights to create exports",
                     },
+                },
+            },
+            {
+                "connection-type": "x_enterprise",
+                "hook-class-name": f"{package}.hooks.x_enterprise.XEnterpriseHook",
+                "hook-name": "X Enterprise",
+                "conn-fields": {
+                    "account": {
+                        "label": "Account",
+                        "description": "Name of the account in the X console, case-sensitive.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "label": {
+                        "label": "Label",
+                        "description": "Label of the search stream, such as prod, case-sensitive.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "product": {
+                        "label": "Product",
+                        "description": "fullarchive or 30day; empty: fullarchive.",
+                        "schema": {"type": ["string", "null"], "enum": [None, "fullarchive", "30day"]},
+                    },
+                    "requests_per_minute": {
+                        "label": "Requests per minute",
+                        "description": "What the contract allows for the product; empty: 120.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                },
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "extra"],
+                    "relabeling": {"host": "API address", "login": "E-mail address"},
+                    "placeholders": {"host": "https://gnip-api.x.com", "login": "of the X console"},
                 },
             },
             {

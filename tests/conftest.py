@@ -71,10 +71,29 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_retry, "DEFAULT", QUICK)
     monkeypatch.setattr("airflow_provider_twexport.planning.purchase.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
     monkeypatch.setattr("airflow_provider_twexport.planning.adobe_orders.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
+    monkeypatch.setattr("airflow_provider_twexport.clients.x_search.OVERLOAD_WAITS", (0.01, 0.01))
     monkeypatch.setattr(turns, "TIMING", turns.Timing(settle=0.1, look_every=0.1))
     monkeypatch.setattr(
         "airflow_provider_twexport.transfers.landing_talkwalker.SECOND_READ_AFTER_SECONDS", 0.1
     )
+
+
+@pytest.fixture
+def x_connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Point the connection ``x_enterprise_default`` at the simulator; called again, change it."""
+
+    def connect(**changes: Any) -> None:
+        connection = {
+            "conn_type": "x_enterprise",
+            "host": simulator.url,
+            "login": simulator.x_login,
+            "password": simulator.x_password,
+            "extra": {"account": "demo", "label": "prod", "requests_per_minute": 100_000},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_X_ENTERPRISE_DEFAULT", json.dumps(connection | changes))
+
+    connect()
+    return connect
 
 
 @pytest.fixture

@@ -242,7 +242,8 @@ class XSearchClient:
     :param base_url: ``https://`` address of the service; ``http://`` for loopback hosts only.
     :param requests_per_minute: what the contract allows for the product, data and counts together.
     :param retry: how long throttling is waited out.
-    :param overload_waits: seconds before each next try of a search that overloads the service (503).
+    :param overload_waits: seconds before each next try of a search that overloads the service (503); ``None`` for
+        those that the vendor advises.
     :raises FixConnectionError: if something of this is missing or cannot be meant.
     """
 
@@ -257,7 +258,7 @@ class XSearchClient:
         base_url: str = DEFAULT_HOST,
         requests_per_minute: int = REQUESTS_PER_MINUTE,
         retry: Retry | None = None,
-        overload_waits: tuple[float, ...] = OVERLOAD_WAITS,
+        overload_waits: tuple[float, ...] | None = None,
     ) -> None:
         for name, value in (("login", login), ("password", password), ("account", account), ("label", label)):
             if not value:
@@ -271,7 +272,7 @@ class XSearchClient:
         self._product = product
         self._path = f"/search/{product}/accounts/{quote(account, safe='')}/{quote(label, safe='')}"
         self._pace = SharedPace(f"{self.base_url} {account} {product}", requests_per_minute)
-        self._overload_waits = overload_waits
+        self._overload_waits = OVERLOAD_WAITS if overload_waits is None else overload_waits
 
     @property
     def base_url(self) -> str:

@@ -143,8 +143,9 @@ class TrackCoverage:
 def piece_of(manifest: Manifested) -> Piece | None:
     """Return what a manifest tells of a landing; ``None`` if it does not tell its window.
 
-    :param manifest: such as :func:`storage.manifest.read` returns. The scope is ``project_id`` or ``stream_id`` of
-        its source; older sources name neither, and then the collector's name, less window and hash, stands for it.
+    :param manifest: such as :func:`storage.manifest.read` returns. The scope is ``project_id``, ``stream_id`` or
+        ``product`` of its source; older sources name none, and then the collector's name, less
+        window and hash, stands for it.
     """
     source = manifest.source
     window = source.get("window")
@@ -153,7 +154,7 @@ def piece_of(manifest: Manifested) -> Piece | None:
     return Piece(
         window=Window(moment(window["start"]), moment(window["stop"])),
         scope=_scope(source),
-        export_id=str(source.get("export_id") or source.get("collector_id")),
+        export_id=str(source.get("export_id") or source.get("collector_id") or source.get("search_id")),
         results=manifest.results,
         complete=manifest.complete,
         truncated=manifest.truncated,
@@ -236,7 +237,7 @@ def _row(track: Track, days: Sequence[Day]) -> tuple[str, ...]:
 
 
 def _scope(source: Mapping[str, Any]) -> str:
-    named = source.get("project_id") or source.get("stream_id")
+    named = source.get("project_id") or source.get("stream_id") or source.get("product")
     return str(named or _named_scope(str(source.get("collector_id"))))
 
 

@@ -263,7 +263,8 @@ class _Landings:
         for manifest in manifests:
             export_id, collector_id = (manifest.source.get(key) for key in ("export_id", "collector_id"))
             # one that names no export holds whatever its collector held
-            self._known[(export_id, None) if export_id else (None, collector_id)].append(manifest)
+            if export_id or collector_id:
+                self._known[(export_id, None) if export_id else (None, collector_id)].append(manifest)
 
     def have(self, task: ExportTask) -> bool:
         """Tell whether everything that an export exported has landed."""

@@ -28,6 +28,8 @@ def orders_in(sources: Iterable[Mapping[str, Any]], project_id: str | None = Non
     """
     orders = {ExportOrder(_ANY, project_id=project_id)} if project_id else set()
     for source in sources:
+        if source.get("search_id"):  # of another service
+            continue
         if any(source.get(key) for key in ("project_id", "stream_id", "query")):
             orders |= {_order(source, limit) for limit in {source.get("limit") or MAX_LIMIT, MAX_LIMIT}}
     return orders

@@ -7,16 +7,18 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
 
     schema_version      1
     complete            true: everything that was exported is here; false: a later landing may go on
-    source              where it comes from: system, collector_id, job_id, export_id, project_id or stream_id, query,
-                        topics, limit, window, fingerprint, status, ...
+    source              where it comes from: system, collector_id, export_id, project_id or stream_id, query, topics,
+                        limit, window, fingerprint, status, ...; of a search: system, search_id, product, query, tag,
+                        bucket, limit, window; of an Adobe job: system, job_id, export_id, dataset_id, filter, fields,
+                        profiles, batches (the parts are in their order, and each says how many files it has)
     file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"; "files": each part is a file as the service has
                         it, byte for byte, and counts as one result
     results             how many results the parts hold
     exported            how many the service said there are; null: it did not say
     truncated           true: the export ended at its limit, more results match
-    estimated_total     how many match, by the service's estimate; null: it did not say
+    estimated_total     how many match, by the service's estimate; of counts, their sum; null: it did not say
     bytes               size of all parts, as written
-    duplicates_dropped  how many records were delivered again, byte for byte, and left out
+    duplicates_dropped  how many records were delivered again, byte for byte (posts: by their id), and left out
     foreign_dropped     how many results of other exports were left out
     parts               in order: name, results, bytes, sha256 (of the file as written), first_offset (the cursor
                         before its first record; null: the start), last_offset (the cursor after its last), misfits
