@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_twexport.clients._retry import Retry
 from airflow_provider_twexport.clients.adobe import AdobeClient
 from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
-from airflow_provider_twexport.clients.adobe_token import Credential
+from airflow_provider_twexport.clients.adobe_token import ServerCredential
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ORG_ID = "1BD6382559DF0C130A49422D@AdobeOrg"
 SECRET = "demo-client-secret"
-CREDENTIAL = Credential("demo-client-id", SECRET, ORG_ID, ("openid", "AdobeID"))
+CREDENTIAL = ServerCredential("demo-client-id", SECRET, ORG_ID, ("openid", "AdobeID"))
 RETRY = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 INSTANT = {"adobe_queue_seconds": 0, "adobe_job_seconds": 0}
 DATASET = "5b7c86968f7b6501e21ba9df"

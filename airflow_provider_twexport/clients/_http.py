@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+from abc import abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import SplitResult, quote, quote_plus, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, quote, quote_plus, urlencode, urlsplit
 
 import requests
 import urllib3
@@ -41,20 +42,27 @@ READ_SECONDS = 60.0
 BLOCK_BYTES = 256 * 1024
 
 
-class Credential(Protocol):
-    """Signs a request, and takes itself out of texts."""
+class Credential:
+    """Signs a request where it goes on the wire, and takes itself out of texts."""
 
     def sign(self, target: str) -> str:
         """Return the request target (path and query) with the credential in it."""
+        return target
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers that carry the credential."""
+        return {}
 
+    def fill(self, body: Any) -> Any:
+        """Return the request's body with the credential in it, which makes it no longer."""
+        return body
+
+    @abstractmethod
     def redact(self, text: str) -> str:
         """Return ``text`` without the credential."""
 
 
-class QueryToken:
+class QueryToken(Credential):
     """An access token that travels in the query string.
 
     :param name: name of the query parameter.
@@ -74,16 +82,12 @@ class QueryToken:
         separator = "&" if "?" in target else "?"
         return f"{target}{separator}{self._name}={quote(self._token, safe='')}"
 
-    def headers(self) -> Mapping[str, str]:
-        """Return nothing: the token is in the request target."""
-        return {}
-
     def redact(self, text: str) -> str:
         """Return ``text`` with the token replaced, as it is and in its URL-quoted forms."""
         return without(text, self._token)
 
 
-class BasicLogin:
+class BasicLogin(Credential):
     """A login and a password that travel in a header (HTTP Basic).
 
     :param login: who asks; no secret by itself.
@@ -99,10 +103,6 @@ class BasicLogin:
         """Return a text that is safe to log."""
         return f"BasicLogin({self._login!r}, '***')"
 
-    def sign(self, target: str) -> str:
-        """Return the request target as it is: the credential is in the headers."""
-        return target
-
     def headers(self) -> Mapping[str, str]:
         """Return the header of HTTP Basic."""
         return {"Authorization": f"Basic {self._token}"}
@@ -110,6 +110,35 @@ class BasicLogin:
     def redact(self, text: str) -> str:
         """Return ``text`` with password and header replaced, as they are and in their URL-quoted forms."""
         return without(without(text, self._token), self._password)
+
+
+class FormSecret(Credential):
+    """A secret that travels as a field of a form, in place of what stands for it until then.
+
+    :param name: name of the field.
+    :param secret: the secret.
+    """
+
+    def __init__(self, name: str, secret: str) -> None:
+        self._name = name
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"FormSecret({self._name!r}, '***')"
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The field as the form is to have it: as long as the secret will be, because the length is told ahead."""
+        return {self._name: "x" * len(quote_plus(self._secret))}
+
+    def fill(self, body: str) -> str:
+        """Return the form with the secret in its field."""
+        return body.replace(urlencode(self.form), urlencode({self._name: self._secret}))
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with the secret replaced, as it is and in its URL-quoted forms."""
+        return without(text, self._secret)
 
 
 def without(text: str, secret: str) -> str:
@@ -342,6 +371,9 @@ class _SigningAdapter(HTTPAdapter):
 def _signing_pools(credential: Credential) -> dict[str, type[HTTPConnectionPool]]:
     class Signing:
         debuglevel = 0  # http.client would print the signed request line
+
+        def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+            super().request(method, url, credential.fill(body), *args, **kwargs)  # type: ignore[misc]
 
         def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
             super().putrequest(method, credential.sign(url), *args, **kwargs)  # type: ignore[misc]

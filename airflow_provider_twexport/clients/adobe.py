@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.clients._http import Answer
     from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
-    from airflow_provider_twexport.clients.adobe_token import Credential
+    from airflow_provider_twexport.clients.adobe_token import ServerCredential
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class AdobeClient:
 
     def __init__(
         self,
-        credential: Credential,
+        credential: ServerCredential,
         sandbox: str = "prod",
         base_url: str = DEFAULT_HOST,
         ims_url: str = DEFAULT_IMS_HOST,

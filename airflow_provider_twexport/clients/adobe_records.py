@@ -207,14 +207,11 @@ class DataFile:
 def _batches(destination: Mapping[str, Any]) -> tuple[JobBatch, ...]:
     """Read both forms: one batch for all segments, or one for each; an empty id is none."""
     told = destination.get("batches") or []
-    entries = [told] if isinstance(told, dict) else told
-    found = {
-        entry["batchId"]: JobBatch(entry["batchId"], entry.get("segmentId") or None, entry.get("segmentNs"))
-        for entry in entries
-        if entry.get("batchId")
-    }
-    if common := destination.get("batchId"):
-        return (found.get(common, JobBatch(common)),) if len(found) <= 1 else (JobBatch(common),)
+    entries = [told] if isinstance(told, dict) else list(told)
+    found: dict[str, JobBatch] = {}
+    for entry in ({"batchId": destination.get("batchId")}, *entries):
+        if batch_id := entry.get("batchId"):
+            found[batch_id] = JobBatch(batch_id, entry.get("segmentId") or None, entry.get("segmentNs"))
     return tuple(found.values())
 
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.clients._http import Session, without
+from airflow_provider_twexport.clients._http import Credential, FormSecret, Session, without
 from airflow_provider_twexport.clients.adobe_errors import explain
 from airflow_provider_twexport.clients.errors import FixConnectionError, UnexpectedAnswerError
 
@@ -24,7 +24,7 @@ RENEW_AHEAD_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class ServerCredential:
     """An OAuth server-to-server credential of a project in the Developer Console.
 
     :param client_id: also the API key of each call.
@@ -50,7 +50,7 @@ class Credential:
             raise FixConnectionError(f"The connection has no {missing[0]}.")
 
 
-class AccessToken:
+class AccessToken(Credential):
     """A token that travels in a header, is asked for when it is needed first, and again ahead of its end.
 
     :param credential: what gives the token.
@@ -58,9 +58,9 @@ class AccessToken:
     :param retry: how asking for it is tried again.
     """
 
-    def __init__(self, credential: Credential, ims_url: str, retry: Retry) -> None:
+    def __init__(self, credential: ServerCredential, ims_url: str, retry: Retry) -> None:
         self._credential = credential
-        self._secret = _Secret(credential.client_secret)
+        self._secret = FormSecret("client_secret", credential.client_secret)
         self._identity = Session(ims_url, self._secret, explain, retry)
         self._tokens: tuple[str, ...] = ()
         self._renew_at = float("-inf")
@@ -79,10 +79,6 @@ class AccessToken:
     def seconds_left(self) -> float:
         """Return how long the token will be used yet; less than 0 where there is none."""
         return self._renew_at - time.monotonic()
-
-    def sign(self, target: str) -> str:
-        """Return the request target as it is: the token is in the headers."""
-        return target
 
     def headers(self) -> Mapping[str, str]:
         """Return the header that carries the token at hand."""
@@ -126,7 +122,7 @@ class AccessToken:
         asked = time.monotonic()
         form = {
             "client_id": self._credential.client_id,
-            "client_secret": self._credential.client_secret,
+            **self._secret.form,
             "grant_type": "client_credentials",
             "scope": ",".join(self._credential.scopes),
         }
@@ -138,19 +134,3 @@ class AccessToken:
         life = life / 1000 if life > LONGEST_LIFE else life
         self._tokens = (*self._tokens, token)
         self._renew_at = asked + life - min(RENEW_AHEAD_SECONDS, life / 10)
-
-
-class _Secret:
-    """A secret that travels in the body of a form, where no log looks."""
-
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-
-    def sign(self, target: str) -> str:
-        return target
-
-    def headers(self) -> Mapping[str, str]:
-        return {}
-
-    def redact(self, text: str) -> str:
-        return without(text, self._secret)

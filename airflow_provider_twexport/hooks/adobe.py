@@ -76,11 +76,11 @@ def client_for(connection: Connection, retry: Retry | None = None) -> AdobeClien
     :param retry: how repeatable calls are tried again.
     """
     from airflow_provider_twexport.clients.adobe import DEFAULT_HOST, AdobeClient
-    from airflow_provider_twexport.clients.adobe_token import DEFAULT_IMS_HOST, Credential
+    from airflow_provider_twexport.clients.adobe_token import DEFAULT_IMS_HOST, ServerCredential
     from airflow_provider_twexport.planning.arguments import listed
 
     extra = connection.extra_dejson
-    credential = Credential(
+    credential = ServerCredential(
         client_id=connection.login or "",
         client_secret=connection.password or "",
         org_id=extra.get("org_id") or "",

@@ -24,9 +24,11 @@ CLOCK_SKEW_MINUTES = 5
 
 
 class AdobeCreateExportJobOperator(BaseOperator):
-    """Order an export job, once: the same one that an earlier try of this run ordered is adopted.
+    """Order an export job, once: one that exports the same and was ordered since this run began is adopted.
 
-    What to export is said in the words of the vendor page "Export jobs endpoint". Returns ``{"job_id", "dataset_id",
+    The service makes two jobs of an order that is sent twice, so a run's earlier try is found by what it ordered, and
+    an order whose answer was lost is looked for before anything else. What to export is said in the words of the
+    vendor page "Export jobs endpoint". Returns ``{"job_id", "dataset_id",
     "status", "adopted"}``.
 
     :param destination: ``{"datasetId": ...}``, the dataset to export into, whose schema is a union schema; with

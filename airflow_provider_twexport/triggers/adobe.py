@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook, client_for
 from airflow_provider_twexport.triggers.export_trigger import ConnectionPoll, ExportTrigger
@@ -57,14 +57,14 @@ class AdobeExportJobTrigger(ExportTrigger["AdobeClient", "ExportJob"]):
 class _JobPoll(ConnectionPoll["AdobeClient", "ExportJob"]):
     """The list, newest first and page by page, for all; what is not there is asked for by itself."""
 
-    _connected_by: Any = None
+    _connected_by: str | None = None
 
     async def connection(self) -> Connection:
         return await AdobeExperiencePlatformHook.aget_connection(self._conn_id)
 
     def client(self, connection: Connection) -> AdobeClient:
         # a client holds a token, which serves for a day
-        facts = (connection.get_uri(), connection.extra)
+        facts = connection.get_uri()
         if self._client is None or facts != self._connected_by:
             self._connected_by = facts
             return client_for(connection)

@@ -18,7 +18,7 @@ from airflow_provider_twexport.clients.adobe_records import (
     JobBatch,
     JobStatus,
 )
-from airflow_provider_twexport.clients.adobe_token import AccessToken, Credential
+from airflow_provider_twexport.clients.adobe_token import AccessToken, ServerCredential
 from tests.adobe_account import CREDENTIAL, ORDER, RETRY, client_of
 from tests.clients import adobe_examples
 
@@ -61,6 +61,7 @@ def test_the_vendors_example_is_understood() -> None:
          [JobBatch("a", "s"), JobBatch("b")]),
         ({"batches": {"batchId": "a", "segmentId": "s", "segmentNs": "ups"}}, [JobBatch("a", "s", "ups")]),
         ({"batchId": "a", "batches": [{"batchId": "a", "segmentId": ""}]}, [JobBatch("a")]),
+        ({"batchId": "a", "batches": [{"batchId": "b", "segmentId": "s"}]}, [JobBatch("a"), JobBatch("b", "s")]),
     ],
 )  # fmt: skip
 def test_batches_come_in_several_forms(destination: dict[str, Any], batches: list[JobBatch]) -> None:
@@ -168,13 +169,13 @@ def test_a_refused_token_is_replaced_once(simulator: Simulator, adobe_client: Ad
     ("credential", "words"),
     [
         (
-            Credential("someone", "not-the-secret", "x@AdobeOrg", ("openid",)),
+            ServerCredential("someone", "not-the-secret", "x@AdobeOrg", ("openid",)),
             "does not know this client id and secret",
         ),
-        (Credential("demo-client-id", "demo-client-secret", "x@AdobeOrg", ("openid",)), "org_id"),
+        (ServerCredential("demo-client-id", "demo-client-secret", "x@AdobeOrg", ("openid",)), "org_id"),
     ],
 )
-def test_a_wrong_credential_is_told(credential: Credential, words: str, simulator: Simulator) -> None:
+def test_a_wrong_credential_is_told(credential: ServerCredential, words: str, simulator: Simulator) -> None:
     """By the field of the connection that is wrong, and without its secret."""
     client = type(client_of(simulator))(credential, "prod", simulator.url, simulator.url)
     with pytest.raises(errors.FixConnectionError, match=words) as raised:
@@ -195,7 +196,7 @@ def test_a_missing_field_is_told(missing: str, words: str) -> None:
     """Before anything is sent."""
     whole = {"client_id": "a", "client_secret": "b", "org_id": "c", "scopes": ("d",)}
     with pytest.raises(errors.FixConnectionError, match=words):
-        Credential(**{**whole, missing: type(whole[missing])()})  # type: ignore[arg-type]
+        ServerCredential(**{**whole, missing: type(whole[missing])()})  # type: ignore[arg-type]
 
 
 # errors

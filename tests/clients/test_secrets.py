@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from airflow_provider_twexport.clients.adobe import AdobeClient
-from airflow_provider_twexport.clients.adobe_token import Credential
+from airflow_provider_twexport.clients.adobe_token import ServerCredential
 from airflow_provider_twexport.clients.errors import TwexportError
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.clients.x_search import Search
@@ -60,7 +60,9 @@ def _complaint(error: BaseException) -> str:
     chain = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(inner)
-    return "\n".join([*traceback.format_exception(error), *map(repr, chain), *map(str, chain)])
+    # tools that report errors look into what they carry
+    requests = [repr(vars(one.request)) for one in chain if getattr(one, "request", None) is not None]
+    return "\n".join([*traceback.format_exception(error), *map(repr, chain), *map(str, chain), *requests])
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_adobes_errors_tell_neither_secret_nor_token(
 
 def test_a_refused_secret_of_adobe_is_not_told(simulator: Simulator, seen: list[str]) -> None:
     """A secret with every awkward character reaches the service whole and no text at all."""
-    credential = Credential("demo-client-id", AWKWARD_TOKEN, ORG_ID, ("openid",))
+    credential = ServerCredential("demo-client-id", AWKWARD_TOKEN, ORG_ID, ("openid",))
     with pytest.raises(TwexportError, match="client id and secret") as raised:
         AdobeClient(credential, "prod", simulator.url, simulator.url, QUICK).list_export_jobs()
     seen += [_complaint(raised.value), repr(credential)]
