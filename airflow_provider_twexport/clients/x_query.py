@@ -24,6 +24,8 @@ OPERATORS = frozenset(
         *("url", "lang", "from", "to", "retweets_of", "retweets_of_user", "is", "has"),
         *("place", "place_country", "point_radius", "bounding_box", "geo_bounding_box"),
         *("profile_country", "profile_region", "profile_locality"),
+        # the vendor's pages contradict each other about these: the service decides
+        *("bio_location", "url_title", "url_description", "reply_to_status_id"),
     )
 )
 VALUES = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.x_search import Bucket, Place, Search
+    from airflow_provider_twexport.clients.x_pages import Bucket, Place, Search
     from airflow_provider_twexport.storage.manifest import Manifest
 
 
@@ -82,7 +82,7 @@ class XSearchCountsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the total and what it took."""
-        from airflow_provider_twexport.clients.x_search import Search, most_requests
+        from airflow_provider_twexport.clients.x_pages import Search, most_requests
         from airflow_provider_twexport.planning.windows import export_window
 
         with fail_without_retry():
@@ -101,7 +101,7 @@ class XSearchCountsOperator(BaseOperator):
         }
 
     def _counted(self, search: Search) -> Place:
-        from airflow_provider_twexport.clients.x_search import Place
+        from airflow_provider_twexport.clients.x_pages import Place
 
         cursor = None
         for batch in self._pages(search, None):
@@ -111,8 +111,8 @@ class XSearchCountsOperator(BaseOperator):
     def _landed(self, search: Search, path: str) -> tuple[Place, dict[str, Any]]:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+        from airflow_provider_twexport.clients.x_pages import Place, count_period
         from airflow_provider_twexport.clients.x_schema import COUNTS
-        from airflow_provider_twexport.clients.x_search import Place, count_period
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.storage.manifest import MANIFEST
 
@@ -122,7 +122,7 @@ class XSearchCountsOperator(BaseOperator):
             source=search.source(XEnterpriseHook(self.x_conn_id).product, None),
             file_format=self.file_format,
             schema=COUNTS,
-            identity=count_period,
+            record_id=count_period,
             batches_cost=True,
         ) as landing:
             manifest = landing.committed or self._land(search, landing)
@@ -130,7 +130,7 @@ class XSearchCountsOperator(BaseOperator):
         return Place.of(search, manifest.final_offset), told
 
     def _land(self, search: Search, landing: Any) -> Manifest:
-        from airflow_provider_twexport.clients.x_search import Place
+        from airflow_provider_twexport.clients.x_pages import Place
 
         for batch in self._pages(search, landing.offset):
             landing.write(batch)

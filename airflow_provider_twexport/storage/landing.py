@@ -56,7 +56,7 @@ class Landing:
         max_part_bytes: int,
         max_part_results: int | None,
         max_results: int | None,
-        identity: Callable[[bytes], bytes] | None,
+        record_id: Callable[[bytes], bytes] | None,
         journal: Journal | None,
         begun: Manifest,
     ) -> None:
@@ -68,7 +68,7 @@ class Landing:
         self._landed = begun
         self._max_results = max_results
         self._journal = journal
-        self._seen = SeenRecords(identity=identity)
+        self._seen = SeenRecords(identity=record_id)
         self._part: PartWriter | None = None
         self._ended = begun.complete
 
@@ -83,7 +83,7 @@ class Landing:
         max_part_bytes: int = MAX_PART_BYTES,
         max_part_results: int | None = None,
         max_results: int | None = None,
-        identity: Callable[[bytes], bytes] | None = None,
+        record_id: Callable[[bytes], bytes] | None = None,
         batches_cost: bool = False,
         schema: Schema | None = None,
         row_group_bytes: int = formats.ROW_GROUP_BYTES,
@@ -100,7 +100,7 @@ class Landing:
         :param max_part_bytes: a part ends at the first cursor after about so many bytes as written.
         :param max_part_results: and at the first cursor after so many results.
         :param max_results: what comes beyond so many results is left out.
-        :param identity: what makes two records the same one; ``None`` if all their bytes do.
+        :param record_id: what makes two records the same one; ``None`` if all their bytes do.
         :param batches_cost: keep each batch as soon as it is written, and never begin again from the start.
         :param schema: the typed columns of these results; Parquet needs them.
         :param row_group_bytes: a row group of Parquet ends after about so many bytes of results.
@@ -119,7 +119,7 @@ class Landing:
         written = Written(form.level(compression_level), schema, row_group_bytes)
         journal = Journal(place) if batches_cost else None
         begin = partial(
-            cls, place, form, written, max_part_bytes, max_part_results, max_results, identity, journal
+            cls, place, form, written, max_part_bytes, max_part_results, max_results, record_id, journal
         )
         landing = begin(found or afresh)
         if found and found.complete:

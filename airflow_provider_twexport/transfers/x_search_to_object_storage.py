@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.x_search import Search
+    from airflow_provider_twexport.clients.x_pages import Search
     from airflow_provider_twexport.planning.layout import PartitionBy
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
@@ -113,8 +113,8 @@ class XSearchToObjectStorageOperator(BaseOperator):
         """Return where the manifest is and what it counts."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+        from airflow_provider_twexport.clients.x_pages import Place, Search, post_id
         from airflow_provider_twexport.clients.x_schema import POSTS
-        from airflow_provider_twexport.clients.x_search import Place, Search, post_id
         from airflow_provider_twexport.planning.layout import landing_path
         from airflow_provider_twexport.planning.windows import export_window
         from airflow_provider_twexport.storage.landing import Landing
@@ -134,7 +134,7 @@ class XSearchToObjectStorageOperator(BaseOperator):
                 max_part_bytes=self.max_part_bytes,
                 max_part_results=self.max_part_results,
                 max_results=most,
-                identity=post_id,
+                record_id=post_id,
                 batches_cost=True,
                 row_group_bytes=self.row_group_bytes,
                 schema=POSTS,
@@ -161,7 +161,7 @@ class XSearchToObjectStorageOperator(BaseOperator):
         return most
 
     def _land(self, search: Search, landing: Landing, max_results: int | None) -> Manifest:
-        from airflow_provider_twexport.clients.x_search import Place
+        from airflow_provider_twexport.clients.x_pages import Place
         from airflow_provider_twexport.planning.arguments import whole_number
         from airflow_provider_twexport.transfers.progress import Progress
 

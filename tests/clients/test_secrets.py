@@ -15,7 +15,7 @@ from airflow_provider_twexport.clients.adobe import AdobeClient
 from airflow_provider_twexport.clients.adobe_token import ServerCredential
 from airflow_provider_twexport.clients.errors import TwexportError
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-from airflow_provider_twexport.clients.x_search import Search
+from airflow_provider_twexport.clients.x_pages import Search
 from tests.adobe_account import ORG_ID, SECRET, client_of
 from tests.clients.conftest import JANUARY, x_client_of
 from tests.conftest import QUICK

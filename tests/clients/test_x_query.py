@@ -18,6 +18,7 @@ GOOD = [
     "retweets_of_user:demo has:videos -has:links",
     "(lang:en coffee) OR (lang:es café)",
     "señor-x or l'eau",
+    "url_title:coffee bio_location:santiago",
     "a" * 2048,
 ]
 

@@ -22,8 +22,8 @@ from airflow_provider_twexport.clients.errors import (
     UnexpectedAnswerError,
 )
 from airflow_provider_twexport.clients.window import Window
+from airflow_provider_twexport.clients.x_pages import Search, most_requests, post_id
 from airflow_provider_twexport.clients.x_query import FixQueryError
-from airflow_provider_twexport.clients.x_search import Search, most_requests, post_id
 from tests.clients.conftest import JANUARY, x_client_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_twexport.clients.x_search import Search
+from airflow_provider_twexport.clients.x_pages import Search
 from airflow_provider_twexport.planning.coverage import piece_of
 from airflow_provider_twexport.planning.recognition import orders_in
 from tests.clients.conftest import JANUARY

@@ -14,7 +14,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.clients.window import Window
-from airflow_provider_twexport.clients.x_search import Search, XSearchClient, post_id
+from airflow_provider_twexport.clients.x_pages import Search, post_id
+from airflow_provider_twexport.clients.x_search import XSearchClient
 from airflow_provider_twexport.planning.windows import moment
 from airflow_provider_twexport.storage.landing import Landing
 from tests.storage.dying import die_if, in_child
@@ -39,7 +40,7 @@ def land(directory: str, url: str, dies_at: float) -> None:
         directory,
         source=SEARCH.source("fullarchive", None),
         max_part_results=20_000,
-        identity=post_id,
+        record_id=post_id,
         batches_cost=True,
     ) as landing:
         for number, batch in enumerate(client.pages(SEARCH, cursor=landing.offset)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_twexport.clients.batch import Batch
-from airflow_provider_twexport.clients.x_search import post_id
+from airflow_provider_twexport.clients.x_pages import post_id
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.earlier_tries import ChooseDirectoryError
 from airflow_provider_twexport.storage.landing import Landing
@@ -54,7 +54,7 @@ def batches(count: int) -> list[Batch]:
 
 def open_landing(path: Path, **options: Any) -> Landing:
     """Open a landing whose batches cost."""
-    return Landing.open(path, source=SOURCE, identity=post_id, batches_cost=True, **options)
+    return Landing.open(path, source=SOURCE, record_id=post_id, batches_cost=True, **options)
 
 
 def test_what_was_written_is_there_again(tmp_path: Path) -> None:

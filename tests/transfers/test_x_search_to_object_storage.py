@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 
-from airflow_provider_twexport.clients.x_search import post_id
+from airflow_provider_twexport.clients.x_pages import post_id
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
