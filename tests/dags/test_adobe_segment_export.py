@@ -10,6 +10,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from airflow_provider_twexport.storage import manifest
+from tests.adobe_account import SECRET
 
 if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run
@@ -48,3 +49,4 @@ def test_a_day_lands(run_day: Run, simulator: Simulator, tmp_path: Path) -> None
         "bytes": landed.bytes,
         "parts": 3,
     }
+    assert not [secret for secret in (SECRET, "demo-adobe-token") if secret in run_day.log]

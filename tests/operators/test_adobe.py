@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 
+from airflow_provider_twexport.links import AdobeExportJobLink
 from airflow_provider_twexport.operators.adobe import (
     AdobeCancelExportJobOperator,
     AdobeCreateExportJobOperator,
@@ -154,14 +155,20 @@ def test_only_this_runs_own_job_is_adopted(run_dag: DagRunner, simulator: Simula
     assert (again["job_id"], again["adopted"]) == ("103", True)
 
 
-def test_the_button_leads_to_adobes_ui() -> None:
-    """To the dataset, which is there before the job has ended."""
-    with DAG("linking", schedule=None):
-        task = AdobeCreateExportJobOperator(task_id="order", destination={"datasetId": DATASET})
-    (link,) = task.operator_extra_links
-    assert link.address_of("dev", DATASET) == (
-        f"https://experience.adobe.com/#/sname:dev/platform/dataset/browse/{DATASET}"
-    )
+def test_the_button_leads_to_adobes_ui(run_dag: DagRunner) -> None:
+    """To the dataset that the job fills, as soon as the job is ordered."""
+    with DAG("linking", schedule=None) as dag:
+        ordered = AdobeCreateExportJobOperator(
+            task_id="order", destination={"datasetId": DATASET}, filter=SEGMENTS
+        )
+
+        @task
+        def pushed(ti: Any = None) -> Any:
+            return ti.xcom_pull(task_ids="order", key=AdobeExportJobLink.xcom_key)
+
+        ordered >> pushed()
+    address = f"https://experience.adobe.com/#/sname:prod/platform/dataset/browse/{DATASET}"
+    assert run_dag(dag).results["pushed"] == address
 
 
 def test_a_kill_cancels_what_was_just_ordered(simulator: Simulator) -> None:
@@ -169,12 +176,12 @@ def test_a_kill_cancels_what_was_just_ordered(simulator: Simulator) -> None:
     simulator.settings(adobe_job_seconds=None)
     client = client_of(simulator)
     job = client.create_export_job(ORDER)
-    task = AdobeCreateExportJobOperator(task_id="order", destination={"datasetId": DATASET})
-    task._client = client
-    task.on_kill()
+    ordering = AdobeCreateExportJobOperator(task_id="order", destination={"datasetId": DATASET})
+    ordering._client = client
+    ordering.on_kill()
     assert jobs(simulator)[0]["status"] in ("NEW", "PROCESSING")
-    task._ordered_job_id = job.id
-    task.on_kill()
+    ordering._ordered_job_id = job.id
+    ordering.on_kill()
     assert jobs(simulator)[0]["status"] == "CANCELLED"
 
 
