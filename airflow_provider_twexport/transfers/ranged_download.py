@@ -55,6 +55,7 @@ class RangedDownload:
             for start in range(0, file.size, range_bytes)
         )
         self._under_way: deque[Future[bytes]] = deque()
+        self._is_wanted = True
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="range")
 
     def __enter__(self) -> Self:
@@ -62,7 +63,8 @@ class RangedDownload:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Stop reading ahead."""
+        """Stop reading ahead, and trying again."""
+        self._is_wanted = False
         self._readers.shutdown(wait=False, cancel_futures=True)
 
     def bytes_of(self, file: DataFile) -> Iterator[bytes]:
@@ -82,7 +84,7 @@ class RangedDownload:
         """Return a range, over as many answers as it takes."""
         pieces: list[bytes] = []
         position, patience = wanted.start, Patience(self._retry)
-        while position < wanted.stop:
+        while position < wanted.stop and self._is_wanted:
             before = position
             try:
                 for block in self._read(wanted.file, position, wanted.stop):
