@@ -8,6 +8,7 @@ from airflow_provider_twexport import __version__
 
 _INTEGRATION = "Talkwalker"
 _X = "X Enterprise"
+_ADOBE = "Adobe Experience Platform"
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -29,10 +30,16 @@ def get_provider_info() -> dict[str, Any]:
                 "external-doc-url": "https://docs.x.com/x-api/enterprise-gnip-2.0/fundamentals/search-api",
                 "tags": ["service"],
             },
+            {
+                "integration-name": _ADOBE,
+                "external-doc-url": "https://experienceleague.adobe.com/en/docs/experience-platform/segmentation/api/export-jobs",
+                "tags": ["service"],
+            },
         ],
         "hooks": [
             {"integration-name": _INTEGRATION, "python-modules": [f"{package}.hooks.talkwalker"]},
             {"integration-name": _X, "python-modules": [f"{package}.hooks.x_enterprise"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.hooks.adobe"]},
         ],
         "operators": [
             {
@@ -45,10 +52,15 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             },
             {"integration-name": _X, "python-modules": [f"{package}.operators.x_enterprise"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.operators.adobe"]},
         ],
-        "sensors": [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.sensors.talkwalker"]}],
+        "sensors": [
+            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.sensors.talkwalker"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.sensors.adobe"]},
+        ],
         "triggers": [
-            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.triggers.talkwalker"]}
+            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.triggers.talkwalker"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.triggers.adobe"]},
         ],
         "transfers": [
             {
@@ -61,9 +73,10 @@ def get_provider_info() -> dict[str, Any]:
                 (_INTEGRATION, "talkwalker_orphans"),
                 (_INTEGRATION, "talkwalker_salvage"),
                 (_X, "x_search_to_object_storage"),
+                (_ADOBE, "adobe_to_object_storage"),
             )
         ],
-        "extra-links": [f"{package}.links.TalkwalkerExportLink"],
+        "extra-links": [f"{package}.links.TalkwalkerExportLink", f"{package}.links.AdobeExportJobLink"],
         "connection-types": [
             {
                 "connection-type": "talkwalker",
@@ -115,6 +128,41 @@ def get_provider_info() -> dict[str, Any]:
                     "hidden-fields": ["schema", "port", "extra"],
                     "relabeling": {"host": "API address", "login": "E-mail address"},
                     "placeholders": {"host": "https://gnip-api.x.com", "login": "of the X console"},
+                },
+            },
+            {
+                "connection-type": "adobe_experience_platform",
+                "hook-class-name": f"{package}.hooks.adobe.AdobeExperiencePlatformHook",
+                "hook-name": "Adobe Experience Platform",
+                "conn-fields": {
+                    "org_id": {
+                        "label": "Organization ID",
+                        "description": "As the Developer Console tells it: ...@AdobeOrg.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "scopes": {
+                        "label": "Scopes",
+                        "description": "As the Developer Console lists them, with commas between.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "sandbox": {
+                        "label": "Sandbox",
+                        "description": "Its name, in lower case; empty: prod.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "ims_host": {
+                        "label": "Identity service",
+                        "description": "Empty: https://ims-na1.adobelogin.com.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                },
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "extra"],
+                    "relabeling": {"host": "API address", "login": "Client ID", "password": "Client secret"},
+                    "placeholders": {
+                        "host": "https://platform.adobe.io",
+                        "login": "of an OAuth server-to-server credential",
+                    },
                 },
             },
         ],

@@ -22,6 +22,7 @@ from airflow_provider_twexport.clients import _retry
 from airflow_provider_twexport.clients._retry import Retry
 from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
 from airflow_provider_twexport.planning import turns
+from tests.adobe_account import adobe_client, adobe_connection
 from tests.object_stores import azure_account, gcs_address, s3_address, store
 from tests.running_dags import airflow_database, run_dag
 from tests.simulator_process import Simulator, running_simulator
@@ -32,7 +33,16 @@ settings.load_profile("untimed")
 
 QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 
-__all__ = ["airflow_database", "azure_account", "gcs_address", "run_dag", "s3_address", "store"]
+__all__ = [
+    "adobe_client",
+    "adobe_connection",
+    "airflow_database",
+    "azure_account",
+    "gcs_address",
+    "run_dag",
+    "s3_address",
+    "store",
+]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,6 +75,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry as in earnest, but without the long waits."""
     monkeypatch.setattr(_retry, "DEFAULT", QUICK)
     monkeypatch.setattr("airflow_provider_twexport.planning.purchase.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
+    monkeypatch.setattr("airflow_provider_twexport.planning.adobe_orders.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
     monkeypatch.setattr("airflow_provider_twexport.clients.x_search.OVERLOAD_WAITS", (0.01, 0.01))
     monkeypatch.setattr(turns, "TIMING", turns.Timing(settle=0.1, look_every=0.1))
     monkeypatch.setattr(

@@ -37,6 +37,7 @@ def _described(found: Manifest) -> str:
     facts = {
         "collector": found.source.get("collector_id"),
         "export": found.source.get("export_id"),
+        "dataset": found.source.get("dataset_id"),
         "project": found.source.get("project_id"),
         "stream": found.source.get("stream_id"),
         "query": found.source.get("query"),
@@ -48,6 +49,7 @@ def _described(found: Manifest) -> str:
         else "no",
         "results": f"{found.results:,}" + (f" of {found.exported:,}" if found.exported is not None else ""),
         "bytes": f"{found.bytes:,}",
+        "profiles": found.source.get("profiles"),
         "dropped": f"{found.duplicates_dropped:,} repeated, {found.foreign_dropped:,} of other exports",
         "left out": f"{found.left_out:,} that other landings hold" if found.left_out else None,
     }

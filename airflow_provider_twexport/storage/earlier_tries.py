@@ -29,8 +29,9 @@ def find(directory: Directory, source: Mapping[str, Any]) -> Manifest | None:
     """Return the furthest that earlier tries of this export came; what another order of it left is removed.
 
     :param directory: where to look.
-    :param source: the export, by its ``collector_id`` and ``export_id``; a search, by its ``search_id``.
-    :raises ChooseDirectoryError: another collector or search was landed there.
+    :param source: the export, by its ``collector_id`` and ``export_id``; a search, by its ``search_id``;
+        an Adobe job, by its ``job_id``.
+    :raises ChooseDirectoryError: another collector, search or job was landed there.
     """
     # Of equals the first wins: a manifest may have been committed past the checkpoint it ends.
     found = [manifest for name in (MANIFEST, CHECKPOINT) if (manifest := load(directory, name))]
@@ -67,7 +68,7 @@ def tidy(directory: Directory, landed: Manifest) -> None:
 
 def whose(source: Mapping[str, Any]) -> str | None:
     """Return what tells whose results a directory holds: a kind and an id, such as ``collector 'twx-one'``."""
-    named = ((kind, source.get(f"{kind}_id")) for kind in ("collector", "search"))
+    named = ((kind, source.get(f"{kind}_id")) for kind in ("collector", "search", "job"))
     return next((f"{kind} {name!r}" for kind, name in named if name), None)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,7 +23,7 @@ from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.formats import Written
 from airflow_provider_twexport.storage.journal import Journal
 from airflow_provider_twexport.storage.landed_results import LandedElsewhere
-from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest
+from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, nothing_yet, now
 from airflow_provider_twexport.storage.part_writer import PartWriter
 from airflow_provider_twexport.storage.seen_records import SeenRecords
 
@@ -124,7 +123,7 @@ class Landing:
             msg = "A landing's source needs a collector_id or search_id: it tells whose results the directory holds."
             raise FixRequestError(msg)
         place, form = Directory(directory), formats.by_name(file_format)
-        afresh = _nothing_yet(json.loads(json.dumps(source)), file_format)
+        afresh = nothing_yet(json.loads(json.dumps(source)), file_format)
         found = earlier_tries.find(place, afresh.source)
         written = Written(form.level(compression_level), schema, row_group_bytes)
         journal = Journal(place) if batches_cost else None
@@ -317,7 +316,7 @@ class Landing:
         log.info("%s/%s: %d results, %d bytes", self._directory, part.name, part.results, part.bytes)
 
     def _save(self, name: str, *, complete: bool) -> None:
-        landed = replace(self._landed, complete=complete, created_at=_now(), provider_version=__version__)
+        landed = replace(self._landed, complete=complete, created_at=now(), provider_version=__version__)
         self._directory.write(name, landed.to_json().encode())
         self._landed = landed
 
@@ -334,26 +333,3 @@ class Landing:
             for part in self._landed.parts
         )
         return next(filter(None, problems), None)
-
-
-def _nothing_yet(source: dict[str, Any], file_format: str) -> Manifest:
-    return Manifest(
-        complete=False,
-        source=source,
-        file_format=file_format,
-        results=0,
-        exported=None,
-        truncated=False,
-        estimated_total=None,
-        bytes=0,
-        duplicates_dropped=0,
-        foreign_dropped=0,
-        parts=(),
-        final_offset=None,
-        created_at=_now(),
-        provider_version=__version__,
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -12,8 +12,10 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
                         limit, window, fingerprint, status, ...; rest_of: collectors whose landings
                         hold results that this export brought again, rest_windows: how many windows the rest
                         of the last of them was planned in; of a search: system, search_id, product, query, tag,
-                        bucket, limit, window
-    file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"
+                        bucket, limit, window; of an Adobe job: system, job_id, export_id, dataset_id, filter, fields,
+                        profiles, batches (the parts are in their order, and each says how many files it has)
+    file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"; "files": each part is a file as the service has
+                        it, byte for byte, and counts as one result
     results             how many results the parts hold
     exported            how many the service said there are; null: it did not say
     truncated           true: the export ended at its limit, more results match
@@ -35,15 +37,17 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twexport import __version__
 from airflow_provider_twexport.clients.errors import MissingError, TwexportError
 from airflow_provider_twexport.storage.directory import Directory, as_storage_path
 
 if TYPE_CHECKING:
     import builtins
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_twexport.storage.directory import StoragePath
 
@@ -142,6 +146,31 @@ class _Versioned:
     schema_version: int
 
 
+def nothing_yet(source: Mapping[str, Any], file_format: str) -> Manifest:
+    """Return the manifest of a landing that has just begun."""
+    return Manifest(
+        complete=False,
+        source=dict(source),
+        file_format=file_format,
+        results=0,
+        exported=None,
+        truncated=False,
+        estimated_total=None,
+        bytes=0,
+        duplicates_dropped=0,
+        foreign_dropped=0,
+        parts=(),
+        final_offset=None,
+        created_at=now(),
+        provider_version=__version__,
+    )
+
+
+def now() -> str:
+    """Return the time as a manifest writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def read(path: StoragePath | str | os.PathLike[str]) -> Manifest:
     """Return the manifest of a landing.
 
@@ -168,7 +197,7 @@ def verify(path: StoragePath | str | os.PathLike[str]) -> Sequence[str]:
     from airflow_provider_twexport.storage import formats, part_check
 
     directory, landed = _directory_of(path), read(path)
-    file_format = formats.by_name(landed.file_format)
+    file_format = formats.of_landing(landed.file_format)
     found = (part_check.problem(directory, part, file_format) for part in landed.parts)
     return [problem for problem in found if problem]
 

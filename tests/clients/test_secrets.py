@@ -11,9 +11,12 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from airflow_provider_twexport.clients.adobe import AdobeClient
+from airflow_provider_twexport.clients.adobe_token import ServerCredential
 from airflow_provider_twexport.clients.errors import TwexportError
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.clients.x_pages import Search
+from tests.adobe_account import ORG_ID, SECRET, client_of
 from tests.clients.conftest import JANUARY, x_client_of
 from tests.conftest import QUICK
 
@@ -46,7 +49,7 @@ def seen(
     texts += [*logged, captured.out, captured.err]
     everything = "\n".join(texts)
     assert "urllib3" in everything, "nothing was logged, so nothing was tested"
-    secrets = (AWKWARD_TOKEN, "demo-token-read-write", "demo-password")
+    secrets = (AWKWARD_TOKEN, "demo-token-read-write", "demo-password", SECRET, "demo-adobe-token")
     headers = [base64.b64encode(f"demo@example.com:{secret}".encode()).decode() for secret in secrets]
     for token in (*secrets, *headers):
         for form in (token, quote(token), quote(token, safe=""), quote_plus(token)):
@@ -57,7 +60,9 @@ def _complaint(error: BaseException) -> str:
     chain = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(inner)
-    return "\n".join([*traceback.format_exception(error), *map(repr, chain), *map(str, chain)])
+    # tools that report errors look into what they carry
+    requests = [repr(vars(one.request)) for one in chain if getattr(one, "request", None) is not None]
+    return "\n".join([*traceback.format_exception(error), *map(repr, chain), *map(str, chain), *requests])
 
 
 @pytest.mark.parametrize(
@@ -119,3 +124,40 @@ def test_a_password_is_not_told(password: str, simulator: Simulator, seen: list[
             client.get_usage()
         seen.append(_complaint(raised.value))
     seen += [repr(client), repr(vars(client)), repr(vars(client._session)), repr(client._session._credential)]
+
+
+@pytest.mark.parametrize(
+    "ordered_fault",
+    [
+        {"fault": "drop", "times": 99},
+        {"fault": "html", "status": 502, "times": 99},
+        {"fault": "garbage", "body": f"client_secret={SECRET}"},
+        {"fault": "garbage", "match": {"path": "token"}},
+        {"fault": "error", "http": 400, "message": f"client_secret={SECRET}", "match": {"path": "jobs"}},
+    ],
+    indirect=True,
+)
+def test_adobes_errors_tell_neither_secret_nor_token(
+    simulator: Simulator, ordered_fault: None, seen: list[str]
+) -> None:
+    """Wherever it goes wrong: at the identity service, or behind it."""
+    client = client_of(simulator)
+    with pytest.raises(TwexportError) as raised:
+        client.list_export_jobs()
+    seen += [_complaint(raised.value), repr(client), repr(vars(client)), repr(client._token)]
+
+
+def test_a_refused_secret_of_adobe_is_not_told(simulator: Simulator, seen: list[str]) -> None:
+    """A secret with every awkward character reaches the service whole and no text at all."""
+    credential = ServerCredential("demo-client-id", AWKWARD_TOKEN, ORG_ID, ("openid",))
+    with pytest.raises(TwexportError, match="client id and secret") as raised:
+        AdobeClient(credential, "prod", simulator.url, simulator.url, QUICK).list_export_jobs()
+    seen += [_complaint(raised.value), repr(credential)]
+
+
+def test_a_token_of_adobe_is_not_told_when_it_is_replaced(simulator: Simulator, seen: list[str]) -> None:
+    """Nor when all goes well."""
+    client = client_of(simulator)
+    client.list_export_jobs()
+    simulator.control("adobe/revoke", {})
+    seen.append(repr(client.list_export_jobs()))
