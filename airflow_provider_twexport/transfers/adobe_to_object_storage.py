@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class AdobeToObjectStorageOperator(BaseOperator):
     """Land the files of an export job in a directory of object storage, each once and byte for byte.
 
-    Each file, usually snappy Parquet, becomes one part; ``_manifest.json`` is written last and tells which parts hold
-    which batch and segment. Returns ``{"manifest", "profiles", "bytes", "parts"}``. A retry goes on with the first
-    file that is not whole, and a landing that is there already is left as it is.
+    Each file, usually snappy Parquet, becomes one part, and counts as one result; ``_manifest.json`` is written last and
+    tells which parts hold which batch and segment. Returns ``{"manifest", "results", "profiles", "bytes", "parts"}``.
+    A retry goes on with the first file that is not whole, and a landing that is there already is left as it is.
 
     :param job_id: the job.
     :param object_storage_path: the directory, of any scheme that Airflow's ObjectStoragePath knows; one job each.
@@ -68,6 +68,7 @@ class AdobeToObjectStorageOperator(BaseOperator):
         self.log.info("%s: %d files, %d bytes.", directory, len(manifest.parts), manifest.bytes)
         return {
             "manifest": str(directory / MANIFEST),
+            "results": manifest.results,
             "profiles": manifest.source.get("profiles"),
             "bytes": manifest.bytes,
             "parts": len(manifest.parts),

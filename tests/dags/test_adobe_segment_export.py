@@ -45,6 +45,7 @@ def test_a_day_lands(run_day: Run, simulator: Simulator, tmp_path: Path) -> None
     assert [part.sha256 for part in landed.parts] == [file["sha256"] for file in truth]
     assert run_day.results["land_files"] == {
         "manifest": f"file://{place}/_manifest.json",
+        "results": 3,
         "profiles": 1_000,
         "bytes": landed.bytes,
         "parts": 3,

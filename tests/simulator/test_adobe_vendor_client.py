@@ -1,21 +1,19 @@
 """The vendor's own client, `aepp`, works against the stand-in.
 
-It is no requirement of the tests, because it requires libraries for other services that have to be compiled:
-``pip install --no-deps aepp`` is enough to run this.
+`make test` installs it by itself, without the libraries for other services that it requires and that have to be compiled.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import aepp
 import pytest
 
 from tests.simulator.test_adobe import CREDENTIALS, ORDER, ORG_ID
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
-
-aepp = pytest.importorskip("aepp")
 
 
 @pytest.fixture
