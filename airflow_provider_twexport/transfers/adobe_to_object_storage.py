@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class AdobeToObjectStorageOperator(BaseOperator):
     """Land the files of an export job in a directory of object storage, each once and byte for byte.
 
-    Each file, usually snappy Parquet, becomes one part, and counts as one result; ``_manifest.json`` is written last and
+    Each file, usually snappy Parquet, becomes one part, and counts as one result; ``_manifest.json`` comes last and
     tells which parts hold which batch and segment. Returns ``{"manifest", "results", "profiles", "bytes", "parts"}``.
     A retry goes on with the first file that is not whole, and a landing that is there already is left as it is.
 

@@ -1,6 +1,6 @@
 """The vendor's own client, `aepp`, works against the stand-in.
 
-`make test` installs it by itself, without the libraries for other services that it requires and that have to be compiled.
+`make test` installs it by itself, without the libraries for other services that it requires, which have to be compiled.
 """
 
 from __future__ import annotations
