@@ -90,7 +90,9 @@ def test_what_failed_is_reported_and_bought_by_the_next_run(
     assert again.state == "success", again.log
     rest = [window["map_name"] for window in again.results["estimate"]]
     assert sorted([*rest, month[:7]]) == ["2024-01", "2024-02", "2024-03"]
-    assert simulator.ledger()["credits"]["charged_total"] == sum(landed(tmp_path).values()) + 2 * 10
+    # whichever month was first: what lies on both sides of February is counted by two requests
+    asked = 3 if month.startswith("2024-02") else 2
+    assert simulator.ledger()["credits"]["charged_total"] == sum(landed(tmp_path).values()) + asked * 10
 
 
 def test_more_windows_than_the_scheduler_can_look_after_are_refused(
