@@ -208,6 +208,7 @@ with DAG(
             object_storage_path=object_storage_path,
             object_storage_conn_id=dag.param("destination_conn_id"),
             min_credits_left=dag.param("min_credits_left"),
+            ledger_path="{{ params.destination.rstrip('/') }}/_ledger",
             poke_interval=float(os.environ.get("TWEXPORT_POKE_SECONDS", "30")),
             default_args={
                 "pool": POOL,

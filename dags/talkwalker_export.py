@@ -35,5 +35,6 @@ with DAG(
         query='"coffee" AND lang:en',
         limit=100_000,
         object_storage_path=DESTINATION + "/talkwalker_export/{{ " + START + "[:10] }}",
+        ledger_path=DESTINATION + "/talkwalker_export/_ledger",
         poke_interval=float(os.environ.get("TWEXPORT_POKE_SECONDS", "30")),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,6 +22,7 @@ from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.fingerprint import collector_id
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
+from airflow_provider_twexport.storage.ledger import Fact, FactKind, Teller, enter
 from tests.clients.conftest import JANUARY
 from tests.conftest import QUICK
 
@@ -380,6 +382,75 @@ def test_what_can_still_be_read_is_not_deleted(
     assert {collector.id for collector in client.list_collectors()} == {readable, expired}
     assert twexport("orphans", "--landed", tmp_path, "--delete", "--yes").returncode == 0
     assert {collector.id for collector in client.list_collectors()} == {readable}
+
+
+def tell(
+    directory: Path, export_id: str, run_id: str, kind: FactKind = FactKind.ORDERED, **details: object
+) -> None:
+    """Enter a fact into a ledger."""
+    by = Teller("coffee", run_id, "create_export")
+    fact = Fact(kind=kind, export_id=export_id, by=by, at="2024-06-01T10:00:00.000Z", details=details)
+    enter(directory, fact)
+
+
+def test_ledger_tells_who_bought_what(tmp_path: Path) -> None:
+    """A line for each export: window, scope, who ordered it and when, what it cost and where it is; and the total."""
+    for month, name in ((1, "e2"), (0, "e1")):
+        window = MONTHS[month]
+        told = {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()}
+        tell(tmp_path, name, "first", window=told, project_id="p", query="coffee", limit=700)
+    tell(tmp_path, "e1", "second", adopted=True)
+    tell(tmp_path, "e1", "first", FactKind.ENDED, status="finished", credits=1_500)
+    landed = {
+        "manifest": "s3://lake/a/_manifest.json",
+        "results": 1_500,
+        "truncated": False,
+        "complete": True,
+    }
+    tell(tmp_path, "e1", "first", FactKind.LANDED, **landed)
+    said = twexport("ledger", tmp_path)
+    assert (said.returncode, said.stderr) == (0, "")
+    heads, january, february, *rest = said.stdout.splitlines()
+    assert heads.split()[:2] == ["window", "scope"]
+    assert re.split(" {2,}", january) == [
+        "[2024-01-01T00:00Z, 2024-02-01T00:00Z)",
+        "p coffee",
+        "2024-06-01T10:00Z",
+        "coffee first (+1 adopted)",
+        "1,500",
+        "landed",
+        "s3://lake/a",
+        "e1",
+    ]
+    assert "      ?  ordered" in february
+    assert rest[-1] == (
+        "2 exports, 1,500 credits. What 1 of them cost is not told, 700 at most by their limits."
+    )
+    document = json.loads(twexport("ledger", tmp_path, "--json").stdout)
+    assert (document["credits"], [entry["export_id"] for entry in document["entries"]]) == (
+        1_500,
+        ["e1", "e2"],
+    )
+
+
+def test_ledger_tells_what_it_cannot_read(tmp_path: Path) -> None:
+    """That is a status of 1; where there is no ledger at all, it is 2."""
+    tell(tmp_path, "e1", "first")
+    (tmp_path / "e2.ended.0.json").write_text('{"schema_version": 1, "kind": "en')
+    said = twexport("ledger", tmp_path, "--json")
+    assert said.returncode == 1
+    assert "e2.ended.0.json cannot be read" in said.stderr
+    assert len(json.loads(said.stdout)["entries"]) == 1
+    assert twexport("ledger", tmp_path / "nowhere").returncode == 2
+
+
+def test_coverage_does_not_take_a_ledger_for_a_landing(order: ExportOrder, tmp_path: Path) -> None:
+    """Though it lies below the same directory."""
+    land(tmp_path / "a", source_of(order))
+    tell(tmp_path / "_ledger", "e1", "first")
+    said = twexport("coverage", tmp_path, "--json")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert json.loads(said.stdout)[0]["counts"]["landed"] == 31
 
 
 def test_two_exports_of_one_collector_land_apart(

@@ -93,7 +93,7 @@ def test_everything_the_description_names_exists(name: str) -> None:
         importlib.import_module(name)
 
 
-SHARED = (".failing", ".landing_talkwalker", ".progress", ".shared_poll", ".talkwalker_order")
+SHARED = (".bookkeeping", ".failing", ".landing_talkwalker", ".progress", ".shared_poll", ".talkwalker_order")
 
 
 def test_every_role_module_is_described() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_twexport.hooks.bookkeeping import Books
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links import TalkwalkerExportLink
@@ -77,8 +78,9 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         the same day, in UTC.
     :param object_storage_path: where this window lands; an error about results that can be read no more tells what
         is there.
-    :param object_storage_conn_id: Airflow connection of that place.
+    :param object_storage_conn_id: Airflow connection of that place, and of the ledger's.
     :param partition_by: how the transfer names directories below that place.
+    :param ledger_path: directory of the ledger, which is told what this run bought or adopted; ``None`` for none.
     :param cancel_on_kill: abort the export if the task is killed right after ordering it.
     """
 
@@ -91,6 +93,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         "max_credits_per_day",
         "object_storage_path",
         "object_storage_conn_id",
+        "ledger_path",
     )
     operator_extra_links = (TalkwalkerExportLink(),)
 
@@ -106,6 +109,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         object_storage_path: str | None = None,
         object_storage_conn_id: str | None = None,
         partition_by: PartitionBy | None = None,
+        ledger_path: str | None = None,
         cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -119,6 +123,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         self.object_storage_path = object_storage_path
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
+        self.ledger_path = ledger_path
         self.cancel_on_kill = cancel_on_kill
         self._kill_client: TalkwalkerClient | None = None
         self._bought_export_id: str | None = None
@@ -161,6 +166,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             key=TalkwalkerExportLink.xcom_key,
             value=f"{client.base_url}/api/v3/tasks/export/{purchase.task.id}",
         )
+        books = Books(self.ledger_path, self.object_storage_conn_id, context)
+        books.ordered(purchase.task.id, affordable, self.collector_id, adopted=purchase.adopted)
         return {
             "export_id": purchase.task.id,
             "collector_id": self.collector_id,
@@ -267,17 +274,32 @@ class TalkwalkerAbortExportOperator(BaseOperator):
     """Abort an export and return its id; what it has exported stays charged and in the collector.
 
     :param export_id: the export.
+    :param ledger_path: directory of the ledger, which is told of it; ``None`` for none.
+    :param object_storage_conn_id: Airflow connection of the ledger's place.
     :param talkwalker_conn_id: Airflow connection.
     """
 
-    template_fields: Sequence[str] = ("export_id", "talkwalker_conn_id")
+    template_fields: Sequence[str] = (
+        "export_id",
+        "ledger_path",
+        "object_storage_conn_id",
+        "talkwalker_conn_id",
+    )
     ui_color = "#fae8e8"
 
     def __init__(
-        self, *, export_id: str, talkwalker_conn_id: str = TalkwalkerHook.default_conn_name, **kwargs: Any
+        self,
+        *,
+        export_id: str,
+        ledger_path: str | None = None,
+        object_storage_conn_id: str | None = None,
+        talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.export_id = export_id
+        self.ledger_path = ledger_path
+        self.object_storage_conn_id = object_storage_conn_id
         self.talkwalker_conn_id = talkwalker_conn_id
 
     def execute(self, context: Context) -> str:
@@ -287,6 +309,8 @@ class TalkwalkerAbortExportOperator(BaseOperator):
             task = client.get_export(self.export_id)
             if task.is_unfinished:
                 client.abort_export(self.export_id)
+                books = Books(self.ledger_path, self.object_storage_conn_id, context)
+                books.aborted(self.export_id, task.target)
         self.log.info("Export %s: %s before, nothing runs any more.", self.export_id, task.raw_status)
         return self.export_id
 
@@ -296,10 +320,21 @@ class TalkwalkerDeleteCollectorOperator(BaseOperator):
 
     :param collector_id: the collector.
     :param start: first moment of the window that it held; the name of a mapped task may tell it.
+    :param export_id: the export that filled it; the ledger is kept by export.
+    :param ledger_path: directory of the ledger, which is told of it; ``None`` for none.
+    :param object_storage_conn_id: Airflow connection of the ledger's place.
     :param talkwalker_conn_id: Airflow connection.
+    :raises ValueError: if a ledger, and no export, is given.
     """
 
-    template_fields: Sequence[str] = ("collector_id", "start", "talkwalker_conn_id")
+    template_fields: Sequence[str] = (
+        "collector_id",
+        "start",
+        "export_id",
+        "ledger_path",
+        "object_storage_conn_id",
+        "talkwalker_conn_id",
+    )
     ui_color = "#fae8e8"
 
     def __init__(
@@ -307,12 +342,20 @@ class TalkwalkerDeleteCollectorOperator(BaseOperator):
         *,
         collector_id: str,
         start: str | None = None,
+        export_id: str | None = None,
+        ledger_path: str | None = None,
+        object_storage_conn_id: str | None = None,
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if ledger_path and not export_id:
+            raise ValueError("ledger_path needs export_id: the ledger is kept by export.")
         self.collector_id = collector_id
         self.start = start
+        self.export_id = export_id
+        self.ledger_path = ledger_path
+        self.object_storage_conn_id = object_storage_conn_id
         self.talkwalker_conn_id = talkwalker_conn_id
 
     def execute(self, context: Context) -> str:
@@ -325,4 +368,7 @@ class TalkwalkerDeleteCollectorOperator(BaseOperator):
                 client.delete_collector(self.collector_id)
             except MissingError:
                 self.log.info("Collector %s was gone already.", self.collector_id)
+        if self.export_id:
+            books = Books(self.ledger_path, self.object_storage_conn_id, context)
+            books.deleted(self.export_id, self.collector_id)
         return self.collector_id

@@ -56,6 +56,7 @@ def talkwalker_export(
     row_group_bytes: int = formats.ROW_GROUP_BYTES,
     on_incomplete: Literal["fail", "warn"] = "fail",
     delete_collector: bool = True,
+    ledger_path: str | None = None,
     talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
     **kwargs: Any,
 ) -> TaskGroup:
@@ -69,7 +70,7 @@ def talkwalker_export(
 
     :param group_id: id of the task group.
     :param object_storage_path: directory that the results land in; one for each window.
-    :param object_storage_conn_id: Airflow connection of the object storage.
+    :param object_storage_conn_id: Airflow connection of the object storage, and of the ledger's.
     :param partition_by: land below that directory, in ones named by the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
     :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
@@ -97,6 +98,8 @@ def talkwalker_export(
         larger one takes more memory.
     :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
     :param delete_collector: delete the collector once its results have landed.
+    :param ledger_path: directory of the ledger that ``twexport ledger`` reads: what was ordered, by which run, what it
+        cost and where it landed; ``None`` for none. Many pipelines may share one.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     :param kwargs: further arguments of the task group, such as ``default_args`` or ``tooltip``.
     """
@@ -115,6 +118,7 @@ def talkwalker_export(
         "object_storage_path": object_storage_path,
         "object_storage_conn_id": object_storage_conn_id,
         "partition_by": partition_by,
+        "ledger_path": ledger_path,
     }
     defaults: Any = {"map_index_template": MAPPED_NAME, **(kwargs.pop("default_args", None) or {})}
     with TaskGroup(group_id, default_args=defaults, **kwargs) as group:
@@ -168,6 +172,9 @@ def talkwalker_export(
                 task_id="delete_collector",
                 collector_id=export["collector_id"],
                 start=export["start"],
+                export_id=export["export_id"],
+                ledger_path=ledger_path,
+                object_storage_conn_id=object_storage_conn_id,
                 talkwalker_conn_id=talkwalker_conn_id,
             )
     return group

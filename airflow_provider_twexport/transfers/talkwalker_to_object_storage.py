@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_twexport.hooks.bookkeeping import Books
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.storage import formats
@@ -30,7 +31,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     :param collector_id: the collector to read.
     :param object_storage_path: the directory, of any scheme that Airflow's ObjectStoragePath knows; one landing each.
     :param export_id: land this export's results only, and all of them; ``None`` for whatever the collector holds.
-    :param object_storage_conn_id: Airflow connection of the object storage.
+    :param object_storage_conn_id: Airflow connection of the object storage, and of the ledger's.
     :param partition_by: land in a directory below, named by the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
     :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, or ``parquet``, which has typed columns and the whole
@@ -50,6 +51,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     :param stream_id: the stream that was exported from, for the manifest; excludes ``project_id``.
     :param query: the query that was exported, for the manifest.
     :param topics: the topics that were exported, for the manifest; a list, or a text with commas.
+    :param ledger_path: directory of the ledger, which is told what ``export_id`` cost and where it landed; ``None``
+        for none.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     """
 
@@ -65,6 +68,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         "stream_id",
         "query",
         "topics",
+        "ledger_path",
         "talkwalker_conn_id",
     )
     ui_color = "#f3ecfa"
@@ -90,6 +94,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         stream_id: str | None = None,
         query: str | None = None,
         topics: Sequence[str] | str | None = None,
+        ledger_path: str | None = None,
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -115,6 +120,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         self.stream_id = stream_id
         self.query = query
         self.topics = topics
+        self.ledger_path = ledger_path
         self.talkwalker_conn_id = talkwalker_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -140,8 +146,9 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
                 row_group_bytes=self.row_group_bytes,
                 schema=SCHEMA,
             ) as landing:
-                manifest = landing.committed or self._land(landing)
+                manifest = landing.committed or self._land(landing, context)
         self.log.info("%s: %d results in %d parts.", directory, manifest.results, len(manifest.parts))
+        self._tell_landed(manifest, str(directory / MANIFEST), context)
         return {
             "manifest": str(directory / MANIFEST),
             "results": manifest.results,
@@ -175,12 +182,27 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
             # what is read was bought; not knowing its window is no reason to leave it there
             return None
 
-    def _land(self, landing: Landing) -> Manifest:
+    def _books(self, context: Context) -> Books:
+        return Books(self.ledger_path, self.object_storage_conn_id, context)
+
+    def _tell_landed(self, manifest: Manifest, address: str, context: Context) -> None:
+        if self.export_id:
+            self._books(context).landed(
+                self.export_id,
+                address,
+                manifest.results,
+                truncated=manifest.truncated,
+                complete=manifest.complete,
+            )
+
+    def _land(self, landing: Landing, context: Context) -> Manifest:
         from airflow_provider_twexport.planning.arguments import whole_number
         from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export
 
         client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
         task = ended_export(client, self.export_id) if self.export_id else None
         limit = whole_number("limit", self.limit)
+        if task:
+            self._books(context).ended(task, limit)
         way = CollectorLanding(client, self.collector_id, task, limit, self.on_incomplete, self.log)
         return way.land(landing)

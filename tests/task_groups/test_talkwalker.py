@@ -12,7 +12,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
 from airflow_provider_twexport.operators.talkwalker import TalkwalkerCreateExportOperator
-from airflow_provider_twexport.storage import manifest
+from airflow_provider_twexport.storage import ledger, manifest
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
 if TYPE_CHECKING:
@@ -118,6 +118,39 @@ def test_forgotten_results_tell_where_they_landed(
     run = run_dag(pipeline(tmp_path))
     assert run.states["export.create_export"] == "failed"
     assert f"Landed at file://{tmp_path}: 500 results, complete." in run.log
+
+
+def test_the_ledger_tells_who_paid_and_where_it_landed(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """One run buys, lands and deletes; a second adopts; the window costs once."""
+    simulator.settings(queue_seconds=1)
+    lake, books = tmp_path / "lake", f"file://{tmp_path}/lake/_ledger"
+    first = run_dag(pipeline(lake, ledger_path=books))
+    run_dag(pipeline(lake, ledger_path=books))
+    (entry,) = (found := ledger.read(lake / "_ledger")).entries
+    assert (str(entry.state), entry.status, found.credits) == ("truncated", "result_limit_reached", 500)
+    told = entry.to_json()
+    assert told["export_id"] == first.results["export.create_export"]["export_id"]
+    assert (told["limit"], told["project_id"]) == (500, simulator.project_id)
+    assert told["window"] == {"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z"}
+    assert told["bought_by"]["dag_id"] == "pipeline"
+    assert len(told["adopted_by"]) == 1
+    assert told["deleted_at"]
+    (landing,) = told["landings"]
+    assert (landing["manifest"], landing["results"]) == (f"file://{lake}/_manifest.json", 500)
+
+
+def test_a_ledger_that_cannot_be_written_hinders_nothing(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was bought lands; the log says what the ledger was not told, and why."""
+    (tmp_path / "a-file").write_text("in the way")
+    run = run_dag(pipeline(tmp_path / "lake", ledger_path=f"file://{tmp_path}/a-file/_ledger"))
+    assert run.state == "success"
+    assert manifest.read(tmp_path / "lake").results == 500
+    for what in ("ordered", "ended", "landed", "deleted"):
+        assert re.search(rf"was not told that export \S+ is {what} \(\w+Error: .*a-file", caplog.text)
 
 
 @pytest.mark.parametrize("how", ["interval", "configuration"])

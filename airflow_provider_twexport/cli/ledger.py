@@ -1,0 +1,90 @@
+"""``twexport ledger``: what was ordered, by which run, what it cost, and where it landed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twexport.cli.arguments import add_command, answer, storage_path, tell
+
+if TYPE_CHECKING:
+    import argparse
+
+    from airflow_provider_twexport.storage.ledger import Entry, Ledger
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    text = "tell what was ordered, by which run, what it cost and where it landed"
+    parser = add_command(commands, "ledger", run, text)
+    parser.add_argument(
+        "path", metavar="PATH", help="the ledger's directory, e.g. s3://lake/talkwalker/_ledger"
+    )
+    parser.add_argument("--conn-id", metavar="ID", help="Airflow connection of the object storage")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print it; status 1 if something in it cannot be read."""
+    from airflow_provider_twexport.clients.errors import MissingError
+    from airflow_provider_twexport.storage.ledger import read
+
+    found = read(storage_path(options.path, options.conn_id))
+    for problem in found.problems:
+        tell(f"twexport: {problem}")
+    if not found.entries and not found.problems:
+        raise MissingError(f"There is no ledger in {options.path}, or nobody has written into it.")
+    document = {
+        "entries": [entry.to_json() for entry in found.entries],
+        "credits": found.credits,
+        "problems": list(found.problems),
+    }
+    answer(options, _table(found), document)
+    return 1 if found.problems else 0
+
+
+def _table(found: Ledger) -> str:
+    from airflow_provider_twexport.planning.table import aligned
+
+    heads = ("window", "scope", "ordered at", "by", "credits", "state", "landed in", "export")
+    lines = aligned([heads, *map(_row, found.entries)], "<<<<><<<")
+    states = dict.fromkeys(entry.state for entry in found.entries)
+    meanings = [
+        f"{sum(it.state is state for it in found.entries):,} {state}: {state.meaning}." for state in states
+    ]
+    return "\n".join([*lines, "", *meanings, _total(found)])
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.planning.table import edges
+    from airflow_provider_twexport.planning.windows import moment
+
+    order, bought, others = entry.order, entry.bought, len(entry.adopted_by)
+    window = order.get("window")
+    return (
+        edges(Window(moment(window["start"]), moment(window["stop"]))) if window else "?",
+        _scope(order),
+        f"{moment(bought.at):%Y-%m-%dT%H:%MZ}" if bought else "?",
+        (str(bought.by) if bought else "?") + (f" (+{others} adopted)" if others else ""),
+        "?" if entry.credits is None else f"{entry.credits:,}",
+        str(entry.state),
+        " ".join(address.removesuffix("/_manifest.json") for address in entry.landings),
+        entry.export_id,
+    )
+
+
+def _scope(order: dict[str, Any]) -> str:
+    words = [
+        order.get("project_id") or order.get("stream_id"),
+        *(order.get("topics") or ()),
+        order.get("query"),
+    ]
+    return " ".join(word for word in words if word)
+
+
+def _total(found: Ledger) -> str:
+    unknown = [entry for entry in found.entries if entry.credits is None]
+    total = f"{len(found.entries):,} {'export' if len(found.entries) == 1 else 'exports'}, {found.credits:,} credits."
+    if not unknown:
+        return total
+    most = sum(int(entry.order.get("limit") or 0) for entry in unknown)
+    return f"{total} What {len(unknown):,} of them cost is not told, {most:,} at most by their limits."
