@@ -72,7 +72,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-module": f"{package}.transfers.talkwalker_to_object_storage",
             }
         ],
-        "extra-links": [f"{package}.links.TalkwalkerExportLink"],
+        "extra-links": [f"{package}.links.TalkwalkerExportLink", f"{package}.links.ExportsPageLink"],
         "plugins": [{"name": "twexport", "plugin-class": f"{package}.plugin.twexport_plugin.TwexportPlugin"}],
         "config": {"twexport": {"description": "The Exports page of the Airflow UI.", "options": _OPTIONS}},
         "connection-types": [

@@ -9,21 +9,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pendulum
+
 from airflow_provider_twexport.clients._retry import Retry
 from airflow_provider_twexport.clients.errors import FixConnectionError
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, client_for
-from airflow_provider_twexport.plugin import settings
+from airflow_provider_twexport.plugin import exports, settings
 from airflow_provider_twexport.plugin.cache import Poll
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from airflow_provider_twexport.clients.talkwalker import (
-        Collector,
-        Credits,
-        ExportTask,
-        TalkwalkerClient,
-    )
+    from airflow_provider_twexport.clients.talkwalker import Credits, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.plugin.exports import Export, Held
+    from airflow_provider_twexport.plugin.landed import Landed
 
 # the next look is the next try
 _ONCE = Retry(attempts=1, throttled_for=0)
@@ -34,29 +33,41 @@ _ENV = "AIRFLOW_CONN_"
 
 
 @dataclass(frozen=True, eq=False)
-class Exports:
-    """All exports and collectors of an account.
+class Surroundings:
+    """What else is known while an account is looked at.
 
-    :param tasks: the service's list.
-    :param collectors: those that exist.
-    :param per_second: results a second of those that export, by export.
+    :param landed: what lies in object storage.
+    :param busy: exports that a run is at work on.
     """
 
-    tasks: tuple[ExportTask, ...]
-    collectors: tuple[Collector, ...]
-    per_second: dict[str, float]
+    landed: Landed
+    busy: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """All exports and collectors of an account, made into rows where nobody waits for it.
+
+    :param exports: those that run first, then the newest.
+    :param collectors: those whose results vanish first, first.
+    """
+
+    exports: tuple[Export, ...]
+    collectors: tuple[Held, ...]
 
 
 class Account:
     """One connection.
 
     :param conn_id: its id.
+    :param surroundings: tells what else is known.
     """
 
-    def __init__(self, conn_id: str) -> None:
+    def __init__(self, conn_id: str, surroundings: Callable[[], Surroundings]) -> None:
         self.conn_id = conn_id
-        self.exports = Poll(self._ask_exports, settings.poll_seconds())
+        self.rows = Poll(self._ask_rows, settings.poll_seconds())
         self.credits = Poll(self._ask_credits, CREDITS_SECONDS)
+        self._surroundings = surroundings
         self._speeds = Speeds()
 
     def client(self) -> TalkwalkerClient:
@@ -68,14 +79,22 @@ class Account:
 
     def changed(self) -> None:
         """Look anew, because somebody did something."""
-        self.exports.forget()
+        self.rows.forget()
         self.credits.forget()
 
-    def _ask_exports(self) -> Exports:
-        client = self.client()
-        tasks = tuple(client.list_exports())
+    def _ask_rows(self) -> Rows:
+        client, around = self.client(), self._surroundings()
+        tasks = client.list_exports()
         per_second = self._speeds.after(tasks, time.monotonic())
-        return Exports(tasks, tuple(client.list_collectors()), per_second)
+        # asked for later, so that whatever an export writes into is among them
+        collectors = client.list_collectors()
+        now = pendulum.now("UTC")
+        left = exports.left_behind(tasks, collectors, around.landed, now)
+        existing = {collector.id for collector in collectors}
+        rows = exports.exports(
+            tasks, existing, around.landed, left, per_second=per_second, busy=around.busy, now=now
+        )
+        return Rows(tuple(rows), tuple(exports.held(tasks, collectors, left, now)))
 
     def _ask_credits(self) -> Credits:
         return self.client().get_credits()
@@ -131,8 +150,8 @@ def _is_talkwalker(conn_id: str) -> bool:
 
 
 def _connection(conn_id: str) -> Any:
-    from airflow.sdk.exceptions import AirflowNotFoundException
     from airflow.models import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
         return Connection.get_connection_from_secrets(conn_id)

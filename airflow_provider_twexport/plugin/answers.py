@@ -8,12 +8,10 @@ from pydantic import BaseModel
 
 
 class UseAnswer(BaseModel):
-    """A task that uses an export."""
+    """A run that uses an export."""
 
     dag_id: str
     run_id: str
-    task_id: str
-    map_index: int
 
 
 class WindowAnswer(BaseModel):

@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from airflow_provider_twexport.clients.errors import MissingError, TwexportError
 from airflow_provider_twexport.planning.coverage import coverage, piece_of
-from airflow_provider_twexport.plugin import exports, rows
+from airflow_provider_twexport.plugin import exports, rows, settings
 from airflow_provider_twexport.plugin.access import LOOK, VisitorDep, refuse_other_sites
 from airflow_provider_twexport.plugin.answers import (
     CollectorsAnswer,
@@ -39,14 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STATIC = Path(__file__).with_name("static")
-_FILES = {
-    "exports.js": "text/javascript",
-    "exports.css": "text/css",
-    "icon.svg": "image/svg+xml",
-    "icon-dark.svg": "image/svg+xml",
-}
-
+PAGE = Path(__file__).parent / "static" / "exports.js"
 app = FastAPI(title="twexport", docs_url=None, redoc_url=None, openapi_url=None)
 look = APIRouter(dependencies=LOOK)
 
@@ -95,15 +88,10 @@ async def tell(request: Request, error: TwexportError) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, 404 if isinstance(error, MissingError) else 502)
 
 
-@app.get("/static/{name}", dependencies=[Depends(get_user), Depends(refuse_other_sites)])
-def static(name: str) -> FileResponse:
-    """Return a file of the page."""
-    if name not in _FILES:
-        raise HTTPException(404, "There is no such file.")
-    # asked for each time, and sent only if it has changed
-    return FileResponse(
-        STATIC / name, media_type=_FILES[name], headers={"Cache-Control": "private, no-cache"}
-    )
+@app.get("/static/exports.js", dependencies=[Depends(get_user), Depends(refuse_other_sites)])
+def page() -> FileResponse:
+    """Return the page itself."""
+    return FileResponse(PAGE, media_type="text/javascript")
 
 
 @look.get("/exports")
@@ -130,7 +118,7 @@ def list_exports(
     found.sort(key=lambda it: not exports.is_unfinished(it[1].task))
     return ExportsAnswer(
         accounts=accounts,
-        places=len(_landed().places),
+        places=len(settings.landings()),
         total=len(found),
         rows=[
             rows.export(name, row, uses.get(row.task.id, ()), visitor)
@@ -156,7 +144,7 @@ def list_collectors(
     found.sort(key=lambda it: (it[1].readable_until or never, it[1].collector.id))
     return CollectorsAnswer(
         accounts=accounts,
-        places=len(_landed().places),
+        places=len(settings.landings()),
         total=len(found),
         rows=[rows.collector(*it, visitor) for it in found[offset : offset + limit]],
     )

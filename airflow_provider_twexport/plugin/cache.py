@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-FIRST_ANSWER_SECONDS = 3.0
-FRESH_ANSWER_SECONDS = 0.4
-
 
 @dataclass(frozen=True, slots=True)
 class Look(Generic[T]):
@@ -51,12 +48,16 @@ class Poll(Generic[T]):
         self._known: tuple[T, float] | None = None
         self._problem: str | None = None
 
-    def look(self) -> Look[T]:
-        """Return what is known, after asking anew where that is due; waits for moments only, whatever happens."""
+    def look(self, first: float = 0.0, fresh: float = 0.0) -> Look[T]:
+        """Return what is known, after asking anew where that is due.
+
+        :param first: seconds to wait for the first answer of all.
+        :param fresh: seconds to wait for a newer answer than the one that is known.
+        """
         with self._lock:
             if self._answered.is_set() and time.monotonic() - self._asked_at >= self._every:
                 self._begin()
-            patience = FIRST_ANSWER_SECONDS if self._known is None else FRESH_ANSWER_SECONDS
+            patience = first if self._known is None else fresh
         self._answered.wait(patience)
         with self._lock:
             if self._known is None:

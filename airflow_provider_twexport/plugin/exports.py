@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_twexport.clients.errors import TwexportError
 from airflow_provider_twexport.clients.talkwalker import ExportStatus
 from airflow_provider_twexport.planning.fingerprint import PREFIX, window_in
 from airflow_provider_twexport.planning.orphans import Orphan, OrphanState, disposable, orphans
@@ -121,10 +120,27 @@ def count(task: ExportTask, limit: int | None = None) -> int | None:
     return task.exported(limit) if is_known else None
 
 
+def left_behind(
+    tasks: Iterable[ExportTask], collectors: Iterable[Collector], landed: Landed, now: pendulum.DateTime
+) -> list[Orphan]:
+    """Return what no landing tells of, and collectors that nobody needs.
+
+    :param tasks: the service's list of exports.
+    :param collectors: those that exist.
+    :param landed: what lies in object storage.
+    :param now: the present moment.
+    """
+    known = [task for task in tasks if task.raw_status.casefold() in _KNOWN]
+    listed = list(collectors)
+    created = {it.id: it.created for it in listed}
+    return orphans(known, listed, (it.manifest for it in landed.landings), created=created.get, now=now)
+
+
 def exports(
     tasks: Sequence[ExportTask],
-    collectors: Iterable[Collector],
+    existing: Container[str],
     landed: Landed,
+    left: Iterable[Orphan],
     *,
     per_second: Mapping[str, float],
     busy: Container[str],
@@ -133,17 +149,14 @@ def exports(
     """Return a row for each export: those that run first, then the newest.
 
     :param tasks: the service's list.
-    :param collectors: those that exist.
+    :param existing: the ids of the collectors that exist.
     :param landed: what lies in object storage.
+    :param left: what :func:`left_behind` returned.
     :param per_second: how fast exports are, by export.
     :param busy: exports that a run is still at work on, and may land.
     :param now: the present moment.
     """
-    listed = list(collectors)
-    existing = {it.id for it in listed}
-    left_behind = {
-        it.export_id: it for it in _orphans(tasks, listed, landed, now) if it.export_id not in busy
-    }
+    orphaned = {it.export_id: it for it in left if it.export_id not in busy}
     twice = landed.bought_twice | _into_the_same(tasks)
     rows = []
     for task in tasks:
@@ -158,7 +171,7 @@ def exports(
                 per_second=per_second.get(task.id),
                 readable_until=until if until and until > now and task.target in existing else None,
                 landings=found,
-                flags=tuple(_flags(task, found, left_behind.get(task.id), task.id in twice, landed)),
+                flags=tuple(_flags(task, found, orphaned.get(task.id), task.id in twice, landed)),
             )
         )
     rows.sort(key=lambda row: row.task.created or now, reverse=True)
@@ -166,16 +179,19 @@ def exports(
 
 
 def held(
-    tasks: Sequence[ExportTask], collectors: Sequence[Collector], landed: Landed, now: pendulum.DateTime
+    tasks: Iterable[ExportTask],
+    collectors: Iterable[Collector],
+    left: Iterable[Orphan],
+    now: pendulum.DateTime,
 ) -> list[Held]:
     """Return a row for each collector: those whose results vanish first, first.
 
     :param tasks: the service's list of exports.
     :param collectors: those that exist.
-    :param landed: what lies in object storage.
+    :param left: what :func:`left_behind` returned.
     :param now: the present moment.
     """
-    found = _orphans(tasks, collectors, landed, now)
+    found = list(left)
     states: defaultdict[str, list[Orphan]] = defaultdict(list)
     for orphan in found:
         states[orphan.collector_id].append(orphan)
@@ -228,18 +244,6 @@ def counts(rows: Iterable[Export]) -> dict[str, int]:
     return dict(found)
 
 
-def _orphans(
-    tasks: Iterable[ExportTask], collectors: Iterable[Collector], landed: Landed, now: pendulum.DateTime
-) -> list[Orphan]:
-    known = [task for task in tasks if task.raw_status.casefold() in _KNOWN]
-    listed = list(collectors)
-    created = {it.id: it.created for it in listed}
-    try:
-        return orphans(known, listed, (it.manifest for it in landed.landings), created=created.get, now=now)
-    except TwexportError:
-        return []
-
-
 def _into_the_same(tasks: Iterable[ExportTask]) -> frozenset[str]:
     """Return paid exports that share a collector of ours: it is named by what was ordered, so that is the same."""
     paid: defaultdict[str, list[str]] = defaultdict(list)
@@ -275,7 +279,7 @@ def _held(
     now: pendulum.DateTime,
 ) -> Held:
     results = [count(task) for task in filled]
-    untils = [task.readable_until for task in filled if task.readable_until and task.readable_until > now]
+    untils = [until for task in filled if (until := task.readable_until) and until > now]
     known = [number for number in results if number is not None]
     state = ", ".join(dict.fromkeys(str(orphan.state) for orphan in states))
     return Held(

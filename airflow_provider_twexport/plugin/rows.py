@@ -54,8 +54,8 @@ def account(seen: Seen, mine: Sequence[Export], visitor: Visitor) -> AccountAnsw
     """Return one connection."""
     return AccountAnswer(
         conn_id=seen.conn_id,
-        age=seen.told.age,
-        problem=seen.told.problem or seen.credits.problem,
+        age=seen.rows.age,
+        problem=seen.rows.problem or seen.credits.problem,
         credits=_credits(seen, visitor),
         exports=len(mine),
         counts=counts(mine),
@@ -186,7 +186,5 @@ def _window(window: Window | None) -> WindowAnswer | None:
 
 
 def _uses(uses: Sequence[Teller], visitor: Visitor) -> list[UseAnswer]:
-    return [
-        UseAnswer(dag_id=it.dag_id, run_id=it.run_id, task_id=it.task_id, map_index=it.map_index)
-        for it in visitor.seen(uses)[:MOST_USES]
-    ]
+    runs = dict.fromkeys(use.run for use in visitor.seen(uses))
+    return [UseAnswer(dag_id=dag_id, run_id=run_id) for dag_id, run_id in list(runs)[:MOST_USES]]

@@ -15,8 +15,6 @@ _PAGE = {
     "name": "Exports",
     # without a leading slash, so that it is below [api] base_url
     "bundle_url": f"{PREFIX[1:]}/static/exports.js",
-    "icon": f"{PREFIX[1:]}/static/icon.svg",
-    "icon_dark_mode": f"{PREFIX[1:]}/static/icon-dark.svg",
 }
 _PLACES = {"nav": "exports", "dag": "dag-exports", "dag_run": "run-exports", "task_instance": "task-exports"}
 

@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.links import ExportsPageLink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,7 @@ class TalkwalkerExportSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("export_id", "limit", "start", "talkwalker_conn_id")
     ui_color = "#eaf7ea"
+    operator_extra_links = (ExportsPageLink(),)
 
     def __init__(
         self,
@@ -71,6 +73,11 @@ class TalkwalkerExportSensor(BaseSensorOperator):
         self.cancel_on_kill = cancel_on_kill
         self._client: TalkwalkerClient | None = None
         self._kill_client: TalkwalkerClient | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Wait, with a button that leads to the progress."""
+        ExportsPageLink.push(context, self.export_id)
+        return super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; where the export has not ended and the sensor is deferrable, defer."""

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
+from airflow.sdk import DAG
 
 from airflow_provider_twexport.clients.talkwalker import ExportOrder
 from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.fingerprint import collector_id
+from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
     from tests.plugin.visiting import Server
+    from tests.running_dags import DagRunner
     from tests.simulator_process import Simulator
 
 LOOKS = ("exports", "collectors", "landings", "landings/0123456789abcdef", "coverage", "spending")
@@ -23,7 +28,6 @@ ACTIONS = (
     "connections/talkwalker_default/collectors/x/delete",
 )
 POLL = "GET /api/v3/tasks/export"
-FILES = ("static/exports.js", "static/icon.svg", "static/icon-dark.svg")
 
 
 def bought(client: TalkwalkerClient, days: int = 3, limit: int = 1000) -> ExportTask:
@@ -35,7 +39,7 @@ def bought(client: TalkwalkerClient, days: int = 3, limit: int = 1000) -> Export
     return client.create_export(order, name)
 
 
-@pytest.mark.parametrize("path", [*LOOKS, *FILES])
+@pytest.mark.parametrize("path", [*LOOKS, "static/exports.js"])
 def test_nobody_learns_anything_without_login(server: Server, path: str) -> None:
     """Without login every route answers 401, and nothing else."""
     answer = server.visitor(None).get(path)
@@ -50,13 +54,13 @@ def test_nobody_acts_without_login(server: Server, path: str) -> None:
 
 
 def test_there_is_no_other_route(server: Server) -> None:
-    """What is not tested here for its login does not exist."""
+    """Each is among those above; not even a description of the routes is given away."""
     from airflow_provider_twexport.plugin.api import app
 
-    paths = {getattr(route, "path", "") for route in app.routes}
-    assert len([path for path in paths if path]) <= len(LOOKS) + len(ACTIONS) + 1
-    assert server.visitor("ADMIN").get("docs").status_code == 404
-    assert server.visitor("ADMIN").get("openapi.json").status_code == 404
+    described = app.openapi()["paths"]
+    assert len(described) == len(LOOKS) + len(ACTIONS) + 1
+    for path in ("docs", "redoc", "openapi.json"):
+        assert server.visitor("ADMIN").get(path).status_code == 404
 
 
 def test_a_running_export_shows_its_progress(
@@ -184,3 +188,66 @@ def test_one_poll_serves_all(server: Server, client: TalkwalkerClient, simulator
         visitor.json("collectors")
     asked = simulator.ledger()["counts"][POLL] - before
     assert 1 <= asked <= 1 + (time.monotonic() - began)
+
+
+def test_a_run_has_what_belongs_to_it(
+    server: Server, run_dag: DagRunner, client: TalkwalkerClient, simulator: Simulator, lake: Path
+) -> None:
+    """Its tabs show its exports, landings and days, with the manifest; its drained collector may be deleted."""
+    with DAG("shown", schedule=None) as dag:
+        talkwalker_export(
+            "export",
+            query="<img src=x onerror=alert(1)>",
+            limit=300,
+            start="2024-01-01",
+            stop="2024-01-11",
+            object_storage_path=f"file://{lake}/shown",
+            ledger_path=f"file://{lake}/_ledger",
+            poke_interval=0.3,
+            delete_collector=False,
+        )
+    bought(client, days=1)
+    run = run_dag(dag)
+    assert run.state == "success"
+    export_id = run.results["export.create_export"]["export_id"]
+    op = server.visitor("OP")
+    run_id = op.until(lambda: [it for row in op.json("exports")["rows"] for it in row["uses"]])[0]["run_id"]
+
+    for place in ({}, {"run_id": run_id}, {"run_id": run_id, "task_id": "export.to_object_storage"}):
+        (row,) = op.json("exports", dag_id="shown", **place)["rows"]
+        assert (row["id"], row["flags"], row["exported"]) == (export_id, ["truncated"], 300)
+        assert row["landings"] == [f"file://{lake}/shown/_manifest.json"]
+        assert row["uses"] == [{"dag_id": "shown", "run_id": run_id}]
+    assert op.json("exports", dag_id="another")["total"] == 0
+    assert op.json("exports")["total"] == 2
+
+    (landing,) = op.json("landings", dag_id="shown")["rows"]
+    assert (landing["query"], landing["results"]) == ("<img src=x onerror=alert(1)>", 300)
+    (part,) = op.json(f"landings/{landing['id']}")["rows"]
+    assert (part["results"], len(part["sha256"])) == (300, 64)
+    (track,) = op.json("coverage", dag_id="shown")["tracks"]
+    assert track["states"] == "t" * 10
+    (spending,) = op.json("spending", dag_id="shown")
+    assert spending["days"][-1]["used"] + spending["days"][-2]["used"] == 300
+
+    (row,) = op.json("collectors", dag_id="shown")["rows"]
+    assert (row["state"], row["may_delete"]) == ("landed", True)
+    answer = op.post(f"connections/talkwalker_default/collectors/{row['id']}/delete")
+    assert answer.status_code == 200, answer.text
+    assert op.json("collectors", dag_id="shown")["rows"] == []
+    assert simulator.ledger()["counts"]["DELETE /api/v3/stream/c/{collector_id}"] == 1
+
+
+def test_the_first_view_is_small(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
+    """The page and its first answer ship under 300 kB, however many exports there are."""
+    simulator.settings(queue_seconds=1000)
+    export = bought(client)
+    for _ in range(120):
+        client.create_export(
+            ExportOrder(Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 1, 2)), query="q"),
+            export.target or "",
+        )
+    viewer = server.visitor("VIEWER")
+    first = viewer.until(lambda: (it := viewer.get("exports", limit=50)).json()["rows"] and it)
+    assert first.json()["total"] == 121
+    assert len(first.content) + len(viewer.get("static/exports.js").content) < 300_000

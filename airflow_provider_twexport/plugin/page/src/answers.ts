@@ -3,8 +3,6 @@
 export interface Use {
   dag_id: string;
   run_id: string;
-  task_id: string;
-  map_index: number;
 }
 
 export interface Span {

@@ -1,5 +1,7 @@
 // Asking the routes, again and again while somebody looks.
 
+import type { Age } from "./answers";
+
 const { useCallback, useEffect, useRef, useState } = React;
 
 export type Scope = Record<string, string>;
@@ -93,6 +95,6 @@ export function useAsked<T>(path: string, params: Record<string, string>, second
 
 /** Tell whether the server itself is still waiting for its first answer. */
 function isEmptyHanded(answer: unknown): boolean {
-  const accounts = (answer as { accounts?: { age: number | null; problem: string | null }[] }).accounts;
-  return accounts?.some((account) => account.age === null && account.problem === null) ?? false;
+  const known = answer as Partial<Age> & { accounts?: Age[] };
+  return [known, ...(known.accounts ?? [])].some((it) => it.age === null && it.problem === null);
 }

@@ -5,6 +5,8 @@ import { type Scope, useAsked } from "./ask";
 import { Aged, Empty, Shown } from "./parts";
 import { date, number } from "./words";
 
+const { useEffect, useRef } = React;
+
 const SQUARE = 13;
 const LEFT = 30;
 const TOP = 18;
@@ -65,6 +67,11 @@ function Legend(): React.ReactElement {
 function Calendar({ track }: { track: Track }): React.ReactElement {
   const first = Date.parse(track.first);
   const monday = first - ((new Date(first).getUTCDay() + 6) % 7) * DAY;
+  const scroller = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // the latest days are at the end
+    if (scroller.current) scroller.current.scrollLeft = scroller.current.scrollWidth;
+  }, [track.first]);
   const twice = new Set(track.bought_twice);
   const squares = [...track.states].map((letter, index) => {
     const at = first + index * DAY;
@@ -81,7 +88,7 @@ function Calendar({ track }: { track: Track }): React.ReactElement {
     <section className="twx-card">
       <strong>{name}</strong>
       <p className="twx-faint">Days: {said}</p>
-      <div className="twx-scroll" tabIndex={0} role="group" aria-label={`Calendar of ${name}`}>
+      <div ref={scroller} className="twx-scroll" tabIndex={0} role="group" aria-label={`Calendar of ${name}`}>
         <svg width={width} height={TOP + 7 * SQUARE + 2} role="img" aria-label={`${name}. Days: ${said}.`}>
           {["Mon", "Wed", "Fri"].map((day, row) => (
             <text key={day} x={0} y={TOP + (row * 2 + 1) * SQUARE - 3}>

@@ -125,6 +125,8 @@ function options(place: HTMLElement): uPlot.Options {
   const axis = { stroke: colour("--twx-muted"), grid: { stroke: colour("--twx-line"), width: 1 }, ticks: { show: false } };
   const values = (_: uPlot, splits: number[]): string[] => splits.map(brief);
   const day = (text: number): string => date(new Date(text * 1000).toISOString());
+  const isNarrow = place.clientWidth < 500;
+  const scale = { values, size: isNarrow ? 40 : 56, labelSize: 18 };
   const told = (_: uPlot, value: number | null): string => (value === null ? "–" : number(Math.round(value)));
   return {
     width: place.clientWidth,
@@ -132,9 +134,9 @@ function options(place: HTMLElement): uPlot.Options {
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
     scales: { used: { range: (_, __, max) => [0, Math.max(1, max) * 1.1] }, left: { range: (_, __, max) => [0, Math.max(1, max) * 1.1] } },
     axes: [
-      { ...axis, grid: { show: false }, values: (_, splits) => splits.map((at) => day(at).replace(/ \d+$/, "")), space: 70 },
-      { ...axis, scale: "used", values, size: 56, label: "used a day", labelSize: 18 },
-      { ...axis, scale: "left", values, size: 56, side: 1, grid: { show: false }, label: "left", labelSize: 18 },
+      { ...axis, grid: { show: false }, values: (_, splits) => splits.map((at) => day(at).replace(/ \d+$/, "")), space: 50 },
+      { ...axis, ...scale, scale: "used", label: isNarrow ? undefined : "used a day" },
+      { ...axis, ...scale, scale: "left", side: 1, grid: { show: false }, label: isNarrow ? undefined : "left" },
     ],
     series: [
       { label: "Day", value: (_, at) => (at === null ? "–" : day(at)) },

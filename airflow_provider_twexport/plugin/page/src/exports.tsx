@@ -167,8 +167,10 @@ function Progress({ row }: { row: Export }): React.ReactElement {
     const more = row.matching !== null && row.exported !== null && row.matching > row.exported;
     return (
       <>
-        {number(row.exported)} results
-        {more && <span className="twx-faint"> of about {number(row.matching)} that match</span>}
+        <div>
+          {number(row.exported)} results
+          {more && <span className="twx-faint"> of about {number(row.matching)} that match</span>}
+        </div>
         {row.landings.length > 0 && <div className="twx-faint twx-address">{row.landings[0]}</div>}
         {row.landings.length === 0 && row.readable_until && (
           <div className="twx-faint">can be read for {span(secondsUntil(row.readable_until))} more</div>
@@ -182,13 +184,13 @@ function Progress({ row }: { row: Export }): React.ReactElement {
   return (
     <>
       <Bar done={row.exported} of={row.expected} label={`Export ${row.id}`} />
-      <span>
+      <div>
         {number(row.exported)} of {number(row.expected)}
-      </span>
-      <span className="twx-faint">
-        {row.per_second ? ` · ${brief(row.per_second)} a second` : ""}
-        {row.seconds_left !== null ? ` · ${span(row.seconds_left)} left` : ""}
-      </span>
+        <span className="twx-faint">
+          {row.per_second ? ` · ${brief(row.per_second)} a second` : ""}
+          {row.seconds_left !== null ? ` · ${span(row.seconds_left)} left` : ""}
+        </span>
+      </div>
     </>
   );
 }
@@ -196,7 +198,7 @@ function Progress({ row }: { row: Export }): React.ReactElement {
 function Abort({ row, onClose }: { row: Export; onClose: (done: string | undefined) => void }): React.ReactElement {
   const path = `connections/${encodeURIComponent(row.conn_id)}/exports/${encodeURIComponent(row.id)}/abort`;
   const rest = row.expected !== null && row.exported !== null ? row.expected - row.exported : null;
-  const runs = new Set(row.uses.map((use) => `${use.dag_id}, run ${use.run_id}`));
+  const runs = row.uses.map((use) => `${use.dag_id}, run ${use.run_id}`);
   return (
     <Confirmation
       title="Abort this export?"
@@ -218,7 +220,7 @@ function Abort({ row, onClose }: { row: Export; onClose: (done: string | undefin
           exported, and cost nothing. To get them later takes a new export of the whole window, which pays for all of it.
         </li>
         <li>What it has exported stays in its collector for 7 days, and can be read from there without paying.</li>
-        {[...runs].map((run) => (
+        {runs.map((run) => (
           <li key={run}>The task that waits for it will fail: {run}.</li>
         ))}
       </ul>

@@ -41,9 +41,8 @@ export function Bar({ done, of, label }: { done: number; of: number; label: stri
   );
 }
 
-/** Say which tasks use an export, as links to their runs. */
-export function Uses({ uses }: { uses: Use[] }): React.ReactElement {
-  const runs = [...new Map(uses.map((use) => [`${use.dag_id} ${use.run_id}`, use])).values()];
+/** Link to the runs that use an export. */
+export function Uses({ uses: runs }: { uses: Use[] }): React.ReactElement {
   if (runs.length === 0) return <span className="twx-faint">no run known</span>;
   return (
     <ul className="twx-uses">
