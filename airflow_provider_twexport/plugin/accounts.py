@@ -14,6 +14,7 @@ import pendulum
 from airflow_provider_twexport.clients._retry import Retry
 from airflow_provider_twexport.clients.errors import FixConnectionError
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, client_for
+from airflow_provider_twexport.planning.coverage import unlanded
 from airflow_provider_twexport.plugin import exports, settings
 from airflow_provider_twexport.plugin.cache import Poll
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from airflow_provider_twexport.clients.talkwalker import Credits, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.planning.coverage import Piece
     from airflow_provider_twexport.plugin.exports import Export, Held
     from airflow_provider_twexport.plugin.landed import Landed
 
@@ -50,10 +52,12 @@ class Rows:
 
     :param exports: those that run first, then the newest.
     :param collectors: those whose results vanish first, first.
+    :param unlanded: the windows that were bought, and that no manifest tells of.
     """
 
     exports: tuple[Export, ...]
     collectors: tuple[Held, ...]
+    unlanded: tuple[Piece, ...]
 
 
 class Account:
@@ -94,7 +98,9 @@ class Account:
         rows = exports.exports(
             tasks, existing, around.landed, left, per_second=per_second, busy=around.busy, now=now
         )
-        return Rows(tuple(rows), tuple(exports.held(tasks, collectors, left, now)))
+        project_id = _connection(self.conn_id).extra_dejson.get("project_id") or None
+        pieces = unlanded(tasks, [it.manifest for it in around.landed.landings], project_id)
+        return Rows(tuple(rows), tuple(exports.held(tasks, collectors, left, now)), tuple(pieces))
 
     def _ask_credits(self) -> Credits:
         return self.client().get_credits()
@@ -151,7 +157,7 @@ def _is_talkwalker(conn_id: str) -> bool:
 
 def _connection(conn_id: str) -> Any:
     from airflow.models import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     try:
         return Connection.get_connection_from_secrets(conn_id)

@@ -186,15 +186,20 @@ def show_coverage(visitor: VisitorDep, scope: ScopeDep) -> CoverageAnswer:
     """Return what is there of each day."""
     known = watch().landed()
     landed = known.value or _landed()
-    tracks = landed.coverage
-    if not (visitor.reads_all and scope.exports is None):
-        visible = (it for it in landed.landings if _may_see(visitor, scope, it))
-        tracks = coverage(piece for it in visible if (piece := piece_of(it.manifest)))
+    visible = (it for it in landed.landings if _may_see(visitor, scope, it))
+    pieces = [piece for it in visible if (piece := piece_of(it.manifest))]
+    if landed.places:
+        pieces += [
+            piece
+            for seen in _accounts()
+            for piece in seen.unlanded
+            if scope.has(piece.export_id) and visitor.may_see(watch().uses().get(piece.export_id, ()))
+        ]
     return CoverageAnswer(
         age=known.age,
         problem=known.problem,
         places=list(landed.places),
-        tracks=[rows.track(it) for it in tracks],
+        tracks=[rows.track(it) for it in coverage(pieces)],
     )
 
 
@@ -222,14 +227,27 @@ def show_spending(visitor: VisitorDep, scope: ScopeDep) -> list[SpendingAnswer]:
     return answers
 
 
+def _may_abort(conn_id: str, export_id: str, visitor: VisitorDep) -> None:
+    _check_may_act(visitor, conn_id, watch().uses().get(export_id, ()))
+
+
+def _may_delete(conn_id: str, collector_id: str, visitor: VisitorDep) -> None:
+    filled = [it.exports for it in watch().seen(conn_id).collectors if it.collector.id == collector_id]
+    _check_may_act(visitor, conn_id, _tellers(filled[0] if filled else (), watch().uses()))
+
+
+def _check_may_act(visitor: VisitorDep, conn_id: str, uses: Sequence[Teller]) -> None:
+    watch().account(conn_id)
+    if not visitor.may_see(uses) or not visitor.may_act(conn_id, uses):
+        raise HTTPException(403, "Forbidden")
+
+
 @look.post(
     "/connections/{conn_id}/exports/{export_id}/abort",
-    dependencies=[Depends(action_logging("twexport.abort_export"))],
+    dependencies=[Depends(_may_abort), Depends(action_logging("twexport.abort_export"))],
 )
 def abort_export(conn_id: str, export_id: str, visitor: VisitorDep) -> DoneAnswer:
     """Abort an export; what it has exported stays charged and in its collector."""
-    _check_is_watched(conn_id)
-    _check_may_act(visitor, conn_id, watch().uses().get(export_id, ()))
     account = watch().account(conn_id)
     task = account.client().get_export(export_id)
     if not exports.is_unfinished(task):
@@ -246,13 +264,11 @@ def abort_export(conn_id: str, export_id: str, visitor: VisitorDep) -> DoneAnswe
 
 @look.post(
     "/connections/{conn_id}/collectors/{collector_id}/delete",
-    dependencies=[Depends(action_logging("twexport.delete_collector"))],
+    dependencies=[Depends(_may_delete), Depends(action_logging("twexport.delete_collector"))],
 )
 def delete_collector(conn_id: str, collector_id: str, visitor: VisitorDep) -> DoneAnswer:
     """Delete a collector that holds nothing that has not landed."""
-    _check_is_watched(conn_id)
     row = next((it for it in watch().renewed(conn_id).collectors if it.collector.id == collector_id), None)
-    _check_may_act(visitor, conn_id, _tellers(row.exports, watch().uses()) if row else ())
     if row is None:
         raise HTTPException(404, f"There is no collector {collector_id}.")
     if not row.is_drained:
@@ -280,16 +296,6 @@ def _may_see(visitor: VisitorDep, scope: Scope, landing: Landing) -> bool:
 
 def _tellers(export_ids: Sequence[str], uses: dict[str, tuple[Teller, ...]]) -> list[Teller]:
     return [teller for export_id in export_ids for teller in uses.get(export_id, ())]
-
-
-def _check_is_watched(conn_id: str) -> None:
-    if conn_id not in (watch().connections().value or ()):
-        raise HTTPException(404, "There is no such connection.")
-
-
-def _check_may_act(visitor: VisitorDep, conn_id: str, uses: Sequence[Teller]) -> None:
-    if not visitor.may_see(uses) or not visitor.may_act(conn_id, uses):
-        raise HTTPException(403, "Forbidden")
 
 
 app.include_router(look)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pendulum
+
 from airflow_provider_twexport.storage.ledger import Teller
 
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ class Returned:
 
 def look() -> Returned:
     """Ask Airflow's database."""
-    from airflow._shared.timezones.timezone import utcnow
     from airflow.models.dagrun import DagRun
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
@@ -47,7 +48,7 @@ def look() -> Returned:
     columns = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index, XComModel.value)
     latest = select(*columns).where(XComModel.key == _KEY).order_by(XComModel.timestamp.desc()).limit(MOST)
     at_work = select(DagRun.dag_id, DagRun.run_id).where(
-        DagRun.state.in_(["queued", "running"]) | (DagRun.end_date > utcnow() - _STILL_BUSY)
+        DagRun.state.in_(["queued", "running"]) | (DagRun.end_date > pendulum.now("UTC") - _STILL_BUSY)
     )
     found: defaultdict[str, list[Teller]] = defaultdict(list)
     with create_session() as session:

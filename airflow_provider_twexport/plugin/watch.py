@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from airflow_provider_twexport.clients.errors import MissingError
 from airflow_provider_twexport.plugin import landed, uses
 from airflow_provider_twexport.plugin.accounts import Account, Surroundings, connection_ids
 from airflow_provider_twexport.plugin.cache import Look, Poll
@@ -15,6 +16,7 @@ from airflow_provider_twexport.plugin.uses import Returned
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.clients.talkwalker import Credits
+    from airflow_provider_twexport.planning.coverage import Piece
     from airflow_provider_twexport.plugin.accounts import Rows
     from airflow_provider_twexport.plugin.exports import Export, Held
     from airflow_provider_twexport.plugin.uses import Uses
@@ -47,6 +49,11 @@ class Seen:
         """Return those whose results vanish first, first."""
         return self.rows.value.collectors if self.rows.value else ()
 
+    @property
+    def unlanded(self) -> tuple[Piece, ...]:
+        """Return the windows that were bought, and that no manifest tells of."""
+        return self.rows.value.unlanded if self.rows.value else ()
+
 
 class Watch:
     """Looks at every connection, at object storage and at Airflow's database."""
@@ -78,7 +85,12 @@ class Watch:
             return self._uses
 
     def account(self, conn_id: str) -> Account:
-        """Return the account of a connection."""
+        """Return the account of a connection.
+
+        :raises MissingError: it is none of ours; its password must not be sent to anybody.
+        """
+        if conn_id not in (self.connections().value or ()):
+            raise MissingError(f"There is no Talkwalker connection {conn_id!r}.")
         with self._lock:
             if conn_id not in self._accounts:
                 self._accounts[conn_id] = Account(conn_id, self._surroundings)

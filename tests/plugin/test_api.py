@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,8 @@ def test_an_export_is_aborted(server: Server, client: TalkwalkerClient, simulato
     assert "0 results that it had exported are paid for" in answer.json()["done"]
     assert client.get_export(export.id).raw_status == "aborted"
     assert op.json("exports")["rows"][0]["status"] == "aborted"
+    told = server.visitor("ADMIN").client.get("/api/v2/eventLogs?event=twexport.abort_export").json()
+    assert [(it["owner"], export.id in it["extra"]) for it in told["event_logs"]][-1:] == [("some OP", True)]
     assert op.post(f"connections/talkwalker_default/exports/{export.id}/abort").status_code == 409
 
 
@@ -148,6 +151,18 @@ def test_an_action_needs_our_page_or_a_token(server: Server) -> None:
     assert admin.post(ACTIONS[0]).status_code == 403
     admin.client.headers["Authorization"] = f"Bearer {admin.client.cookies['_token']}"
     assert admin.post(ACTIONS[0]).status_code == 404
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+def test_the_password_of_another_connection_goes_nowhere(
+    server: Server, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Whatever connection is named, only those of Talkwalker are used."""
+    other = {"conn_type": "http", "host": simulator.url, "password": simulator.token}
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
+    answer = server.visitor("ADMIN").post(path.replace("talkwalker_default", "other"))
+    assert answer.status_code == 404
+    assert simulator.ledger()["requests"] == []
 
 
 def test_no_answer_holds_the_token(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
@@ -227,6 +242,8 @@ def test_a_run_has_what_belongs_to_it(
     assert (part["results"], len(part["sha256"])) == (300, 64)
     (track,) = op.json("coverage", dag_id="shown")["tracks"]
     assert track["states"] == "t" * 10
+    (named, unlanded) = op.json("coverage")["tracks"]
+    assert {named["states"], unlanded["states"]} == {"t" * 10, "u" + "m" * 9}
     (spending,) = op.json("spending", dag_id="shown")
     assert spending["days"][-1]["used"] + spending["days"][-2]["used"] == 300
 

@@ -75,6 +75,7 @@ var Ts='.uplot, .uplot *, .uplot *::before, .uplot *::after {box-sizing: border-
 .twx-wide { width: 34%; }
 .twx-actions { text-align: right !important; white-space: nowrap; padding-right: 0 !important; }
 .twx-detail > td { background: var(--twx-panel); padding: 10px 14px !important; }
+.twx-detail .twx-wide { width: 50%; }
 .twx-plain { max-width: 320px; }
 .twx-uses { list-style: none; margin: 0; padding: 0; }
 .twx-uses a { overflow-wrap: anywhere; }
