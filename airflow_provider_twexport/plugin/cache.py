@@ -42,6 +42,7 @@ class Poll(Generic[T]):
         self._ask = ask
         self._every = every
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._asked_at = float("-inf")
         self._answered = threading.Event()
         self._answered.set()
@@ -75,7 +76,8 @@ class Poll(Generic[T]):
 
         :raises Exception: what asking raised.
         """
-        value = self._ask()
+        with self._asking:
+            value = self._ask()
         with self._lock:
             self._known, self._problem, self._asked_at = (value, time.monotonic()), None, time.monotonic()
         return value
@@ -87,7 +89,8 @@ class Poll(Generic[T]):
 
     def _run(self) -> None:
         try:
-            value = self._ask()
+            with self._asking:
+                value = self._ask()
         except Exception as error:
             with self._lock:
                 self._problem = _told(error)

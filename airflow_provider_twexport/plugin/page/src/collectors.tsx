@@ -2,7 +2,7 @@
 
 import type { Collector, Collectors } from "./answers";
 import { act, type Scope, useAsked } from "./ask";
-import { Confirmation, Empty, More, Shown, Uses } from "./parts";
+import { Ages, Confirmation, Empty, isAsking, More, Shown, Uses } from "./parts";
 import { number, secondsUntil, span, time } from "./words";
 
 const { useState } = React;
@@ -28,63 +28,73 @@ export function CollectorsView({ scope }: { scope: Scope }): React.ReactElement 
         {done}
       </p>
       <Shown asked={asked} what="collectors">
-        {(answer) =>
-          answer.rows.length === 0 ? (
-            <Empty title="There is no collector.">
-              A pipeline makes one for each window, and deletes it when all of it has landed.
-            </Empty>
-          ) : (
-            <>
-              <table className="twx-table">
-                <caption className="twx-sr">Collectors, those whose results vanish first</caption>
-                <thead>
-                  <tr>
-                    <th scope="col">Collector</th>
-                    <th scope="col">State</th>
-                    <th scope="col" className="twx-number">
-                      Results
-                    </th>
-                    <th scope="col">Time left</th>
-                    <th scope="col">Used by</th>
-                    <th scope="col">
-                      <span className="twx-sr">Actions</span>
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {answer.rows.map((row) => (
-                    <tr key={`${row.conn_id} ${row.id}`}>
-                      <th scope="row" data-label="Collector">
-                        <code>{row.id}</code>
+        {(answer) => (
+          <>
+            <Ages accounts={answer.accounts} at={asked.at} />
+            {answer.rows.length === 0 ? (
+              <NoCollector isAsking={isAsking(answer.accounts)} />
+            ) : (
+              <>
+                <table className="twx-table">
+                  <caption className="twx-sr">Collectors, those whose results vanish first</caption>
+                  <thead>
+                    <tr>
+                      <th scope="col">Collector</th>
+                      <th scope="col">State</th>
+                      <th scope="col" className="twx-number">
+                        Results
                       </th>
-                      <td data-label="State">{row.is_drained ? `${row.state} (drained)` : row.state}</td>
-                      <td data-label="Results" className="twx-number">
-                        {row.exports.length ? number(row.results) : "–"}
-                      </td>
-                      <td data-label="Time left">
-                        <TimeLeft row={row} />
-                      </td>
-                      <td data-label="Used by">
-                        <Uses uses={row.uses} />
-                      </td>
-                      <td className="twx-actions">
-                        {row.may_delete && (
-                          <button type="button" className="twx-danger" onClick={() => setToDelete(row)}>
-                            Delete<span className="twx-sr"> collector {row.id}</span> …
-                          </button>
-                        )}
-                      </td>
+                      <th scope="col">Time left</th>
+                      <th scope="col">Used by</th>
+                      <th scope="col">
+                        <span className="twx-sr">Actions</span>
+                      </th>
                     </tr>
-                  ))}
-                </tbody>
-              </table>
-              <More shown={answer.rows.length} total={answer.total} onMore={() => setLimit(limit + STEP)} />
-            </>
-          )
-        }
+                  </thead>
+                  <tbody>
+                    {answer.rows.map((row) => (
+                      <tr key={`${row.conn_id} ${row.id}`}>
+                        <th scope="row" data-label="Collector">
+                          <code>{row.id}</code>
+                        </th>
+                        <td data-label="State">{row.is_drained ? `${row.state} (drained)` : row.state}</td>
+                        <td data-label="Results" className="twx-number">
+                          {row.exports.length ? number(row.results) : "–"}
+                        </td>
+                        <td data-label="Time left">
+                          <TimeLeft row={row} />
+                        </td>
+                        <td data-label="Used by">
+                          <Uses uses={row.uses} />
+                        </td>
+                        <td className="twx-actions">
+                          {row.may_delete && (
+                            <button type="button" className="twx-danger" onClick={() => setToDelete(row)}>
+                              Delete<span className="twx-sr"> collector {row.id}</span> …
+                            </button>
+                          )}
+                        </td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+                <More shown={answer.rows.length} total={answer.total} onMore={() => setLimit(limit + STEP)} />
+              </>
+            )}
+          </>
+        )}
       </Shown>
       {toDelete && <Delete row={toDelete} onClose={close} />}
     </>
+  );
+}
+
+function NoCollector(props: { isAsking: boolean }): React.ReactElement {
+  if (props.isAsking) return <Empty title="Asking Talkwalker …" />;
+  return (
+    <Empty title="There is no collector.">
+      A pipeline makes one for each window, and deletes it when all of it has landed.
+    </Empty>
   );
 }
 

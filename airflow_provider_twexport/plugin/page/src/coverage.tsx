@@ -31,7 +31,8 @@ export function CoverageView({ scope }: { scope: Scope }): React.ReactElement {
           </p>
           {answer.tracks.length === 0 && (
             <Empty title={answer.places.length ? "Nothing has landed here yet." : "Nobody said where exports land."}>
-              {answer.places.length === 0 && "Name the directories in the option landings of the section [twexport] of airflow.cfg."}
+              {answer.places.length === 0 &&
+                "Name the directories in the option landings of the section [twexport] of airflow.cfg."}
             </Empty>
           )}
           {answer.tracks.map((track) => (
@@ -96,7 +97,9 @@ function Calendar({ track }: { track: Track }): React.ReactElement {
             </text>
           ))}
           {squares
-            .filter(({ at, index }) => new Date(at).getUTCDate() === 1 || (index === 0 && new Date(at).getUTCDate() < 22))
+            .filter(
+              ({ at, index }) => new Date(at).getUTCDate() === 1 || (index === 0 && new Date(at).getUTCDate() < 22),
+            )
             .map(({ at, x }) => (
               <text key={at} x={x} y={TOP - 6}>
                 {new Date(at).toLocaleString("en", { month: "short", timeZone: "UTC" })}

@@ -58,7 +58,8 @@ function outlook(spending: Spending): string {
   const daysToGo = (seconds(credits.next_billing) - Date.now() / 1000) / DAY;
   const then = credits.left - aDay * daysToGo;
   const at = `${number(Math.round(aDay))} a day, as in the last week`;
-  if (then >= 0) return `${left}. At ${at}, about ${number(Math.round(then))} will be left at the next billing on ${date(credits.next_billing)}.`;
+  if (then >= 0)
+    return `${left}. At ${at}, about ${number(Math.round(then))} will be left at the next billing on ${date(credits.next_billing)}.`;
   const dry = new Date(Date.now() + (credits.left / aDay) * DAY * 1000).toISOString();
   return `${left}. At ${at}, they run out on ${date(dry)}, before the next billing on ${date(credits.next_billing)}.`;
 }
@@ -122,7 +123,11 @@ function Chart({ spending }: { spending: Spending }): React.ReactElement {
 
 function options(place: HTMLElement): uPlot.Options {
   const colour = (name: string): string => getComputedStyle(place).getPropertyValue(name).trim();
-  const axis = { stroke: colour("--twx-muted"), grid: { stroke: colour("--twx-line"), width: 1 }, ticks: { show: false } };
+  const axis = {
+    stroke: colour("--twx-muted"),
+    grid: { stroke: colour("--twx-line"), width: 1 },
+    ticks: { show: false },
+  };
   const values = (_: uPlot, splits: number[]): string[] => splits.map(brief);
   const day = (text: number): string => date(new Date(text * 1000).toISOString());
   const isNarrow = place.clientWidth < 500;
@@ -132,17 +137,42 @@ function options(place: HTMLElement): uPlot.Options {
     width: place.clientWidth,
     height: 260,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
-    scales: { used: { range: (_, __, max) => [0, Math.max(1, max) * 1.1] }, left: { range: (_, __, max) => [0, Math.max(1, max) * 1.1] } },
+    scales: {
+      used: { range: (_, __, max) => [0, Math.max(1, max) * 1.1] },
+      left: { range: (_, __, max) => [0, Math.max(1, max) * 1.1] },
+    },
     axes: [
-      { ...axis, grid: { show: false }, values: (_, splits) => splits.map((at) => day(at).replace(/ \d+$/, "")), space: 50 },
+      {
+        ...axis,
+        grid: { show: false },
+        values: (_, splits) => splits.map((at) => day(at).replace(/ \d+$/, "")),
+        space: 50,
+      },
       { ...axis, ...scale, scale: "used", label: isNarrow ? undefined : "used a day" },
       { ...axis, ...scale, scale: "left", side: 1, grid: { show: false }, label: isNarrow ? undefined : "left" },
     ],
     series: [
       { label: "Day", value: (_, at) => (at === null ? "–" : day(at)) },
-      { label: "Used", scale: "used", fill: colour("--twx-used"), stroke: colour("--twx-used"), width: 0, paths: uPlot.paths.bars?.({ size: [0.7, 40] }), points: { show: false }, value: told },
+      {
+        label: "Used",
+        scale: "used",
+        fill: colour("--twx-used"),
+        stroke: colour("--twx-used"),
+        width: 0,
+        paths: uPlot.paths.bars?.({ size: [0.7, 40] }),
+        points: { show: false },
+        value: told,
+      },
       { label: "Left", scale: "left", stroke: colour("--twx-left"), width: 2, points: { show: false }, value: told },
-      { label: "Left, at this pace", scale: "left", stroke: colour("--twx-left"), width: 2, dash: [4, 4], points: { show: false }, value: told },
+      {
+        label: "Left, at this pace",
+        scale: "left",
+        stroke: colour("--twx-left"),
+        width: 2,
+        dash: [4, 4],
+        points: { show: false },
+        value: told,
+      },
     ],
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Export, Exports } from "./answers";
 import { act, type Scope, useAsked } from "./ask";
-import { Accounts, Bar, Confirmation, Empty, Flags, More, Shown, Status, Uses } from "./parts";
+import { Accounts, Bar, Confirmation, Empty, Flags, isAsking, More, Shown, Status, Uses } from "./parts";
 import { brief, days, number, secondsUntil, span } from "./words";
 
 const { useState } = React;
@@ -23,11 +23,12 @@ const CHOICES: [string, string][] = [
 
 export function ExportsView({ scope, sought }: { scope: Scope; sought: string }): React.ReactElement {
   const [only, setOnly] = useState("");
+  const [connection, setConnection] = useState("");
   const [search, setSearch] = useState(sought);
   const [limit, setLimit] = useState(STEP);
   const [toAbort, setToAbort] = useState<Export | undefined>();
   const [done, setDone] = useState("");
-  const asked = useAsked<Exports>("exports", { ...scope, only, search, limit: String(limit) }, 5);
+  const asked = useAsked<Exports>("exports", { ...scope, conn_id: connection, only, search, limit: String(limit) }, 5);
 
   const close = (said: string | undefined): void => {
     setToAbort(undefined);
@@ -50,6 +51,17 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
             ) : (
               <>
                 <div className="twx-controls">
+                  {answer.accounts.length > 1 && (
+                    <label>
+                      <span className="twx-sr">Which connection</span>
+                      <select value={connection} onChange={(event) => setConnection(event.target.value)}>
+                        <option value="">All connections</option>
+                        {answer.accounts.map((it) => (
+                          <option key={it.conn_id}>{it.conn_id}</option>
+                        ))}
+                      </select>
+                    </label>
+                  )}
                   <label>
                     <span className="twx-sr">Which exports</span>
                     <select value={only} onChange={(event) => setOnly(event.target.value)}>
@@ -74,10 +86,10 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
                   {done}
                 </p>
                 {answer.rows.length === 0 ? (
-                  <Nothing isAsking={answer.accounts.some((it) => it.age === null && !it.problem)} isCut={only + search !== ""} />
+                  <Nothing isAsking={isAsking(answer.accounts)} isCut={connection + only + search !== ""} />
                 ) : (
                   <>
-                    <Table rows={answer.rows} onAbort={setToAbort} />
+                    <Table rows={answer.rows} isMixed={answer.accounts.length > 1} onAbort={setToAbort} />
                     <More shown={answer.rows.length} total={answer.total} onMore={() => setLimit(limit + STEP)} />
                   </>
                 )}
@@ -97,13 +109,14 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
   );
 }
 
-function Nothing({ isAsking, isCut }: { isAsking: boolean; isCut: boolean }): React.ReactElement {
-  if (isAsking) return <Empty title="Asking Talkwalker …" />;
-  if (isCut) return <Empty title="No export matches." />;
+function Nothing(props: { isAsking: boolean; isCut: boolean }): React.ReactElement {
+  if (props.isAsking) return <Empty title="Asking Talkwalker …" />;
+  if (props.isCut) return <Empty title="No export matches." />;
   return <Empty title="Nothing was exported here.">Exports appear as soon as a task orders one.</Empty>;
 }
 
-function Table({ rows, onAbort }: { rows: Export[]; onAbort: (row: Export) => void }): React.ReactElement {
+function Table(props: { rows: Export[]; isMixed: boolean; onAbort: (row: Export) => void }): React.ReactElement {
+  const { rows, isMixed, onAbort } = props;
   return (
     <table className="twx-table">
       <caption className="twx-sr">Exports</caption>
@@ -129,6 +142,7 @@ function Table({ rows, onAbort }: { rows: Export[]; onAbort: (row: Export) => vo
             <th scope="row" data-label="Export">
               <div>{row.window ? days(row.window) : "Window not known"}</div>
               <code title={row.collector_id ?? ""}>{row.id}</code>
+              {isMixed && <div className="twx-faint">{row.conn_id}</div>}
             </th>
             <td data-label="State">
               <Status raw={row.status} />
@@ -216,8 +230,15 @@ function Abort({ row, onClose }: { row: Export; onClose: (done: string | undefin
           <strong>{number(row.exported)} credits</strong> are spent for what it has exported, and stay spent.
         </li>
         <li>
-          {rest === null ? "What it has not exported yet is" : <><strong>About {number(rest)} results</strong> are</>} not
-          exported, and cost nothing. To get them later takes a new export of the whole window, which pays for all of it.
+          {rest === null ? (
+            "What it has not exported yet is"
+          ) : (
+            <>
+              <strong>About {number(rest)} results</strong> are
+            </>
+          )}{" "}
+          not exported, and cost nothing. To get them later takes a new export of the whole window, which pays for all
+          of it.
         </li>
         <li>What it has exported stays in its collector for 7 days, and can be read from there without paying.</li>
         {runs.map((run) => (

@@ -21,7 +21,14 @@ export function LandingsView({ scope }: { scope: Scope }): React.ReactElement {
             <span className="twx-faint">{answer.places.join(", ")}</span>
             <Aged age={answer.age} problem={answer.problem} at={asked.at} />
           </p>
-          {[answer.problem, ...answer.problems].map((problem) => problem && <p key={problem} className="twx-problem">{problem}</p>)}
+          {[answer.problem, ...answer.problems].map(
+            (problem) =>
+              problem && (
+                <p key={problem} className="twx-problem">
+                  {problem}
+                </p>
+              ),
+          )}
           {answer.rows.length === 0 ? (
             <NoLanding answer={answer} />
           ) : (
@@ -96,7 +103,9 @@ function Line({ row, isOpen, onOpen }: { row: Landing; isOpen: boolean; onOpen: 
       </td>
       <td data-label="Results" className="twx-number">
         {number(row.results)}
-        {row.exported !== null && row.exported !== row.results && <div className="twx-faint">of {number(row.exported)}</div>}
+        {row.exported !== null && row.exported !== row.results && (
+          <div className="twx-faint">of {number(row.exported)}</div>
+        )}
       </td>
       <td data-label="Size" className="twx-number">
         {size(row.bytes)}
@@ -123,8 +132,8 @@ function Manifest({ row }: { row: Landing }): React.ReactElement {
       {(answer) => (
         <>
           <p>
-            {row.file_format}; {number(row.duplicates_dropped)} repeated and {number(row.foreign_dropped)} foreign results left
-            out; export <code>{row.export_id ?? "not known"}</code>
+            {row.file_format}; {number(row.duplicates_dropped)} repeated and {number(row.foreign_dropped)} foreign
+            results left out; export <code>{row.export_id ?? "not known"}</code>
           </p>
           <table className="twx-table">
             <caption className="twx-sr">Parts</caption>

@@ -32,7 +32,7 @@ function Page({ dagId, runId, taskId, mapIndex }: Place): React.ReactElement {
   if (dagId && runId && taskId && mapIndex) scope.map_index = mapIndex;
   const sought = new URLSearchParams(window.location.search).get("export_id") ?? "";
   return (
-    <main className="twx-page">
+    <section className="twx-page" aria-label="Exports">
       <style>{uplot + style}</style>
       {!dagId && <h1>Exports</h1>}
       <Tabs id={id} view={view} onView={setView} />
@@ -43,7 +43,7 @@ function Page({ dagId, runId, taskId, mapIndex }: Place): React.ReactElement {
         {view === "Credits" && <CreditsView scope={scope} />}
         {view === "Coverage" && <CoverageView scope={scope} />}
       </div>
-    </main>
+    </section>
   );
 }
 

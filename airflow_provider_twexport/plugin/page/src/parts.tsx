@@ -110,9 +110,7 @@ export function Shown<T>(props: {
           {reason(asked.problem)}
         </p>
       )}
-      {asked.answer === undefined
-        ? !asked.problem && <Loading what={what} />
-        : children(asked.answer)}
+      {asked.answer === undefined ? !asked.problem && <Loading what={what} /> : children(asked.answer)}
     </>
   );
 }
@@ -156,6 +154,29 @@ export function Accounts({ accounts, at }: { accounts: Account[]; at: number }):
     </div>
   );
 }
+
+/** Say of each connection how old its answer is, in a line. */
+export function Ages({ accounts, at }: { accounts: Account[]; at: number }): React.ReactElement {
+  return (
+    <>
+      {accounts.map((account) => (
+        <div key={account.conn_id}>
+          <p className="twx-between">
+            <span className="twx-faint">{account.conn_id}</span>
+            <Aged age={account.age} problem={account.problem} at={at} />
+          </p>
+          {account.problem && (
+            <p className="twx-problem" role="alert">
+              {account.problem}
+            </p>
+          )}
+        </div>
+      ))}
+    </>
+  );
+}
+
+export const isAsking = (accounts: Account[]): boolean => accounts.some((it) => it.age === null && !it.problem);
 
 function Fact({ name, value }: { name: string; value: string }): React.ReactElement {
   return (
@@ -220,7 +241,15 @@ export function Confirmation(props: {
   );
 }
 
-export function More({ shown, total, onMore }: { shown: number; total: number; onMore: () => void }): React.ReactElement {
+export function More({
+  shown,
+  total,
+  onMore,
+}: {
+  shown: number;
+  total: number;
+  onMore: () => void;
+}): React.ReactElement {
   return (
     <div className="twx-more">
       <span className="twx-faint">

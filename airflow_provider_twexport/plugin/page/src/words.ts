@@ -40,7 +40,8 @@ export function size(bytes: number): string {
   return `${(bytes / 1000 ** power).toFixed(power ? 1 : 0)} ${units[power]}`;
 }
 
-export const status = (raw: string): string => (raw === "result_limit_reached" ? "limit reached" : raw.replaceAll("_", " "));
+export const status = (raw: string): string =>
+  raw === "result_limit_reached" ? "limit reached" : raw.replaceAll("_", " ");
 
 export const FLAGS: Record<string, string> = {
   truncated: "More results match than were exported: the limit was reached.",
