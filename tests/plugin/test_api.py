@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.sdk import DAG
 
 from airflow_provider_twexport.clients.talkwalker import ExportOrder
@@ -253,6 +254,38 @@ def test_a_run_has_what_belongs_to_it(
     assert answer.status_code == 200, answer.text
     assert op.json("collectors", dag_id="shown")["rows"] == []
     assert simulator.ledger()["counts"]["DELETE /api/v3/stream/c/{collector_id}"] == 1
+
+
+def test_who_may_not_read_a_dag_learns_nothing_of_it(
+    server: Server, run_dag: DagRunner, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of its exports, collectors, landings, days and credits, and not that they exist."""
+    with DAG("secret", schedule=None) as dag:
+        talkwalker_export(
+            "export",
+            query="coffee",
+            start="2024-01-01",
+            stop="2024-01-02",
+            object_storage_path=f"file://{lake}/secret",
+            poke_interval=0.3,
+            delete_collector=False,
+        )
+    export_id = run_dag(dag).results["export.create_export"]["export_id"]
+    op, stranger = server.visitor("OP"), server.visitor("USER")
+    (landing,) = op.until(lambda: op.json("landings")["rows"])
+    op.until(lambda: op.json("exports")["rows"][0]["uses"])
+    op.until(lambda: op.json("collectors")["rows"])
+    # Airflow's simple auth manager lets everybody read every DAG; others do not
+    monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"another"})
+    for path in ("exports", "collectors", "landings"):
+        assert (stranger.json(path)["total"], stranger.json(path)["rows"]) == (0, [])
+    (account,) = stranger.json("exports")["accounts"]
+    assert (account["exports"], account["counts"], account["credits"]) == (0, {}, None)
+    assert stranger.json("coverage")["tracks"] == []
+    (spending,) = stranger.json("spending")
+    assert (spending["credits"], sum(day["used"] for day in spending["days"])) == (None, 0)
+    assert stranger.get(f"landings/{landing['id']}").status_code == 404
+    assert stranger.post(f"connections/talkwalker_default/exports/{export_id}/abort").status_code == 403
 
 
 def test_the_first_view_is_small(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
