@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.ledger import Entry
     from airflow_provider_twexport.storage.manifest import Manifest
 
-# reading every manifest takes a question each
-EVERY_SECONDS = 60.0
+EVERY_SECONDS = 10.0
 _LEDGER = "_ledger"
 
 

@@ -20,7 +20,7 @@ const NAMES: Record<string, string> = {
 };
 
 export function CoverageView({ scope }: { scope: Scope }): React.ReactElement {
-  const asked = useAsked<Coverage>("coverage", scope, 60);
+  const asked = useAsked<Coverage>("coverage", scope, 30);
   return (
     <Shown asked={asked} what="the calendar">
       {(answer) => (
@@ -83,7 +83,10 @@ function Calendar({ track }: { track: Track }): React.ReactElement {
   const name = [track.scope, track.topic === "*" ? "" : track.topic, track.query].filter(Boolean).join(" · ");
   const said = Object.entries(track.counts)
     .filter(([, count]) => count > 0)
-    .map(([state, count]) => `${number(count)} ${state.replaceAll("_", " ")}`)
+    .map(
+      ([state, count]) =>
+        `${number(count)} ${state === "bought_twice" ? "bought twice" : (NAMES[state.charAt(0)] ?? state)}`,
+    )
     .join(", ");
   return (
     <section className="twx-card">

@@ -12,7 +12,7 @@ const STEP = 50;
 export function LandingsView({ scope }: { scope: Scope }): React.ReactElement {
   const [limit, setLimit] = useState(STEP);
   const [open, setOpen] = useState("");
-  const asked = useAsked<Landings>("landings", { ...scope, limit: String(limit) }, 30);
+  const asked = useAsked<Landings>("landings", { ...scope, limit: String(limit) }, 15);
   return (
     <Shown asked={asked} what="landings">
       {(answer) => (
