@@ -89,6 +89,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}{PREFIX}/execution/",
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}{PREFIX}",
+        # two servers that answer in turn, and know nothing of each other
+        "AIRFLOW__API__WORKERS": "2",
         "AIRFLOW__TWEXPORT__LANDINGS": f"file://{lake}",
         "AIRFLOW__TWEXPORT__POLL_SECONDS": "1",
         "TWEXPORT_DESTINATION": f"file://{lake}",
