@@ -69,6 +69,8 @@ $(VENV)/.demo: pyproject.toml $(PINS) | $(BIN)/python
 $(VENV)/.test: pyproject.toml $(PINS) | $(BIN)/python
 	@echo "Installing into $(VENV) with $(or $(UV),pip) ..."
 	@$(INSTALL) --editable '.[test]'
+	@# Adobe's own client, for one test; what it says it needs, to draw graphs, has to be compiled.
+	@$(INSTALL) --no-deps aepp==0.6.0
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.bench: $(VENV)/.test

@@ -7,6 +7,8 @@ from typing import Any
 from airflow_provider_twexport import __version__
 
 _INTEGRATION = "Talkwalker"
+_X = "X Enterprise"
+_ADOBE = "Adobe Experience Platform"
 _OPTIONS = {
     "landings": {
         "description": "Directories to look for landings and ledgers below, with commas between them. "
@@ -48,9 +50,23 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _INTEGRATION,
                 "external-doc-url": "https://developer.talkwalker.com",
                 "tags": ["service"],
-            }
+            },
+            {
+                "integration-name": _X,
+                "external-doc-url": "https://docs.x.com/x-api/enterprise-gnip-2.0/fundamentals/search-api",
+                "tags": ["service"],
+            },
+            {
+                "integration-name": _ADOBE,
+                "external-doc-url": "https://experienceleague.adobe.com/en/docs/experience-platform/segmentation/api/export-jobs",
+                "tags": ["service"],
+            },
         ],
-        "hooks": [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.hooks.talkwalker"]}],
+        "hooks": [
+            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.hooks.talkwalker"]},
+            {"integration-name": _X, "python-modules": [f"{package}.hooks.x_enterprise"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.hooks.adobe"]},
+        ],
         "operators": [
             {
                 "integration-name": _INTEGRATION,
@@ -58,21 +74,38 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.talkwalker",
                     f"{package}.operators.talkwalker_coverage",
                     f"{package}.operators.talkwalker_estimate",
+                    f"{package}.operators.talkwalker_orphans",
                 ],
-            }
+            },
+            {"integration-name": _X, "python-modules": [f"{package}.operators.x_enterprise"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.operators.adobe"]},
         ],
-        "sensors": [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.sensors.talkwalker"]}],
+        "sensors": [
+            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.sensors.talkwalker"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.sensors.adobe"]},
+        ],
         "triggers": [
-            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.triggers.talkwalker"]}
+            {"integration-name": _INTEGRATION, "python-modules": [f"{package}.triggers.talkwalker"]},
+            {"integration-name": _ADOBE, "python-modules": [f"{package}.triggers.adobe"]},
         ],
         "transfers": [
             {
-                "source-integration-name": _INTEGRATION,
-                "target-integration-name": _INTEGRATION,
-                "python-module": f"{package}.transfers.talkwalker_to_object_storage",
+                "source-integration-name": name,
+                "target-integration-name": name,
+                "python-module": f"{package}.transfers.{module}",
             }
+            for name, module in (
+                (_INTEGRATION, "talkwalker_to_object_storage"),
+                (_INTEGRATION, "talkwalker_orphans"),
+                (_INTEGRATION, "talkwalker_salvage"),
+                (_X, "x_search_to_object_storage"),
+                (_ADOBE, "adobe_to_object_storage"),
+            )
         ],
-        "extra-links": [f"{package}.links.TalkwalkerExportLink", f"{package}.links.ExportsPageLink"],
+        "extra-links": [
+            f"{package}.links.{name}"
+            for name in ("TalkwalkerExportLink", "AdobeExportJobLink", "ExportsPageLink")
+        ],
         "plugins": [{"name": "twexport", "plugin-class": f"{package}.plugin.twexport_plugin.TwexportPlugin"}],
         "config": {"twexport": {"description": "The Exports page of the Airflow UI.", "options": _OPTIONS}},
         "connection-types": [
@@ -95,6 +128,73 @@ def get_provider_info() -> dict[str, Any]:
                         "password": "needs read and write rights to create exports",
                     },
                 },
-            }
+            },
+            {
+                "connection-type": "x_enterprise",
+                "hook-class-name": f"{package}.hooks.x_enterprise.XEnterpriseHook",
+                "hook-name": "X Enterprise",
+                "conn-fields": {
+                    "account": {
+                        "label": "Account",
+                        "description": "Name of the account in the X console, case-sensitive.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "label": {
+                        "label": "Label",
+                        "description": "Label of the search stream, such as prod, case-sensitive.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "product": {
+                        "label": "Product",
+                        "description": "fullarchive or 30day; empty: fullarchive.",
+                        "schema": {"type": ["string", "null"], "enum": [None, "fullarchive", "30day"]},
+                    },
+                    "requests_per_minute": {
+                        "label": "Requests per minute",
+                        "description": "What the contract allows for the product; empty: 120.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                },
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "extra"],
+                    "relabeling": {"host": "API address", "login": "E-mail address"},
+                    "placeholders": {"host": "https://gnip-api.x.com", "login": "of the X console"},
+                },
+            },
+            {
+                "connection-type": "adobe_experience_platform",
+                "hook-class-name": f"{package}.hooks.adobe.AdobeExperiencePlatformHook",
+                "hook-name": "Adobe Experience Platform",
+                "conn-fields": {
+                    "org_id": {
+                        "label": "Organization ID",
+                        "description": "As the Developer Console tells it: ...@AdobeOrg.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "scopes": {
+                        "label": "Scopes",
+                        "description": "As the Developer Console lists them, with commas between.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "sandbox": {
+                        "label": "Sandbox",
+                        "description": "Its name, in lower case; empty: prod.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "ims_host": {
+                        "label": "Identity service",
+                        "description": "Empty: https://ims-na1.adobelogin.com.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                },
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "extra"],
+                    "relabeling": {"host": "API address", "login": "Client ID", "password": "Client secret"},
+                    "placeholders": {
+                        "host": "https://platform.adobe.io",
+                        "login": "of an OAuth server-to-server credential",
+                    },
+                },
+            },
         ],
     }

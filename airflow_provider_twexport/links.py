@@ -12,15 +12,11 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
 
-class TalkwalkerExportLink(BaseOperatorLink):
-    """Leads to the export task at Talkwalker.
+class _PushedLink(BaseOperatorLink):
+    """Leads to an address that the operator pushes as soon as there is one.
 
-    The operator pushes the address as soon as the export exists: Airflow itself asks for a link only when the
-    task has ended, and its UI reads nothing but this XCom.
+    Airflow itself asks for a link only when the task has ended, and its UI reads nothing but this XCom.
     """
-
-    name = "Talkwalker export"
-    xcom_key = "talkwalker_export_url"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address that the operator pushed."""
@@ -29,17 +25,30 @@ class TalkwalkerExportLink(BaseOperatorLink):
         return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
 
 
-class ExportsPageLink(BaseOperatorLink):
+class TalkwalkerExportLink(_PushedLink):
+    """Leads to the export task at Talkwalker."""
+
+    name = "Talkwalker export"
+    xcom_key = "talkwalker_export_url"
+
+
+class AdobeExportJobLink(_PushedLink):
+    """Leads to the dataset that an export job fills: Adobe's UI has no page for the job itself."""
+
+    name = "Adobe export"
+    xcom_key = "adobe_export_url"
+
+    @staticmethod
+    def address_of(sandbox: str, dataset_id: str) -> str:
+        """Return the address of a dataset in Adobe's UI."""
+        return f"https://experience.adobe.com/#/sname:{sandbox}/platform/dataset/browse/{dataset_id}"
+
+
+class ExportsPageLink(_PushedLink):
     """Leads to the export's row on the Exports page of this Airflow, from the task's start on."""
 
     name = "Exports page"
     xcom_key = "exports_page"
-
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address that the task pushed."""
-        from airflow.providers.common.compat.sdk import XCom
-
-        return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
 
     @classmethod
     def push(cls, context: Context, sought: str) -> None:

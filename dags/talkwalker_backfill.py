@@ -4,7 +4,10 @@
 2. **approve** waits for a person, if the price is above the threshold: *Required Actions* in the task and on the home
    page. Rejecting buys nothing and ends the run.
 3. **window** exports and lands each part of the range, a few at a time.
-4. **report** tells what has landed, and fails if anything is missing. Trigger the DAG again with the same range to get
+4. **estimate_rest**, if *More matches than the limit* says `split`, counts what exports that met their limit left
+   out; **approve_rest** waits for a person, if the price of the whole run is above the threshold; **rest** exports and
+   lands it, without the results that are there.
+5. **report** tells what has landed, and fails if anything is missing. Trigger the DAG again with the same range to get
    just that.
 
 Whatever was bought or landed before, by this DAG or another, is not paid again.
@@ -25,20 +28,28 @@ from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
 DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
 AT_ONCE = int(os.environ.get("TWEXPORT_WINDOWS_AT_ONCE", "4"))
+# Airflow's scheduler looks at every task of a run in each of its passes, and more would take it too long: docs/scale.md
+MOST_WINDOWS = 400
 # a pool that includes deferred tasks bounds the windows that are bought and not landed yet
 POOL = os.environ.get("TWEXPORT_POOL", "default_pool")
 
 WHAT, HOW, MONEY = "What", "How", "Money"
 OPTIONAL_TEXT, OPTIONAL_NUMBER = ["null", "string"], ["null", "integer"]
+QUESTION = "Buy exports for {{ '{:,}'.format(ti.xcom_pull(task_ids='%s', key='plan').credits) }} credits?"
 PRICE = """\
-{% set plan = ti.xcom_pull(task_ids='estimate', key='plan') -%}
+{%% set plan = ti.xcom_pull(task_ids='%s', key='plan') -%%}
 **{{ '{:,}'.format(plan.credits) }} credits** for {{ plan.todo }} windows; {{ '{:,}'.format(plan.balance) }} are on the
 account, {{ '{:,}'.format(plan.balance_after) }} would be left. {{ '' if plan.table else plan.uncertainty }}
 
 ```
-{{ plan.table or 'The table of all windows is in the log of estimate.' }}
+{{ plan.table or 'The table of all windows is in the log.' }}
 ```
 """
+# what this run has spent, by the count, is no longer there for the rest
+LEFT_OF_BUDGET = """\
+{%- if params.max_credits is not none -%}
+{{ [params.max_credits - ti.xcom_pull(task_ids='estimate', key='plan').credits, 0] | max }}
+{%- endif -%}"""
 
 with DAG(
     dag_id="talkwalker_backfill",
@@ -97,6 +108,15 @@ with DAG(
             enum=["auto", "month", "week", "day", "hour"],
             title="Split by",
             description_md="One export for each. `auto` makes as few as stay below the limit.",
+            section=HOW,
+        ),
+        "on_truncated": Param(
+            "warn",
+            type="string",
+            enum=["warn", "split"],
+            title="More matches than the limit",
+            description_md="`warn` leaves them out and says so; `split` buys the days that are short of some once "
+            "more, whole, and lands what is new.",
             section=HOW,
         ),
         "limit": Param(
@@ -169,14 +189,17 @@ with DAG(
         **scope,
         **place,
     }
+    planning = {
+        "max_windows": MOST_WINDOWS,
+        "split": dag.param("split"),
+        "on_truncated": dag.param("on_truncated"),
+        "buy_expired": dag.param("buy_expired"),
+        "min_credits_left": dag.param("min_credits_left"),
+        **whole,
+    }
 
     estimate = TalkwalkerEstimateExportOperator(
-        task_id="estimate",
-        split=dag.param("split"),
-        buy_expired=dag.param("buy_expired"),
-        max_credits=dag.param("max_credits"),
-        min_credits_left=dag.param("min_credits_left"),
-        **whole,
+        task_id="estimate", max_credits=dag.param("max_credits"), **planning
     )
 
     @task.branch
@@ -187,9 +210,8 @@ with DAG(
 
     approve = ApprovalOperator(
         task_id="approve",
-        subject="Buy exports for "
-        "{{ '{:,}'.format(ti.xcom_pull(task_ids='estimate', key='plan').credits) }} credits?",
-        body=PRICE,
+        subject=QUESTION % "estimate",
+        body=PRICE % "estimate",
         ignore_downstream_trigger_rules=True,
         # Airflow 3.3.2 may fail a task that is answered the moment it asks; it then asks again
         retry_delay=timedelta(seconds=5),
@@ -197,7 +219,7 @@ with DAG(
     buy = EmptyOperator(task_id="buy", trigger_rule="none_failed_min_one_success")
 
     @task_group
-    def window(start, stop, limit, if_exists, object_storage_path) -> None:
+    def window(start, stop, limit, if_exists, object_storage_path, except_landed, rest_windows) -> None:
         """Export and land one window."""
         talkwalker_export(
             "export",
@@ -207,6 +229,8 @@ with DAG(
             if_exists=if_exists,
             object_storage_path=object_storage_path,
             object_storage_conn_id=dag.param("destination_conn_id"),
+            except_landed=except_landed,
+            rest_windows=rest_windows,
             min_credits_left=dag.param("min_credits_left"),
             ledger_path="{{ params.destination.rstrip('/') }}/_ledger",
             poke_interval=float(os.environ.get("TWEXPORT_POKE_SECONDS", "30")),
@@ -219,8 +243,52 @@ with DAG(
             **scope,
         )
 
-    report = TalkwalkerCheckCoverageOperator(task_id="report", trigger_rule="all_done", retries=0, **whole)
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def is_the_rest_wanted(params=None) -> bool:
+        """Go on only if what met its limit is to be bought whole."""
+        return bool(params["on_truncated"] == "split")
+
+    estimate_rest = TalkwalkerEstimateExportOperator(
+        task_id="estimate_rest", max_credits=LEFT_OF_BUDGET, **planning
+    )
+
+    @task.branch
+    def is_the_rest_dear(ti=None, params=None) -> str:
+        """Go to a person if the rest makes the run dearer than the threshold."""
+        first, rest = (
+            ti.xcom_pull(task_ids=it, key="plan")["credits"] for it in ("estimate", "estimate_rest")
+        )
+        return "approve_rest" if rest and first + rest > params["approve_above"] else "buy_rest"
+
+    approve_rest = ApprovalOperator(
+        task_id="approve_rest",
+        subject=QUESTION % "estimate_rest",
+        body=PRICE % "estimate_rest",
+        # what has landed is to be reported in any case
+        ignore_downstream_trigger_rules=False,
+        retry_delay=timedelta(seconds=5),
+    )
+    buy_rest = EmptyOperator(task_id="buy_rest", trigger_rule="none_failed_min_one_success")
+
+    report = TalkwalkerCheckCoverageOperator(
+        task_id="report",
+        on_truncated=dag.param("on_truncated"),
+        trigger_rule="all_done",
+        retries=0,
+        **whole,
+    )
 
     windows = window.expand_kwargs(estimate.output)
+    rest = window.override(group_id="rest").expand_kwargs(estimate_rest.output)
     estimate >> is_it_dear() >> [approve, buy]
-    approve >> buy >> windows >> report
+    (
+        approve
+        >> buy
+        >> windows
+        >> is_the_rest_wanted()
+        >> estimate_rest
+        >> is_the_rest_dear()
+        >> [approve_rest, buy_rest]
+    )
+    approve_rest >> buy_rest >> rest >> report
+    windows >> report

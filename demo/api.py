@@ -130,7 +130,7 @@ class AirflowApi:
 
     def tasks(self, dag_id: str, run_id: str) -> list[Json]:
         """Return the task instances of a run."""
-        return list(self._json("GET", f"{_run(dag_id, run_id)}/taskInstances")["task_instances"])
+        return list(self._json("GET", f"{_run(dag_id, run_id)}/taskInstances?limit=100")["task_instances"])
 
     def task(self, dag_id: str, run_id: str, task_id: str) -> Json:
         """Return one task instance that is not mapped."""
@@ -168,6 +168,11 @@ class AirflowApi:
         }
         return self._json("POST", f"/dags/{dag_id}/clearTaskInstances", json=body)
 
+    def clear_failed(self, dag_id: str, run_id: str) -> Json:
+        """Clear what has failed of a run, and what could not run because of that."""
+        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True}
+        return self._json("POST", f"/dags/{dag_id}/clearTaskInstances", json=body)
+
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """Return an XCom of a task instance, or None if there is none."""
         path = f"{_task(dag_id, run_id, task_id)}/xcomEntries/{key}"
@@ -178,9 +183,9 @@ class AirflowApi:
         """Return the buttons of a task instance, by name."""
         return dict(self._json("GET", f"{_task(dag_id, run_id, task_id)}/links")["extra_links"])
 
-    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
+    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1, map_index: int = -1) -> str:
         """Return the log of one attempt, as the UI shows it."""
-        path = f"{_task(dag_id, run_id, task_id)}/logs/{attempt}?full_content=true"
+        path = f"{_task(dag_id, run_id, task_id)}/logs/{attempt}?full_content=true&map_index={map_index}"
         return self._request("GET", path, headers={"Accept": "application/x-ndjson"}).text
 
     def _wait(self, look: Any, states: frozenset[str], timeout: float) -> Json:

@@ -20,6 +20,7 @@ class Component:
         self._command = command
         self._env = env
         self._process: subprocess.Popen[bytes] | None = None
+        self._earlier_output = 0
 
     @property
     def pid(self) -> int:
@@ -32,6 +33,7 @@ class Component:
         """Start the command; its output is appended to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
+            self._earlier_output = output.tell()
             self._process = subprocess.Popen(
                 self._command,
                 env=dict(self._env),
@@ -40,6 +42,12 @@ class Component:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def output(self) -> str:
+        """Return what the command has written since it was started last."""
+        with self.log.open("rb") as log:
+            log.seek(self._earlier_output)
+            return log.read().decode(errors="replace")
 
     def check_alive(self) -> None:
         """Raise, with the end of the log, if the process has ended."""

@@ -40,6 +40,8 @@ def component_environment(
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         # A task whose worker was killed is noticed after half a minute instead of five.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+        # What a killed scheduler had in its queue is taken up after half a minute, too.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     }
     return {

@@ -1,5 +1,6 @@
 """A whole Airflow on this machine: PostgreSQL, API server, scheduler, triggerer and dag processor."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -9,6 +10,7 @@ from typing import Self
 
 import psutil
 
+from demo import celery
 from demo.api import AirflowApi, Json
 from demo.component import Component, stop_all, wait_until
 from demo.errors import DemoError
@@ -22,11 +24,11 @@ Step = Callable[[str], AbstractContextManager[None]]
 START_TIMEOUT = 120.0
 
 COMMANDS = {
-    "api-server": ("api-server",),
+    "api-server": ("airflow", "api-server"),
     # The log servers of these two would listen on every network interface.
-    "scheduler": ("scheduler", "--skip-serve-logs"),
-    "triggerer": ("triggerer", "--skip-serve-logs"),
-    "dag-processor": ("dag-processor",),
+    "scheduler": ("airflow", "scheduler", "--skip-serve-logs"),
+    "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
+    "dag-processor": ("airflow", "dag-processor"),
 }
 
 
@@ -36,6 +38,7 @@ class AirflowStack:
     :param home: an empty directory in which everything is kept.
     :param port: where the UI is; a free port unless given.
     :param env: added to the environment of every component.
+    :param celery_workers: how many Celery workers run the tasks; with none, the scheduler's own processes do.
     :param step: is told what is being waited for.
     """
 
@@ -46,6 +49,7 @@ class AirflowStack:
         *,
         port: int | None = None,
         env: Mapping[str, str] | None = None,
+        celery_workers: int = 0,
         step: Step = lambda _: nullcontext(),
     ) -> None:
         self.home = home.resolve()
@@ -55,6 +59,7 @@ class AirflowStack:
         self.airflow_home = self.home / "airflow"
         self._dags_folder = dags_folder.resolve()
         self._extra_env = dict(env or {})
+        self._workers = celery.worker_commands(celery_workers)
         self._step = step
         self._components: dict[str, Component] = {}
         self._postgres: Postgres | None = None
@@ -115,17 +120,33 @@ class AirflowStack:
         self._prepare_home()
         with self._step("starting PostgreSQL"):
             self._postgres = start_postgres(self.home / "postgres")
+        extra = self._start_valkey() if self._workers else {}
         env = component_environment(
-            self.airflow_home, self._dags_folder, self.port, airflow_uri(self._postgres), self._extra_env
+            self.airflow_home,
+            self._dags_folder,
+            self.port,
+            airflow_uri(self._postgres),
+            {**extra, **self._extra_env},
         )
-        migration = self._component("db-migrate", ("db", "migrate"), env)
-        self._components = {name: self._component(name, words, env) for name, words in COMMANDS.items()}
+        migration = self._component("db-migrate", ("airflow", "db", "migrate"), env)
+        commands = COMMANDS | self._workers
+        self._components |= {name: self._component(name, words, env) for name, words in commands.items()}
         with self._step("creating Airflow's tables"):
             self._migrate(migration)
         with self._step("starting Airflow"):
-            for name in ("scheduler", "triggerer", "dag-processor"):
+            for name in ("scheduler", "triggerer", "dag-processor", *self._workers):
                 self._components[name].start()
-            self._wait_until_healthy(self._components, since=started)
+            self._wait_until_healthy([*COMMANDS, *self._workers], since=started)
+
+    def _start_valkey(self) -> Mapping[str, str]:
+        port = free_port()
+        words = celery.server_command(port, self.home / celery.SERVER)
+        server = self._components[celery.SERVER] = self._component(celery.SERVER, words, os.environ)
+        with self._step("starting Valkey"):
+            server.start()
+            if not wait_until(lambda: celery.answers(port), [server], START_TIMEOUT):
+                raise server.failure(f"did not answer after {START_TIMEOUT:.0f} s")
+        return celery.celery_settings(port)
 
     def _migrate(self, migration: Component) -> None:
         try:
@@ -150,7 +171,7 @@ class AirflowStack:
         (self.airflow_home / "airflow.cfg").touch()
 
     def _component(self, name: str, words: tuple[str, ...], env: Mapping[str, str]) -> Component:
-        return Component(name, [sys.executable, "-m", "airflow", *words], env, self.log_of(name))
+        return Component(name, [sys.executable, "-m", *words], env, self.log_of(name))
 
     def _wait_until_healthy(self, names: Iterable[str], since: datetime) -> None:
         watched = [self._components[name] for name in names]
@@ -160,12 +181,17 @@ class AirflowStack:
 
     def _unhealthy(self, names: Iterable[str], since: datetime) -> list[str]:
         health = self.api.health()
-        late = [name for name in names if not _is_healthy(name, health, since)]
+        late = [name for name in names if not self._is_healthy(name, health, since)]
         # Without this question the first tasks of all would wait five seconds for their server to get ready.
         return late if late or self.api.serves_tasks() else ["api-server"]
 
+    def _is_healthy(self, name: str, health: Json, since: datetime) -> bool:
+        if name in self._workers:
+            return celery.is_ready(self._components[name])
+        return _says_so(name, health, since)
 
-def _is_healthy(name: str, health: Json, since: datetime) -> bool:
+
+def _says_so(name: str, health: Json, since: datetime) -> bool:
     if name == "api-server":
         return bool(health)
     part = name.replace("-", "_")

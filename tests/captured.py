@@ -1,4 +1,4 @@
-"""Captured traffic of a real collector, which lies beside the project and is no part of it."""
+"""Captured traffic of real services, which lies beside the project and is no part of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-_CAPTURE = Path(__file__).parents[2] / "shared" / "data" / "talkwalker_collector_read.json"
+_DATA = Path(__file__).parents[2] / "shared" / "data"
+_CAPTURE = _DATA / "talkwalker_collector_read.json"
 
 is_needed = pytest.mark.skipif(
     not _CAPTURE.exists(), reason="needs the captured payloads, which are not part of the project"
@@ -19,6 +20,12 @@ def text() -> str:
     """Return a captured read, pretty-printed."""
     # somebody's editor has moved a closing bidirectional mark out of its strings
     return _CAPTURE.read_text(encoding="utf-8").replace('",\u202c', '\u202c",')
+
+
+def posts() -> list[Any]:
+    """Return posts of X in its native format."""
+    found: list[Any] = json.loads((_DATA / "x_posts_100.json").read_text(encoding="utf-8"))["statuses"]
+    return found
 
 
 def results(captured: str) -> list[Any]:

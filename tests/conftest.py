@@ -8,6 +8,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 # before anything imports airflow
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="twexport-airflow-")
@@ -21,13 +22,27 @@ from airflow_provider_twexport.clients import _retry
 from airflow_provider_twexport.clients._retry import Retry
 from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
 from airflow_provider_twexport.planning import turns
+from tests.adobe_account import adobe_client, adobe_connection
 from tests.object_stores import azure_account, gcs_address, s3_address, store
 from tests.running_dags import airflow_database, run_dag
 from tests.simulator_process import Simulator, running_simulator
 
+# how long an example may take depends on what else the machine does
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
 QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 
-__all__ = ["airflow_database", "azure_account", "gcs_address", "run_dag", "s3_address", "store"]
+__all__ = [
+    "adobe_client",
+    "adobe_connection",
+    "airflow_database",
+    "azure_account",
+    "gcs_address",
+    "run_dag",
+    "s3_address",
+    "store",
+]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +60,7 @@ def simulator(simulator_process: Simulator) -> Simulator:
     """A simulator that remembers nothing, finishes exports at once and does not throttle."""
     simulator_process.reset()
     simulator_process.settings(queue_seconds=0, results_per_second=None, reads_per_minute=None)
+    simulator_process.settings(x_requests_per_minute=None, x_requests_per_second=None)
     return simulator_process
 
 
@@ -59,10 +75,30 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry as in earnest, but without the long waits."""
     monkeypatch.setattr(_retry, "DEFAULT", QUICK)
     monkeypatch.setattr("airflow_provider_twexport.planning.purchase.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
+    monkeypatch.setattr("airflow_provider_twexport.planning.adobe_orders.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
+    monkeypatch.setattr("airflow_provider_twexport.clients.x_search.OVERLOAD_WAITS", (0.01, 0.01))
     monkeypatch.setattr(turns, "TIMING", turns.Timing(settle=0.1, look_every=0.1))
     monkeypatch.setattr(
         "airflow_provider_twexport.transfers.landing_talkwalker.SECOND_READ_AFTER_SECONDS", 0.1
     )
+
+
+@pytest.fixture
+def x_connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Point the connection ``x_enterprise_default`` at the simulator; called again, change it."""
+
+    def connect(**changes: Any) -> None:
+        connection = {
+            "conn_type": "x_enterprise",
+            "host": simulator.url,
+            "login": simulator.x_login,
+            "password": simulator.x_password,
+            "extra": {"account": "demo", "label": "prod", "requests_per_minute": 100_000},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_X_ENTERPRISE_DEFAULT", json.dumps(connection | changes))
+
+    connect()
+    return connect
 
 
 @pytest.fixture

@@ -39,6 +39,8 @@ class Simulator:
         "md000004_dddddddddddd",
     )
     stream_id: str = "demo-stream"
+    x_login: str = "demo@example.com"
+    x_password: str = "demo-password"
 
     def control(self, path: str, json: Any = None, method: str | None = None) -> Any:
         """GET `/_control/<path>`, or POST `json` there; answer the parsed body."""

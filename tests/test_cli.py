@@ -23,6 +23,7 @@ from airflow_provider_twexport.planning.fingerprint import collector_id
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.storage.ledger import Fact, FactKind, Teller, enter
+from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding
 from tests.clients.conftest import JANUARY
 from tests.conftest import QUICK
 
@@ -236,6 +237,7 @@ def test_a_stream_costs_nothing_to_plan(simulator: Simulator, client: Talkwalker
     [
         (["plan", "2024-01-01", "yesterday"], "'yesterday' is no date"),
         (["plan", "2024-02-01", "2024-01-01"], "is empty"),
+        (["plan", "2024-01-01", "2024-02-01", "--on-truncated", "split"], "needs --landed"),
         (["plan", "2024-01-01", "2024-02-01", "--conn-id", "nowhere"], "no Airflow connection 'nowhere'"),
         (["coverage", "/lake", "--conn-id", "nowhere"], "no Airflow connection 'nowhere'"),
         (["coverage", "/lake/that/is/not"], "Nothing has landed below /lake/that/is/not"),
@@ -462,3 +464,69 @@ def test_two_exports_of_one_collector_land_apart(
     for task in (first, second):
         found = manifest.read(tmp_path / name / task.id)
         assert (found.complete, found.results) == (True, task.exported())
+
+
+def test_plan_keeps_the_windows_that_were_bought(
+    simulator: Simulator,
+    client: TalkwalkerClient,
+    bought: Callable[..., tuple[ExportTask, str]],
+    order: ExportOrder,
+) -> None:
+    """However the range is split now; only what lies around them is counted."""
+    _, february = bought(1, days_ago=1)
+    said = twexport("plan", "2024-01-15", "2024-04-01", "--split", "auto", "--yes", "--json")
+    assert said.returncode == 0
+    document = json.loads(said.stdout)
+    assert [(it["start"][:10], it["stop"][:10], it["state"]) for it in document["windows"]] == [
+        ("2024-01-15", "2024-02-01", "new"),
+        ("2024-02-01", "2024-03-01", "readable"),
+        ("2024-03-01", "2024-04-01", "new"),
+    ]
+    assert document["windows"][1]["collector_id"] == february
+    assert histograms(simulator) == 2
+    assert twexport("plan", "2024-02-01", "2024-03-01").returncode == 0
+    assert histograms(simulator) == 2
+
+
+def test_plan_tells_the_rest_of_what_landed_truncated(
+    simulator: Simulator, client: TalkwalkerClient, order: ExportOrder, tmp_path: Path
+) -> None:
+    """Only if asked to; what of its price is paid for again is told."""
+    part = replace(order, limit=2_000)
+    name = collector_id(part)
+    client.put_collector(name)
+    task = client.create_export(part, name)
+    with Landing.open(tmp_path / name, source=source_of(part, task.id)) as landing:
+        CollectorLanding(client, name, client.get_export(task.id), part.limit).land(landing)
+    asked = ("plan", "2024-01-01", "2024-02-01", "--limit", 2_000, "--landed", tmp_path, "--json", "--yes")
+    (whole,) = json.loads(twexport(*asked).stdout)["windows"]
+    assert (whole["state"], whole["credits"], histograms(simulator)) == ("truncated", 0, 0)
+    said = twexport(*asked, "--on-truncated", "split")
+    assert said.returncode == 0
+    document = json.loads(said.stdout)
+    assert all(window["rest_of"] == [name] for window in document["windows"])
+    missing = client.get_export(task.id).estimated_total() or 0
+    assert document["credits"] - document["repeats"] == missing - 2_000
+    assert (
+        twexport("manifest", tmp_path / name).stdout.count(f"about {missing - 2_000:,} of {missing:,}") == 1
+    )
+
+
+def test_an_orphan_that_is_a_rest_lands_without_what_is_there(
+    client: TalkwalkerClient, order: ExportOrder, tmp_path: Path
+) -> None:
+    """Its pipeline died after it was bought; of what landed truncated before, nothing is doubled."""
+    part = replace(order, limit=2_000)
+    for window in (part.window, part.window.cut("week")[1]):
+        ordered = replace(part, window=window)
+        client.put_collector(collector_id(ordered))
+        task = client.create_export(ordered, collector_id(ordered))
+        if window == part.window:
+            name = collector_id(part)
+            with Landing.open(tmp_path / name, source=source_of(part, task.id) | {"limit": 2_000}) as landing:
+                CollectorLanding(client, name, client.get_export(task.id), part.limit).land(landing)
+    assert twexport("orphans", "--landed", tmp_path, "--land", tmp_path).returncode == 0
+    found = manifest.read(tmp_path / collector_id(ordered))
+    assert (found.source["rest_of"], found.complete) == ([collector_id(part)], True)
+    assert found.left_out > 0
+    assert found.results + found.left_out == client.get_export(task.id).exported()

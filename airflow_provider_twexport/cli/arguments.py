@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable
 
+    from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
     from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
     from airflow_provider_twexport.storage.landings import Landings
 
@@ -80,6 +81,18 @@ def talkwalker(conn_id: str) -> TalkwalkerHook:
     from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 
     hook = TalkwalkerHook(conn_id)
+    _expect(lambda: hook.connection, conn_id)
+    return hook
+
+
+def adobe(conn_id: str) -> AdobeExperiencePlatformHook:
+    """Return the hook of an Adobe connection that exists.
+
+    :raises FixConnectionError: if there is none of this name.
+    """
+    from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
+
+    hook = AdobeExperiencePlatformHook(conn_id)
     _expect(lambda: hook.connection, conn_id)
     return hook
 

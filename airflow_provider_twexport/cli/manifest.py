@@ -37,16 +37,27 @@ def _described(found: Manifest) -> str:
     facts = {
         "collector": found.source.get("collector_id"),
         "export": found.source.get("export_id"),
+        "dataset": found.source.get("dataset_id"),
         "project": found.source.get("project_id"),
         "stream": found.source.get("stream_id"),
         "query": found.source.get("query"),
         "topics": ", ".join(found.source.get("topics") or ()),
         "window": f"[{window['start']}, {window['stop']})" if window else None,
-        "complete": "yes" if found.complete else "no",
-        "truncated": f"yes, of about {found.estimated_total or '?'} that match" if found.truncated else "no",
+        "complete": "yes" if found.complete else f"no. {found.incomplete_because or ''}".rstrip(". "),
+        "truncated": f"yes: {_missing(found)} matching results were not exported"
+        if found.truncated
+        else "no",
         "results": f"{found.results:,}" + (f" of {found.exported:,}" if found.exported is not None else ""),
         "bytes": f"{found.bytes:,}",
+        "profiles": found.source.get("profiles"),
         "dropped": f"{found.duplicates_dropped:,} repeated, {found.foreign_dropped:,} of other exports",
+        "left out": f"{found.left_out:,} that other landings hold" if found.left_out else None,
     }
     parts = [f"  {part.name}  {part.results:>9,}  {part.bytes:>13,}  {part.sha256}" for part in found.parts]
     return "\n".join([*(f"{name:<10} {fact}" for name, fact in facts.items() if fact), *parts])
+
+
+def _missing(found: Manifest) -> str:
+    if found.missing is None:
+        return "an unknown number of"
+    return f"about {found.missing:,} of {found.estimated_total:,}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.cli.arguments import (
@@ -62,11 +63,13 @@ class _Account:
     """What is left behind at Talkwalker, and the places that it may have landed in."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        from airflow_provider_twexport.storage.landings import Landings
+
         hook = talkwalker(options.conn_id)
         self._options = options
         self._client = hook.get_conn()
         self._project_id = hook.project_id
-        self._sources: list[dict[str, Any]] = []
+        self._landings = Landings({})
 
     def look(self) -> list[Orphan]:
         """Return what no landing tells of."""
@@ -74,15 +77,15 @@ class _Account:
 
         options = self._options
         paths = dict.fromkeys([*options.landed, *([options.land] if options.land else [])])
-        manifests = landings(paths, options.storage_conn_id).manifests.values()
-        self._sources = [manifest.source for manifest in manifests]
-        return look(self._client, manifests)
+        self._landings = landings(paths, options.storage_conn_id)
+        return look(self._client, self._landings.manifests.values())
 
     def land(self, orphan: Orphan, found: Sequence[Orphan]) -> dict[str, Any]:
         """Land an export and tell what came of it; what goes wrong must not keep the others from landing."""
         from airflow_provider_twexport.clients.errors import TwexportError
+        from airflow_provider_twexport.transfers.landing_orphans import address_of
 
-        address = _address(orphan, found, self._options.land)
+        address = address_of(orphan, found, self._options.land)
         told = {"collector_id": orphan.collector_id, "path": address}
         tell(f"Landing {orphan.collector_id} in {address} ...")
         try:
@@ -111,40 +114,10 @@ class _Account:
         return list(states)
 
     def _landed(self, orphan: Orphan, address: str) -> Manifest:
-        from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
-        from airflow_provider_twexport.storage.landing import Landing
-        from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export
+        from airflow_provider_twexport.transfers.landing_orphans import land_orphan
 
-        task = ended_export(self._client, orphan.export_id, salvage=True)
-        place = storage_path(address, self._options.storage_conn_id)
-        with Landing.open(place, source=self._source(orphan), schema=SCHEMA) as landing:
-            way = CollectorLanding(self._client, orphan.collector_id, task, on_incomplete="warn")
-            return landing.committed or way.land(landing)
-
-    def _source(self, orphan: Orphan) -> dict[str, Any]:
-        from airflow_provider_twexport.planning.recognition import orders_in, recognized
-        from airflow_provider_twexport.transfers.landing_talkwalker import source_of
-
-        order = recognized(orphan.collector_id, orders_in(self._sources, self._project_id))
-        if order is None:
-            return source_of(orphan.collector_id, orphan.export_id, orphan.window)
-        return source_of(
-            orphan.collector_id,
-            orphan.export_id,
-            order.window,
-            project_id=order.project_id,
-            stream_id=order.stream_id,
-            query=order.query,
-            topics=order.topics,
-            limit=order.limit,
-        )
-
-
-def _address(orphan: Orphan, found: Sequence[Orphan], root: str) -> str:
-    """Return where an export lands; a directory holds one export, and a collector may hold several."""
-    address = f"{root.rstrip('/')}/{orphan.collector_id}"
-    is_shared = sum(it.collector_id == orphan.collector_id for it in found) > 1
-    return f"{address}/{orphan.export_id}" if is_shared else address
+        at = partial(storage_path, conn_id=self._options.storage_conn_id)
+        return land_orphan(self._client, orphan, address, self._landings, self._project_id, at)
 
 
 def _said(landed: dict[str, Any]) -> str:

@@ -10,15 +10,20 @@ from airflow_provider_twexport.cli.arguments import (
     add_talkwalker,
     answer,
     landings,
+    storage_path,
     talkwalker,
     tell,
 )
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
     from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+    from airflow_provider_twexport.planning.estimate import Survey
+    from airflow_provider_twexport.storage.landed_results import LandedHours
+    from airflow_provider_twexport.storage.landings import Landings
 
 _SPLITS = ("month", "week", "day", "hour", "auto")
 
@@ -40,6 +45,12 @@ def add_to(commands: Any) -> None:
         "--split", choices=_SPLITS, default="month", help="auto: as few as stay below the limit"
     )
     parser.add_argument("--limit", type=int, metavar="N", help="results of one export at most (1,000,000)")
+    parser.add_argument(
+        "--on-truncated",
+        choices=("warn", "split"),
+        default="warn",
+        help="split: plan the rest of what landed truncated, from the dates of what landed",
+    )
     parser.add_argument("--buy-expired", action="store_true", help="price what was bought and lost, too")
     parser.add_argument("--yes", action="store_true", help="pay for counting without being asked")
     add_landed(parser)
@@ -48,33 +59,49 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Say what asking costs, ask, and print the plan."""
-    from airflow_provider_twexport.planning.counting import count
-    from airflow_provider_twexport.planning.plan import plan
+    import pendulum
+
+    from airflow_provider_twexport.clients.talkwalker_volume import why_uncountable
     from airflow_provider_twexport.planning.table import table
 
     hook = talkwalker(options.conn_id)
     order, client = _order(options, hook), hook.get_conn()
     # what is free is looked up first: if it fails, nothing has been paid
-    landed = landings(options.landed, options.storage_conn_id).by_collector()
-    exports, collectors = client.list_exports(), _collectors(client)
-    if not _may_count(options, order):
+    found = _survey(options, order, client)
+    if not _may_count(options, found):
         tell("Nothing was asked, and nothing was spent.")
         return 1
-    counted = count(client, order, options.split)
-    if counted.uncountable:
-        tell(f"{counted.uncountable} Each window is priced at its limit.")
-    planned = plan(
-        order,
-        counted.windows,
-        exports=exports,
-        balance=client.get_credits().remaining,
-        landed=landed.get,
-        collectors=collectors,
-        asked_credits=counted.asked_credits,
-        buy_expired=options.buy_expired,
-    )
+    if found.gaps and (uncountable := why_uncountable(order, pendulum.now("UTC"))):
+        tell(f"{uncountable} Each window is priced at its limit.")
+    planned = found.priced(client)
     answer(options, table(planned), planned.to_json())
     return 0
+
+
+def _survey(options: argparse.Namespace, order: ExportOrder, client: TalkwalkerClient) -> Survey:
+    from airflow_provider_twexport.clients.errors import FixRequestError
+    from airflow_provider_twexport.planning.estimate import survey
+
+    if options.on_truncated == "split" and not options.landed:
+        raise FixRequestError("--on-truncated split needs --landed: what landed tells what is missing.")
+    landed = landings(options.landed, options.storage_conn_id)
+    return survey(
+        client,
+        order,
+        options.split,
+        landed=landed.by_collector(),
+        buy_expired=options.buy_expired,
+        dates=_dates(options, landed) if options.on_truncated == "split" else None,
+    )
+
+
+def _dates(options: argparse.Namespace, landed: Landings) -> Callable[[str], LandedHours]:
+    """Return what tells the dates of a collector's landing."""
+    from airflow_provider_twexport.clients.talkwalker_identity import published_ms
+    from airflow_provider_twexport.storage.landed_results import landed_hours
+
+    places = landed.directories()
+    return lambda name: landed_hours(storage_path(places[name], options.storage_conn_id), published_ms)
 
 
 def _order(options: argparse.Namespace, hook: TalkwalkerHook) -> ExportOrder:
@@ -91,30 +118,18 @@ def _order(options: argparse.Namespace, hook: TalkwalkerHook) -> ExportOrder:
     )
 
 
-def _collectors(client: TalkwalkerClient) -> set[str] | None:
-    from airflow_provider_twexport.clients.errors import AskForRightsError
-
-    try:
-        return {collector.id for collector in client.list_collectors()}
-    except AskForRightsError:
-        # a token that may only read is good enough for a plan
-        return None
-
-
-def _may_count(options: argparse.Namespace, order: ExportOrder) -> bool:
-    import pendulum
-
+def _may_count(options: argparse.Namespace, found: Survey) -> bool:
     from airflow_provider_twexport.cli.consent import agreed
-    from airflow_provider_twexport.clients.talkwalker_volume import HISTOGRAM_CREDITS, why_uncountable
-    from airflow_provider_twexport.planning.counting import price_of_counting
+    from airflow_provider_twexport.clients.talkwalker_volume import HISTOGRAM_CREDITS
     from airflow_provider_twexport.planning.table import edges
 
-    if why_uncountable(order, pendulum.now("UTC")):
+    if not found.price:
         return True
-    price = price_of_counting(order.window, options.split)
-    asked = price // HISTOGRAM_CREDITS
+    asked = found.price // HISTOGRAM_CREDITS
     words = (
-        f"Counting {edges(order.window)} takes {asked:,} histogram {'request' if asked == 1 else 'requests'}"
+        f"Counting {edges(found.order.window)} takes {asked:,} histogram "
+        f"{'request' if asked == 1 else 'requests'}"
     )
-    more = " or more, as days above the limit are counted by the hour" if options.split == "auto" else ""
-    return agreed(f"{words}: {price:,} credits{more}.", yes=options.yes)
+    more = " or more, as days above the limit are counted by the hour"
+    by_volume = options.split == "auto" or found.truncated
+    return agreed(f"{words}: {found.price:,} credits{more if by_volume else ''}.", yes=options.yes)

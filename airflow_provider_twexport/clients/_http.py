@@ -6,11 +6,15 @@ object, nor an exception text, nor a debug log of requests, urllib3 or http.clie
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import json
+from abc import abstractmethod
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import SplitResult, quote, quote_plus, urlsplit
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, quote, quote_plus, urlencode, urlsplit
 
 import requests
 import urllib3
@@ -38,17 +42,27 @@ READ_SECONDS = 60.0
 BLOCK_BYTES = 256 * 1024
 
 
-class Credential(Protocol):
-    """Signs a request, and takes itself out of texts."""
+class Credential:
+    """Signs a request where it goes on the wire, and takes itself out of texts."""
 
     def sign(self, target: str) -> str:
         """Return the request target (path and query) with the credential in it."""
+        return target
 
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers that carry the credential."""
+        return {}
+
+    def fill(self, body: Any) -> Any:
+        """Return the request's body with the credential in it, which makes it no longer."""
+        return body
+
+    @abstractmethod
     def redact(self, text: str) -> str:
         """Return ``text`` without the credential."""
 
 
-class QueryToken:
+class QueryToken(Credential):
     """An access token that travels in the query string.
 
     :param name: name of the query parameter.
@@ -70,9 +84,77 @@ class QueryToken:
 
     def redact(self, text: str) -> str:
         """Return ``text`` with the token replaced, as it is and in its URL-quoted forms."""
-        for form in (self._token, quote(self._token, safe=""), quote_plus(self._token)):
-            text = text.replace(form, "***")
-        return text
+        return without(text, self._token)
+
+
+class BasicLogin(Credential):
+    """A login and a password that travel in a header (HTTP Basic).
+
+    :param login: who asks; no secret by itself.
+    :param password: the secret.
+    """
+
+    def __init__(self, login: str, password: str) -> None:
+        self._login = login
+        self._password = password
+        self._token = base64.b64encode(f"{login}:{password}".encode()).decode()
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"BasicLogin({self._login!r}, '***')"
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the header of HTTP Basic."""
+        return {"Authorization": f"Basic {self._token}"}
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with password and header replaced, as they are and in their URL-quoted forms."""
+        return without(without(text, self._token), self._password)
+
+
+class FormSecret(Credential):
+    """A secret that travels as a field of a form, in place of what stands for it until then.
+
+    :param name: name of the field.
+    :param secret: the secret.
+    """
+
+    def __init__(self, name: str, secret: str) -> None:
+        self._name = name
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"FormSecret({self._name!r}, '***')"
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The field as the form is to have it: as long as the secret will be, because the length is told ahead."""
+        return {self._name: "x" * len(quote_plus(self._secret))}
+
+    def fill(self, body: str) -> str:
+        """Return the form with the secret in its field."""
+        return body.replace(urlencode(self.form), urlencode({self._name: self._secret}))
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with the secret replaced, as it is and in its URL-quoted forms."""
+        return without(text, self._secret)
+
+
+def without(text: str, secret: str) -> str:
+    """Return ``text`` with a secret replaced, as it is and in its URL-quoted forms."""
+    for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
+        text = text.replace(form, "***")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer whose body is still to come, in blocks, as they arrive."""
+
+    status: int
+    headers: Mapping[str, str]
+    blocks: Iterator[bytes]
 
 
 class Session:
@@ -83,6 +165,7 @@ class Session:
     :param explain: turns an answer (its body where that was JSON) into the error that it means, ``None``
         where it means success.
     :param retry: how repeatable calls are tried again.
+    :param headers: go with each request; nothing secret.
     :raises FixConnectionError: if ``base_url`` is not an address to send a credential to.
     """
 
@@ -92,6 +175,7 @@ class Session:
         credential: Credential,
         explain: Callable[[int, Any, Evidence], TwexportError | None],
         retry: Retry,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.base_url = checked_base_url(base_url)
         self.retry = retry
@@ -99,6 +183,8 @@ class Session:
         self._explain = explain
         self._requests = requests.Session()
         self._requests.trust_env = not is_loopback(self.base_url)
+        self._requests.headers.update(headers)
+        self._requests.auth = _nobody  # else a login in ~/.netrc would be added to what is logged
         for scheme in ("http://", "https://"):
             self._requests.mount(scheme, _SigningAdapter(credential))
 
@@ -109,6 +195,7 @@ class Session:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
+        form: Mapping[str, str] | None = None,
         repeatable: bool = True,
         seconds: float = READ_SECONDS,
     ) -> Any:
@@ -116,16 +203,31 @@ class Session:
 
         :param params: query parameters.
         :param body: what to send as JSON.
+        :param form: what to send as a form instead.
         :param repeatable: whether the call may be sent again after a passing fault; never for one that buys.
         :param seconds: how long to wait for the answer.
         :raises TwexportError: the error that the answer, or its absence, means.
         """
 
         def once() -> Any:
-            with self._answer(method, path, params, body, seconds) as response:
+            with self._answer(method, path, params, body, seconds, form=form) as response:
                 return self._body(response, Evidence(method, path, response.status_code))
 
         return self.retry.call(once) if repeatable else once()
+
+    def content(self, method: str, path: str, *, body: Any, seconds: float = READ_SECONDS) -> bytes:
+        """Return the body of a successful answer as it came; one try.
+
+        :param body: what to send as JSON.
+        :param seconds: how long to wait for the answer.
+        :raises TwexportError: the error that the answer, or its absence, means.
+        """
+        with self._answer(method, path, None, body, seconds) as response:
+            evidence = Evidence(method, path, response.status_code)
+            if not response.ok:
+                self._body(response, evidence)
+            with _translated(evidence):
+                return bytes(response.content)
 
     @contextmanager
     def stream(self, path: str, *, params: Mapping[str, Any], seconds: float) -> Iterator[Iterator[bytes]]:
@@ -134,14 +236,41 @@ class Session:
         :param seconds: how long to wait for each next byte.
         :raises TwexportError: the error that the answer, or its end, means.
         """
-        with self._answer("GET", path, params, None, seconds) as response:
+        with self.open(path, params=params, seconds=seconds) as answer:
+            yield answer.blocks
+
+    @contextmanager
+    def open(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any],
+        seconds: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[Answer]:
+        """Open a long answer whose head matters too; one try.
+
+        :param seconds: how long to wait for each next byte.
+        :param headers: go with this request; nothing secret.
+        :raises TwexportError: the error that the answer, or its end, means.
+        """
+        with self._answer("GET", path, params, None, seconds, headers=headers) as response:
+            evidence = Evidence("GET", path, response.status_code)
             if not response.ok:
-                self._body(response, Evidence("GET", path, response.status_code))
-            yield _blocks(response, Evidence("GET", path, response.status_code))
+                self._body(response, evidence)
+            yield Answer(response.status_code, response.headers, _blocks(response, evidence))
 
     @contextmanager
     def _answer(
-        self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, seconds: float
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: Any,
+        seconds: float,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Iterator[requests.Response]:
         with _translated(Evidence(method, path)):
             response = self._requests.request(
@@ -149,6 +278,8 @@ class Session:
                 self.base_url + path,
                 params=params,
                 json=body,
+                data=form,
+                headers=headers,
                 timeout=(min(CONNECT_SECONDS, seconds), seconds),
                 stream=True,
                 allow_redirects=False,
@@ -172,11 +303,15 @@ class Session:
         except ValueError:
             body = None
         error = self._explain(response.status_code, body, evidence) or _unreadable(body, evidence)
-        if error is None:
+        if error is None or (response.ok and not content):
             return body
         if isinstance(error, RetryLaterError) and error.retry_after is None:
             error.retry_after = _retry_after(response)
         raise error
+
+
+def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def checked_base_url(url: str) -> str:
@@ -237,8 +372,13 @@ def _signing_pools(credential: Credential) -> dict[str, type[HTTPConnectionPool]
     class Signing:
         debuglevel = 0  # http.client would print the signed request line
 
+        def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+            super().request(method, url, credential.fill(body), *args, **kwargs)  # type: ignore[misc]
+
         def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
             super().putrequest(method, credential.sign(url), *args, **kwargs)  # type: ignore[misc]
+            for name, value in credential.headers().items():
+                self.putheader(name, value)  # type: ignore[attr-defined]
 
     class PlainConnection(Signing, HTTPConnection):
         pass

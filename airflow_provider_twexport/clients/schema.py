@@ -1,6 +1,7 @@
 """How the typed columns of a service's results are declared: once, as plain data.
 
 A type is ``string``, ``int64``, ``double``, ``timestamp`` (UTC, read from epoch milliseconds; 0 and -1 are null),
+``timestamp<format>`` (UTC, read from a text, with the format as ``strptime`` knows it),
 ``map<int64>`` and ``map<double>`` (string keys), ``[type]`` for a list, ``{name: type}`` for a struct. In a path,
 ``name[]`` goes into each element of a list, and what is found there becomes one list.
 """
@@ -56,4 +57,4 @@ def spelled(of: Any) -> str:
         return f"list<{spelled(of[0])}>"
     if isinstance(of, dict):
         return f"struct<{', '.join(f'{name}: {spelled(inner)}' for name, inner in of.items())}>"
-    return {"timestamp": "timestamp[ms, UTC]"}.get(of, str(of).replace("map<", "map<string, "))
+    return "timestamp[ms, UTC]" if of.startswith("timestamp") else str(of).replace("map<", "map<string, ")

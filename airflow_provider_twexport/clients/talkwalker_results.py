@@ -141,7 +141,7 @@ def _check_length(length: int) -> None:
 
 def _chunk(text: bytes) -> _Chunk:
     """Return a chunk as it came, halves of surrogate pairs included."""
-    readable = _without_surrogates(text)
+    readable = without_surrogates(text)
     chunk = _CHUNKS.decode(readable)
     if chunk.chunk_result is None:
         return _CHUNKS.decode(text)
@@ -151,7 +151,7 @@ def _chunk(text: bytes) -> _Chunk:
     return chunk
 
 
-def _without_surrogates(text: bytes) -> bytes:
+def without_surrogates(text: bytes) -> bytes:
     """Return JSON of the same shape and length without what is valid but refused by msgspec: half a pair."""
     return _SURROGATE.sub(rb"\\u0020", text)
 
@@ -313,7 +313,7 @@ class ResultsRead:
         if self.export_id is None or record.rfind(self._mark) >= 0:
             return False
         try:
-            document = _EXPORT.decode(_without_surrogates(record)).data
+            document = _EXPORT.decode(without_surrogates(record)).data
         except msgspec.ValidationError:
             return False
         task_id = document.matched.task_id if document and document.matched else None

@@ -8,6 +8,8 @@ from urllib.parse import quote, quote_plus
 
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
+from airflow_provider_twexport.hooks.address import address_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -115,12 +117,7 @@ def client_for(connection: Connection, retry: Retry | None = None) -> Talkwalker
     """
     from airflow_provider_twexport.clients.talkwalker import DEFAULT_HOST, TalkwalkerClient
 
-    host = connection.host or DEFAULT_HOST
-    if "://" not in host:
-        host = f"{connection.schema or 'https'}://{host}"
-    if connection.port:
-        host = f"{host.rstrip('/')}:{connection.port}"
-    return TalkwalkerClient(connection.password or "", host, retry)
+    return TalkwalkerClient(connection.password or "", address_of(connection, DEFAULT_HOST), retry)
 
 
 def _capabilities(client: TalkwalkerClient) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -28,6 +28,7 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
     is in the log; returns ``{"days", "landed", "truncated", "partial", "missing", "results"}``.
 
     :param object_storage_path: directory below which the windows landed.
+    :param on_truncated: ``warn`` if days are truncated, or ``split`` to fail, as their rest can be bought.
     :param object_storage_conn_id: Airflow connection of that place.
     """
 
@@ -35,15 +36,22 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
         *TalkwalkerOrderOperator.template_fields,
         "object_storage_path",
         "object_storage_conn_id",
+        "on_truncated",
     )
     ui_color = "#eaf7ea"
 
     def __init__(
-        self, *, object_storage_path: str, object_storage_conn_id: str | None = None, **kwargs: Any
+        self,
+        *,
+        object_storage_path: str,
+        object_storage_conn_id: str | None = None,
+        on_truncated: Literal["warn", "split"] | str = "warn",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.object_storage_path = object_storage_path
         self.object_storage_conn_id = object_storage_conn_id
+        self.on_truncated = on_truncated
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many days are there."""
@@ -70,6 +78,11 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
             raise AirflowFailException(
                 f"Of {counts['days']:,} days {counts['missing']:,} are missing and {counts['partial']:,} are there in "
                 "part; the table above tells which. Trigger the DAG again with the same range: it orders only these."
+            )
+        if counts["truncated"] and self.on_truncated == "split":
+            raise AirflowFailException(
+                f"Of {counts['days']:,} days {counts['truncated']:,} are truncated: more matches than was exported. "
+                "Trigger the DAG again with the same range: it orders only the rest of these."
             )
         if counts["truncated"]:
             self.log.warning(

@@ -11,16 +11,17 @@ from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.operators.talkwalker_order import TalkwalkerOrderOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.sdk import Context
 
     from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-    from airflow_provider_twexport.clients.window import Window
     from airflow_provider_twexport.planning.estimate import Survey
     from airflow_provider_twexport.planning.layout import PartitionBy
     from airflow_provider_twexport.planning.plan import Plan, PlannedWindow
-    from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.storage.landed_results import LandedHours
+    from airflow_provider_twexport.storage.landings import Landings
 
 # a plan is for people and goes through Airflow's database: the windows of a longer one are told in the log only
 MOST_WINDOWS_IN_PLAN = 100
@@ -31,9 +32,14 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
     What to export is said as for :class:`TalkwalkerOrderOperator`; ``limit`` is that of each window. Returns a dict for
     each window that still needs something, to map tasks over: ``{"start", "stop", "collector_id", "limit", "if_exists",
-    "state", "expected", "credits", "map_name"}``, and with ``object_storage_path`` also where that window lands. What
-    was bought before keeps its windows and costs nothing; if nothing is new, nothing is counted or spent. The whole
-    plan is in the log, and its figures are under the XCom key ``plan``, with the windows if they are few.
+    "state", "expected", "credits", "map_name", "except_landed", "rest_windows"}``, and with ``object_storage_path``
+    also where that window lands. What was bought before keeps its windows and costs nothing; if nothing is new, nothing
+    is counted or spent. The whole plan is in the log, and its figures are under the XCom key ``plan``, with the windows
+    if they are few.
+
+    With ``on_truncated="split"``, a window that landed truncated is replaced by those of its rest: the days of which
+    less landed than is counted now. What landed of them is paid for again; it is left out where ``except_landed`` and
+    ``rest_windows`` of their dicts are given to :class:`TalkwalkerToObjectStorageOperator`.
 
     Once counting has begun, an error is final: Airflow does not retry it, because that would pay for counting again.
 
@@ -42,6 +48,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
     :param object_storage_conn_id: Airflow connection of that place.
     :param partition_by: how directories below are named by the start of the window: ``month`` for
         ``year=2024/month=01``, also ``year``, ``day`` or ``hour``; ``None`` for a directory named like the collector.
+    :param on_truncated: ``split`` to plan the rest of what landed truncated, or ``warn`` to leave it at that.
     :param buy_expired: buy again what was bought, but neither landed whole nor can be read any more.
     :param max_windows: windows at most that need something; ``None`` for Airflow's ``[core] max_map_length``, which is
         1,024 unless changed. Airflow maps no task over more.
@@ -54,6 +61,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         "split",
         "object_storage_path",
         "object_storage_conn_id",
+        "on_truncated",
         "buy_expired",
         "max_windows",
         "max_credits",
@@ -67,6 +75,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         object_storage_path: str | None = None,
         object_storage_conn_id: str | None = None,
         partition_by: PartitionBy | None = None,
+        on_truncated: Literal["warn", "split"] | str = "warn",
         buy_expired: bool | str = False,
         max_windows: int | str | None = None,
         max_credits: int | str | None = None,
@@ -78,6 +87,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         self.object_storage_path = object_storage_path
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
+        self.on_truncated = on_truncated
         self.buy_expired = buy_expired
         self.max_windows = max_windows
         self.max_credits = max_credits
@@ -91,7 +101,8 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             hook = TalkwalkerHook(self.talkwalker_conn_id)
             client = hook.get_conn()
             order = self._order(context, hook)
-            survey = self._survey(client, order)
+            landings = self._landings()
+            survey = self._survey(client, order, landings)
             self._check_length(survey.known_todo())
             planned = self._priced_once(client, survey)
             self.log.info("What %s would cost:\n%s", order.window, table(planned))
@@ -100,39 +111,75 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             self._tell_expired(planned)
             self._check_length(len(todo))
             self._check_price(planned)
-            return [self._task(window) for window in todo]
+            places = self._places(landings)
+            return [self._task(window, places) for window in todo]
 
-    def _survey(self, client: TalkwalkerClient, order: ExportOrder) -> Survey:
+    def _survey(self, client: TalkwalkerClient, order: ExportOrder, landings: Landings) -> Survey:
         from airflow_provider_twexport.clients.errors import FixRequestError
         from airflow_provider_twexport.planning.estimate import survey
         from airflow_provider_twexport.planning.splitting import CALENDAR_UNITS, SplitBy
 
         if self.split not in (*CALENDAR_UNITS, "auto"):
             raise FixRequestError(f"split={self.split!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
+        if self.on_truncated not in ("warn", "split"):
+            raise FixRequestError(f"on_truncated={self.on_truncated!r} is none of warn, split.")
+        if self.on_truncated == "split" and not self.object_storage_path:
+            raise FixRequestError(
+                "on_truncated='split' needs object_storage_path: what landed tells what is missing."
+            )
         by: SplitBy = self.split  # type: ignore[assignment]
         buy_expired = str(self.buy_expired).lower() == "true"
-        return survey(client, order, by, landed=self._landed(), buy_expired=buy_expired)
+        return survey(
+            client,
+            order,
+            by,
+            landed=landings.by_collector(),
+            buy_expired=buy_expired,
+            dates=self._dates(landings) if self.on_truncated == "split" else None,
+        )
 
-    def _landed(self) -> dict[str, Manifest]:
-        """Return what has landed below the root, by collector."""
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
+    def _landings(self) -> Landings:
+        """Return what has landed below the root."""
         from airflow_provider_twexport.storage import landings
 
+        return landings.find([self._root()] if self.object_storage_path else []).all_read()
+
+    def _root(self) -> ObjectStoragePath:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        return ObjectStoragePath(self.object_storage_path or "", conn_id=self.object_storage_conn_id)
+
+    def _dates(self, landings: Landings) -> Callable[[str], LandedHours]:
+        """Return what tells the dates of a collector's landing."""
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.clients.talkwalker_identity import published_ms
+        from airflow_provider_twexport.storage.landed_results import landed_hours
+
+        places = self._places(landings)
+        conn_id = self.object_storage_conn_id
+        return lambda name: landed_hours(ObjectStoragePath(places[name], conn_id=conn_id), published_ms)
+
+    def _places(self, landings: Landings) -> dict[str, str]:
+        """Return the directories of collectors' landings, spelled like the root."""
         if not self.object_storage_path:
             return {}
-        root = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
-        return landings.find([root]).all_read().by_collector()
+        root = self._root()
+        address = str(root.fs.unstrip_protocol(root.path)).rstrip("/")
+        return {
+            name: self.object_storage_path.rstrip("/") + place.removeprefix(address)
+            for name, place in landings.directories().items()
+        }
 
     def _priced_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
         from airflow_provider_twexport.clients.errors import RetryLaterError
 
-        if survey.gaps:
+        if survey.price:
             self.log.info("Counting costs at least %d credits.", survey.price)
         try:
             return survey.priced(client)
         except RetryLaterError as error:
-            if not survey.gaps:
+            if not survey.price:
                 raise
             raise AirflowFailException(
                 f"{type(error).__name__}: {error} Counting may have cost {survey.price:,} credits or more, so it "
@@ -148,9 +195,9 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         if windows > most:
             raise FixRequestError(
                 f"{windows:,} windows need something, and no more than {most:,} may be mapped at once. Make longer "
-                "windows (split='auto' makes as few as the limit allows), take a shorter range now and the rest in "
-                "another run, or raise Airflow's [core] max_map_length, and max_windows where it is given. "
-                "Nothing was bought."
+                "windows (split='auto' makes as few as the limit allows), or take a shorter range now and the rest in "
+                "another run. Nothing was bought. (max_windows sets the bound, else Airflow's [core] max_map_length; "
+                "mind the scheduler before raising either: it looks at every window's tasks in each of its passes.)"
             )
 
     def _check_price(self, planned: Plan) -> None:
@@ -180,12 +227,12 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         if lost and not planned.credits_at_most:
             self.log.warning("%d windows are left out: %s.", lost, WindowState.EXPIRED.meaning)
 
-    def _task(self, planned: PlannedWindow) -> dict[str, Any]:
+    def _task(self, planned: PlannedWindow, places: Mapping[str, str]) -> dict[str, Any]:
         from airflow_provider_twexport.planning.estimate import window_name
         from airflow_provider_twexport.planning.plan import WindowState
 
         window = planned.window
-        place = {"object_storage_path": self._place(window, planned.collector_id)}
+        place = {"object_storage_path": self._place(planned)}
         return {
             "start": window.start.to_iso8601_string(),
             "stop": window.stop.to_iso8601_string(),
@@ -196,17 +243,20 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             "expected": planned.expected,
             "credits": planned.credits,
             "map_name": window_name(window),
+            "except_landed": [places[name] for name in planned.rest_of] or None,
+            "rest_windows": planned.rest_windows or None,
             **(place if self.object_storage_path else {}),
         }
 
-    def _place(self, window: Window, collector_id: str) -> str | None:
+    def _place(self, planned: PlannedWindow) -> str | None:
         from airflow_provider_twexport.planning.layout import landing_path
 
         if not self.object_storage_path:
             return None
-        if self.partition_by is None:
-            return f"{self.object_storage_path.rstrip('/')}/{collector_id}"
-        return landing_path(self.object_storage_path, window, self.partition_by)
+        # a window of a rest may begin within a part, where a landing lies already
+        if self.partition_by is None or planned.rest_of:
+            return f"{self.object_storage_path.rstrip('/')}/{planned.collector_id}"
+        return landing_path(self.object_storage_path, planned.window, self.partition_by)
 
 
 def _told(planned: Plan, todo: int) -> dict[str, Any]:

@@ -78,29 +78,36 @@ def count(
     windows = split(order.window, by)
     if uncountable:
         return Count(tuple((window, None) for window in windows), uncountable=uncountable)
-    volumes, price = _ask(client, order, [order.window], _interval(by))
+    volumes, price = ask(client, order, [order.window], _interval(by))
     return Count(tuple(expected_in(windows, volumes)), price)
 
 
 def _by_volume(client: TalkwalkerClient, order: ExportOrder, headroom: float) -> Count:
-    days, price = _ask(client, order, [order.window], "day")
+    days, price = ask(client, order, [order.window], "day")
     coarse = split_by_volume(days, order.limit, headroom)
     if not coarse.too_large:
         return Count(coarse.windows, price)
-    hours, more = _ask(client, order, _runs(coarse.too_large), "hour")
+    hours, more = ask(client, order, runs(coarse.too_large), "hour")
     return Count(split_by_volume(refined(days, hours), order.limit, headroom).windows, price + more)
 
 
-def _ask(
+def ask(
     client: TalkwalkerClient, order: ExportOrder, ranges: Sequence[Window], interval: Interval
 ) -> tuple[list[Volume], int]:
+    """Return the counts of some ranges, in order, and what asking cost; 10 credits for each request.
+
+    :param client: who is asked.
+    :param order: the scope; its own window does not matter.
+    :param ranges: in order and apart.
+    :param interval: ``hour`` or ``day``.
+    """
     asked = [request for window in ranges for request in requests_for(window, interval)]
     answers = [client.histogram(replace(order, window=window), interval) for window in asked]
     return [bucket for answer in answers for bucket in answer], HISTOGRAM_CREDITS * len(asked)
 
 
-def _runs(buckets: Sequence[Volume]) -> list[Window]:
-    """Join buckets that touch, so that they are asked for together."""
+def runs(buckets: Sequence[Volume]) -> list[Window]:
+    """Return the windows of buckets in order, those that touch as one, so that they are asked for together."""
     windows = [bucket.window for bucket in buckets]
     breaks = [i for i, (a, b) in enumerate(pairwise(windows), start=1) if a.stop != b.start]
     edges = [0, *breaks, len(windows)]

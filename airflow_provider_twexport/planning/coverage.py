@@ -7,14 +7,13 @@ scope and query name, and also for a track of its own, ``*``. Days are those of 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import accumulate, groupby, pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.fingerprint import window_in
-from airflow_provider_twexport.planning.plan import Landing
 from airflow_provider_twexport.planning.recognition import orders_in, recognized
 from airflow_provider_twexport.planning.table import aligned, edges
 from airflow_provider_twexport.planning.windows import moment
@@ -25,16 +24,9 @@ if TYPE_CHECKING:
     import pendulum
 
     from airflow_provider_twexport.clients.talkwalker import ExportTask
+    from airflow_provider_twexport.planning.plan import Manifested
 
 ALL_TOPICS = "*"
-
-
-class Manifested(Landing, Protocol):
-    """What a manifest says of a landing, and of where it comes from."""
-
-    @property
-    def source(self) -> Mapping[str, Any]:
-        """Tell where the results come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +41,9 @@ class Piece:
     :param truncated: whether more matches than was exported.
     :param topics: the topics of the project; none for all.
     :param query: what else was asked for.
+    :param collector_id: the collector that it was exported into.
+    :param rest_of: collectors of the truncated landings that it is a rest of; it was planned for the last.
+    :param rest_windows: how many windows the rest of that one was planned in; 0 if nobody told.
     """
 
     window: Window
@@ -59,6 +54,9 @@ class Piece:
     truncated: bool = False
     topics: tuple[str, ...] = ()
     query: str | None = None
+    collector_id: str = ""
+    rest_of: tuple[str, ...] = ()
+    rest_windows: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -143,8 +141,9 @@ class TrackCoverage:
 def piece_of(manifest: Manifested) -> Piece | None:
     """Return what a manifest tells of a landing; ``None`` if it does not tell its window.
 
-    :param manifest: such as :func:`storage.manifest.read` returns. The scope is ``project_id`` or ``stream_id`` of
-        its source; older sources name neither, and then the collector's name, less window and hash, stands for it.
+    :param manifest: such as :func:`storage.manifest.read` returns. The scope is ``project_id``, ``stream_id`` or
+        ``product`` of its source; older sources name none, and then the collector's name, less
+        window and hash, stands for it.
     """
     source = manifest.source
     window = source.get("window")
@@ -153,12 +152,15 @@ def piece_of(manifest: Manifested) -> Piece | None:
     return Piece(
         window=Window(moment(window["start"]), moment(window["stop"])),
         scope=_scope(source),
-        export_id=str(source.get("export_id") or source.get("collector_id")),
+        export_id=str(source.get("export_id") or source.get("collector_id") or source.get("search_id")),
         results=manifest.results,
         complete=manifest.complete,
         truncated=manifest.truncated,
         topics=tuple(source.get("topics") or ()),
         query=source.get("query"),
+        collector_id=str(source.get("collector_id") or ""),
+        rest_of=tuple(source.get("rest_of") or ()),
+        rest_windows=int(source.get("rest_windows") or 0),
     )
 
 
@@ -195,10 +197,12 @@ def _is_paid(task: ExportTask) -> bool:
 def coverage(pieces: Iterable[Piece], within: Window | None = None) -> list[TrackCoverage]:
     """Return how much of each day is there, for each scope, topic and query that something was landed of.
 
+    A truncated landing counts as whole once all of its rest has landed, and is no second purchase of the same time.
+
     :param pieces: the landings.
     :param within: the days to tell of; by default from the first to the last that anything was landed of.
     """
-    landings = list(pieces)
+    landings = _completed(pieces)
     if not landings:
         return []
     whole = within or Window(
@@ -236,13 +240,27 @@ def _row(track: Track, days: Sequence[Day]) -> tuple[str, ...]:
 
 
 def _scope(source: Mapping[str, Any]) -> str:
-    named = source.get("project_id") or source.get("stream_id")
+    named = source.get("project_id") or source.get("stream_id") or source.get("product")
     return str(named or _named_scope(str(source.get("collector_id"))))
 
 
 def _named_scope(collector_id: str) -> str:
     # twx-<slug>-<start>-<stop>-<hash>
     return collector_id.rsplit("-", 3)[0]
+
+
+def _completed(pieces: Iterable[Piece]) -> list[Piece]:
+    """Return the pieces, those as not truncated whose rest is there; smaller ones first, as a rest may have its own."""
+    landings = sorted(pieces, key=lambda it: it.window.stop.timestamp() - it.window.start.timestamp())
+    rests: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    found = []
+    for piece in landings:
+        rest = rests[piece.collector_id].values()
+        whole = replace(piece, truncated=False) if 0 < max(rest, default=0) <= len(rest) else piece
+        if whole.rest_of and whole.complete and not whole.truncated:
+            rests[whole.rest_of[-1]][whole.collector_id] = whole.rest_windows
+        found.append(whole)
+    return found
 
 
 def _tracks(pieces: Iterable[Piece]) -> dict[Track, list[Piece]]:
@@ -303,7 +321,7 @@ def _day(day: Window, shares: Sequence[_Share], results: int) -> Day:
     length = day.stop.timestamp() - day.start.timestamp()
     covered = _covered([share for share in shares if share.piece.complete]) / length
     landed = any(share.piece.complete or share.piece.results for share in shares)
-    facts = _Facts(bool(shares), landed, covered, any(share.piece.truncated for share in shares))
+    facts = _Facts(bool(shares), landed, covered, any(_lacks_rest(share, shares) for share in shares))
     return Day(
         window=day,
         state=next(state for state, holds in _RULES if holds(facts)),
@@ -312,6 +330,20 @@ def _day(day: Window, shares: Sequence[_Share], results: int) -> Day:
         export_ids=tuple(dict.fromkeys(share.piece.export_id for share in shares)),
         bought_twice=_is_bought_twice(shares),
     )
+
+
+def _lacks_rest(share: _Share, shares: Sequence[_Share]) -> bool:
+    """Tell whether a share is truncated, and not all of its time has landed again as its rest."""
+    rest = [
+        it
+        for it in shares
+        if _is_rest(it.piece, share.piece) and it.piece.complete and not it.piece.truncated
+    ]
+    return share.piece.truncated and _covered(rest) < share.seconds
+
+
+def _is_rest(piece: Piece, of: Piece) -> bool:
+    return bool(of.collector_id) and of.collector_id in piece.rest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,11 +375,15 @@ def _covered(shares: Sequence[_Share]) -> float:
 
 
 def _is_bought_twice(shares: Sequence[_Share]) -> bool:
-    """Tell whether shares of different exports, sorted by start, overlap."""
-    open_until: dict[str, pendulum.DateTime] = {}
+    """Tell whether shares of different exports, sorted by start, overlap, unless one is the other's rest."""
+    before: list[_Share] = []
     for share in shares:
-        export_id = share.piece.export_id
-        if any(until > share.start for other, until in open_until.items() if other != export_id):
+        before = [it for it in before if it.stop > share.start]
+        if any(_are_two_purchases(it.piece, share.piece) for it in before):
             return True
-        open_until[export_id] = max(share.stop, open_until.get(export_id, share.stop))
+        before.append(share)
     return False
+
+
+def _are_two_purchases(one: Piece, other: Piece) -> bool:
+    return one.export_id != other.export_id and not (_is_rest(one, other) or _is_rest(other, one))

@@ -7,7 +7,7 @@ creation of the export, which is the earliest that they can run out.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.clients.talkwalker import Collector, ExportTask, TalkwalkerClient
     from airflow_provider_twexport.clients.window import Window
-    from airflow_provider_twexport.planning.coverage import Manifested
+    from airflow_provider_twexport.planning.plan import Manifested
 
 URGENT = pendulum.duration(hours=48)
 # an order that is under way needs its ticket for minutes
 STALE_AFTER = pendulum.duration(days=1)
+# a pipeline takes hours at most to wait for an export and land it
+FRESH_FOR = pendulum.duration(days=1)
 
 
 class OrphanState(StrEnum):
@@ -69,6 +71,7 @@ class Orphan:
     :param deadline: when the service forgets its results; ``None`` where there are none.
     :param collector_exists: whether there is a collector to delete.
     :param now: when this was looked at.
+    :param warn_before: how long before its deadline it is urgent.
     """
 
     collector_id: str
@@ -77,6 +80,17 @@ class Orphan:
     deadline: pendulum.DateTime | None
     collector_exists: bool
     now: pendulum.DateTime
+    warn_before: pendulum.Duration = URGENT
+
+    def __str__(self) -> str:
+        """Return a line for a log."""
+        said = [f"{self.state} {self.collector_id}"]
+        if self.export:
+            said += [
+                f"export {self.export.id}",
+                f"{'?' if self.credits is None else f'{self.credits:,}'} credits",
+            ]
+        return ", ".join([*said, *([f"until {_minute(self.deadline)}"] if self.deadline else [])])
 
     @property
     def export_id(self) -> str:
@@ -101,9 +115,20 @@ class Orphan:
 
     @property
     def is_urgent(self) -> bool:
-        """Tell whether paid results are about to be forgotten, within 48 hours."""
+        """Tell whether paid results are about to be forgotten."""
         waits = self.state in (OrphanState.READABLE, OrphanState.RUNNING)
-        return waits and self.deadline is not None and self.deadline - URGENT <= self.now
+        return waits and self.deadline is not None and self.deadline - self.warn_before <= self.now
+
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether the pipeline that ordered it may still be at work."""
+        created = self.export.created if self.export else None
+        return created is not None and created > self.now - FRESH_FOR
+
+    @property
+    def is_unlanded(self) -> bool:
+        """Tell whether it was paid for, or is being, and has not landed."""
+        return self.export is not None and self.state is not OrphanState.LANDED
 
     @property
     def is_disposable(self) -> bool:
@@ -135,13 +160,17 @@ class Orphan:
 
 
 def look(
-    client: TalkwalkerClient, manifests: Iterable[Manifested], now: pendulum.DateTime | None = None
+    client: TalkwalkerClient,
+    manifests: Iterable[Manifested],
+    now: pendulum.DateTime | None = None,
+    warn_before: pendulum.Duration = URGENT,
 ) -> list[Orphan]:
     """Ask the service what it holds of ours, and return what no landing tells of; free.
 
     :param client: who is asked: for two lists, and once for each collector whose age matters.
     :param manifests: what has landed.
     :param now: the present moment; by default the clock's.
+    :param warn_before: how long before its deadline an unread export is urgent.
     """
     exports, collectors = client.list_exports(), client.list_collectors()
 
@@ -151,7 +180,7 @@ def look(
         except MissingError:
             return None
 
-    return orphans(exports, collectors, manifests, created=created, now=now)
+    return orphans(exports, collectors, manifests, created=created, now=now, warn_before=warn_before)
 
 
 def orphans(
@@ -161,6 +190,7 @@ def orphans(
     *,
     created: Callable[[str], pendulum.DateTime | None],
     now: pendulum.DateTime | None = None,
+    warn_before: pendulum.Duration = URGENT,
 ) -> list[Orphan]:
     """Return what no landing tells of, and collectors that nobody needs: urgent ones first, then by deadline.
 
@@ -169,6 +199,7 @@ def orphans(
     :param manifests: what has landed.
     :param created: tells when a collector was created; ``None`` if nobody knows.
     :param now: the present moment; by default the clock's.
+    :param warn_before: how long before its deadline an unread export is urgent.
     :raises UnexpectedAnswerError: if an export of ours has a status that nobody documented.
     """
     now = now or pendulum.now("UTC")
@@ -183,7 +214,8 @@ def orphans(
         elif orphan := _never_filled(name, created(name), now):
             found.append(orphan)
     relevant = [it for it in found if it.collector_exists or it.state is not OrphanState.LANDED]
-    return sorted(relevant, key=lambda it: _urgency(it, now))
+    told = [replace(it, warn_before=warn_before) for it in relevant]
+    return sorted(told, key=lambda it: _urgency(it, now))
 
 
 def disposable(found: Iterable[Orphan]) -> list[Orphan]:
@@ -209,11 +241,26 @@ def warning(found: Sequence[Orphan]) -> str | None:
     if not deadlines:
         return None
     spent = sum(orphan.credits or 0 for orphan in urgent)
-    first = min(deadlines).in_timezone("UTC").strftime("%Y-%m-%dT%H:%MZ")
+    first = _minute(min(deadlines))
+    within = max(orphan.warn_before for orphan in urgent).total_hours()
     return (
         f"WARNING: {len(urgent):,} unread {'export' if len(urgent) == 1 else 'exports'} of {spent:,} credits can be "
-        f"read for less than 48 hours more, the first until {first}. Land them now: twexport orphans --land PATH."
+        f"read for less than {within:.0f} hours more, the first until {first}. "
+        "Land them now: twexport orphans --land PATH."
     )
+
+
+def lost_for_good(found: Iterable[Orphan]) -> list[str]:
+    """Say of each export that was paid for and can be read no more what is lost, and what it would cost again.
+
+    :param found: what :func:`orphans` returned.
+    """
+    return [
+        f"Lost: {orphan}. To buy it again costs about as much: set if_exists='recreate' where it was ordered, or let a "
+        "backfill of its window buy lost results again."
+        for orphan in found
+        if orphan.state in (OrphanState.EXPIRED, OrphanState.LOST)
+    ]
 
 
 def table(found: Sequence[Orphan]) -> str:
@@ -231,7 +278,7 @@ def table(found: Sequence[Orphan]) -> str:
 def _row(orphan: Orphan) -> tuple[str, ...]:
     deadline, export, window = orphan.deadline, orphan.export, orphan.window
     return (
-        deadline.in_timezone("UTC").strftime("%Y-%m-%dT%H:%MZ") if deadline else "",
+        _minute(deadline) if deadline else "",
         _left(deadline, orphan.now) if deadline and not orphan.is_disposable else "",
         orphan.state + ("!" if orphan.is_urgent else ""),
         "?" if orphan.credits is None else f"{orphan.credits:,}",
@@ -239,6 +286,10 @@ def _row(orphan: Orphan) -> tuple[str, ...]:
         orphan.collector_id if orphan.collector_exists else f"({orphan.collector_id})",
         f"{export.id} {export.raw_status}" if export else "",
     )
+
+
+def _minute(moment: pendulum.DateTime) -> str:
+    return moment.in_timezone("UTC").strftime("%Y-%m-%dT%H:%MZ")
 
 
 def _left(deadline: pendulum.DateTime, now: pendulum.DateTime) -> str:
@@ -263,7 +314,8 @@ class _Landings:
         for manifest in manifests:
             export_id, collector_id = (manifest.source.get(key) for key in ("export_id", "collector_id"))
             # one that names no export holds whatever its collector held
-            self._known[(export_id, None) if export_id else (None, collector_id)].append(manifest)
+            if export_id or collector_id:
+                self._known[(export_id, None) if export_id else (None, collector_id)].append(manifest)
 
     def have(self, task: ExportTask) -> bool:
         """Tell whether everything that an export exported has landed."""

@@ -23,21 +23,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pendulum
 
-from airflow_provider_twexport.clients.talkwalker import RETENTION
+from airflow_provider_twexport.clients.talkwalker import RETENTION, ExportStatus
 from airflow_provider_twexport.planning.fingerprint import collector_id, fingerprint_in, window_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask
     from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.planning.rest import Rest
 
 READ_BATCH = 1_000
 SETTLED_AFTER = pendulum.duration(days=7)
 
 
-class Landing(Protocol):
+class Manifested(Protocol):
     """What a manifest says of a landing."""
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """Tell where the results come from."""
 
     @property
     def complete(self) -> bool:
@@ -60,7 +65,13 @@ class WindowState(StrEnum):
     READABLE = "readable"
     LANDED = "landed"
     TRUNCATED = "truncated"
+    PARTIAL = "partial"
     EXPIRED = "expired"
+
+    @property
+    def is_for_sale(self) -> bool:
+        """Tell whether it is to be bought without further ado."""
+        return self in (WindowState.NEW, WindowState.PARTIAL)
 
     @property
     def meaning(self) -> str:
@@ -73,7 +84,9 @@ _MEANINGS = {
     WindowState.RUNNING: "an export of it is queued or running; it is adopted, not bought",
     WindowState.READABLE: "bought, and can be read from its collector without paying",
     WindowState.LANDED: "bought and landed",
-    WindowState.TRUNCATED: "bought, but more matches than its limit let through; split it",
+    WindowState.TRUNCATED: "bought, but more matches than its limit let through; its rest can be bought",
+    WindowState.PARTIAL: "its export broke off, and what that had brought has landed; the rest comes with the whole "
+    "window only, because results are in no order of time",
     WindowState.EXPIRED: "bought, but neither landed whole nor readable any more; getting it means paying again",
 }
 
@@ -93,6 +106,9 @@ class PlannedWindow:
     :param credits_at_most: what it could cost; the module's docstring says why.
     :param overlaps: collectors of the same project or stream that hold some of the same time under another name: cut
         otherwise, with another limit, query or topics. What they hold may be the same, and would be paid for twice.
+    :param rest_of: collectors whose landings hold some of its results; the truncated one is the last.
+    :param rest_windows: how many windows the rest of that one has.
+    :param repeats: about how many of its results have landed; they are paid for again, and left out when it lands.
     :param cumulative: credits of this window and those before it.
     :param balance_after: credits left on the account after it; below 0 where they do not suffice.
     """
@@ -107,6 +123,9 @@ class PlannedWindow:
     credits: int
     credits_at_most: int
     overlaps: tuple[str, ...] = ()
+    rest_of: tuple[str, ...] = ()
+    rest_windows: int = 0
+    repeats: int = 0
     cumulative: int = 0
     balance_after: int = 0
 
@@ -130,6 +149,9 @@ class PlannedWindow:
             "credits": self.credits,
             "credits_at_most": self.credits_at_most,
             "overlaps": list(self.overlaps),
+            "rest_of": list(self.rest_of),
+            "rest_windows": self.rest_windows,
+            "repeats": self.repeats,
             "cumulative": self.cumulative,
             "balance_after": self.balance_after,
         }
@@ -165,6 +187,11 @@ class Plan:
         return sum(window.credits_at_most for window in self.windows)
 
     @property
+    def repeats(self) -> int:
+        """Add up the credits that would pay again for results that have landed, about."""
+        return sum(min(window.repeats, window.credits) for window in self.windows)
+
+    @property
     def balance_after(self) -> int:
         """Return what would be left on the account; below 0 where it does not suffice."""
         return self.balance - self.credits
@@ -187,6 +214,11 @@ class Plan:
         ]
         if unknown:
             sentences.append(f"Of {unknown:,} windows the volume is unknown; each is priced at its limit.")
+        if self.repeats:
+            sentences.append(
+                f"About {self.repeats:,} credits of it pay again for results that have landed: which results of an "
+                "export are missing cannot be known, so the days that are short of some are bought whole."
+            )
         return " ".join(sentences)
 
     def to_json(self) -> dict[str, Any]:
@@ -196,6 +228,7 @@ class Plan:
             "expected": self.expected,
             "credits": self.credits,
             "credits_at_most": self.credits_at_most,
+            "repeats": self.repeats,
             "uncertainty": self.uncertainty,
             "asked_credits": self.asked_credits,
             "balance": self.balance,
@@ -206,7 +239,7 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class _Facts:
     task: ExportTask | None
-    landing: Landing | None
+    landing: Manifested | None
     collector_is_gone: bool
     kept_since: pendulum.DateTime
 
@@ -217,6 +250,12 @@ class _Facts:
             return True
         return self.task.created is not None and self.task.created < self.kept_since
 
+    @property
+    def broke_off(self) -> bool:
+        """Tell whether what has landed is all that an aborted or failed export brought."""
+        status = self.landing.source.get("status") if self.landing else None
+        return status in (ExportStatus.ABORTED, ExportStatus.FAILED, ExportStatus.DELETED)
+
 
 # the first rule that holds decides
 _RULES: tuple[tuple[WindowState, Callable[[_Facts], bool]], ...] = (
@@ -224,6 +263,7 @@ _RULES: tuple[tuple[WindowState, Callable[[_Facts], bool]], ...] = (
     (WindowState.LANDED, lambda it: bool(it.landing and it.landing.complete)),
     (WindowState.NEW, lambda it: it.task is None and it.landing is None),
     (WindowState.RUNNING, lambda it: bool(it.task and it.task.is_unfinished)),
+    (WindowState.PARTIAL, lambda it: it.task is None and it.broke_off),
     (WindowState.EXPIRED, lambda it: it.is_over),
     (WindowState.TRUNCATED, lambda it: bool(it.task and it.task.status.is_truncated)),
     (WindowState.READABLE, lambda it: True),
@@ -236,10 +276,11 @@ def plan(
     *,
     exports: Iterable[ExportTask],
     balance: int,
-    landed: Callable[[str], Landing | None] = lambda collector_id: None,
+    landed: Callable[[str], Manifested | None] = lambda collector_id: None,
     collectors: Collection[str] | None = None,
     asked_credits: int = 0,
     buy_expired: bool = False,
+    rests: Mapping[Window, Rest] | None = None,
     now: pendulum.DateTime | None = None,
 ) -> Plan:
     """Return what the windows would cost; asks nobody anything.
@@ -253,6 +294,7 @@ def plan(
         ``None`` if nobody looked.
     :param asked_credits: credits spent on asking for volumes.
     :param buy_expired: whether windows that were bought, but are lost, are to be bought again.
+    :param rests: those windows that are the rest of truncated landings.
     :param now: the present moment; by default the clock's.
     :raises UnexpectedAnswerError: if an export of one of the windows has a status that nobody documented.
     """
@@ -266,9 +308,11 @@ def plan(
         task = bought.get(name)
         gone = collectors is not None and name not in collectors
         state = _state(_Facts(task, landed(name), gone, kept_since))
-        wanted = state is WindowState.NEW or (buy_expired and state is WindowState.EXPIRED)
+        wanted = state.is_for_sale or (buy_expired and state is WindowState.EXPIRED)
         may_grow = results is None or window.stop > settled_since
-        priced.append(_priced(part, name, state, task, results, wanted=wanted, may_grow=may_grow))
+        found = _priced(part, name, state, task, results, wanted=wanted, may_grow=may_grow)
+        rest = (rests or {}).get(window)
+        priced.append(_as_rest(found, rest) if rest else found)
     return Plan(_with_balances(_with_overlaps(priced, bought), balance), balance, asked_credits)
 
 
@@ -296,6 +340,10 @@ def _priced(
         credits=price if wanted else 0,
         credits_at_most=at_most if wanted else 0,
     )
+
+
+def _as_rest(planned: PlannedWindow, rest: Rest) -> PlannedWindow:
+    return replace(planned, rest_of=rest.of, rest_windows=rest.windows, repeats=rest.landed)
 
 
 def _state(facts: _Facts) -> WindowState:
@@ -334,7 +382,7 @@ class _Held(NamedTuple):
 
 def _of_its_scope(planned: PlannedWindow, held: Iterable[_Held]) -> tuple[str, ...]:
     told = window_in(planned.collector_id)
-    return tuple(it.name for it in held if told and it.scope == told[0])
+    return tuple(it.name for it in held if told and it.scope == told[0] and it.name not in planned.rest_of)
 
 
 def _with_balances(windows: list[PlannedWindow], balance: int) -> tuple[PlannedWindow, ...]:

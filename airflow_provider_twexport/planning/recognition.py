@@ -28,6 +28,8 @@ def orders_in(sources: Iterable[Mapping[str, Any]], project_id: str | None = Non
     """
     orders = {ExportOrder(_ANY, project_id=project_id)} if project_id else set()
     for source in sources:
+        if source.get("search_id"):  # of another service
+            continue
         if any(source.get(key) for key in ("project_id", "stream_id", "query")):
             orders |= {_order(source, limit) for limit in {source.get("limit") or MAX_LIMIT, MAX_LIMIT}}
     return orders
@@ -44,6 +46,22 @@ def recognized(name: str, orders: Iterable[ExportOrder]) -> ExportOrder | None:
         return None
     placed = (replace(order, window=told[1]) for order in orders)
     return next((order for order in placed if collector_id(order) == name), None)
+
+
+def windows_bought(order: ExportOrder, names: Iterable[str]) -> tuple[Window, ...]:
+    """Return the windows, within the order's or across its edges, that collectors of the same content were named for.
+
+    :param order: the range as its window, scope and limit.
+    :param names: collectors of whatever content.
+    :returns: in order and apart; of two that overlap, the one that begins earlier, else the longer one.
+    """
+    told = [part.window for name in names if (part := recognized(name, [order]))]
+    inside = [it for it in told if it.start < order.window.stop and it.stop > order.window.start]
+    apart: list[Window] = []
+    for window in sorted(inside, key=lambda it: (it.start, -it.stop.timestamp())):
+        if not apart or window.start >= apart[-1].stop:
+            apart.append(window)
+    return tuple(apart)
 
 
 def _order(source: Mapping[str, Any], limit: int) -> ExportOrder:

@@ -13,7 +13,7 @@ from airflow_provider_twexport.clients.talkwalker_volume import Volume
 from airflow_provider_twexport.clients.window import CalendarUnit, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 SplitBy = Literal[CalendarUnit, "auto"]
 CALENDAR_UNITS: tuple[str, ...] = get_args(CalendarUnit)
@@ -101,6 +101,21 @@ def expected_in(windows: Sequence[Window], volumes: Iterable[Volume]) -> list[Vo
             raise FixRequestError(f"The bucket {bucket.window} lies in none of the windows: count by less.")
         totals[place] += bucket.expected
     return [Volume(window, total) for window, total in zip(windows, totals, strict=True)]
+
+
+def between(whole: Window, kept: Iterable[Window]) -> Iterator[Window]:
+    """Yield what lies between some windows.
+
+    :param whole: the range.
+    :param kept: windows within it, in order and apart.
+    """
+    start = whole.start
+    for window in kept:
+        if start < window.start:
+            yield Window(start, window.start)
+        start = max(start, window.stop)
+    if start < whole.stop:
+        yield Window(start, whole.stop)
 
 
 def _lies_in(inner: Window, outer: Window) -> bool:

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import time
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    AirflowTaskTimeout,
-    BaseSensorOperator,
-    PokeReturnValue,
-    conf,
-)
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, conf
 
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links import ExportsPageLink
+from airflow_provider_twexport.sensors.export_sensor import ExportSensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from airflow.sdk import Context
 
     from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
 
 
-class TalkwalkerExportSensor(BaseSensorOperator):
+class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
     """Wait until an export is finished or has reached its limit.
 
     Returns ``{"export_id", "status", "exported", "estimated_total", "truncated"}``; the results and exceptions are
     the same whether it pokes, reschedules or defers.
 
     :param export_id: the export.
-    :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail`` or ``skip``.
+    :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail``, ``skip``, or ``split``, which
+        warns here and leaves it to the next plan with ``on_truncated="split"`` to buy the rest.
     :param limit: the limit that was ordered; needed to count a truncated export where the service does not.
     :param start: first moment of the window that is exported; the name of a mapped task may tell it.
     :param talkwalker_conn_id: Airflow connection.
@@ -48,12 +41,13 @@ class TalkwalkerExportSensor(BaseSensorOperator):
     template_fields: Sequence[str] = ("export_id", "limit", "start", "talkwalker_conn_id")
     ui_color = "#eaf7ea"
     operator_extra_links = (ExportsPageLink(),)
+    noun = "Export"
 
     def __init__(
         self,
         *,
         export_id: str,
-        on_truncated: Literal["warn", "fail", "skip"] = "warn",
+        on_truncated: Literal["warn", "fail", "skip", "split"] = "warn",
         limit: int | str | None = None,
         start: str | None = None,
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
@@ -62,16 +56,14 @@ class TalkwalkerExportSensor(BaseSensorOperator):
         cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("multiple_outputs", True)
-        super().__init__(poke_interval=poke_interval, **kwargs)
+        super().__init__(
+            poke_interval=poke_interval, deferrable=deferrable, cancel_on_kill=cancel_on_kill, **kwargs
+        )
         self.export_id = export_id
         self.on_truncated = on_truncated
         self.limit = limit
         self.start = start
         self.talkwalker_conn_id = talkwalker_conn_id
-        self.deferrable = deferrable
-        self.cancel_on_kill = cancel_on_kill
-        self._client: TalkwalkerClient | None = None
         self._kill_client: TalkwalkerClient | None = None
 
     def execute(self, context: Context) -> Any:
@@ -79,72 +71,54 @@ class TalkwalkerExportSensor(BaseSensorOperator):
         ExportsPageLink.push(context, self.export_id)
         return super().execute(context)
 
-    def poke(self, context: Context) -> PokeReturnValue:
-        """Look once; where the export has not ended and the sensor is deferrable, defer."""
-        with fail_without_retry():
-            task = self._client_at_hand().get_export(self.export_id)
-            if not task.is_unfinished:
-                return PokeReturnValue(is_done=True, xcom_value=self._outcome(task))
-        self.log.info("Export %s is %s.", task.id, task.raw_status)
-        deadline = min(self._deadlines(context).values())
-        if time.time() >= deadline:
-            self._time_out(context)
-        if self.deferrable:
-            self._defer_until(deadline)
-        return PokeReturnValue(is_done=False)
+    @property
+    def export_key(self) -> str:
+        """The export's id."""
+        return self.export_id
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Return what was exported, or raise what polling would have raised."""
-        from airflow_provider_twexport.clients.errors import RetryLaterError
+    def connect(self) -> TalkwalkerClient:
+        """Return a client; on_kill interrupts anything, so it gets connections of its own."""
+        hook = TalkwalkerHook(self.talkwalker_conn_id)
+        self._kill_client = hook.get_conn()
+        return hook.get_conn()
+
+    def look(self, client: TalkwalkerClient) -> ExportTask:
+        """Ask for the export."""
+        return client.get_export(self.export_id)
+
+    def read(self, export: dict[str, Any]) -> ExportTask:
+        """Read what the trigger told of the export."""
         from airflow_provider_twexport.clients.talkwalker import ExportTask
 
-        outcome = event.get("outcome")
-        if outcome == "ended":
-            with fail_without_retry():
-                return self._outcome(ExportTask.from_json(event["export"]))
-        if outcome == "timeout":
-            self._time_out(context)
-        if outcome == "retry_later":
-            raise RetryLaterError(event["message"])
-        raise AirflowFailException(event.get("message") or f"The trigger fired an unknown event: {event}")
+        return ExportTask.from_json(export)
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral; the deferral's own timeout never asks the trigger, so the abort happens here."""
-        if (next_kwargs or {}).get("error") == "Trigger timeout":
-            self._abort()
-        return super().resume_execution(next_method, next_kwargs, context)
-
-    def on_kill(self) -> None:
-        """Abort the export, with nothing but what is at hand, because Airflow leaves 5 seconds."""
-        if self.cancel_on_kill and self._kill_client:
-            self._kill_client.abort_when_killed(self.export_id)
-
-    def _client_at_hand(self) -> TalkwalkerClient:
-        if self._client is None:
-            hook = TalkwalkerHook(self.talkwalker_conn_id)
-            # on_kill interrupts anything, so it gets connections of its own
-            self._client, self._kill_client = hook.get_conn(), hook.get_conn()
-        return self._client
-
-    def _outcome(self, task: ExportTask) -> dict[str, Any]:
+    def outcome(self, export: ExportTask) -> dict[str, Any]:
+        """Return what was exported, or raise."""
         from airflow_provider_twexport.planning.arguments import whole_number
 
-        if task.status.is_lost:
-            words = "; ".join(task.messages) or "no message"
+        if export.status.is_lost:
+            words = "; ".join(export.messages) or "no message"
             raise AirflowFailException(
-                f"Export {task.id} is {task.status} ({words}). What it had exported is paid for and stays in "
-                f"collector {task.target} for 7 days. To order anew, clear the task that created it."
+                f"Export {export.id} is {export.status} ({words}). What it had exported is paid for and stays in "
+                f"collector {export.target} for 7 days. To order anew, clear the task that created it."
+            )
+        if export.readable_until:
+            self.log.info(
+                "Export %s is %s; its results can be read until %s.",
+                export.id,
+                export.status,
+                export.readable_until,
             )
         limit = whole_number("limit", self.limit)
-        exported, total = task.exported(limit), task.estimated_total(limit)
-        if task.status.is_truncated:
-            self._tell_truncation(task, exported, total)
+        exported, total = export.exported(limit), export.estimated_total(limit)
+        if export.status.is_truncated:
+            self._tell_truncation(export, exported, total)
         return {
-            "export_id": task.id,
-            "status": str(task.status),
+            "export_id": export.id,
+            "status": str(export.status),
             "exported": exported,
             "estimated_total": total,
-            "truncated": task.status.is_truncated,
+            "truncated": export.status.is_truncated,
         }
 
     def _tell_truncation(self, task: ExportTask, exported: int | None, total: int | None) -> None:
@@ -159,41 +133,19 @@ class TalkwalkerExportSensor(BaseSensorOperator):
             raise AirflowSkipException(msg)
         self.log.warning(msg)
 
-    def _deadlines(self, context: Context) -> dict[str, float]:
-        """Return when each limit on the wait is over, in seconds since the epoch."""
-        ti = context["ti"]
-        began = (ti.get_first_reschedule_date(context) if self.reschedule else None) or ti.start_date
-        deadlines = {"timeout": began.timestamp() + self.timeout}
-        if self.execution_timeout and not self.reschedule:
-            deadlines["execution_timeout"] = began.timestamp() + self.execution_timeout.total_seconds()
-        return deadlines
-
-    def _defer_until(self, deadline: float) -> None:
+    def trigger(self, deadline: float) -> TalkwalkerExportTrigger:
+        """Return what waits in the triggerer."""
         from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
 
-        self.defer(
-            trigger=TalkwalkerExportTrigger(
-                export_id=self.export_id,
-                talkwalker_conn_id=self.talkwalker_conn_id,
-                poke_interval=self.poke_interval,
-                deadline=deadline,
-                cancel_on_kill=self.cancel_on_kill,
-            ),
-            method_name=self.execute_complete.__name__,
-            # the trigger keeps the deadline; this is for when no triggerer runs
-            timeout=timedelta(seconds=max(0.0, deadline - time.time()) + 2 * self.poke_interval + 60),
+        return TalkwalkerExportTrigger(
+            export_id=self.export_id,
+            talkwalker_conn_id=self.talkwalker_conn_id,
+            poke_interval=self.poke_interval,
+            deadline=deadline,
+            cancel_on_kill=self.cancel_on_kill,
         )
 
-    def _time_out(self, context: Context) -> NoReturn:
-        deadlines = self._deadlines(context)
-        name = min(deadlines, key=lambda limit: deadlines[limit])
-        self._abort()
-        timeout = AirflowTaskTimeout if name == "execution_timeout" else AirflowSensorTimeout
-        raise timeout(f"Export {self.export_id} did not end within the task's {name}.")
-
-    def _abort(self) -> None:
-        if self.cancel_on_kill:
-            self.log.warning(
-                "Aborting export %s; what it has exported stays in its collector.", self.export_id
-            )
-            self._client_at_hand().abort_when_killed(self.export_id)
+    def end_remotely(self) -> None:
+        """Abort the export; what it has exported stays in its collector."""
+        if self._kill_client:
+            self._kill_client.abort_when_killed(self.export_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WIRE_FAULTS = frozenset({"drop", "lost_answer", "delay", "hang", "html", "redirect", "garbage", "slow"})
-ANSWER_FAULTS = frozenset({"error", "status", "missing_from_list"})
+ANSWER_FAULTS = frozenset({"error", "status", "missing_from_list", "short_range"})
 READ_FAULTS = frozenset(
     {
         "cut",

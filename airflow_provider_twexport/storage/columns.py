@@ -40,6 +40,8 @@ def arrow_type(of: Any) -> Any:
         return pa.struct([(name, arrow_type(inner)) for name, inner in of.items()])
     if is_map(of):
         return pa.map_(pa.string(), arrow_type(map_value(of)))
+    if date_format(of):
+        return arrow_type("timestamp")
     return {
         "string": pa.string(),
         "int64": pa.int64(),
@@ -62,6 +64,8 @@ def strict_type(of: Any) -> Any:
         return msgspec.defstruct("Document", fields, gc=False)
     if is_map(of):
         return dict[str, strict_type(map_value(of)) | None]  # type: ignore[misc]
+    if date_format(of):
+        return str
     least, most = TIMESTAMP_MS if of == "timestamp" else INT64
     whole = Annotated[int, msgspec.Meta(ge=least, le=most)]
     return {"string": str, "double": float}.get(of, whole)
@@ -83,6 +87,12 @@ def is_map(of: Any) -> bool:
 def map_value(of: str) -> str:
     """Return the declared type of a map's values."""
     return of.removeprefix("map<").removesuffix(">")
+
+
+def date_format(of: Any) -> str | None:
+    """Return the format of a timestamp that is read from a text; ``None`` for any other declared type."""
+    is_text = isinstance(of, str) and of.startswith("timestamp<")
+    return of.removeprefix("timestamp<").removesuffix(">") if is_text else None
 
 
 def leaves(schema: Schema) -> list[str]:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PART = r"part-\d{5,}(\.\w+)+"
-_OURS = re.compile(rf"{_PART}|\.({_PART}|_\w+\.json)\.[0-9a-f]+\.tmp")
+_BATCH = r"_batch-\d{5,}-\d{5,}\.gz"
+_OURS = re.compile(rf"{_PART}|{_BATCH}|\.({_PART}|{_BATCH}|_\w+\.json)\.[0-9a-f]+\.tmp")
 
 
 class ChooseDirectoryError(FixRequestError):
@@ -28,13 +29,14 @@ def find(directory: Directory, source: Mapping[str, Any]) -> Manifest | None:
     """Return the furthest that earlier tries of this export came; what another order of it left is removed.
 
     :param directory: where to look.
-    :param source: the export, by its ``collector_id`` and ``export_id``.
-    :raises ChooseDirectoryError: another collector was landed there.
+    :param source: the export, by its ``collector_id`` and ``export_id``; a search, by its ``search_id``;
+        an Adobe job, by its ``job_id``.
+    :raises ChooseDirectoryError: another collector, search or job was landed there.
     """
     # Of equals the first wins: a manifest may have been committed past the checkpoint it ends.
     found = [manifest for name in (MANIFEST, CHECKPOINT) if (manifest := load(directory, name))]
     for manifest in found:
-        _check_collector(directory, manifest.source, source)
+        _check_owner(directory, manifest.source, source)
     if any(_is_another_order(manifest.source, source) for manifest in found):
         log.warning("%s: an earlier export of the same collector is replaced", directory)
         clear(directory)
@@ -64,10 +66,16 @@ def tidy(directory: Directory, landed: Manifest) -> None:
         log.info("%s: uploads of dead tries are left to the bucket's lifecycle rules (%s)", directory, error)
 
 
-def _check_collector(directory: Directory, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    theirs, ours = found.get("collector_id"), wanted.get("collector_id")
+def whose(source: Mapping[str, Any]) -> str | None:
+    """Return what tells whose results a directory holds: a kind and an id, such as ``collector 'twx-one'``."""
+    named = ((kind, source.get(f"{kind}_id")) for kind in ("collector", "search", "job"))
+    return next((f"{kind} {name!r}" for kind, name in named if name), None)
+
+
+def _check_owner(directory: Directory, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    theirs, ours = whose(found), whose(wanted)
     if theirs != ours:
-        msg = f"{directory} holds the results of collector {theirs!r}: choose another directory for {ours!r}."
+        msg = f"{directory} holds the results of {theirs}: choose another directory for {ours}."
         raise ChooseDirectoryError(msg)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from airflow_provider_twexport.storage.columns import (
     INT64,
     TIMESTAMP_MS,
+    date_format,
     document_type,
     is_map,
     map_value,
@@ -98,7 +100,8 @@ def _fit(value: Any, of: Any, path: str, misses: set[str]) -> Any:
             if not _SURROGATE.search(name)
         }
     try:
-        return _SCALARS[of](value)
+        text_format = date_format(of)
+        return _fit_date(value, text_format) if text_format else _SCALARS[of](value)
     except (TypeError, KeyError, ValueError, OverflowError):
         misses.add(path)
         return None
@@ -128,6 +131,13 @@ def _fit_int64(value: Any, least: int = INT64[0], most: int = INT64[1]) -> int:
 
 def _fit_timestamp(value: Any) -> int:
     return _fit_int64(value, *TIMESTAMP_MS)
+
+
+def _fit_date(value: Any, text_format: str) -> str:
+    date = datetime.strptime(value, text_format).replace(tzinfo=UTC)
+    if date.year < 1000:  # would be written without its zeros
+        raise ValueError
+    return date.strftime(text_format)
 
 
 def _fit_double(value: Any) -> float:

@@ -192,6 +192,16 @@ def _decode_parquet(file: BinaryIO) -> Iterator[Sequence[bytes]]:
         yield from decode(copy)
 
 
+def _refuse(written: Written) -> Encoder:
+    msg = "file_format 'files' is for files that are copied as they are: choose another for results."
+    raise ChooseFileFormatError(msg)
+
+
+def _decode_nothing(file: BinaryIO) -> Iterator[Sequence[bytes]]:
+    # a file that was copied is one result, whatever is in it
+    yield [b""]
+
+
 FORMATS = {
     file_format.name: file_format
     for file_format in (
@@ -201,6 +211,17 @@ FORMATS = {
         FileFormat("parquet", _parquet, _decode_parquet, levels=range(1, 23), default_level=1),
     )
 }
+
+
+AS_IS = FileFormat("files", _refuse, _decode_nothing)
+
+
+def of_landing(name: str) -> FileFormat:
+    """Return the declaration of the format that a manifest names.
+
+    :raises ChooseFileFormatError: there is none of that name.
+    """
+    return AS_IS if name == AS_IS.name else by_name(name)
 
 
 def by_name(name: str) -> FileFormat:

@@ -3,6 +3,9 @@
 What survives a crash is the last checkpoint: parts that are whole, and the offset after them. A retry goes on from
 there and writes the next part number again, whatever a dead try left under that name. Records that the service
 delivers again are known by their digests, which a retry rebuilds from the parts, checking them on the way.
+
+Where each batch costs something, it is also kept in a file of its own until the part that holds it is whole, so that a
+crash costs no batch that came.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,13 +21,15 @@ from airflow_provider_twexport.clients.errors import FixRequestError, TwexportEr
 from airflow_provider_twexport.storage import earlier_tries, formats, part_check
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.formats import Written
-from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest
+from airflow_provider_twexport.storage.journal import Journal
+from airflow_provider_twexport.storage.landed_results import LandedElsewhere
+from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, nothing_yet, now
 from airflow_provider_twexport.storage.part_writer import PartWriter
 from airflow_provider_twexport.storage.seen_records import SeenRecords
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from airflow_provider_twexport.clients.batch import Batch
@@ -52,6 +56,9 @@ class Landing:
         written: Written,
         max_part_bytes: int,
         max_part_results: int | None,
+        max_results: int | None,
+        record_id: Callable[[bytes], bytes] | None,
+        journal: Journal | None,
         begun: Manifest,
     ) -> None:
         self._directory = directory
@@ -60,7 +67,10 @@ class Landing:
         self._max_part_bytes = max_part_bytes
         self._max_part_results = max_part_results
         self._landed = begun
-        self._seen = SeenRecords()
+        self._max_results = max_results
+        self._journal = journal
+        self._seen = SeenRecords(identity=record_id)
+        self._elsewhere: LandedElsewhere | None = None
         self._part: PartWriter | None = None
         self._ended = begun.complete
 
@@ -74,46 +84,71 @@ class Landing:
         compression_level: int | None = None,
         max_part_bytes: int = MAX_PART_BYTES,
         max_part_results: int | None = None,
+        max_results: int | None = None,
+        record_id: Callable[[bytes], bytes] | None = None,
+        batches_cost: bool = False,
         schema: Schema | None = None,
         row_group_bytes: int = formats.ROW_GROUP_BYTES,
+        except_landed: Sequence[StoragePath | str | os.PathLike[str]] = (),
+        identity: Callable[[bytes], bytes] = bytes,
     ) -> Self:
         """Begin a landing, go on with one that broke off, or find that it is done.
 
         A landing of an earlier export of the same collector is removed first.
 
         :param directory: holds this landing and no other.
-        :param source: goes into the manifest as it is; its ``collector_id`` says whose landing this is, its
-            ``export_id`` which order of the same results.
+        :param source: goes into the manifest as it is; its ``collector_id`` or ``search_id`` says whose landing this
+            is, its ``export_id`` which order of the same results.
         :param file_format: one of :data:`formats.FORMATS`.
         :param compression_level: one of the format's; ``None`` for its default.
         :param max_part_bytes: a part ends at the first cursor after about so many bytes as written.
         :param max_part_results: and at the first cursor after so many results.
+        :param max_results: what comes beyond so many results is left out.
+        :param record_id: what makes two records the same one; ``None`` if all their bytes do.
+        :param batches_cost: keep each batch as soon as it is written, and never begin again from the start.
         :param schema: the typed columns of these results; Parquet needs them.
         :param row_group_bytes: a row group of Parquet ends after about so many bytes of results.
-        :raises earlier_tries.ChooseDirectoryError: another collector was landed there.
+        :param except_landed: directories of other landings; results that they hold are left out and counted. A landing
+            that broke off after it left something out begins anew, to count it once.
+        :param identity: what of a result is the same in whatever export.
+        :raises LandFirstError: one of these directories holds no landing.
+        :raises landed_results.RepairLandingError: one of these landings is not whole.
+        :raises earlier_tries.ChooseDirectoryError: another collector or search was landed there; or this one, in such a
+            way that it cannot go on, and each batch costs.
         :raises formats.ChooseFileFormatError: no such file format, or not for these results, or not here.
         :raises formats.ChooseCompressionLevelError: the format has no such level.
-        :raises FixRequestError: the source has no ``collector_id``.
+        :raises FixRequestError: the source has neither ``collector_id`` nor ``search_id``.
         """
-        if not source.get("collector_id"):
-            msg = "A landing's source needs a collector_id: it tells whose results the directory holds."
+        if not earlier_tries.whose(source):
+            msg = "A landing's source needs a collector_id or search_id: it tells whose results the directory holds."
             raise FixRequestError(msg)
         place, form = Directory(directory), formats.by_name(file_format)
-        afresh = _nothing_yet(json.loads(json.dumps(source)), file_format)
+        afresh = nothing_yet(json.loads(json.dumps(source)), file_format)
         found = earlier_tries.find(place, afresh.source)
         written = Written(form.level(compression_level), schema, row_group_bytes)
-        begin = partial(cls, place, form, written, max_part_bytes, max_part_results)
+        journal = Journal(place) if batches_cost else None
+        begin = partial(
+            cls, place, form, written, max_part_bytes, max_part_results, max_results, record_id, journal
+        )
         landing = begin(found or afresh)
         if found and found.complete:
             earlier_tries.tidy(place, found)
             return landing
         form.encoder(written).close()  # what is missing for that is told before anything is read
-        if found and (problem := landing._cannot_go_on(file_format)):
+        elsewhere = LandedElsewhere(except_landed, identity) if except_landed else None
+        if found and (problem := landing._cannot_go_on(file_format, elsewhere)):
+            if batches_cost:
+                raise earlier_tries.ChooseDirectoryError(
+                    f"{place} cannot be gone on with, because {problem}. What is there was paid for, so it is not "
+                    "replaced: land as it began, or choose another directory and pay again."
+                )
             log.warning("%s: landing again from the start, because %s", place, problem)
             earlier_tries.clear(place)
             landing = begin(afresh)
         elif found:
             landing._landed = replace(found, source=afresh.source, complete=False)
+        landing._elsewhere = elsewhere
+        landing._recover()
         return landing
 
     @property
@@ -132,6 +167,11 @@ class Landing:
         return self._landed.results + (self._part.results if self._part else 0)
 
     @property
+    def arrived(self) -> int:
+        """How many results came: those that this landing holds, and those left out because others hold them."""
+        return self.results + self._landed.left_out
+
+    @property
     def bytes(self) -> int:
         """How many bytes this landing has written, those of the open part included."""
         return self._landed.bytes + (self._part.bytes if self._part else 0)
@@ -143,7 +183,12 @@ class Landing:
         """
         self._check_open()
         try:
+            if self._journal:
+                self._journal.keep(batch, self.offset)
             self._take(batch)
+            # Only here does an offset belong to the end of a part.
+            if batch.cursor is not None and self._part and self._is_full(self._part):
+                self._checkpoint()
         except BaseException:
             self.discard()
             raise
@@ -156,6 +201,7 @@ class Landing:
         estimated_total: int | None = None,
         status: str | None = None,
         complete: bool = True,
+        incomplete_because: str | None = None,
     ) -> Manifest:
         """End the last part, write the manifest, and remove what dead tries left behind.
 
@@ -164,6 +210,7 @@ class Landing:
         :param estimated_total: how many results match, by the service's estimate.
         :param status: the export's last state; joins the manifest's ``source``.
         :param complete: ``False`` if results are missing: a later landing goes on from here.
+        :param incomplete_because: why they are, in a sentence.
         :raises ReopenLandingError: it was committed or discarded.
         """
         self._check_open()
@@ -171,6 +218,7 @@ class Landing:
             self._end_part()
             self._landed = replace(
                 self._landed,
+                incomplete_because=incomplete_because,
                 source=self._landed.source | ({} if status is None else {"status": status}),
                 exported=exported,
                 truncated=truncated,
@@ -208,21 +256,42 @@ class Landing:
             msg = f"The landing in {self._directory} has ended: open it again to go on from its last checkpoint."
             raise ReopenLandingError(msg)
 
+    def _recover(self) -> None:
+        """Take the batches that came after the last checkpoint."""
+        if self._journal is None:
+            return
+        if not self._landed.parts:
+            self._save(CHECKPOINT, complete=False)  # which tells whose batches these are
+        try:
+            for batch in self._journal.kept(len(self._landed.parts), lambda: self.offset):
+                self._take(batch)
+        except BaseException:
+            self.discard()
+            raise
+
     def _take(self, batch: Batch) -> None:
         new = self._seen.add(batch.records)
-        if new:
+        duplicates = len(batch.records) - len(new)
+        kept = self._elsewhere.without(new) if self._elsewhere else new
+        left_out = len(new) - len(kept)
+        if self._max_results is not None:
+            kept = kept[: self._max_results - self.results]
+        if kept:
             self._part = self._part or self._next_part()
-            self._part.write(new)
+            self._part.write(kept)
         self._landed = replace(
             self._landed,
-            duplicates_dropped=self._landed.duplicates_dropped + len(batch.records) - len(new),
+            duplicates_dropped=self._landed.duplicates_dropped + duplicates,
             foreign_dropped=self._landed.foreign_dropped + batch.foreign,
+            left_out=self._landed.left_out + left_out,
             final_offset=self.offset if batch.cursor is None else batch.cursor,
         )
-        # Only here does an offset belong to the end of a part.
-        if batch.cursor is not None and self._part and self._is_full(self._part):
-            self._end_part()
-            self._save(CHECKPOINT, complete=False)
+
+    def _checkpoint(self) -> None:
+        self._end_part()
+        self._save(CHECKPOINT, complete=False)
+        if self._journal:
+            self._journal.forget(len(self._landed.parts))
 
     def _is_full(self, part: PartWriter) -> bool:
         if self._max_part_results is not None and part.results >= self._max_part_results:
@@ -247,39 +316,20 @@ class Landing:
         log.info("%s/%s: %d results, %d bytes", self._directory, part.name, part.results, part.bytes)
 
     def _save(self, name: str, *, complete: bool) -> None:
-        landed = replace(self._landed, complete=complete, created_at=_now(), provider_version=__version__)
+        landed = replace(self._landed, complete=complete, created_at=now(), provider_version=__version__)
         self._directory.write(name, landed.to_json().encode())
         self._landed = landed
 
-    def _cannot_go_on(self, file_format: str) -> str | None:
+    def _cannot_go_on(self, file_format: str, elsewhere: LandedElsewhere | None) -> str | None:
         """Rebuild the digests from the parts, and say what keeps this landing from going on."""
         if self._landed.file_format != file_format:
             return f"it began as {self._landed.file_format} and should now be {file_format}"
+        if elsewhere and self._landed.left_out:
+            return (
+                "it leaves out what other landings hold, and of what came of that no try but the first knows"
+            )
         problems = (
             part_check.problem(self._directory, part, self._format, self._seen.add)
             for part in self._landed.parts
         )
         return next(filter(None, problems), None)
-
-
-def _nothing_yet(source: dict[str, Any], file_format: str) -> Manifest:
-    return Manifest(
-        complete=False,
-        source=source,
-        file_format=file_format,
-        results=0,
-        exported=None,
-        truncated=False,
-        estimated_total=None,
-        bytes=0,
-        duplicates_dropped=0,
-        foreign_dropped=0,
-        parts=(),
-        final_offset=None,
-        created_at=_now(),
-        provider_version=__version__,
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

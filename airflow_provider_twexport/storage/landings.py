@@ -44,8 +44,15 @@ class Landings:
 
     def by_collector(self) -> dict[str, Manifest]:
         """Return the furthest landing of each collector: a complete one, else the one with most results."""
-        ordered = sorted(self.manifests.values(), key=lambda found: (found.complete, found.results))
-        return {str(found.source.get("collector_id")): found for found in ordered}
+        return {name: self.manifests[address] for name, address in self._furthest().items()}
+
+    def directories(self) -> dict[str, str]:
+        """Return the address of the directory of each collector's furthest landing."""
+        return {name: address.rpartition("/")[0] for name, address in self._furthest().items()}
+
+    def _furthest(self) -> dict[str, str]:
+        ordered = sorted(self.manifests.items(), key=lambda found: (found[1].complete, found[1].results))
+        return {str(found.source.get("collector_id")): address for address, found in ordered}
 
 
 def find(paths: Iterable[StoragePath | str | os.PathLike[str]]) -> Landings:

@@ -7,16 +7,24 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
 
     schema_version      1
     complete            true: everything that was exported is here; false: a later landing may go on
+    incomplete_because  a sentence; null: it is complete, or an earlier version wrote it
     source              where it comes from: system, collector_id, export_id, project_id or stream_id, query, topics,
-                        limit, window, fingerprint, status, ...
-    file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"
+                        limit, window, fingerprint, status, ...; rest_of: collectors whose landings
+                        hold results that this export brought again, rest_windows: how many windows the rest
+                        of the last of them was planned in; of a search: system, search_id, product, query, tag,
+                        bucket, limit, window; of an Adobe job: system, job_id, export_id, dataset_id, filter, fields,
+                        profiles, batches (the parts are in their order, and each says how many files it has)
+    file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"; "files": each part is a file as the service has
+                        it, byte for byte, and counts as one result
     results             how many results the parts hold
     exported            how many the service said there are; null: it did not say
     truncated           true: the export ended at its limit, more results match
-    estimated_total     how many match, by the service's estimate; null: it did not say
+    estimated_total     how many match, by the service's estimate; of counts, their sum; null: it did not say
     bytes               size of all parts, as written
-    duplicates_dropped  how many records were delivered again, byte for byte, and left out
+    duplicates_dropped  how many records were delivered again, byte for byte (posts: by their id), and left out
     foreign_dropped     how many results of other exports were left out
+    left_out            how many results were left out because other landings, told by source.rest_of, hold them;
+                        results + left_out = exported in a complete landing
     parts               in order: name, results, bytes, sha256 (of the file as written), first_offset (the cursor
                         before its first record; null: the start), last_offset (the cursor after its last), misfits
                         (Parquet: how many results have a value that does not fit its column, by column; the value
@@ -29,15 +37,17 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twexport import __version__
 from airflow_provider_twexport.clients.errors import MissingError, TwexportError
 from airflow_provider_twexport.storage.directory import Directory, as_storage_path
 
 if TYPE_CHECKING:
     import builtins
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_twexport.storage.directory import StoragePath
 
@@ -77,6 +87,7 @@ class Manifest:
 
     schema_version: int = SCHEMA_VERSION
     complete: bool
+    incomplete_because: str | None = None
     source: dict[str, Any]
     file_format: str
     results: int
@@ -86,10 +97,18 @@ class Manifest:
     bytes: int
     duplicates_dropped: int
     foreign_dropped: int
+    left_out: int = 0
     parts: tuple[Part, ...]
     final_offset: str | None
     created_at: str
     provider_version: str
+
+    @property
+    def missing(self) -> int | None:
+        """Return about how many matching results a truncated export did not bring; ``None`` if nobody can tell."""
+        if self.exported is None or self.estimated_total is None:
+            return None if self.truncated else 0
+        return max(0, self.estimated_total - self.exported)
 
     @classmethod
     def from_json(cls, text: str | builtins.bytes, name: str = MANIFEST) -> Manifest:
@@ -127,6 +146,31 @@ class _Versioned:
     schema_version: int
 
 
+def nothing_yet(source: Mapping[str, Any], file_format: str) -> Manifest:
+    """Return the manifest of a landing that has just begun."""
+    return Manifest(
+        complete=False,
+        source=dict(source),
+        file_format=file_format,
+        results=0,
+        exported=None,
+        truncated=False,
+        estimated_total=None,
+        bytes=0,
+        duplicates_dropped=0,
+        foreign_dropped=0,
+        parts=(),
+        final_offset=None,
+        created_at=now(),
+        provider_version=__version__,
+    )
+
+
+def now() -> str:
+    """Return the time as a manifest writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def read(path: StoragePath | str | os.PathLike[str]) -> Manifest:
     """Return the manifest of a landing.
 
@@ -153,7 +197,7 @@ def verify(path: StoragePath | str | os.PathLike[str]) -> Sequence[str]:
     from airflow_provider_twexport.storage import formats, part_check
 
     directory, landed = _directory_of(path), read(path)
-    file_format = formats.by_name(landed.file_format)
+    file_format = formats.of_landing(landed.file_format)
     found = (part_check.problem(directory, part, file_format) for part in landed.parts)
     return [problem for problem in found if problem]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xxhash import xxh3_64_intdigest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 # Room for a million from the start, the most that an export may bring; memory that is not used costs nothing.
 SLOTS = 1 << 21
@@ -19,22 +19,35 @@ class SeenRecords:
     An open-addressed table of plain integers, where a set of Python's would take five times the memory.
 
     :param slots: how many digests there is room for, a power of two; it grows when half full.
+    :param identity: what makes two records the same one; ``None`` if all their bytes do.
     """
 
-    def __init__(self, slots: int = SLOTS) -> None:
+    def __init__(self, slots: int = SLOTS, identity: Callable[[bytes], bytes] | None = None) -> None:
+        self._identity = identity
         self._slots = _empty(slots)
         self._last = slots - 1
         self._held = 0
 
     def add(self, records: Iterable[bytes]) -> list[bytes]:
         """Remember the records and return those that are new, in order."""
-        new = []
+        new, identity = [], self._identity
         for record in records:
-            if self._put(xxh3_64_intdigest(record) or 1):  # 0 is an empty slot
+            told = identity(record) if identity else record
+            if self._put(xxh3_64_intdigest(told) or 1):  # 0 is an empty slot
                 new.append(record)
                 if 2 * self._held > self._last:
                     self._grow()
         return new
+
+    def __contains__(self, record: bytes) -> bool:
+        """Tell whether a record was remembered."""
+        digest = xxh3_64_intdigest(record) or 1
+        at = digest & self._last
+        while held := self._slots[at]:
+            if held == digest:
+                return True
+            at = (at + 1) & self._last
+        return False
 
     def _put(self, digest: int) -> bool:
         slots, last = self._slots, self._last

@@ -18,6 +18,7 @@ from airflow_provider_twexport.storage.columns import (
     TIMESTAMP_MS,
     arrow_schema,
     arrow_type,
+    date_format,
     document_type,
     is_map,
     only_maps,
@@ -125,13 +126,15 @@ class TableMaker:
 
 
 def _read_type(of: Any) -> Any:
-    """Return what Arrow's reader is asked for: no maps, and timestamps as the numbers they are."""
+    """Return what Arrow's reader is asked for: no maps, and timestamps as the numbers or texts they are."""
     import pyarrow as pa
 
     if isinstance(of, list):
         return pa.list_(_read_type(of[0]))
     if isinstance(of, dict):
         return pa.struct([(name, _read_type(inner)) for name, inner in of.items() if not is_map(inner)])
+    if date_format(of):
+        return pa.string()
     return pa.int64() if of == "timestamp" else arrow_type(of)
 
 
@@ -190,6 +193,8 @@ def _conformed(found: Any, of: Any) -> Any:
         return pa.StructArray.from_arrays(fields, names=list(of), mask=found.is_null())
     if of == "double":
         _check_finite(found)
+    if text_format := date_format(of):
+        return _dates(found, text_format)
     return _timestamps(found) if of == "timestamp" else found
 
 
@@ -198,6 +203,15 @@ def _check_finite(found: Any) -> None:
 
     if not pc.all(pc.is_finite(found), min_count=0).as_py():
         raise _DriftError
+
+
+def _dates(found: Any, text_format: str) -> Any:
+    import pyarrow.compute as pc
+
+    dates = pc.strptime(found, format=text_format, unit="ms", error_is_null=True)
+    if dates.null_count != found.null_count:
+        raise _DriftError
+    return dates.cast(arrow_type("timestamp"))
 
 
 def _timestamps(found: Any) -> Any:

@@ -14,6 +14,7 @@ from airflow_provider_twexport.operators.talkwalker import (
 )
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
 from airflow_provider_twexport.storage import formats
+from airflow_provider_twexport.transfers.talkwalker_salvage import TalkwalkerSalvageExportOperator
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def talkwalker_export(
     max_credits_per_run: int | str | None = None,
     max_credits_per_day: int | str | None = None,
     min_credits_left: int | str | None = None,
-    on_truncated: Literal["warn", "fail", "skip"] = "warn",
+    on_truncated: Literal["warn", "fail", "skip", "split"] = "warn",
     poke_interval: timedelta | float = 30,
     deferrable: bool = True,
     file_format: str = "jsonl.gz",
@@ -55,6 +56,9 @@ def talkwalker_export(
     max_part_results: int | None = None,
     row_group_bytes: int = formats.ROW_GROUP_BYTES,
     on_incomplete: Literal["fail", "warn"] = "fail",
+    except_landed: Sequence[str] | str | None = None,
+    rest_windows: int | str | None = None,
+    salvage: bool = True,
     delete_collector: bool = True,
     ledger_path: str | None = None,
     talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
@@ -63,7 +67,8 @@ def talkwalker_export(
     """Return a task group that creates a collector, orders an export, waits for it and lands its results.
 
     Its tasks are ``create_collector``, ``create_export``, ``wait_for_export``, ``to_object_storage`` and
-    ``delete_collector``. All of it may be retried and cleared without paying twice.
+    ``delete_collector``. All of it may be retried and cleared without paying twice. Where the wait fails, ``salvage``
+    lands what the export had brought; the run fails all the same.
 
     Called in a function with ``@task_group``, it can be mapped over windows: ``limit``, ``if_exists``, dates, scope and
     path may be arguments of that function. Its tasks are then named by the start of their window.
@@ -86,7 +91,8 @@ def talkwalker_export(
     :param max_credits_per_run: credits that all exports ordered by one run may cost.
     :param max_credits_per_day: credits that all our exports of one day, in UTC, may cost.
     :param min_credits_left: credits that must be left on the account, whatever running exports still use.
-    :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail`` or ``skip``.
+    :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail``, ``skip``, or ``split``, which
+        warns and leaves it to the next plan with ``on_truncated="split"`` to buy the rest.
     :param poke_interval: seconds between two looks at the export.
     :param deferrable: wait in the triggerer, without holding a worker.
     :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, or ``parquet``, which has typed columns and the whole
@@ -97,6 +103,10 @@ def talkwalker_export(
     :param row_group_bytes: a row group of Parquet ends after about so many bytes of results, as they came; a
         larger one takes more memory.
     :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
+    :param except_landed: directories of landings, the same connection's; results that they hold are left out.
+    :param rest_windows: how many windows the rest of the last of these landings was planned in, for the manifest.
+    :param salvage: land what an export had brought that was aborted, failed, or took too long: it is paid for. The
+        manifest says that it is not complete, and ordering the window again replaces it.
     :param delete_collector: delete the collector once its results have landed.
     :param ledger_path: directory of the ledger that ``twexport ledger`` reads: what was ordered, by which run, what it
         cost and where it landed; ``None`` for none. Many pipelines may share one.
@@ -146,27 +156,35 @@ def talkwalker_export(
             deferrable=deferrable,
             talkwalker_conn_id=talkwalker_conn_id,
         )
+        landing: dict[str, Any] = {
+            "collector_id": export["collector_id"],
+            "export_id": export["export_id"],
+            "limit": export["limit"],
+            "start": export["start"],
+            "stop": export["stop"],
+            "project_id": project_id,
+            "stream_id": stream_id,
+            "query": query,
+            "topics": topics,
+            "file_format": file_format,
+            "compression_level": compression_level,
+            "max_part_bytes": max_part_bytes,
+            "max_part_results": max_part_results,
+            "row_group_bytes": row_group_bytes,
+            "except_landed": except_landed,
+            "rest_windows": rest_windows,
+            "talkwalker_conn_id": talkwalker_conn_id,
+            **storage,
+        }
         land = TalkwalkerToObjectStorageOperator(
             task_id="to_object_storage",
-            collector_id=export["collector_id"],
-            export_id=export["export_id"],
-            limit=export["limit"],
-            start=export["start"],
-            stop=export["stop"],
-            project_id=project_id,
-            stream_id=stream_id,
-            query=query,
-            topics=topics,
-            file_format=file_format,
-            compression_level=compression_level,
-            max_part_bytes=max_part_bytes,
-            max_part_results=max_part_results,
-            row_group_bytes=row_group_bytes,
             on_incomplete=on_incomplete,
-            talkwalker_conn_id=talkwalker_conn_id,
-            **storage,
+            **landing,
         )
         create_collector >> create_export >> wait >> land
+        if salvage:
+            # neither a run's state nor what follows the group depends on a teardown
+            wait >> TalkwalkerSalvageExportOperator(task_id="salvage", **landing).as_teardown()
         if delete_collector:
             land >> TalkwalkerDeleteCollectorOperator(
                 task_id="delete_collector",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
     from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
 
@@ -43,6 +44,8 @@ def source_of(
     query: str | None = None,
     topics: Sequence[str] = (),
     limit: int | None = None,
+    rest_of: Sequence[str] = (),
+    rest_windows: int | None = None,
 ) -> dict[str, Any]:
     """Return what a manifest tells of where its results come from.
 
@@ -54,6 +57,8 @@ def source_of(
     :param query: what else was asked for.
     :param topics: topic ids of the project; none for all.
     :param limit: results at most.
+    :param rest_of: collectors whose landings hold results that this export brings again; the truncated one is the last.
+    :param rest_windows: how many windows its rest was planned in.
     """
     return {
         "system": "talkwalker",
@@ -67,6 +72,7 @@ def source_of(
         "window": window
         and {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
         "fingerprint": fingerprint_in(collector_id),
+        **({"rest_of": list(rest_of), "rest_windows": rest_windows} if rest_of else {}),
     }
 
 
@@ -89,6 +95,30 @@ def ended_export(client: TalkwalkerClient, export_id: str, *, salvage: bool = Fa
             "What it exported until then is paid for; 'twexport orphans --land' lands it."
         )
     return task
+
+
+def check_nothing_better(place: StoragePath, task: ExportTask) -> None:
+    """Refuse to land what an export had brought when it broke off where more has landed.
+
+    :param place: the directory.
+    :param task: the export.
+    :raises ChooseDirectoryError: if a landing of another export is there that is complete, or has as many results.
+    """
+    from airflow_provider_twexport.storage import manifest
+    from airflow_provider_twexport.storage.earlier_tries import ChooseDirectoryError
+
+    try:
+        found = manifest.read(place)
+    except manifest.LandFirstError:
+        return
+    if found.source.get("export_id") == task.id or not task.status.is_lost:
+        return
+    if found.complete or found.results >= (task.exported() or 0):
+        raise ChooseDirectoryError(
+            f"{place} holds {found.results:,} results of another export; the {task.exported()} that {task.id} had "
+            f"brought when it broke off stay in collector {task.target} until {task.readable_until}. Land them "
+            "elsewhere if they matter."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +156,18 @@ class CollectorLanding:
         :raises RetryLaterError: if results are missing and ``on_incomplete`` is ``fail``.
         """
         self._read(landing)
-        if self.exported is not None and landing.results < self.exported:
-            self.log.warning("%d of %d results came; reading on.", landing.results, self.exported)
+        if self.exported is not None and landing.arrived < self.exported:
+            self.log.warning("%d of %d results came; reading on.", landing.arrived, self.exported)
             time.sleep(SECOND_READ_AFTER_SECONDS)
             self._read(landing)
-        task = self.task
+        task, why = self.task, self._why_incomplete(landing.arrived)
         return landing.commit(
             exported=self.exported,
             truncated=task is not None and task.status.is_truncated,
             estimated_total=task.estimated_total(self.limit) if task else None,
             status=str(task.status) if task else None,
-            complete=self._is_complete(landing.results),
+            complete=why is None,
+            incomplete_because=why,
         )
 
     def _read(self, landing: Landing) -> None:
@@ -145,13 +176,13 @@ class CollectorLanding:
             self.collector_id,
             resume_offset=landing.offset or EARLIEST,
             export_id=self.task.id if self.task else None,
-            missing=lambda: math.inf if exported is None else exported - landing.results,
+            missing=lambda: math.inf if exported is None else exported - landing.arrived,
         )
-        progress = Progress(exported, landing.results)
+        progress = Progress(exported, landing.arrived)
         try:
             for batch in batches:
                 landing.write(batch)
-                progress.tell(landing.results, landing.bytes)
+                progress.tell(landing.arrived, landing.bytes)
         except MissingError as error:
             raise OrderAnewError(
                 f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "
@@ -159,14 +190,12 @@ class CollectorLanding:
                 error.evidence,
             ) from None
 
-    def _is_complete(self, landed: int) -> bool:
+    def _why_incomplete(self, landed: int) -> str | None:
         exported = self.exported
-        broke_off = self.task is not None and self.task.status.is_lost
-        if exported is None or landed == exported:
-            return not broke_off
-        if landed > exported:
-            self.log.warning("%d results landed, though only %d were exported.", landed, exported)
-            return not broke_off
+        if exported is None or landed >= exported:
+            if exported is not None and landed > exported:
+                self.log.warning("%d results landed, though only %d were exported.", landed, exported)
+            return self._broke_off()
         msg = (
             f"Only {landed:,} of {exported:,} exported results could be read from collector {self.collector_id}. "
             "It keeps results for 7 days and until it is deleted; if they are gone, order them anew with "
@@ -175,4 +204,10 @@ class CollectorLanding:
         if self.on_incomplete == "fail":
             raise RetryLaterError(f"{msg} A retry reads on from here; reading costs nothing.")
         self.log.warning(msg)
-        return False
+        return msg
+
+    def _broke_off(self) -> str | None:
+        if self.task is None or not self.task.status.is_lost:
+            return None
+        words = "; ".join(self.task.messages) or "no message"
+        return f"Its export ended as {self.task.status} ({words}); this is what it had brought until then."

@@ -17,10 +17,12 @@ class Progress:
 
     :param expected: how many results there will be; ``None`` if nobody knows.
     :param begun_with: how many had landed before.
+    :param kind: what they are called.
     """
 
     expected: int | None
     begun_with: int
+    kind: str = "results"
     _began: float = field(default_factory=time.monotonic, init=False)
     _told: float = field(default_factory=time.monotonic, init=False)
 
@@ -38,7 +40,7 @@ class Progress:
     def line(self, results: int, size: int, seconds: float) -> str:
         """Return what there is to say after so many seconds of reading."""
         speed = (results - self.begun_with) / seconds if seconds else 0.0
-        said = f"{results:,} results ({size / 1e6:,.1f} MB)"
+        said = f"{results:,} {self.kind} ({size / 1e6:,.1f} MB)"
         if self.expected is not None:
             said += f" of {self.expected:,} have landed"
         said += f", {speed:,.0f} a second"

@@ -15,8 +15,10 @@ from airflow_provider_twexport.storage import formats
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.sdk import Context
 
+    from airflow_provider_twexport.clients.talkwalker import ExportTask
     from airflow_provider_twexport.clients.window import Window
     from airflow_provider_twexport.planning.layout import PartitionBy
     from airflow_provider_twexport.storage.landing import Landing
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 class TalkwalkerToObjectStorageOperator(BaseOperator):
     """Land the results of a collector in a directory of object storage, each exactly once.
 
-    Writes parts and, last, ``_manifest.json``; returns ``{"manifest", "results", "bytes", "parts"}``. Reading is
-    free, so a retry goes on where the last try broke off, and a landing that is there already is left as it is.
+    Writes parts and, last, ``_manifest.json``; returns ``{"manifest", "results", "bytes", "parts"}``, and with
+    ``except_landed`` also ``left_out``. Reading is free, so a retry goes on where the last try broke off, and a landing
+    that is there already is left as it is.
 
     :param collector_id: the collector to read.
     :param object_storage_path: the directory, of any scheme that Airflow's ObjectStoragePath knows; one landing each.
@@ -44,6 +47,11 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         larger one takes more memory.
     :param on_incomplete: what to do if fewer results come than were exported, also on a second read: ``fail`` (a
         retry reads on) or ``warn``, which lands what is there and says so in the manifest.
+    :param except_landed: directories of landings, the same connection's, that must be whole: results that they hold are
+        left out and counted. A result is the same if address, id on X, date, title and text are; what is known of it
+        since, such as its engagement, stays as it landed first. A list, or a text with commas.
+    :param rest_windows: how many windows the rest of the last of these landings was planned in, for the manifest, from
+        which ``twexport coverage`` tells when all of it is there.
     :param limit: the limit that was ordered; needed to count a truncated export where the service does not.
     :param start: first moment of the window, for the manifest.
     :param stop: last moment of the window, exclusive, for the manifest.
@@ -62,6 +70,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         "object_storage_path",
         "export_id",
         "object_storage_conn_id",
+        "except_landed",
+        "rest_windows",
         "limit",
         "start",
         "stop",
@@ -74,6 +84,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     )
     ui_color = "#f3ecfa"
     operator_extra_links = (ExportsPageLink(),)
+
+    _salvages = False
 
     def __init__(
         self,
@@ -89,6 +101,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         max_part_results: int | None = None,
         row_group_bytes: int = formats.ROW_GROUP_BYTES,
         on_incomplete: Literal["fail", "warn"] = "fail",
+        except_landed: Sequence[str] | str | None = None,
+        rest_windows: int | str | None = None,
         limit: int | str | None = None,
         start: str | None = None,
         stop: str | None = None,
@@ -115,6 +129,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         self.max_part_results = max_part_results
         self.row_group_bytes = row_group_bytes
         self.on_incomplete = on_incomplete
+        self.except_landed = except_landed
+        self.rest_windows = rest_windows
         self.limit = limit
         self.start = start
         self.stop = stop
@@ -127,18 +143,15 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is and what it counts."""
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
+        from airflow_provider_twexport.clients.talkwalker_identity import identity
         from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
-        from airflow_provider_twexport.planning.layout import landing_path
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.storage.manifest import MANIFEST
 
         ExportsPageLink.push(context, self.export_id or self.collector_id)
         with fail_without_retry():
             window = self._window(context)
-            path = landing_path(self.object_storage_path, window, self.partition_by)
-            directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+            directory = self._directory(window)
             with Landing.open(
                 directory,
                 source=self._source(window),
@@ -148,19 +161,49 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
                 max_part_results=self.max_part_results,
                 row_group_bytes=self.row_group_bytes,
                 schema=SCHEMA,
+                except_landed=self._elsewhere(),
+                identity=identity,
             ) as landing:
                 manifest = landing.committed or self._land(landing, context)
         self.log.info("%s: %d results in %d parts.", directory, manifest.results, len(manifest.parts))
+        self._tell(manifest)
         self._tell_landed(manifest, str(directory / MANIFEST), context)
         return {
             "manifest": str(directory / MANIFEST),
             "results": manifest.results,
             "bytes": manifest.bytes,
             "parts": len(manifest.parts),
+            **({"left_out": manifest.left_out} if self.except_landed else {}),
         }
+
+    def _elsewhere(self) -> list[ObjectStoragePath]:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.planning.arguments import listed
+
+        return [
+            ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+            for path in listed(self.except_landed)
+        ]
+
+    def _tell(self, manifest: Manifest) -> None:
+        if self.except_landed:
+            self.log.info("%d results were left out, because other landings hold them.", manifest.left_out)
+        if manifest.truncated:
+            missing = "an unknown number of" if manifest.missing is None else f"about {manifest.missing:,}"
+            self.log.warning("The export reached its limit: %s matching results are missing.", missing)
+
+    def _directory(self, window: Window | None) -> ObjectStoragePath:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.planning.layout import landing_path
+
+        path = landing_path(self.object_storage_path, window, self.partition_by)
+        return ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
 
     def _source(self, window: Window | None) -> dict[str, Any]:
         from airflow_provider_twexport.planning.arguments import listed, whole_number
+        from airflow_provider_twexport.storage import manifest
         from airflow_provider_twexport.transfers.landing_talkwalker import source_of
 
         hook = TalkwalkerHook(self.talkwalker_conn_id)
@@ -173,6 +216,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
             query=(self.query or "").strip(),
             topics=listed(self.topics),
             limit=whole_number("limit", self.limit),
+            rest_of=[str(manifest.read(path).source.get("collector_id")) for path in self._elsewhere()],
+            rest_windows=whole_number("rest_windows", self.rest_windows),
         )
 
     def _window(self, context: Context) -> Window | None:
@@ -198,14 +243,24 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
                 complete=manifest.complete,
             )
 
+    def _tell_deadline(self, task: ExportTask) -> None:
+        import pendulum
+
+        deadline = task.readable_until
+        if deadline and deadline - pendulum.now("UTC") < pendulum.duration(hours=24):
+            self.log.warning(
+                "The results of export %s can be read until %s: less than a day is left.", task.id, deadline
+            )
+
     def _land(self, landing: Landing, context: Context) -> Manifest:
         from airflow_provider_twexport.planning.arguments import whole_number
         from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export
 
         client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
-        task = ended_export(client, self.export_id) if self.export_id else None
+        task = ended_export(client, self.export_id, salvage=self._salvages) if self.export_id else None
         limit = whole_number("limit", self.limit)
         if task:
             self._books(context).ended(task, limit)
+            self._tell_deadline(task)
         way = CollectorLanding(client, self.collector_id, task, limit, self.on_incomplete, self.log)
         return way.land(landing)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
 
 from airflow_provider_twexport.clients.talkwalker import ExportOrder
 from airflow_provider_twexport.clients.window import Window
+from airflow_provider_twexport.clients.x_search import XSearchClient
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
@@ -20,3 +22,24 @@ JANUARY = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 2, 1))
 def order(simulator: Simulator) -> ExportOrder:
     """An order for January of the demo project."""
     return ExportOrder(JANUARY, project_id=simulator.project_id, limit=1_000)
+
+
+def x_client_of(simulator: Simulator, **changes: Any) -> XSearchClient:
+    """Return a client of the full archive that does not wait long."""
+    usual = {
+        "login": simulator.x_login,
+        "password": simulator.x_password,
+        "account": "demo",
+        "label": "prod",
+        "base_url": simulator.url,
+        "requests_per_minute": 100_000,
+        "retry": QUICK,
+        "overload_waits": (0.01, 0.01),
+    }
+    return XSearchClient(**usual | changes)
+
+
+@pytest.fixture
+def x_client(simulator: Simulator) -> XSearchClient:
+    """A client of the full archive."""
+    return x_client_of(simulator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import logging
 import traceback
@@ -10,9 +11,13 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from airflow_provider_twexport.clients.adobe import AdobeClient
+from airflow_provider_twexport.clients.adobe_token import ServerCredential
 from airflow_provider_twexport.clients.errors import TwexportError
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-from tests.clients.conftest import JANUARY
+from airflow_provider_twexport.clients.x_pages import Search
+from tests.adobe_account import ORG_ID, SECRET, client_of
+from tests.clients.conftest import JANUARY, x_client_of
 from tests.conftest import QUICK
 
 if TYPE_CHECKING:
@@ -44,7 +49,9 @@ def seen(
     texts += [*logged, captured.out, captured.err]
     everything = "\n".join(texts)
     assert "urllib3" in everything, "nothing was logged, so nothing was tested"
-    for token in (AWKWARD_TOKEN, "demo-token-read-write"):
+    secrets = (AWKWARD_TOKEN, "demo-token-read-write", "demo-password", SECRET, "demo-adobe-token")
+    headers = [base64.b64encode(f"demo@example.com:{secret}".encode()).decode() for secret in secrets]
+    for token in (*secrets, *headers):
         for form in (token, quote(token), quote(token, safe=""), quote_plus(token)):
             assert form not in everything
 
@@ -53,7 +60,9 @@ def _complaint(error: BaseException) -> str:
     chain = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(inner)
-    return "\n".join([*traceback.format_exception(error), *map(repr, chain), *map(str, chain)])
+    # tools that report errors look into what they carry
+    requests = [repr(vars(one.request)) for one in chain if getattr(one, "request", None) is not None]
+    return "\n".join([*traceback.format_exception(error), *map(repr, chain), *map(str, chain), *requests])
 
 
 @pytest.mark.parametrize(
@@ -102,3 +111,53 @@ def test_a_whole_export_does_not_tell_the_token(simulator: Simulator, seen: list
     seen.append(repr(task))
     batches = client.drain("box", export_id=task.id, idle_seconds=0.5)
     assert sum(len(batch.records) for batch in batches) == 400
+
+
+@pytest.mark.parametrize("password", ["demo-password", AWKWARD_TOKEN])
+def test_a_password_is_not_told(password: str, simulator: Simulator, seen: list[str]) -> None:
+    """HTTP Basic reaches the service whole, and no text at all, however the search ends."""
+    client = x_client_of(simulator, password=password)
+    if password == "demo-password":
+        seen += [repr(batch.cursor) for batch in client.pages(Search("coffee", JANUARY))]
+    else:
+        with pytest.raises(TwexportError, match="login") as raised:
+            client.get_usage()
+        seen.append(_complaint(raised.value))
+    seen += [repr(client), repr(vars(client)), repr(vars(client._session)), repr(client._session._credential)]
+
+
+@pytest.mark.parametrize(
+    "ordered_fault",
+    [
+        {"fault": "drop", "times": 99},
+        {"fault": "html", "status": 502, "times": 99},
+        {"fault": "garbage", "body": f"client_secret={SECRET}"},
+        {"fault": "garbage", "match": {"path": "token"}},
+        {"fault": "error", "http": 400, "message": f"client_secret={SECRET}", "match": {"path": "jobs"}},
+    ],
+    indirect=True,
+)
+def test_adobes_errors_tell_neither_secret_nor_token(
+    simulator: Simulator, ordered_fault: None, seen: list[str]
+) -> None:
+    """Wherever it goes wrong: at the identity service, or behind it."""
+    client = client_of(simulator)
+    with pytest.raises(TwexportError) as raised:
+        client.list_export_jobs()
+    seen += [_complaint(raised.value), repr(client), repr(vars(client)), repr(client._token)]
+
+
+def test_a_refused_secret_of_adobe_is_not_told(simulator: Simulator, seen: list[str]) -> None:
+    """A secret with every awkward character reaches the service whole and no text at all."""
+    credential = ServerCredential("demo-client-id", AWKWARD_TOKEN, ORG_ID, ("openid",))
+    with pytest.raises(TwexportError, match="client id and secret") as raised:
+        AdobeClient(credential, "prod", simulator.url, simulator.url, QUICK).list_export_jobs()
+    seen += [_complaint(raised.value), repr(credential)]
+
+
+def test_a_token_of_adobe_is_not_told_when_it_is_replaced(simulator: Simulator, seen: list[str]) -> None:
+    """Nor when all goes well."""
+    client = client_of(simulator)
+    client.list_export_jobs()
+    simulator.control("adobe/revoke", {})
+    seen.append(repr(client.list_export_jobs()))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from airflow_provider_twexport.storage import landings
+from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.clients.talkwalker_identity import identity
+from airflow_provider_twexport.clients.window import Window
+from airflow_provider_twexport.storage import landings, ledger
+from airflow_provider_twexport.storage.landed_results import read
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -86,6 +93,52 @@ def test_what_failed_is_reported_and_bought_by_the_next_run(
     assert simulator.ledger()["credits"]["charged_total"] == sum(landed(tmp_path).values()) + 2 * 10
 
 
+def test_more_windows_than_the_scheduler_can_look_after_are_refused(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """A year of hours is refused before anything is spent, and the error says what to do instead."""
+    run = run_dag(backfill(), run_conf=conf(tmp_path, stop="2025-01-01", split="hour"))
+    assert run.state == "failed"
+    assert "8,784 windows need something, and no more than 400 may be mapped at once. Make longer" in run.log
+    assert simulator.ledger()["credits"]["charged_total"] == 0
+
+
+def abort_one(client: TalkwalkerClient) -> None:
+    """Abort the first export that is seen to have brought something, as somebody at the service might."""
+    while True:
+        for task in client.list_exports():
+            if task.is_unfinished and task.exported():
+                client.abort_export(task.id)
+                return
+        time.sleep(0.05)
+
+
+def test_a_window_that_broke_off_lands_in_part_and_is_bought_again_alone(
+    run_dag: DagRunner, simulator: Simulator, client: TalkwalkerClient, tmp_path: Path
+) -> None:
+    """What it had brought is paid for and lands; the next run buys this window, whole, and no other."""
+    simulator.settings(results_per_second=500)
+    somebody = Thread(target=abort_one, args=(client,), daemon=True)
+    somebody.start()
+    run = run_dag(backfill(), run_conf=conf(tmp_path))
+    somebody.join()
+    assert (run.state, run.states["report"]) == ("failed", "failed")
+    assert re.search(r"Of 91 days 0 are missing and (29|31) are there in part", run.log)
+    (part,) = [found for found in landings.find([tmp_path]).manifests.values() if not found.complete]
+    assert part.results > 0
+    simulator.settings(results_per_second=None)
+    again = run_dag(backfill(), run_conf=conf(tmp_path))
+    assert again.state == "success", again.log
+    (window,) = again.results["estimate"]
+    assert (window["state"], window["collector_id"]) == ("partial", part.source["collector_id"])
+    assert all(found.complete for found in landings.find([tmp_path]).manifests.values())
+    spent = simulator.ledger()["credits"]["charged_total"]
+    assert spent == sum(landed(tmp_path).values()) + part.results + 10
+    entries = ledger.read(tmp_path / "_ledger").entries
+    assert sorted(str(entry.state) for entry in entries) == ["landed", "landed", "landed", "partial"]
+    assert sum(entry.credits or 0 for entry in entries) == spent - 10
+
+
 def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
     """What docs/backfill.md shows works as it stands, but for the bucket and the range."""
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "backfill.md").read_text(), re.DOTALL)
@@ -98,3 +151,74 @@ def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simula
     run = run_dag(bag.dags["coffee_by_week"])
     assert run.state == "success", run.log
     assert list(landed(tmp_path)) == ["2024-01-01", "2024-01-08"]
+
+
+def keys(path: Path) -> list[bytes]:
+    """Return what identifies each result that the manifests below a directory tell of."""
+    found: list[bytes] = []
+    for address in landings.find([path]).directories().values():
+        read(address, lambda records: found.extend(map(identity, records)))
+    return found
+
+
+def test_what_met_the_limit_is_split_and_lands_once(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """A month above the limit lands in part; its short days are bought, and all of it is there exactly once."""
+    month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split"}
+    run = run_dag(backfill(), run_conf=conf(tmp_path, **month))
+    assert run.state == "success", run.log
+    assert run.states["approve_rest"] == "skipped"
+    january = pendulum.datetime(2024, 1, 1)
+    client = TalkwalkerClient(simulator.token, simulator.url)
+    order = ExportOrder(
+        Window(january, january.add(months=1)), project_id=simulator.project_id, query='"coffee" AND lang:en'
+    )
+    client.put_collector("all")
+    whole = client.create_export(order, "all")
+    truth = len(simulator.documents(whole.id))
+    results = keys(tmp_path)
+    assert len(results) == len(set(results)) == truth > 2_500
+    manifests = list(landings.find([tmp_path]).manifests.values())
+    assert all(found.complete and found.results + found.left_out == found.exported for found in manifests)
+    assert run.results["report"] == {
+        "days": 31,
+        "landed": 31,
+        "truncated": 0,
+        "partial": 0,
+        "missing": 0,
+        "results": truth,
+    }
+    spent = simulator.ledger()["credits"]["charged_total"]
+    again = run_dag(backfill(), run_conf=conf(tmp_path, **month))
+    assert again.state == "success", again.log
+    assert again.results["estimate"] == []
+    assert simulator.ledger()["credits"]["charged_total"] == spent
+
+
+def test_the_budget_of_the_run_holds_for_the_rest(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """What the first stage spent is gone; the report tells what is short, and another run buys just that."""
+    month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split"}
+    run = run_dag(backfill(), run_conf=conf(tmp_path, max_credits=2_600, **month))
+    assert (run.state, run.states["estimate_rest"], run.states["report"]) == ("failed", "failed", "failed")
+    assert "and max_credits=100. Nothing was bought." in run.log
+    assert "Of 31 days 31 are truncated" in run.log
+    (before,) = landings.find([tmp_path]).manifests.values()
+    again = run_dag(backfill(), run_conf=conf(tmp_path, max_credits=2_600, **month))
+    assert again.state == "success", again.log
+    assert again.results["report"]["landed"] == 31
+    assert before.missing is not None
+    assert again.results["report"]["results"] == before.results + before.missing
+
+
+def test_a_rest_that_makes_the_run_dear_is_asked_for(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """The threshold is that of the whole run: neither price is above it, both together are."""
+    month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split", "approve_above": 3_000}
+    run = run_dag(backfill(), run_conf=conf(tmp_path, **month), mark_success_pattern="approve_rest")
+    assert run.state == "success", run.log
+    assert (run.states["approve"], run.states["approve_rest"]) == ("skipped", "success")
+    assert run.results["report"]["landed"] == 31

@@ -67,3 +67,13 @@ def test_a_command_that_must_end_is_waited_for(make: Make) -> None:
     with pytest.raises(ComponentError, match="exit code 1"):
         wrong.wait(timeout=30)
     stop_all([slow])
+
+
+def test_output_is_that_of_the_last_start(make: Make) -> None:
+    """The log goes on from start to start; what a component says now can be told from what it said before."""
+    component = make("import os; print(os.getpid(), flush=True)")
+    for _ in range(2):
+        component.start()
+        component.wait(60)
+        assert component.output() == f"{component.pid}\n"
+    assert len(component.log.read_text().splitlines()) == 2

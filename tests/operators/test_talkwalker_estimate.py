@@ -5,15 +5,23 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 from airflow.sdk import DAG
 
+from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.operators.talkwalker import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.operators.talkwalker_coverage import TalkwalkerCheckCoverageOperator
+from airflow_provider_twexport.planning.fingerprint import collector_id
+from airflow_provider_twexport.storage.landing import Landing
+from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, source_of
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from airflow_provider_twexport.storage.manifest import Manifest
     from tests.running_dags import DagRunner, Run
     from tests.simulator_process import Simulator
 
@@ -58,6 +66,8 @@ def test_tells_each_window_and_its_price(run_dag: DagRunner, simulator: Simulato
         "expected": first["expected"],
         "credits": first["expected"],
         "map_name": "2024-01",
+        "except_landed": None,
+        "rest_windows": None,
         "object_storage_path": f"file://{tmp_path}/{first['collector_id']}",
     }
     assert "[2024-01-01T00:00Z, 2024-02-01T00:00Z)  new" in run.log
@@ -87,6 +97,7 @@ def test_more_windows_than_airflow_maps_are_refused_before_counting(
     run = run_dag(estimating(split="hour"))
     refused(run, simulator)
     assert "2,184 windows need something, and no more than 1,024 may be mapped at once" in run.log
+    assert "Make longer windows" in run.log
     assert "[core] max_map_length" in run.log
     assert spent(simulator) == 0
 
@@ -95,6 +106,8 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("over the budget", {"max_credits": 100}, "and max_credits=100. Nothing was bought."),
     ("under the floor", {"min_credits_left": "999000"}, "and min_credits_left=999,000 must stay."),
     ("too many by volume", {"split": "auto", "limit": 400, "max_windows": 5}, "no more than 5 may be mapped"),
+    ("no such outcome", {"on_truncated": "skip"}, "on_truncated='skip' is none of warn, split."),
+    ("no place to look", {"on_truncated": "split"}, "on_truncated='split' needs object_storage_path"),
     ("no such split", {"split": "fortnight"}, "split='fortnight' is none of hour, day, week, month, auto."),
     ("uncountable", {"split": "auto", "stream_id": "demo-stream"}, "has no histogram of a stream"),
 ]
@@ -142,3 +155,81 @@ def test_nothing_landed_is_told(run_dag: DagRunner, tmp_path: Path) -> None:
     run = run_dag(dag)
     assert run.states["report"] == "failed"
     assert f"has landed below file://{tmp_path}/no" in run.log
+
+
+def land_truncated(
+    simulator: Simulator, root: Path, limit: int, **scope: Any
+) -> tuple[ExportOrder, Manifest]:
+    """Buy and land January up to a limit, as the pipeline does."""
+    january = pendulum.datetime(2024, 1, 1)
+    given = scope or {"project_id": simulator.project_id}
+    order = ExportOrder(Window(january, january.add(months=1)), limit=limit, **given)
+    client, name = TalkwalkerClient(simulator.token, simulator.url, QUICK), collector_id(order)
+    client.put_collector(name)
+    task = client.create_export(order, name)
+    source = source_of(name, task.id, order.window, limit=limit, **given)
+    with Landing.open(root / name, source=source) as landing:
+        return order, CollectorLanding(client, name, client.get_export(task.id), limit).land(landing)
+
+
+def test_the_rest_of_a_truncated_landing_is_planned(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Only the short days are in it, each window tells what it is the rest of, and the price what is paid again."""
+    order, landed = land_truncated(simulator, tmp_path, 2_500)
+    arguments = {
+        "object_storage_path": f"file://{tmp_path}/",
+        "limit": 2_500,
+        "stop": "2024-02-01",
+        "split": "auto",
+    }
+    assert run_dag(estimating(**arguments)).results["estimate"] == []
+    before = spent(simulator)
+    run = run_dag(estimating(on_truncated="split", partition_by="month", **arguments))
+    windows = run.results["estimate"]
+    assert spent(simulator) == before + 10
+    assert landed.missing is not None
+    credits = sum(window["credits"] for window in windows)
+    assert landed.missing <= credits < landed.missing + 2_500
+    for window in windows:
+        assert window["except_landed"] == [f"file://{tmp_path}/{collector_id(order)}"]
+        assert window["rest_windows"] == len(windows)
+        assert window["object_storage_path"] == f"file://{tmp_path}/{window['collector_id']}"
+    assert f"{len(windows)} marked +: the rest of exports that landed truncated." in run.log
+    assert f"About {credits - landed.missing:,} credits of it pay again" in run.log
+
+
+def test_the_rest_of_a_stream_is_two_halves(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
+    """Nobody can count it: each half is priced at the limit, and asking costs nothing."""
+    land_truncated(simulator, tmp_path, 700, stream_id=simulator.stream_id)
+    before = spent(simulator)
+    run = run_dag(
+        estimating(
+            object_storage_path=f"file://{tmp_path}",
+            limit=700,
+            stop="2024-02-01",
+            stream_id=simulator.stream_id,
+            on_truncated="split",
+        )
+    )
+    found = [(it["map_name"], it["expected"], it["credits"]) for it in run.results["estimate"]]
+    assert found == [
+        ("2024-01-01 to 2024-01-16T12:00", None, 700),
+        ("2024-01-16T12:00 to 2024-02-01", None, 700),
+    ]
+    assert "Of 2 windows the volume is unknown" in run.log
+    assert spent(simulator) == before
+
+
+def test_counting_a_rest_is_not_paid_again_by_a_retry(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """No more than counting anything else."""
+    land_truncated(simulator, tmp_path, 2_500)
+    before = spent(simulator)
+    simulator.faults({"match": HISTOGRAM, "fault": "lost_answer"})
+    root = f"file://{tmp_path}"
+    run = run_dag(estimating(object_storage_path=root, limit=2_500, stop="2024-02-01", on_truncated="split"))
+    assert (run.states["estimate"], run.tries["estimate"]) == ("failed", 1)
+    assert "it is not tried again by itself" in run.log
+    assert spent(simulator) == before + 10

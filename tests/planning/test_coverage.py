@@ -82,6 +82,25 @@ def test_overlapping_exports_were_bought_twice() -> None:
     }
 
 
+def test_a_truncated_landing_is_whole_once_its_rest_has_landed() -> None:
+    """Days of a rest are landed, the others when all of it is; neither was bought twice, not even in two steps."""
+    whole = piece(0, 6, results=100, truncated=True, collector_id="T")
+    first = piece(1, 2, "e2", collector_id="A", rest_of=("T",), rest_windows=2)
+    second = piece(4, 6, "e3", collector_id="B", rest_of=("T",), rest_windows=2)
+    assert states(whole) == ["truncated"] * 6
+    assert states(whole, first) == ["truncated", "landed", *["truncated"] * 4]
+    again = replace(second, truncated=True)
+    assert states(whole, first, again)[4:] == ["truncated"] * 2
+    third = piece(5, 6, "e4", collector_id="C", rest_of=("T", "B"), rest_windows=1)
+    for pieces in ([whole, first, second], [whole, first, again, third]):
+        assert states(*pieces) == ["landed"] * 6
+        (covered,) = coverage(pieces)
+        assert covered.counts["bought_twice"] == 0
+    stranger = piece(1, 2, "e5", collector_id="X")
+    (covered,) = coverage([whole, first, second, stranger])
+    assert covered.counts["bought_twice"] == 1
+
+
 def test_what_was_bought_but_not_landed_is_told() -> None:
     """An export that has not landed covers nothing, but buying its time once more is buying twice."""
     bought = piece(0, 2, "e1", results=0, complete=False)
@@ -157,9 +176,13 @@ def test_a_piece_is_read_from_a_manifest() -> None:
         "export_id": "e1",
         "window": {"start": "2024-01-01T00:00:00Z", "stop": "2024-01-02T00:00:00Z"},
     }
-    assert piece_of(Manifest(source)) == Piece(days(0, 1), "twx-demo-project", "e1", 7)
+    name = source["collector_id"]
+    assert piece_of(Manifest(source)) == Piece(days(0, 1), "twx-demo-project", "e1", 7, collector_id=name)
     told = piece_of(Manifest(source | {"project_id": "p", "topics": ["a"], "query": "cats"}))
-    assert told == Piece(days(0, 1), "p", "e1", 7, topics=("a",), query="cats")
+    assert told == Piece(days(0, 1), "p", "e1", 7, topics=("a",), query="cats", collector_id=name)
+    rest = piece_of(Manifest(source | {"rest_of": ["twx-whole"], "rest_windows": 3}))
+    assert rest is not None
+    assert (rest.rest_of, rest.rest_windows) == (("twx-whole",), 3)
     assert piece_of(Manifest({"collector_id": "box", "window": None})) is None
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.clients.window import Window
-from airflow_provider_twexport.planning.estimate import is_part_of, survey, window_name, windows_bought
+from airflow_provider_twexport.planning.estimate import is_part_of, survey, window_name
 from airflow_provider_twexport.planning.fingerprint import collector_id
 from airflow_provider_twexport.planning.purchase import buy_once
+from airflow_provider_twexport.planning.recognition import windows_bought
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator

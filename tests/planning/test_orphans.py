@@ -11,7 +11,14 @@ import pytest
 
 from airflow_provider_twexport.clients.errors import UnexpectedAnswerError
 from airflow_provider_twexport.clients.talkwalker import Collector, ExportTask
-from airflow_provider_twexport.planning.orphans import Orphan, disposable, orphans, table, warning
+from airflow_provider_twexport.planning.orphans import (
+    Orphan,
+    disposable,
+    lost_for_good,
+    orphans,
+    table,
+    warning,
+)
 
 NOW = pendulum.datetime(2024, 6, 1)
 NAME = "twx-demo-20240101-20240201-0123456789"
@@ -140,3 +147,25 @@ def test_an_undocumented_status_is_refused() -> None:
     """By name, because nobody knows what it would be safe to do."""
     with pytest.raises(UnexpectedAnswerError, match="paused"):
         found(export("paused"))
+
+
+def test_another_deadline_warning() -> None:
+    """Whoever asks says how long before; the sentence says so too."""
+    existing = [Collector(NAME, "PAUSED")]
+    told = orphans(
+        [export(days_ago=3.9)],
+        existing,
+        (),
+        created=lambda _: NOW.subtract(days=30),
+        now=NOW,
+        warn_before=pendulum.duration(hours=80),
+    )
+    assert "can be read for less than 80 hours more" in str(warning(told))
+
+
+def test_what_is_lost_says_what_it_would_cost() -> None:
+    """Expired or deleted; what can be read is not lost."""
+    (words,) = lost_for_good(found(export(days_ago=8)))
+    assert "export e1, 500 credits, until 2024-05-31T00:00Z. To buy it again costs about as much" in words
+    assert len(lost_for_good(found(export(), collectors=()))) == 1
+    assert lost_for_good(found(export())) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -35,6 +35,7 @@ class Landed:
     complete: bool = True
     truncated: bool = False
     results: int = 500
+    source: dict[str, Any] = field(default_factory=dict)
 
 
 def export(status: str = "finished", days_ago: float = 1, target: str = COLLECTOR, **more: Any) -> ExportTask:
@@ -59,6 +60,9 @@ def january(
     )
 
 
+SALVAGED = Landed(complete=False, results=200, source={"status": "aborted"})
+
+
 @pytest.mark.parametrize(
     ("exports", "landed", "state"),
     [
@@ -80,13 +84,18 @@ def january(
         ([export("finished", days_ago=7.1)], None, WindowState.EXPIRED),
         ([export("finished", days_ago=7.1)], Landed(complete=False), WindowState.EXPIRED),
         ([], Landed(complete=False), WindowState.EXPIRED),
+        ([export("aborted")], SALVAGED, WindowState.PARTIAL),
+        ([], SALVAGED, WindowState.PARTIAL),
+        ([export("aborted"), export("queued")], SALVAGED, WindowState.RUNNING),
+        ([export("aborted"), export("finished")], SALVAGED, WindowState.READABLE),
+        ([export("finished", days_ago=7.1)], SALVAGED, WindowState.EXPIRED),
     ],
 )
 def test_states(exports: list[ExportTask], landed: Landed | None, state: WindowState) -> None:
     """The state follows from the exports into the window's collector, their age, and what has landed."""
     (window,) = january(*exports, landed=landed).windows
     assert window.state is state
-    assert window.credits == (500 if state is WindowState.NEW else 0)
+    assert window.credits == (500 if state in (WindowState.NEW, WindowState.PARTIAL) else 0)
 
 
 def test_what_is_lost_is_bought_again_only_if_wanted() -> None:
@@ -207,6 +216,9 @@ def test_json_says_everything() -> None:
         "credits": 0,
         "credits_at_most": 0,
         "overlaps": [],
+        "rest_of": [],
+        "rest_windows": 0,
+        "repeats": 0,
         "cumulative": 0,
         "balance_after": 100_000,
     }

@@ -45,7 +45,7 @@ def die_at_each_step(directory: str, file_format: str) -> int:
         _die_at(step)
         land(UPath(directory) / str(step), STEPS_STREAM, file_format=file_format, max_part_bytes=300)
 
-    return next(step for step in itertools.count() if _in_child(partial(land_until, step)) == 0)
+    return next(step for step in itertools.count() if in_child(partial(land_until, step)) == 0)
 
 
 def die_anytime(directory: str, file_format: str, options: dict[str, Any], seed: str) -> int:
@@ -59,7 +59,7 @@ def die_anytime(directory: str, file_format: str, options: dict[str, Any], seed:
         land(place, _Slowly(ANYTIME_STREAM), file_format=file_format, max_part_bytes=part_bytes)
 
     def die_or_finish(deaths: int) -> int:
-        return _in_child(land_slowly, killed_after=deaths * longer_by * chance.random())
+        return in_child(land_slowly, killed_after=deaths * longer_by * chance.random())
 
     return next(deaths for deaths in itertools.count() if die_or_finish(deaths) == 0)
 
@@ -71,7 +71,7 @@ def die_inside(directory: str, options: dict[str, Any], batches: int) -> int:
         stream = _Deadly(LARGE_STREAM, batches)
         land(UPath(directory, **options), stream, file_format="jsonl", max_part_bytes=LARGE_PART_BYTES)
 
-    return _in_child(land_until)
+    return in_child(land_until)
 
 
 class _Deadly(list[Any]):
@@ -81,7 +81,7 @@ class _Deadly(list[Any]):
 
     def __getitem__(self, wanted: Any) -> Any:
         yield from super().__getitem__(wanted)[: self._last]
-        _die_if(due=True)
+        die_if(due=True)
 
 
 class _Slowly(list[Any]):
@@ -96,9 +96,9 @@ def _die_at(step: int) -> None:
 
     def dying(call: Callable[..., Any]) -> Callable[..., Any]:
         def call_and_die(*args: Any, **kwargs: Any) -> Any:
-            _die_if(next(steps) == step)
+            die_if(next(steps) == step)
             answer = call(*args, **kwargs)
-            _die_if(next(steps) == step)
+            die_if(next(steps) == step)
             return answer
 
         return call_and_die
@@ -107,12 +107,13 @@ def _die_at(step: int) -> None:
         setattr(os, name, dying(getattr(os, name)))
 
 
-def _die_if(due: bool) -> None:
+def die_if(due: bool) -> None:
+    """Die by SIGKILL, if it is time."""
     if due:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _in_child(work: Callable[[], None], killed_after: float | None = None) -> int:
+def in_child(work: Callable[[], None], killed_after: float | None = None) -> int:
     """Run something in a child and return its exit code: 0, or minus the signal that ended it."""
     child = os.fork()
     if child == 0:

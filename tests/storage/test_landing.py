@@ -285,7 +285,7 @@ def test_each_part_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 some_records = st.lists(st.integers(0, 30).map(record), max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     delivered=st.lists(st.tuples(some_records, st.booleans(), st.integers(0, 2)), max_size=15),
     deaths=st.lists(st.integers(1, 8), max_size=4),

@@ -196,7 +196,7 @@ DOCUMENTS = JSON | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(DOCUMENTS, max_size=5), st.booleans())
 def test_any_document_lands_and_comes_back(documents: list[Any], ascii_only: bool) -> None:
     """Nothing fails, changes a type or loses a byte."""

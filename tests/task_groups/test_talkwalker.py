@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
 from airflow_provider_twexport.operators.talkwalker import TalkwalkerCreateExportOperator
@@ -151,6 +152,85 @@ def test_a_ledger_that_cannot_be_written_hinders_nothing(
     assert manifest.read(tmp_path / "lake").results == 500
     for what in ("ordered", "ended", "landed", "deleted"):
         assert re.search(rf"was not told that export \S+ is {what} \(\w+Error: .*a-file", caplog.text)
+
+
+def slow(path: Path, **arguments: Any) -> DAG:
+    """Return the pipeline with a wait that is over long before the export has ended."""
+    return pipeline(path, default_args={"timeout": 2.5}, **arguments)
+
+
+def test_what_was_exported_before_an_abort_lands(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """It is paid for; the run fails all the same, and the manifest says that it is a part, and why."""
+    simulator.settings(results_per_second=100)
+    run = run_dag(slow(tmp_path, ledger_path=f"file://{tmp_path}/_ledger"))
+    assert run.state == "failed"
+    assert run.states == {
+        "export.create_collector": "success",
+        "export.create_export": "success",
+        "export.wait_for_export": "failed",
+        "export.salvage": "success",
+        "export.to_object_storage": "upstream_failed",
+        "export.delete_collector": "upstream_failed",
+    }
+    found = manifest.read(tmp_path)
+    assert (found.complete, found.source["status"]) == (False, "aborted")
+    assert found.results == simulator.ledger()["credits"]["charged_total"] > 0
+    assert "Its export ended as aborted" in str(found.incomplete_because)
+    assert list(manifest.verify(tmp_path)) == []
+    (entry,) = ledger.read(tmp_path / "_ledger").entries
+    assert (str(entry.state), entry.status, entry.credits) == ("partial", "aborted", found.results)
+
+
+def test_buying_the_window_again_replaces_the_part(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """What the first export brought is in the second one, too: the directory holds each result once."""
+    simulator.settings(results_per_second=100)
+    run_dag(slow(tmp_path))
+    part = manifest.read(tmp_path)
+    simulator.settings(results_per_second=None)
+    run = run_dag(slow(tmp_path))
+    assert (run.state, run.states["export.salvage"]) == ("success", "skipped")
+    whole = manifest.read(tmp_path)
+    assert (whole.complete, whole.results, whole.incomplete_because) == (True, 500, None)
+    assert whole.source["export_id"] != part.source["export_id"]
+    assert list(manifest.verify(tmp_path)) == []
+    assert simulator.ledger()["credits"]["charged_total"] == part.results + 500
+
+
+def test_a_part_never_replaces_a_whole_landing(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """A window that is bought again and breaks off leaves what had landed before."""
+    run_dag(slow(tmp_path))
+    before = manifest.read(tmp_path)
+    simulator.settings(results_per_second=100)
+    run = run_dag(slow(tmp_path, if_exists="recreate"))
+    assert (run.states["export.wait_for_export"], run.states["export.salvage"]) == ("failed", "failed")
+    assert "holds 500 results of another export" in run.log
+    assert manifest.read(tmp_path) == before
+    assert list(manifest.verify(tmp_path)) == []
+
+
+def test_nothing_is_salvaged_where_nothing_was_bought(run_dag: DagRunner, tmp_path: Path) -> None:
+    """The order fails; the salvage has nothing to do, and says so by its state."""
+    run = run_dag(pipeline(tmp_path, query='"unbalanced'))
+    assert (run.state, run.states["export.salvage"]) == ("failed", "skipped")
+
+
+@pytest.mark.parametrize("salvage", [True, False])
+def test_what_follows_the_group_runs_if_all_landed(
+    salvage: bool, run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Though the salvage is skipped then; and without a salvage there is no such task."""
+    dag = pipeline(tmp_path, salvage=salvage, delete_collector=False)
+    with dag:
+        dag.task_group.children["export"] >> EmptyOperator(task_id="next")
+    run = run_dag(dag)
+    assert (run.state, run.states["next"]) == ("success", "success")
+    assert run.states.get("export.salvage") == ("skipped" if salvage else None)
 
 
 @pytest.mark.parametrize("how", ["interval", "configuration"])

@@ -14,8 +14,10 @@ from airflow.sdk import DAG, ObjectStoragePath
 
 from airflow_provider_twexport.clients.errors import FixRequestError
 from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.clients.talkwalker_identity import identity
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
+from airflow_provider_twexport.storage.landed_results import read
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 from tests.clients.conftest import JANUARY
 from tests.conftest import QUICK
@@ -337,3 +339,74 @@ def test_the_manifest_tells_the_scope(
     source = manifest.read(directory["object_storage_path"]).source
     expected = {key: simulator.project_id if value == "<default>" else value for key, value in told.items()}
     assert {key: source[key] for key in told} == expected
+
+
+def keys(path: Path) -> list[bytes]:
+    """Return what identifies each result of a landing."""
+    found: list[bytes] = []
+    read(path, lambda records: found.extend(map(identity, records)))
+    return found
+
+
+@pytest.mark.parametrize("file_format", ["jsonl.zst", "parquet"])
+def test_what_landed_before_is_left_out(
+    file_format: str, export: Callable[..., str], simulator: Simulator, run_dag: DagRunner, tmp_path: Path
+) -> None:
+    """The same time ordered twice lands once, through a broken read and a retry; the manifest and the XCom tell."""
+    first = export(1_000)
+    land(run_dag, export_id=first, object_storage_path=f"file://{tmp_path}/first")
+    client = TalkwalkerClient(simulator.token, simulator.url, QUICK)
+    client.put_collector("more")
+    whole = client.create_export(ExportOrder(JANUARY, project_id=simulator.project_id), "more").id
+    simulator.settings(reads_per_minute=None)
+    simulator.faults(
+        {"match": RESULTS, "fault": "cut", "after_results": 700, "mid_line": True},
+        {"match": RESULTS, "fault": "error", "code": 1, "times": 9},
+    )
+    run = land(
+        run_dag,
+        collector_id="more",
+        export_id=whole,
+        object_storage_path=f"file://{tmp_path}/more",
+        except_landed=f"file://{tmp_path}/first",
+        rest_windows="1",
+        file_format=file_format,
+    )
+    assert (run.state, run.tries["land"]) == ("success", 2)
+    landed = manifest.read(tmp_path / "more")
+    assert (landed.left_out, landed.complete, landed.results + landed.left_out) == (
+        1_000,
+        True,
+        landed.exported,
+    )
+    assert (landed.source["rest_of"], landed.source["rest_windows"]) == (["box"], 1)
+    assert run.results["land"]["left_out"] == 1_000
+    results = keys(tmp_path / "first") + keys(tmp_path / "more")
+    assert len(results) == len(set(results)) == len(simulator.documents(whole))
+
+
+def test_what_is_missing_is_told(export: Callable[..., str], run_dag: DagRunner, tmp_path: Path) -> None:
+    """By the log and the manifest of a truncated landing, in numbers."""
+    run = land(run_dag, export_id=export(1_000), object_storage_path=f"file://{tmp_path}")
+    missing = manifest.read(tmp_path).missing
+    assert missing is not None
+    assert missing > 2_000
+    assert f"about {missing:,} matching results are missing" in run.log
+
+
+@pytest.mark.parametrize(("days_ago", "warned"), [(5.5, False), (6.5, True)])
+def test_the_last_day_before_the_deadline_is_told(
+    days_ago: float,
+    warned: bool,
+    run_dag: DagRunner,
+    simulator: Simulator,
+    export: Callable[..., str],
+    directory: dict[str, str],
+) -> None:
+    """A day before the service forgets the results, the log warns; they land all the same."""
+    simulator.control("time", {"offset_seconds": -86_400 * days_ago})
+    export_id = export()
+    simulator.control("time", {"offset_seconds": 0})
+    run = land(run_dag, export_id=export_id, **directory)
+    assert run.state == "success"
+    assert ("less than a day is left" in run.log) is warned

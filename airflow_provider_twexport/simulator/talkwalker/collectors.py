@@ -7,8 +7,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twexport.simulator.mixing import number
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
-from airflow_provider_twexport.simulator.talkwalker.mixing import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

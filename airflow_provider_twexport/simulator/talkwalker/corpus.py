@@ -10,7 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.simulator.talkwalker.mixing import mixed, number
+from airflow_provider_twexport.simulator.mixing import mixed, number
 from airflow_provider_twexport.simulator.talkwalker.projects import PROJECTS
 
 if TYPE_CHECKING:

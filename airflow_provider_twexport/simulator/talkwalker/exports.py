@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twexport.simulator.mixing import number
 from airflow_provider_twexport.simulator.talkwalker.delivery import Delivery
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
-from airflow_provider_twexport.simulator.talkwalker.mixing import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

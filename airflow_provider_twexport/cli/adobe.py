@@ -1,0 +1,54 @@
+"""``twexport adobe jobs``: the export jobs of a sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twexport.cli.arguments import add_command, adobe, answer
+
+if TYPE_CHECKING:
+    import argparse
+
+    from airflow_provider_twexport.clients.adobe_records import ExportJob
+
+_COLUMNS = ("job", "status", "created", "profiles", "dataset", "segments")
+_SIDES = "<<<><<"
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    text = "look at Adobe Experience Platform"
+    parser = commands.add_parser("adobe", help=text, description=f"{text.capitalize()}.")
+    below = parser.add_subparsers(required=True, metavar="COMMAND")
+    jobs = add_command(below, "jobs", run, "list export jobs, newest first")
+    jobs.add_argument(
+        "--limit", type=int, default=20, metavar="N", help="jobs at most (default: %(default)s)"
+    )
+    jobs.add_argument("--offset", metavar="CURSOR", help="go on behind a job, by its cursor; see --json")
+    jobs.add_argument("--status", metavar="STATUS", help="NEW, SUCCEEDED or FAILED; default: all")
+    text = "Airflow connection of Adobe (default: %(default)s)"
+    jobs.add_argument("--conn-id", metavar="ID", default="adobe_experience_platform_default", help=text)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print them."""
+    from airflow_provider_twexport.planning.table import aligned
+
+    client = adobe(options.conn_id).get_conn()
+    jobs = client.list_export_jobs(options.limit, options.offset, options.status)
+    table = "\n".join(aligned([_COLUMNS, *map(_row, jobs)], _SIDES))
+    document = [{**job.to_json(), "cursor": job.cursor} for job in jobs]
+    answer(options, table if jobs else f"No export jobs in sandbox {client.sandbox}.", document)
+    return 0
+
+
+def _row(job: ExportJob) -> tuple[str, ...]:
+    segments = (job.document.get("filter") or {}).get("segments") or ()
+    return (
+        job.id,
+        job.raw_status,
+        job.created.format("YYYY-MM-DD HH:mm") if job.created else "?",
+        "?" if job.profiles is None else f"{job.profiles:,}",
+        job.dataset_id or "?",
+        ", ".join(str(segment.get("segmentId")) for segment in segments) or "all profiles",
+    )

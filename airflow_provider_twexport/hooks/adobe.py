@@ -1,0 +1,96 @@
+"""An Adobe Experience Platform connection becomes a client that asks for its own access tokens."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+
+from airflow_provider_twexport.hooks.address import address_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_provider_twexport.clients._retry import Retry
+    from airflow_provider_twexport.clients.adobe import AdobeClient
+
+DEFAULT_SANDBOX = "prod"
+
+
+class AdobeExperiencePlatformHook(BaseHook):
+    """Turns an Airflow connection into an Adobe Experience Platform client.
+
+    :param adobe_conn_id: connection whose login and password are client id and client secret of an OAuth
+        server-to-server credential; its host, if any, replaces ``https://platform.adobe.io``, and its extra holds
+        ``org_id``, ``scopes`` (with commas between), ``sandbox`` (``prod``) and, if need be, ``ims_host``.
+    """
+
+    conn_name_attr = "adobe_conn_id"
+    default_conn_name = "adobe_experience_platform_default"
+    conn_type = "adobe_experience_platform"
+    hook_name = "Adobe Experience Platform"
+
+    def __init__(self, adobe_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.adobe_conn_id = adobe_conn_id
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Return the Airflow connection, asked for once."""
+        return self.get_connection(self.adobe_conn_id)
+
+    def get_conn(self) -> AdobeClient:
+        """Return a client that calls with the connection's credential.
+
+        :raises FixConnectionError: if something of the credential is missing, or there is no address to send it to.
+        """
+        secret = self.connection.password or ""
+        # Airflow masks the secret as it is, but not the way it looks in a form
+        for form in {quote(secret, safe=""), quote_plus(secret)} - {secret, ""}:
+            mask_secret(form)
+        return client_for(self.connection)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Tell whether the credential works, and where; lists one job, and never raises."""
+        from airflow_provider_twexport.clients._retry import Retry
+        from airflow_provider_twexport.clients.errors import TwexportError
+
+        try:
+            client = client_for(self.connection, Retry(attempts=1, throttled_for=0))
+            jobs = client.list_export_jobs(limit=1)
+        except TwexportError as error:
+            return False, str(error)
+        except Exception as error:
+            # the text goes to a browser; what an unforeseen error says may hold anything
+            return False, f"The test failed unexpectedly ({type(error).__name__}); see the server's log."
+        newest = f"the newest is {jobs[0].id} ({jobs[0].raw_status})" if jobs else "there are none yet"
+        org_id = self.connection.extra_dejson.get("org_id")
+        return True, f"Connected to {org_id}, sandbox {client.sandbox}. Export jobs can be listed: {newest}."
+
+
+def client_for(connection: Connection, retry: Retry | None = None) -> AdobeClient:
+    """Return a client for a connection that is at hand.
+
+    :param retry: how repeatable calls are tried again.
+    """
+    from airflow_provider_twexport.clients.adobe import DEFAULT_HOST, AdobeClient
+    from airflow_provider_twexport.clients.adobe_token import DEFAULT_IMS_HOST, ServerCredential
+    from airflow_provider_twexport.planning.arguments import listed
+
+    extra = connection.extra_dejson
+    credential = ServerCredential(
+        client_id=connection.login or "",
+        client_secret=connection.password or "",
+        org_id=extra.get("org_id") or "",
+        scopes=listed(extra.get("scopes")),
+    )
+    ims_url = extra.get("ims_host") or DEFAULT_IMS_HOST
+    return AdobeClient(
+        credential,
+        sandbox=extra.get("sandbox") or DEFAULT_SANDBOX,
+        base_url=address_of(connection, DEFAULT_HOST),
+        ims_url=ims_url if "://" in ims_url else f"https://{ims_url}",
+        retry=retry,
+    )

@@ -1,0 +1,110 @@
+"""An X enterprise connection becomes a client that signs its requests."""
+
+from __future__ import annotations
+
+import base64
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+
+from airflow_provider_twexport.hooks.address import address_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_provider_twexport.clients._retry import Retry
+    from airflow_provider_twexport.clients.x_search import XSearchClient
+
+
+class XEnterpriseHook(BaseHook):
+    """Turns an Airflow connection into a client of X enterprise search.
+
+    :param x_conn_id: connection with login and password of the X console; its extra holds ``account``, ``label``,
+        ``product`` (``fullarchive`` or ``30day``) and ``requests_per_minute`` (120); its host, if any, replaces
+        ``https://gnip-api.x.com``.
+    """
+
+    conn_name_attr = "x_conn_id"
+    default_conn_name = "x_enterprise_default"
+    conn_type = "x_enterprise"
+    hook_name = "X Enterprise"
+
+    def __init__(self, x_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.x_conn_id = x_conn_id
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Return the Airflow connection, asked for once."""
+        return self.get_connection(self.x_conn_id)
+
+    @property
+    def product(self) -> str:
+        """Return the product that the connection searches."""
+        return self.connection.extra_dejson.get("product") or "fullarchive"
+
+    def get_conn(self) -> XSearchClient:
+        """Return a client that signs its requests with the connection's login.
+
+        :raises FixConnectionError: if something is missing, or there is no address to send a password to.
+        """
+        login, password = self.connection.login or "", self.connection.password or ""
+        # Airflow masks the password as it is, but not the way it looks in a header or a URL
+        header = base64.b64encode(f"{login}:{password}".encode()).decode()
+        for form in {header, quote(password, safe=""), quote_plus(password)} - {password, ""}:
+            mask_secret(form)
+        return self._client()
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Tell whether the login works, and what was used this month; one free call, and never raises."""
+        from airflow_provider_twexport.clients._retry import Retry
+        from airflow_provider_twexport.clients.errors import TwexportError
+
+        try:
+            usage = self._client(Retry(attempts=1, throttled_for=0)).get_usage()
+            extra = self.connection.extra_dejson
+            return True, f"Connected to account {extra['account']}. {_used(usage)}"
+        except TwexportError as error:
+            return False, str(error)
+        except Exception as error:
+            # the text goes to a browser; what an unforeseen error says may hold anything
+            return False, f"The test failed unexpectedly ({type(error).__name__}); see the server's log."
+
+    def _client(self, retry: Retry | None = None) -> XSearchClient:
+        from airflow_provider_twexport.clients.errors import FixConnectionError, FixRequestError
+        from airflow_provider_twexport.clients.x_search import (
+            DEFAULT_HOST,
+            REQUESTS_PER_MINUTE,
+            XSearchClient,
+        )
+        from airflow_provider_twexport.planning.arguments import whole_number
+
+        extra = self.connection.extra_dejson
+        try:
+            per_minute = whole_number("requests_per_minute", extra.get("requests_per_minute"))
+        except FixRequestError as error:
+            raise FixConnectionError(f"The connection's {error.message}") from None
+        return XSearchClient(
+            self.connection.login or "",
+            self.connection.password or "",
+            account=extra.get("account") or "",
+            label=extra.get("label") or "",
+            product=self.product,
+            base_url=address_of(self.connection, DEFAULT_HOST),
+            requests_per_minute=REQUESTS_PER_MINUTE if per_minute is None else per_minute,
+            retry=retry,
+        )
+
+
+def _used(usage: dict[str, Any]) -> str:
+    """Return a sentence about the latest month; the service may leave out anything."""
+    months = [month for one in usage.get("publishers") or [] for month in one.get("used") or []]
+    if not months:
+        return "X tells no usage yet."
+    latest = max(months, key=lambda month: str(month.get("timePeriod")))
+    return (
+        f"Requests this month: {latest.get('searchRequestsFullArchive', 0):,} of the full archive, "
+        f"{latest.get('searchRequests30Day', 0):,} of 30 days."
+    )

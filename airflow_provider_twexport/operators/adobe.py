@@ -1,0 +1,185 @@
+"""Order and cancel Adobe export jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
+from airflow_provider_twexport.hooks.failing import fail_without_retry
+from airflow_provider_twexport.links import AdobeExportJobLink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pendulum
+    from airflow.sdk import Context
+
+    from airflow_provider_twexport.clients.adobe import AdobeClient
+    from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
+
+# the service's clock may be behind ours
+CLOCK_SKEW_MINUTES = 5
+
+
+class AdobeCreateExportJobOperator(BaseOperator):
+    """Order an export job, once: one that exports the same and was ordered since this run began is adopted.
+
+    The service makes two jobs of an order that is sent twice, so a run's earlier try is found by what it ordered, and
+    an order whose answer was lost is looked for before anything else. What to export is said in the words of the
+    vendor page "Export jobs endpoint". Returns ``{"job_id", "dataset_id",
+    "status", "adopted"}``.
+
+    :param destination: ``{"datasetId": ...}``, the dataset to export into, whose schema is a union schema; with
+        ``"segmentPerBatch": True``, each segment gets a batch of its own.
+    :param filter: which profiles: ``segments``, each with ``segmentId``, ``segmentNs`` and ``status`` (a list of
+        ``realized``, ``existing``, ``exited``); ``segmentQualificationTime`` with ``startTime`` and ``endTime``;
+        ``fromIngestTimestamp``; ``emptyProfiles``. Times are RFC 3339.
+    :param export_all_profiles: allow an order whose filter keeps no profile out.
+    :param fields: the fields to export, a list or a text with commas; ``None`` for all.
+    :param merge_policy: ``{"id": ..., "version": ...}``; ``None`` for that of the segment.
+    :param additional_fields: ``{"eventList": {"fields": ..., "filter": {"fromIngestTimestamp": ...,
+        "toIngestTimestamp": ...}}}``, to export events besides.
+    :param schema: ``{"name": ...}``.
+    :param evaluation_info: ``{"segmentation": True}`` to evaluate the segments first.
+    :param adobe_conn_id: Airflow connection.
+    :param cancel_on_kill: cancel the job if the task is killed right after ordering it.
+    """
+
+    template_fields: Sequence[str] = (
+        "destination",
+        "filter",
+        "fields",
+        "merge_policy",
+        "additional_fields",
+        "schema",
+        "evaluation_info",
+        "adobe_conn_id",
+    )
+    template_fields_renderers = dict.fromkeys(
+        ("destination", "filter", "merge_policy", "additional_fields", "schema", "evaluation_info"), "json"
+    )
+    operator_extra_links = (AdobeExportJobLink(),)
+    ui_color = "#fae8e8"
+
+    def __init__(
+        self,
+        *,
+        destination: Mapping[str, Any],
+        filter: Mapping[str, Any] | None = None,
+        export_all_profiles: bool = False,
+        fields: Sequence[str] | str | None = None,
+        merge_policy: Mapping[str, Any] | None = None,
+        additional_fields: Mapping[str, Any] | None = None,
+        schema: Mapping[str, Any] | None = None,
+        evaluation_info: Mapping[str, Any] | None = None,
+        adobe_conn_id: str = AdobeExperiencePlatformHook.default_conn_name,
+        cancel_on_kill: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("multiple_outputs", True)  # so that .output["job_id"] is the id
+        super().__init__(**kwargs)
+        self.destination = destination
+        self.filter = filter
+        self.export_all_profiles = export_all_profiles
+        self.fields = fields
+        self.merge_policy = merge_policy
+        self.additional_fields = additional_fields
+        self.schema = schema
+        self.evaluation_info = evaluation_info
+        self.adobe_conn_id = adobe_conn_id
+        self.cancel_on_kill = cancel_on_kill
+        self._client: AdobeClient | None = None
+        self._ordered_job_id: str | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the job, and whether it was there before."""
+        from airflow_provider_twexport.planning.adobe_orders import order_once
+
+        with fail_without_retry():
+            order = self._order()
+            self._client = AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn()
+            ordered = order_once(self._client, order, _run_began(context))
+        job = ordered.job
+        if ordered.adopted:
+            self.log.info("Export job %s is there already (%s): adopted.", job.id, job.raw_status)
+        else:
+            self._ordered_job_id = job.id
+            self.log.info("Ordered export job %s into dataset %s.", job.id, job.dataset_id)
+        address = AdobeExportJobLink.address_of(self._client.sandbox, job.dataset_id or "")
+        context["ti"].xcom_push(key=AdobeExportJobLink.xcom_key, value=address)
+        return {
+            "job_id": job.id,
+            "dataset_id": job.dataset_id,
+            "status": job.raw_status,
+            "adopted": ordered.adopted,
+        }
+
+    def on_kill(self) -> None:
+        """Cancel what was just ordered; with nothing but what is at hand, because Airflow leaves 5 seconds."""
+        if self.cancel_on_kill and self._client and self._ordered_job_id:
+            self._client.cancel_when_killed(self._ordered_job_id)
+
+    def _order(self) -> ExportJobOrder:
+        from airflow_provider_twexport.clients.adobe_records import PROFILE_SCHEMA, ExportJobOrder
+        from airflow_provider_twexport.clients.errors import FixRequestError
+        from airflow_provider_twexport.planning.arguments import listed
+
+        document = {
+            "fields": ",".join(listed(self.fields)),
+            "mergePolicy": self.merge_policy,
+            "filter": self.filter,
+            "additionalFields": self.additional_fields,
+            "destination": self.destination,
+            "schema": self.schema or {"name": PROFILE_SCHEMA},
+            "evaluationInfo": self.evaluation_info,
+        }
+        order = ExportJobOrder({name: value for name, value in document.items() if value})
+        if not order.is_filtered and not self.export_all_profiles:
+            raise FixRequestError(
+                "The filter keeps no profile out, so this would export ALL profiles. Give segments, a "
+                "segmentQualificationTime or a fromIngestTimestamp, or allow it with export_all_profiles=True."
+            )
+        return order
+
+
+class AdobeCancelExportJobOperator(BaseOperator):
+    """Cancel an export job, unless it has ended, and return its id.
+
+    :param job_id: the job.
+    :param adobe_conn_id: Airflow connection.
+    """
+
+    template_fields: Sequence[str] = ("job_id", "adobe_conn_id")
+    ui_color = "#fae8e8"
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        adobe_conn_id: str = AdobeExperiencePlatformHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job_id = job_id
+        self.adobe_conn_id = adobe_conn_id
+
+    def execute(self, context: Context) -> str:
+        """Cancel the job and return its id."""
+        job_id = str(self.job_id)
+        with fail_without_retry():
+            client = AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn()
+            job = client.get_export_job(job_id)
+            if job.status is None or job.is_unfinished:
+                client.cancel_export_job(job_id)
+        self.log.info("Export job %s was %s.", job_id, job.raw_status)
+        return job_id
+
+
+def _run_began(context: Context) -> pendulum.DateTime:
+    """Return since when jobs are this run's."""
+    import pendulum
+
+    began = context["dag_run"].start_date or context["ti"].start_date
+    return pendulum.instance(began).subtract(minutes=CLOCK_SKEW_MINUTES)

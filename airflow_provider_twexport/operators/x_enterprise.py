@@ -1,0 +1,145 @@
+"""Ask X enterprise how many posts there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_twexport.hooks.failing import fail_without_retry
+from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from airflow.sdk import Context
+
+    from airflow_provider_twexport.clients.x_pages import Bucket, Place, Search
+    from airflow_provider_twexport.storage.manifest import Manifest
+
+
+class XSearchCountsOperator(BaseOperator):
+    """Count the posts of a query by minute, hour or day, and tell what searching them would take.
+
+    Every 31 days of the window are a request, and billed. Returns ``{"total", "requests", "search_requests", "start",
+    "stop"}``, the last but two being how many requests a search for all these posts takes at most, and with a path also
+    ``{"manifest", "buckets"}``. Counts include posts that were deleted later, so a search may bring fewer.
+
+    Without a path a retry counts, and pays, from the start; with one it goes on where the last try broke off.
+
+    :param query: in the language of PowerTrack rules, 2,048 characters at most.
+    :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
+    :param stop: last moment of the window, exclusive; both lie on the edge of a bucket, in UTC.
+    :param bucket: ``minute``, ``hour`` or ``day``.
+    :param max_requests: requests that may be made, those of earlier tries included; ``None`` for no bound.
+    :param object_storage_path: directory for the counts of all buckets, one landing each; ``None``: only the total.
+    :param object_storage_conn_id: Airflow connection of the object storage.
+    :param file_format: of the counts: ``jsonl``, ``jsonl.gz``, ``jsonl.zst`` or ``parquet``.
+    :param partition_length: how long the window of a run is that has nothing but a partition date.
+    :param x_conn_id: Airflow connection of X enterprise.
+    """
+
+    template_fields: Sequence[str] = (
+        "query",
+        "start",
+        "stop",
+        "bucket",
+        "max_requests",
+        "object_storage_path",
+        "object_storage_conn_id",
+        "x_conn_id",
+    )
+    ui_color = "#e8f4fa"
+
+    def __init__(
+        self,
+        *,
+        query: str,
+        start: str | datetime | None = None,
+        stop: str | datetime | None = None,
+        bucket: Bucket = "hour",
+        max_requests: int | str | None = None,
+        object_storage_path: str | None = None,
+        object_storage_conn_id: str | None = None,
+        file_format: str = "jsonl.gz",
+        partition_length: timedelta | None = None,
+        x_conn_id: str = XEnterpriseHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.query = query
+        self.start = start
+        self.stop = stop
+        self.bucket = bucket
+        self.max_requests = max_requests
+        self.object_storage_path = object_storage_path
+        self.object_storage_conn_id = object_storage_conn_id
+        self.file_format = file_format
+        self.partition_length = partition_length
+        self.x_conn_id = x_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the total and what it took."""
+        from airflow_provider_twexport.clients.x_pages import Search, most_requests
+        from airflow_provider_twexport.planning.windows import export_window
+
+        with fail_without_retry():
+            window = export_window(context, self.start, self.stop, self.partition_length)
+            search = Search(self.query, window, self.bucket)
+            path = self.object_storage_path
+            place, told = self._landed(search, path) if path else (self._counted(search), {})
+        self.log.info("%d posts in %s, counted with %d requests.", place.counted, window, place.requests)
+        return {
+            "total": place.counted,
+            "requests": place.requests,
+            "search_requests": most_requests(place.counted, window),
+            "start": window.start.to_iso8601_string(),
+            "stop": window.stop.to_iso8601_string(),
+            **told,
+        }
+
+    def _counted(self, search: Search) -> Place:
+        from airflow_provider_twexport.clients.x_pages import Place
+
+        cursor = None
+        for batch in self._pages(search, None):
+            cursor = batch.cursor
+        return Place.of(search, cursor)
+
+    def _landed(self, search: Search, path: str) -> tuple[Place, dict[str, Any]]:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.clients.x_pages import Place, count_period
+        from airflow_provider_twexport.clients.x_schema import COUNTS
+        from airflow_provider_twexport.storage.landing import Landing
+        from airflow_provider_twexport.storage.manifest import MANIFEST
+
+        directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+        with Landing.open(
+            directory,
+            source=search.source(XEnterpriseHook(self.x_conn_id).product, None),
+            file_format=self.file_format,
+            schema=COUNTS,
+            record_id=count_period,
+            batches_cost=True,
+        ) as landing:
+            manifest = landing.committed or self._land(search, landing)
+        told = {"manifest": str(directory / MANIFEST), "buckets": manifest.results}
+        return Place.of(search, manifest.final_offset), told
+
+    def _land(self, search: Search, landing: Any) -> Manifest:
+        from airflow_provider_twexport.clients.x_pages import Place
+
+        for batch in self._pages(search, landing.offset):
+            landing.write(batch)
+        committed: Manifest = landing.commit(estimated_total=Place.of(search, landing.offset).counted)
+        return committed
+
+    def _pages(self, search: Search, cursor: str | None) -> Any:
+        from airflow_provider_twexport.planning.arguments import whole_number
+
+        client = XEnterpriseHook(self.x_conn_id).get_conn()
+        most = whole_number("max_requests", self.max_requests)
+        return client.pages(search, cursor=cursor, max_requests=most)

@@ -1,0 +1,109 @@
+"""Wait for an Adobe export job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, conf
+
+from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
+from airflow_provider_twexport.sensors.export_sensor import ExportSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from airflow_provider_twexport.clients.adobe import AdobeClient
+    from airflow_provider_twexport.clients.adobe_records import ExportJob
+    from airflow_provider_twexport.triggers.adobe import AdobeExportJobTrigger
+
+
+class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
+    """Wait until an export job has succeeded; its status alone decides, a job that succeeded may tell errors too.
+
+    Returns ``{"job_id", "status", "dataset_id", "batch_ids", "profiles"}``; the results and exceptions are the same
+    whether it pokes, reschedules or defers. A status that nobody documented is an error after ten minutes.
+
+    :param job_id: the job.
+    :param adobe_conn_id: Airflow connection.
+    :param poke_interval: seconds between two looks.
+    :param deferrable: wait in the triggerer, without holding a worker.
+    :param cancel_on_kill: cancel the job when the task is killed, failed or cleared while it waits, and when its
+        ``timeout`` or ``execution_timeout`` is over; both count from the task's start, also while it is deferred.
+    """
+
+    template_fields: Sequence[str] = ("job_id", "adobe_conn_id")
+    ui_color = "#eaf7ea"
+    noun = "Export job"
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        adobe_conn_id: str = AdobeExperiencePlatformHook.default_conn_name,
+        poke_interval: timedelta | float = 60,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        cancel_on_kill: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            poke_interval=poke_interval, deferrable=deferrable, cancel_on_kill=cancel_on_kill, **kwargs
+        )
+        self.job_id = job_id
+        self.adobe_conn_id = adobe_conn_id
+
+    @property
+    def export_key(self) -> str:
+        """The job's id."""
+        return str(self.job_id)
+
+    def connect(self) -> AdobeClient:
+        """Return a client, which has connections of its own for a kill."""
+        return AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn()
+
+    def look(self, client: AdobeClient) -> ExportJob:
+        """Ask for the job."""
+        return client.get_export_job(self.export_key)
+
+    def read(self, export: dict[str, Any]) -> ExportJob:
+        """Read what the trigger told of the job."""
+        from airflow_provider_twexport.clients.adobe_records import ExportJob
+
+        return ExportJob.from_json(export)
+
+    def outcome(self, export: ExportJob) -> dict[str, Any]:
+        """Return what was exported, or raise."""
+        from airflow_provider_twexport.clients.adobe_records import JobStatus
+
+        words = "; ".join(export.errors)
+        if export.status is not JobStatus.SUCCEEDED:
+            raise AirflowFailException(
+                f"Export job {export.id} is {export.raw_status} ({words or 'no message'}). "
+                "To order anew, clear the task that created it."
+            )
+        if words:
+            self.log.warning("Export job %s succeeded, and tells errors: %s", export.id, words)
+        return {
+            "job_id": export.id,
+            "status": str(export.status),
+            "dataset_id": export.dataset_id,
+            "batch_ids": [batch.id for batch in export.batches],
+            "profiles": export.profiles,
+        }
+
+    def trigger(self, deadline: float) -> AdobeExportJobTrigger:
+        """Return what waits in the triggerer."""
+        from airflow_provider_twexport.triggers.adobe import AdobeExportJobTrigger
+
+        return AdobeExportJobTrigger(
+            job_id=self.export_key,
+            adobe_conn_id=self.adobe_conn_id,
+            poke_interval=self.poke_interval,
+            deadline=deadline,
+            cancel_on_kill=self.cancel_on_kill,
+        )
+
+    def end_remotely(self) -> None:
+        """Cancel the job."""
+        if self._client:
+            self._client.cancel_when_killed(self.export_key)

@@ -1,0 +1,66 @@
+"""Who may call: tokens of the identity service, and the gateway that looks at them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from airflow_provider_twexport.simulator.adobe.errors import AdobeError, refused_by_gateway
+from airflow_provider_twexport.simulator.mixing import number
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from airflow_provider_twexport.simulator.adobe.settings import Settings
+
+CLIENT_ID = "demo-client-id"
+CLIENT_SECRET = "demo-client-secret"  # noqa: S105
+ORG_ID = "1BD6382559DF0C130A49422D@AdobeOrg"
+
+
+class Tokens:
+    """The access tokens that were given out."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._until: dict[str, float] = {}
+        self.given_out = 0
+
+    async def give_out(self, request: Request, now: float, settings: Settings) -> dict[str, Any]:
+        """Answer a request for a token (OAuth client credentials)."""
+        form = dict(parse_qsl((await request.body()).decode()))
+        asked = {**request.query_params, **form}
+        if asked.get("grant_type") != "client_credentials":
+            raise _refused(400, "unsupported_grant_type", "grant_type must be client_credentials")
+        if (asked.get("client_id"), asked.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+            raise _refused(401, "invalid_client", "invalid client_id or client_secret")
+        if not asked.get("scope"):
+            raise _refused(400, "invalid_scope", "scope is missing")
+        self.given_out += 1
+        token = f"demo-adobe-token-{number(self._seed, 'token', self.given_out):016x}"
+        self._until[token] = now + settings.adobe_token_seconds
+        factor = 1000 if settings.adobe_token_milliseconds else 1
+        lifetime = int(settings.adobe_token_seconds * factor)
+        return {"access_token": token, "token_type": "bearer", "expires_in": lifetime}
+
+    def revoke(self) -> None:
+        """Let no token be valid that was given out so far."""
+        self._until.clear()
+
+    def check(self, request: Request, now: float) -> None:
+        """Refuse a request that the gateway would not let through."""
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise refused_by_gateway("403010")
+        if self._until.get(token, 0.0) <= now:
+            raise refused_by_gateway("401013")
+        api_key = request.headers.get("x-api-key")
+        if api_key != CLIENT_ID:
+            raise refused_by_gateway("403003" if api_key else "403000")
+        org_id = request.headers.get("x-gw-ims-org-id")
+        if org_id != ORG_ID:
+            raise refused_by_gateway("403025" if org_id else "400003")
+
+
+def _refused(status: int, error: str, description: str) -> AdobeError:
+    return AdobeError(status, {"error": error, "error_description": description})

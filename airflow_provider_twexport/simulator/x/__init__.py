@@ -1,0 +1,1 @@
+"""The X enterprise search APIs as their documents and captured traffic say."""

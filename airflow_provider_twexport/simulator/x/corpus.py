@@ -1,0 +1,65 @@
+"""Which posts match a query: a function of seed, query, day and place within the day."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_twexport.simulator.mixing import mixed, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAY = 86_400_000
+MINUTE = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """All matches of one day, in order of time."""
+
+    start: int
+    seed: int
+    size: int
+
+    def moment(self, index: int) -> int:
+        """When a post was published, in epoch milliseconds."""
+        jitter = mixed(self.seed, index) & 0xFFFF
+        return self.start + ((index << 16) + jitter) * DAY // (self.size << 16)
+
+    def before(self, moment: int) -> int:
+        """How many posts of the day are older."""
+        if moment >= self.start + DAY:
+            return self.size
+        return bisect_left(range(self.size), moment, key=self.moment) if moment > self.start else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What one query finds.
+
+    :param posts_per_day: about how many.
+    """
+
+    seed: int
+    query: str
+    posts_per_day: int
+
+    def count(self, start: int, stop: int) -> int:
+        """How many posts `[start, stop)` holds, in epoch milliseconds."""
+        return sum(day.before(stop) - day.before(start) for day in self._days(start, stop))
+
+    def backwards(self, start: int, stop: int) -> Iterator[tuple[Day, int]]:
+        """Yield day and index of the posts of `[start, stop)`, the newest first."""
+        for day in reversed(self._days(start, stop)):
+            for index in range(day.before(stop) - 1, day.before(start) - 1, -1):
+                yield day, index
+
+    def _days(self, start: int, stop: int) -> list[Day]:
+        return [self._day(ordinal) for ordinal in range(start // DAY, -(-stop // DAY))]
+
+    def _day(self, ordinal: int) -> Day:
+        seed = number(self.seed, "x", self.query, ordinal)
+        swing = 0.5 + (seed >> 32) / 0xFFFF_FFFF
+        return Day(ordinal * DAY, seed, round(self.posts_per_day * swing))

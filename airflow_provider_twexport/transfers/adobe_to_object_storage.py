@@ -1,0 +1,75 @@
+"""Move the files of an Adobe export job to object storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
+from airflow_provider_twexport.hooks.failing import fail_without_retry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+class AdobeToObjectStorageOperator(BaseOperator):
+    """Land the files of an export job in a directory of object storage, each once and byte for byte.
+
+    Each file, usually snappy Parquet, becomes one part, and counts as one result; ``_manifest.json`` comes last and
+    tells which parts hold which batch and segment. Returns ``{"manifest", "results", "profiles", "bytes", "parts"}``.
+    A retry goes on with the first file that is not whole, and a landing that is there already is left as it is.
+
+    :param job_id: the job.
+    :param object_storage_path: the directory, of any scheme that Airflow's ObjectStoragePath knows; one job each.
+    :param object_storage_conn_id: Airflow connection of the object storage.
+    :param adobe_conn_id: Airflow connection of Adobe.
+    """
+
+    template_fields: Sequence[str] = (
+        "job_id",
+        "object_storage_path",
+        "object_storage_conn_id",
+        "adobe_conn_id",
+    )
+    ui_color = "#f3ecfa"
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        object_storage_path: str,
+        object_storage_conn_id: str | None = None,
+        adobe_conn_id: str = AdobeExperiencePlatformHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.job_id = job_id
+        self.object_storage_path = object_storage_path
+        self.object_storage_conn_id = object_storage_conn_id
+        self.adobe_conn_id = adobe_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return where the manifest is and what it counts."""
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.storage.copied_files import CopiedFiles
+        from airflow_provider_twexport.storage.manifest import MANIFEST
+        from airflow_provider_twexport.transfers.landing_adobe import JobLanding
+
+        with fail_without_retry():
+            way = JobLanding(AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn(), str(self.job_id))
+            directory = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
+            landing = CopiedFiles.open(directory, source=way.identity)
+            manifest = landing.committed or way.land(landing)
+        self.log.info("%s: %d files, %d bytes.", directory, len(manifest.parts), manifest.bytes)
+        return {
+            "manifest": str(directory / MANIFEST),
+            "results": manifest.results,
+            "profiles": manifest.source.get("profiles"),
+            "bytes": manifest.bytes,
+            "parts": len(manifest.parts),
+        }

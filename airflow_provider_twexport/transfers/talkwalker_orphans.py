@@ -1,0 +1,140 @@
+"""Land what was bought at Talkwalker and left behind."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
+
+from airflow_provider_twexport.hooks.bookkeeping import Books
+from airflow_provider_twexport.hooks.failing import fail_without_retry
+from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow.sdk import Context
+
+    from airflow_provider_twexport.planning.orphans import Orphan
+    from airflow_provider_twexport.storage.landings import Landings
+    from airflow_provider_twexport.storage.manifest import Manifest
+
+
+class TalkwalkerLandOrphansOperator(BaseOperator):
+    """Land exports of ours that were paid for and that no landing tells of, in the order of their deadlines; free.
+
+    What an aborted or failed export brought lands too. An export of the last day is left alone: its own pipeline may
+    still be at work. Returns ``{"landed", "results", "failed"}``; one that cannot be landed does not keep the others
+    from landing, and fails the task in the end.
+
+    :param landed_paths: directories to look for landings below; a list, or a text with commas.
+    :param object_storage_path: directory to land in, in one named like the collector for each; looked below, too.
+        That of a backfill is a good one: its next estimate finds what has landed.
+    :param object_storage_conn_id: Airflow connection of all these places.
+    :param only_tell: say in the log what would land, and do nothing.
+    :param ledger_path: directory of the ledger, which is told of it; ``None`` for none.
+    :param talkwalker_conn_id: Airflow connection of Talkwalker.
+    """
+
+    template_fields: Sequence[str] = (
+        "landed_paths",
+        "object_storage_path",
+        "object_storage_conn_id",
+        "only_tell",
+        "ledger_path",
+        "talkwalker_conn_id",
+    )
+    ui_color = "#f3ecfa"
+
+    def __init__(
+        self,
+        *,
+        landed_paths: Sequence[str] | str,
+        object_storage_path: str,
+        object_storage_conn_id: str | None = None,
+        only_tell: bool | str = False,
+        ledger_path: str | None = None,
+        talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.landed_paths = landed_paths
+        self.object_storage_path = object_storage_path
+        self.object_storage_conn_id = object_storage_conn_id
+        self.only_tell = only_tell
+        self.ledger_path = ledger_path
+        self.talkwalker_conn_id = talkwalker_conn_id
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Return how many have landed, and of how many results."""
+        from airflow_provider_twexport.planning.orphans import look
+        from airflow_provider_twexport.transfers.landing_orphans import land_orphan
+
+        with fail_without_retry():
+            hook = TalkwalkerHook(self.talkwalker_conn_id)
+            client = hook.get_conn()
+            landed_before = self._landings()
+            found = look(client, landed_before.manifests.values())
+        readable = [orphan for orphan in found if orphan.is_readable and not orphan.is_fresh]
+        if str(self.only_tell).lower() == "true":
+            for orphan in readable:
+                self.log.info("Would land %s, in %s.", orphan, self._address(orphan, found))
+            return {"landed": 0, "results": 0, "failed": 0}
+        land = partial(land_orphan, client, landed=landed_before, project_id=hook.project_id, at=self._at)
+        landed = [self._land(orphan, self._address(orphan, found), land, context) for orphan in readable]
+        manifests = [manifest for manifest in landed if manifest]
+        if len(manifests) < len(landed):
+            raise AirflowException(
+                f"{len(landed) - len(manifests)} of {len(landed)} exports could not be landed; the log above says why."
+            )
+        return {
+            "landed": len(manifests),
+            "results": sum(manifest.results for manifest in manifests),
+            "failed": 0,
+        }
+
+    def _landings(self) -> Landings:
+        from airflow_provider_twexport.planning.arguments import listed
+        from airflow_provider_twexport.storage import landings
+
+        paths = dict.fromkeys([*listed(self.landed_paths), self.object_storage_path])
+        found = landings.find(map(self._at, paths))
+        for problem in found.problems:
+            self.log.warning(problem)
+        return found
+
+    def _at(self, address: str) -> ObjectStoragePath:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        return ObjectStoragePath(address, conn_id=self.object_storage_conn_id)
+
+    def _address(self, orphan: Orphan, found: Sequence[Orphan]) -> str:
+        from airflow_provider_twexport.transfers.landing_orphans import address_of
+
+        return address_of(orphan, found, self.object_storage_path)
+
+    def _land(
+        self, orphan: Orphan, address: str, land: Callable[..., Manifest], context: Context
+    ) -> Manifest | None:
+        from airflow_provider_twexport.storage.manifest import MANIFEST
+
+        # only some of the faults of stores are an OSError, and each of these exports has a deadline
+        try:
+            manifest = land(orphan, address)
+        except Exception:
+            self.log.exception("Not landed: %s.", orphan)
+            return None
+        self.log.info("Landed %s, in %s: %d results.", orphan, address, manifest.results)
+        books = Books(self.ledger_path, self.object_storage_conn_id, context)
+        if orphan.export:
+            books.ended(orphan.export)
+        books.landed(
+            orphan.export_id,
+            str(self._at(address) / MANIFEST),
+            manifest.results,
+            truncated=manifest.truncated,
+            complete=manifest.complete,
+        )
+        return manifest

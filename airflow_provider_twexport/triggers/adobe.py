@@ -1,0 +1,86 @@
+"""The Adobe sensor's question, asked from the triggerer."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook, client_for
+from airflow_provider_twexport.triggers.export_trigger import ConnectionPoll, ExportTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_provider_twexport.clients.adobe import AdobeClient
+    from airflow_provider_twexport.clients.adobe_records import ExportJob
+    from airflow_provider_twexport.clients.errors import TwexportError
+
+# older jobs than these, five pages of the list, are asked for one by one
+NEWEST_LISTED = 500
+
+
+class AdobeExportJobTrigger(ExportTrigger["AdobeClient", "ExportJob"]):
+    """Wait until an export job has ended; what it fires, and what else it takes, is told by :class:`ExportTrigger`.
+
+    :param job_id: the job.
+    :param adobe_conn_id: Airflow connection; read anew for each look, so that a new secret is taken up.
+    :param poke_interval: seconds between two looks.
+    :param deadline: seconds since the epoch after which the wait is over.
+    :param cancel_on_kill: cancel the job if somebody fails, clears or marks the deferred task (Airflow 3.3 on).
+    """
+
+    noun = "Export job"
+    own_fields = ("job_id", "adobe_conn_id")
+
+    def __init__(
+        self,
+        job_id: str,
+        adobe_conn_id: str,
+        poke_interval: float,
+        deadline: float,
+        cancel_on_kill: bool = True,
+    ) -> None:
+        super().__init__(poke_interval, deadline, cancel_on_kill)
+        self.job_id = job_id
+        self.adobe_conn_id = adobe_conn_id
+
+    def poll(self) -> ConnectionPoll[AdobeClient, ExportJob]:
+        """Return the poll of the connection in the running event loop."""
+        return _JobPoll.of(self.adobe_conn_id)
+
+    def cancel(self, client: AdobeClient) -> str:
+        """Cancel the job and say so."""
+        client.cancel_export_job(self.job_id)
+        return f"Marked export job {self.job_id} for cancelling."
+
+
+class _JobPoll(ConnectionPoll["AdobeClient", "ExportJob"]):
+    """The list, newest first and page by page, for all; what is not there is asked for by itself."""
+
+    _connected_by: str | None = None
+
+    async def connection(self) -> Connection:
+        return await AdobeExperiencePlatformHook.aget_connection(self._conn_id)
+
+    def client(self, connection: Connection) -> AdobeClient:
+        # a client holds a token, which serves for a day
+        facts = connection.get_uri()
+        if self._client is None or facts != self._connected_by:
+            self._connected_by = facts
+            return client_for(connection)
+        return self._client
+
+    def look(self, client: AdobeClient, wanted: frozenset[str]) -> dict[str, ExportJob | TwexportError]:
+        from airflow_provider_twexport.clients.errors import TwexportError
+
+        found: dict[str, ExportJob | TwexportError] = {}
+        for job in islice(client.iter_export_jobs(), NEWEST_LISTED):
+            found[job.id] = job
+            if wanted <= found.keys():
+                return found
+        for job_id in wanted - found.keys():
+            try:
+                found[job_id] = client.get_export_job(job_id)
+            except TwexportError as error:
+                found[job_id] = error
+        return found

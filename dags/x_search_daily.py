@@ -1,0 +1,58 @@
+"""Land each day's posts of a query from X enterprise search, after counting them.
+
+1. **count** asks how many posts the day has (one request).
+2. **affordable** fails if landing them would take more requests than the day's budget; nothing more is spent then.
+3. **land** gets them, in pages of 500.
+
+A retry goes on behind the last page that came. To get another day, trigger the DAG with
+``{"start": "2024-01-01", "stop": "2024-01-02"}`` as configuration.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator
+from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
+
+DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
+QUERY = "(coffee OR café) lang:es -is:retweet"
+REQUESTS_A_DAY = 200
+
+with DAG(
+    dag_id="x_search_daily",
+    description="X posts of each day, counted, then landed once.",
+    schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=3,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True},
+    tags=["x", "search"],
+    doc_md=__doc__,
+) as dag:
+    count = XSearchCountsOperator(task_id="count", query=QUERY)
+
+    @task(retries=0)
+    def affordable(requests: int) -> None:
+        """Fail if the day takes more requests than its budget."""
+        if requests > REQUESTS_A_DAY:
+            raise AirflowFailException(
+                f"The day takes up to {requests:,} requests, the budget is {REQUESTS_A_DAY:,}."
+            )
+
+    land = XSearchToObjectStorageOperator(
+        task_id="land",
+        query=QUERY,
+        start=count.output["start"],
+        stop=count.output["stop"],
+        object_storage_path=DESTINATION + "/x_search_daily",
+        partition_by="day",
+        max_requests=REQUESTS_A_DAY,
+    )
+    affordable(count.output["search_requests"]) >> land

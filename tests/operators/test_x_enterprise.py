@@ -1,0 +1,103 @@
+"""Counting posts in a real Airflow."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator
+from airflow_provider_twexport.storage import manifest
+from tests.clients.conftest import JANUARY
+from tests.clients.test_x_search import failing, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.running_dags import DagRunner, Run
+    from tests.simulator_process import Simulator
+
+pytestmark = pytest.mark.usefixtures("x_connection", "quick_retries")
+
+YEAR = {"start": "2023-02-01", "stop": "2024-02-01"}
+
+
+def count(run_dag: DagRunner, **arguments: Any) -> Run:
+    """Return what became of counting."""
+    with DAG("counting", schedule=None, default_args={"retries": 2, "retry_delay": timedelta(0)}) as dag:
+        XSearchCountsOperator(
+            task_id="count", **{"query": "coffee", "start": "2024-01-01", "stop": "2024-02-01", **arguments}
+        )
+    return run_dag(dag)
+
+
+def test_the_total_says_what_a_search_takes(run_dag: DagRunner, simulator: Simulator) -> None:
+    """One request for a month, and a small result."""
+    run = count(run_dag)
+    total = len(truth(simulator, "coffee", JANUARY))
+    assert run.results["count"] == {
+        "total": total,
+        "requests": 1,
+        "search_requests": total // 500 + 2,
+        "start": "2024-01-01T00:00:00Z",
+        "stop": "2024-02-01T00:00:00Z",
+    }
+    assert simulator.ledger()["x"]["billed"] == {"fullarchive counts": 1}
+
+
+@pytest.mark.parametrize("file_format", ["jsonl.gz", "parquet"])
+def test_the_series_lands_and_a_retry_pays_for_no_page_again(
+    file_format: str, run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Each bucket once, and the total over all tries."""
+    simulator.faults({"fault": "lost_answer", "skip": 5})
+    place = {"object_storage_path": f"file://{tmp_path}/counts", "file_format": file_format}
+    run = count(run_dag, bucket="day", **YEAR, **place)
+    assert (run.state, run.tries["count"]) == ("success", 2), run.log
+    told = run.results["count"]
+    assert (told["buckets"], told["requests"]) == (365, 12)
+    assert simulator.ledger()["x"]["billed"] == {"fullarchive counts": 13}
+    landed = manifest.read(tmp_path / "counts")
+    assert (landed.estimated_total, landed.results) == (told["total"], 365)
+    again = count(run_dag, bucket="day", **YEAR, **place)
+    assert again.results["count"] == told
+    assert simulator.ledger()["x"]["billed"] == {"fullarchive counts": 13}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"query": "is:retweet"}, "position 1"),
+        ({"start": "2024-01-01T00:30"}, "whole hour"),
+        ({"start": None, "stop": None}, "Give the DAG a schedule"),
+        ({"max_requests": "3", **YEAR}, "max_requests=3 are used up"),
+        ({"max_requests": "few"}, "max_requests='few'"),
+    ],
+)
+def test_what_a_retry_cannot_cure_fails_at_once(
+    arguments: dict[str, Any], words: str, run_dag: DagRunner, simulator: Simulator
+) -> None:
+    """With a sentence that says what to change."""
+    run = count(run_dag, **arguments)
+    assert (run.state, run.tries["count"]) == ("failed", 1)
+    assert words in run.log
+    assert simulator.ledger()["x"]["billed"].get("fullarchive counts", 0) == (3 if "3" in words else 0)
+
+
+def test_an_account_without_counts_is_told(
+    run_dag: DagRunner, simulator: Simulator, x_connection: Callable[..., None]
+) -> None:
+    """In the service's words."""
+    x_connection(extra={"account": "demo", "label": "data-only"})
+    assert "Stream is not enabled for count requests" in count(run_dag).log
+
+
+def test_a_refusal_shows_the_services_words(run_dag: DagRunner, simulator: Simulator) -> None:
+    """And is not tried again."""
+    simulator.faults(failing(422, message="There were errors processing your request: missing EOF at ')'"))
+    run = count(run_dag)
+    assert (run.state, run.tries["count"]) == ("failed", 1)
+    assert "missing EOF at" in run.log

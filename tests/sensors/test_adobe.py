@@ -1,0 +1,141 @@
+"""The Adobe sensor: the same results and exceptions whether it pokes, reschedules or defers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_twexport.sensors.adobe import AdobeExportJobSensor
+from tests.adobe_account import DATASET, ORDER, client_of
+from tests.sensors.test_talkwalker import MODES
+
+if TYPE_CHECKING:
+    from tests.running_dags import DagRunner, Run
+    from tests.simulator_process import Simulator
+
+pytestmark = pytest.mark.usefixtures("adobe_connection", "quick_retries")
+
+JOBS = {"path": "export/jobs", "method": "GET"}
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Each way to wait."""
+    return MODES[request.param]
+
+
+@pytest.fixture
+def job_id(simulator: Simulator) -> str:
+    """A job that takes about a second."""
+    simulator.settings(adobe_queue_seconds=0.5, adobe_job_seconds=0.5)
+    return client_of(simulator).create_export_job(ORDER).id
+
+
+def wait(run_dag: DagRunner, **arguments: Any) -> Run:
+    """Return what became of a sensor."""
+    with DAG("waiting", schedule=None, default_args={"retries": 2, "retry_delay": timedelta(0)}) as dag:
+        AdobeExportJobSensor(task_id="wait", **({"poke_interval": 0.3} | arguments))
+    return run_dag(dag)
+
+
+def test_waits_for_the_end(
+    mode: dict[str, Any], job_id: str, simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """However it waits, it tells the same; errors of a job that succeeded are but a warning."""
+    simulator.settings(adobe_errors_on_success=True)
+    run = wait(run_dag, job_id=job_id, **mode)
+    result = run.results["wait"]
+    assert run.states == {"wait": "success"}, run.log
+    assert result == {
+        "job_id": job_id,
+        "status": "SUCCEEDED",
+        "dataset_id": DATASET,
+        "batch_ids": result["batch_ids"],
+        "profiles": 1_000,
+    }
+    assert len(result["batch_ids"]) == 1
+    assert "Error in Export Job" in run.log
+
+
+@pytest.mark.parametrize(("soft_fail", "state"), [(False, "failed"), (True, "skipped")])
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
+def test_a_lost_job_fails_for_good(
+    status: str,
+    soft_fail: bool,
+    state: str,
+    mode: dict[str, Any],
+    job_id: str,
+    simulator: Simulator,
+    run_dag: DagRunner,
+) -> None:
+    """No retry can cure it; soft_fail skips instead."""
+    simulator.settings(adobe_queue_seconds=3600)
+    simulator.faults({"match": JOBS, "skip": 1, "fault": "status", "status": status, "times": 99})
+    run = wait(run_dag, job_id=job_id, soft_fail=soft_fail, **mode)
+    assert (run.states["wait"], run.tries["wait"]) == (state, 1)
+    assert soft_fail or status in run.log
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "CANCELLING", "PAUSED"])
+def test_what_may_pass_is_waited_for(
+    status: str, mode: dict[str, Any], job_id: str, simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """States of sibling jobs, and for a while also one that nobody documented."""
+    simulator.faults({"match": JOBS, "fault": "status", "status": status, "times": 2})
+    assert wait(run_dag, job_id=job_id, **mode).state == "success"
+
+
+def test_an_unknown_status_fails_after_a_while(
+    mode: dict[str, Any], simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """By its name, and for good."""
+    simulator.control("time", {"offset_seconds": -1200})
+    simulator.settings(adobe_queue_seconds=3600)
+    job_id = client_of(simulator).create_export_job(ORDER).id
+    simulator.faults({"match": JOBS, "fault": "status", "status": "PAUSED", "times": 99})
+    run = wait(run_dag, job_id=job_id, **mode)
+    assert (run.states["wait"], run.tries["wait"]) == ("failed", 1)
+    assert "undocumented status 'PAUSED'" in run.log
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "html", "status": 502, "times": 2},
+        {"fault": "drop", "times": 2},
+        {"fault": "error", "code": "401013"},
+        {"fault": "error", "http": 429, "times": 3},
+    ],
+)
+def test_passing_faults_are_borne(
+    fault: dict[str, Any], mode: dict[str, Any], job_id: str, simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """A wait is not over because a look went wrong."""
+    simulator.faults(fault | {"match": JOBS, "skip": 1})
+    run = wait(run_dag, job_id=job_id, **mode)
+    assert (run.state, run.tries["wait"]) == ("success", 1)
+
+
+@pytest.mark.parametrize("cancel_on_kill", [True, False])
+def test_a_timeout_cancels(
+    cancel_on_kill: bool, mode: dict[str, Any], job_id: str, simulator: Simulator, run_dag: DagRunner
+) -> None:
+    """A stuck job is cancelled, unless told otherwise."""
+    simulator.settings(adobe_queue_seconds=3600)
+    run = wait(run_dag, job_id=job_id, timeout=1, cancel_on_kill=cancel_on_kill, **mode)
+    assert run.states["wait"] == "failed"
+    assert simulator.ledger()["adobe"]["jobs"][0]["status"] == ("CANCELLED" if cancel_on_kill else "NEW")
+
+
+def test_a_kill_cancels(job_id: str, simulator: Simulator) -> None:
+    """With the client that the last look used."""
+    simulator.settings(adobe_queue_seconds=3600)
+    sensor = AdobeExportJobSensor(task_id="wait", job_id=job_id)
+    sensor.on_kill()
+    assert simulator.ledger()["adobe"]["jobs"][0]["status"] == "NEW"
+    sensor._client_at_hand()
+    sensor.on_kill()
+    assert simulator.ledger()["adobe"]["jobs"][0]["status"] == "CANCELLED"

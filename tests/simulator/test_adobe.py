@@ -1,0 +1,192 @@
+"""The stand-in for Adobe: the life of a job, its batches and files, and the traps that its vendor set."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+if TYPE_CHECKING:
+    from tests.simulator_process import Simulator
+
+JOBS = "/data/core/ups/export/jobs"
+EXPORT = "/data/foundation/export"
+ORG_ID = "1BD6382559DF0C130A49422D@AdobeOrg"
+SEGMENTS = [{"segmentId": "one", "segmentNs": "ups", "status": ["realized"]}, {"segmentId": "two"}]
+ORDER = {
+    "destination": {"datasetId": "5b7c86968f7b6501e21ba9df"},
+    "schema": {"name": "_xdm.context.profile"},
+    "filter": {"segments": SEGMENTS},
+}
+CREDENTIALS = {"client_id": "demo-client-id", "client_secret": "demo-client-secret", "scope": "openid"}
+
+
+class Api:
+    """The vendor's API through plain `requests`."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.url = simulator.url
+        self.headers = {"x-api-key": "demo-client-id", "x-gw-ims-org-id": ORG_ID, "x-sandbox-name": "prod"}
+        self.headers["Authorization"] = f"Bearer {self.token().json()['access_token']}"
+
+    def token(self, **changes: str) -> requests.Response:
+        """Ask for a token."""
+        form = {**CREDENTIALS, "grant_type": "client_credentials", **changes}
+        return requests.post(f"{self.url}/ims/token/v3", data=form, timeout=10)
+
+    def call(self, method: str, path: str, without: str = "", **options: Any) -> requests.Response:
+        """Send one request, with all headers but one."""
+        own = options.pop("headers", {})
+        headers = {name: value for name, value in self.headers.items() if name != without} | own
+        return requests.request(method, self.url + path, headers=headers, timeout=10, **options)
+
+    def job(self, **changes: Any) -> Any:
+        """Order a job."""
+        answer = self.call("POST", JOBS, json={**ORDER, **changes})
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def look(self, job: Any) -> Any:
+        """Look at a job."""
+        return self.call("GET", f"{JOBS}/{job['id']}").json()
+
+
+@pytest.fixture
+def adobe(simulator: Simulator) -> Api:
+    """The API, with jobs that end at once."""
+    simulator.settings(adobe_queue_seconds=0, adobe_job_seconds=0)
+    return Api(simulator)
+
+
+def test_a_job_goes_through_its_life(simulator: Simulator, adobe: Api) -> None:
+    """NEW, PROCESSING, SUCCEEDED, by the clock."""
+    simulator.settings(adobe_queue_seconds=60, adobe_job_seconds=60)
+    job = adobe.job()
+    seen = [job["status"]]
+    for _ in range(2):
+        simulator.advance(60)
+        seen.append(adobe.look(job)["status"])
+    assert seen == ["NEW", "PROCESSING", "SUCCEEDED"]
+    assert adobe.look(job)["metrics"]["totalExportedProfileCounter"] == 1_000
+
+
+def test_a_stuck_job_can_be_cancelled(simulator: Simulator, adobe: Api) -> None:
+    """The remedy that the vendor names, in each form of its answer."""
+    simulator.settings(adobe_job_seconds=None)
+    for status in (200, 202, 204):
+        simulator.settings(adobe_delete_status=status)
+        job = adobe.job()
+        assert adobe.look(job)["status"] == "PROCESSING"
+        assert adobe.call("DELETE", f"{JOBS}/{job['id']}").status_code == status
+        assert adobe.look(job)["status"] == "CANCELLED"
+
+
+@pytest.mark.parametrize("last_link", ["empty", "absent"])
+def test_the_list_is_paged_by_a_cursor(last_link: str, simulator: Simulator, adobe: Api) -> None:
+    """Newest first; the last page says so in one of two ways; each sandbox has its own jobs."""
+    simulator.settings(adobe_last_link=last_link)
+    ids = [adobe.job()["id"] for _ in range(5)]
+    path, seen = f"{JOBS}?limit=2&status=SUCCEEDED", []
+    while path:
+        body = adobe.call("GET", path).json()
+        seen += [job["id"] for job in body["records"]]
+        following = body["link"].get("next")
+        path = f"/data/core/ups{following}" if following else ""
+    assert seen == ids[::-1]
+    assert adobe.call("GET", JOBS, headers={"x-sandbox-name": "dev"}).json()["records"] == []
+    assert adobe.call("GET", f"{JOBS}?status=PROCESSING").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("per_segment", "form", "batches"),
+    [(False, "array", list), (False, "object", dict), (True, "array", list)],
+)
+def test_a_destination_has_several_forms(
+    per_segment: bool, form: str, batches: type, simulator: Simulator, adobe: Api
+) -> None:
+    """`batches` is an object or an array, and `batchId` is missing where each segment has its own."""
+    simulator.settings(adobe_batches_form=form, adobe_dataset_key="dataSetId", adobe_errors_on_success=True)
+    job = adobe.look(adobe.job(destination={"datasetId": "d", "segmentPerBatch": per_segment}))
+    told = job["destination"]
+    assert isinstance(told["batches"], batches)
+    assert ("batchId" in told) is not per_segment
+    assert told["dataSetId"] == "d"
+    assert job["status"] == "SUCCEEDED"
+    assert job["errors"][0]["code"] == "0100000003"
+
+
+@pytest.mark.parametrize(
+    ("without", "code", "status"),
+    [("Authorization", "403010", 403), ("x-api-key", "403000", 403), ("x-gw-ims-org-id", "400003", 400)],
+)
+def test_the_gateway_wants_its_headers(without: str, code: str, status: int, adobe: Api) -> None:
+    """Each has its code."""
+    answer = adobe.call("GET", JOBS, without=without)
+    assert (answer.status_code, answer.json()["error_code"]) == (status, code)
+
+
+def test_tokens_end(simulator: Simulator, adobe: Api) -> None:
+    """After their time, and when somebody says so."""
+    simulator.advance(86_400)
+    assert adobe.call("GET", JOBS).json()["error_code"] == "401013"
+    again = Api(simulator)
+    assert again.call("GET", JOBS).ok
+    simulator.control("adobe/revoke", {})
+    assert again.call("GET", JOBS).status_code == 401
+    assert adobe.token(client_secret="no").json()["error"] == "invalid_client"
+
+
+def test_orders_are_checked_and_never_recognized(simulator: Simulator, adobe: Api) -> None:
+    """There is no idempotency key: the same order twice is two jobs."""
+    assert adobe.call("POST", JOBS, json={}).json()["detail"] == "destination.datasetId is required"
+    assert adobe.job()["id"] != adobe.job()["id"]
+    assert simulator.ledger()["adobe"]["repeated_orders"] == 1
+
+
+@pytest.mark.parametrize("directories", [False, True])
+def test_files_are_paged_and_have_ranges(directories: bool, simulator: Simulator, adobe: Api) -> None:
+    """More than 100 files take several pages, and a file can be put together from ranges."""
+    simulator.settings(adobe_files=205, adobe_file_bytes=200_001, adobe_directories=directories)
+    job = adobe.look(adobe.job())
+    path, found = f"{EXPORT}/batches/{job['destination']['batchId']}/files?limit=500", []
+    while path:
+        body = adobe.call("GET", path).json()
+        found += [file["dataSetFileId"] for file in body["data"]]
+        path = body["_links"].get("next", {}).get("href", "").removeprefix("https://platform.adobe.io:443")
+    assert len(set(found)) == len(found) == 205
+    entries = adobe.call("GET", f"{EXPORT}/files/{found[0]}").json()["data"]
+    file_id = entries[0]["dataSetFileId"] if directories else found[0]
+    (entry,) = adobe.call("GET", f"{EXPORT}/files/{file_id}").json()["data"]
+    address = f"{EXPORT}/files/{file_id}?path={entry['name']}"
+    assert adobe.call("HEAD", address).headers["Content-Length"] == entry["length"]
+    whole = adobe.call("GET", address).content
+    middle = adobe.call("GET", address, headers={"Range": "bytes=70000-79999"})
+    assert middle.headers["Content-Range"] == f"bytes 70000-79999/{entry['length']}"
+    assert middle.content == whole[70_000:80_000]
+    truth = next(one for one in simulator.control(f"adobe/jobs/{job['id']}/files") if one["id"] == file_id)
+    assert truth["sha256"] == hashlib.sha256(whole).hexdigest()
+
+
+def test_long_answers_are_cut_and_ranges_may_be_short(simulator: Simulator, adobe: Api) -> None:
+    """What takes longer than 60 seconds breaks off, and a range may be less than was asked for."""
+    simulator.settings(adobe_bytes_per_answer=100_000)
+    job = adobe.look(adobe.job())
+    (first, *_) = simulator.control(f"adobe/jobs/{job['id']}/files")
+    address = f"{EXPORT}/files/{first['id']}?path={first['name']}"
+    with pytest.raises(requests.RequestException):
+        adobe.call("GET", address)
+    simulator.faults({"fault": "short_range"})
+    answer = adobe.call("GET", address, headers={"Range": "bytes=0-99"})
+    assert (answer.headers["Content-Range"], len(answer.content)) == (f"bytes 0-49/{first['bytes']}", 50)
+
+
+def test_a_batch_lags_behind_its_job(simulator: Simulator, adobe: Api) -> None:
+    """The catalog says `loading` for a while."""
+    simulator.settings(adobe_batch_lag_seconds=60)
+    batch_id = adobe.look(adobe.job())["destination"]["batchId"]
+    path = f"/data/foundation/catalog/batches/{batch_id}"
+    assert adobe.call("GET", path).json()[batch_id]["status"] == "loading"
+    simulator.advance(60)
+    assert adobe.call("GET", path).json()[batch_id]["status"] == "success"

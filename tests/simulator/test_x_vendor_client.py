@@ -1,0 +1,43 @@
+"""The vendor's own client, `searchtweets`, pages through the stand-in to the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from searchtweets import ResultStream, gen_rule_payload
+
+from tests.simulator.test_x_search import UNLIMITED, truth
+
+if TYPE_CHECKING:
+    from tests.simulator_process import Simulator
+
+JANUARY = {"from_date": "2024-01-01", "to_date": "2024-02-01"}
+
+
+def everything(simulator: Simulator, what: str, rule: str) -> list[Any]:
+    """Return all that the vendor's client gets."""
+    simulator.settings(**UNLIMITED)
+    return list(
+        ResultStream(
+            endpoint=f"{simulator.url}/search/fullarchive/accounts/demo/{what}.json",
+            rule_payload=rule,
+            username="demo@example.com",
+            password="demo-password",
+            max_results=100_000,
+        ).stream()
+    )
+
+
+def test_it_gets_every_post(simulator: Simulator) -> None:
+    """All pages, each post once, parsed by its own parser."""
+    rule = gen_rule_payload("coffee lang:en", results_per_call=500, **JANUARY)
+    posts = everything(simulator, "prod", rule)
+    assert [post.id for post in posts] == truth(simulator, query="coffee lang:en")
+    assert all(post.created_at_datetime.year == 2024 and post.user_id and post.text for post in posts)
+
+
+def test_it_gets_every_count(simulator: Simulator) -> None:
+    """All pages of counts."""
+    rule = gen_rule_payload("coffee", from_date="2023-01-01", to_date="2024-01-01", count_bucket="day")
+    counts = everything(simulator, "prod/counts", rule)
+    assert len({count["timePeriod"] for count in counts}) == len(counts) == 365

@@ -1,0 +1,70 @@
+"""Lands a search in children that die by SIGKILL at random pages, until one survives.
+
+``python -m tests.storage.dying_search DIRECTORY URL SEED``: prints how many died. Each dies right before or
+after a page is written, or just when the next one was asked for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import sys
+from typing import TYPE_CHECKING
+
+from airflow_provider_twexport.clients.window import Window
+from airflow_provider_twexport.clients.x_pages import Search, post_id
+from airflow_provider_twexport.clients.x_search import XSearchClient
+from airflow_provider_twexport.planning.windows import moment
+from airflow_provider_twexport.storage.landing import Landing
+from tests.storage.dying import die_if, in_child
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.clients.batch import Batch
+
+SEARCH = Search("coffee", Window(moment("2024-01-01"), moment("2024-02-01")))
+
+
+def land(directory: str, url: str, dies_at: float) -> None:
+    """Land the search; die at a page, or in the middle of what is done with it."""
+    client = XSearchClient(
+        "demo@example.com",
+        "demo-password",
+        account="demo",
+        label="prod",
+        base_url=url,
+        requests_per_minute=10**6,
+    )
+    with Landing.open(
+        directory,
+        source=SEARCH.source("fullarchive", None),
+        max_part_results=20_000,
+        record_id=post_id,
+        batches_cost=True,
+    ) as landing:
+        for number, batch in enumerate(client.pages(SEARCH, cursor=landing.offset)):
+            die_if(number == dies_at)
+            _write(landing, batch, number + 0.5 == dies_at)
+        landing.commit()
+
+
+def _write(landing: Landing, batch: Batch, dies_after: bool) -> None:
+    landing.write(batch)
+    die_if(dies_after)
+
+
+def main(directory: str, url: str, seed: str) -> None:
+    """Let children die and print how many did, and how many of them lost the page in flight."""
+    chance = random.Random(seed)
+    in_flight = 0
+    for deaths in itertools.count():
+        dies_at = chance.randrange(2 * (10 + 6 * deaths)) / 2
+        if in_child(lambda at=dies_at: land(directory, url, at)) == 0:
+            break
+        in_flight += dies_at.is_integer()
+    print(json.dumps({"deaths": deaths, "in_flight": in_flight, "parts": len(os.listdir(directory)) - 1}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,46 @@
+"""``twexport adobe jobs``, as a person or a script uses it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.adobe_account import DATASET, ORDER, SEGMENT
+from tests.test_cli import twexport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_twexport.clients.adobe import AdobeClient
+    from tests.simulator_process import Simulator
+
+pytestmark = pytest.mark.usefixtures("adobe_connection")
+
+
+def test_jobs_are_listed(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """A line each, newest first; a page and its cursor for scripts."""
+    ids = [adobe_client.create_export_job(ORDER).id for _ in range(3)][::-1]
+    listed = twexport("adobe", "jobs")
+    assert listed.returncode == 0, listed.stderr
+    head, *lines = listed.stdout.splitlines()
+    assert head.split() == ["job", "status", "created", "profiles", "dataset", "segments"]
+    assert [line.split()[0] for line in lines] == ids
+    assert all(words in lines[0] for words in ("SUCCEEDED", "1,000", DATASET, SEGMENT["segmentId"]))
+    (newest,) = json.loads(twexport("adobe", "jobs", "--json", "--limit", "1").stdout)
+    rest = twexport("adobe", "jobs", "--json", "--offset", newest["cursor"], "--status", "SUCCEEDED")
+    assert [str(job["id"]) for job in json.loads(rest.stdout)] == ids[1:]
+
+
+def test_what_is_wrong_is_a_sentence(simulator: Simulator, adobe_connection: Callable[..., None]) -> None:
+    """And status 2."""
+    assert "No export jobs in sandbox prod" in twexport("adobe", "jobs").stdout
+    for arguments, words in (
+        (("--status", "PROCESSING"), "none of NEW, SUCCEEDED, FAILED"),
+        (("--limit", "0"), "no number of jobs"),
+        (("--conn-id", "nobody"), "no Airflow connection 'nobody'"),
+    ):
+        told = twexport("adobe", "jobs", *arguments)
+        assert told.returncode == 2
+        assert words in told.stderr

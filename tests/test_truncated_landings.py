@@ -1,0 +1,108 @@
+"""Plan, buy and land again and again, until nothing is truncated: every result is there, each exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+
+from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.clients.talkwalker_identity import identity, published_ms
+from airflow_provider_twexport.clients.window import Window
+from airflow_provider_twexport.planning.coverage import coverage, piece_of
+from airflow_provider_twexport.planning.estimate import survey
+from airflow_provider_twexport.planning.purchase import buy_once
+from airflow_provider_twexport.storage import landings
+from airflow_provider_twexport.storage.landed_results import landed_hours, read
+from airflow_provider_twexport.storage.landing import Landing
+from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, source_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_twexport.planning.plan import PlannedWindow
+    from tests.simulator_process import Simulator
+
+NEW_YEAR = pendulum.datetime(2024, 1, 1)
+WEEK = Window(NEW_YEAR, NEW_YEAR.add(weeks=1))
+
+
+def planned(client: TalkwalkerClient, order: ExportOrder, root: Path) -> list[PlannedWindow]:
+    """Return what is still to be done of a week."""
+    found = landings.find([root])
+    places = found.directories()
+    looked = survey(
+        client,
+        order,
+        "week",
+        landed=found.by_collector(),
+        dates=lambda name: landed_hours(places[name], published_ms),
+    )
+    return looked.todo(looked.priced(client))
+
+
+def buy_and_land(client: TalkwalkerClient, order: ExportOrder, window: PlannedWindow, root: Path) -> None:
+    """Do what the task group does of one window."""
+    name, part = window.collector_id, replace(order, window=window.window)
+    client.put_collector(name)
+    task = client.get_export(buy_once(client, part, name).task.id)
+    source = source_of(
+        name,
+        task.id,
+        window.window,
+        project_id=order.project_id,
+        stream_id=order.stream_id,
+        limit=order.limit,
+        rest_of=window.rest_of,
+        rest_windows=window.rest_windows or None,
+    )
+    elsewhere = [root / collector for collector in window.rest_of]
+    with Landing.open(root / name, source=source, except_landed=elsewhere, identity=identity) as landing:
+        CollectorLanding(client, name, task, order.limit).land(landing)
+
+
+@pytest.mark.parametrize(
+    ("scope", "settings", "limit", "most_rounds"),
+    [
+        ("project_id", {}, 400, 2),
+        ("project_id", {"results_per_day": 1_500}, 400, 2),
+        ("stream_id", {}, 250, 6),
+    ],
+    ids=["by the day", "by the hour", "by halves"],
+)
+def test_all_of_it_lands_exactly_once(
+    scope: str,
+    settings: dict[str, Any],
+    limit: int,
+    most_rounds: int,
+    client: TalkwalkerClient,
+    simulator: Simulator,
+    tmp_path: Path,
+) -> None:
+    """However often a rest is truncated itself; nothing is ordered twice, and coverage tells that all is there."""
+    simulator.settings(**settings) if settings else None
+    order = ExportOrder(WEEK, limit=limit, **{scope: getattr(simulator, scope)})
+    rounds = 0
+    while todo := planned(client, order, tmp_path):
+        rounds += 1
+        for window in todo:
+            buy_and_land(client, order, window, tmp_path)
+    assert 1 < rounds <= most_rounds
+    found = landings.find([tmp_path])
+    results: list[bytes] = []
+    for place in found.directories().values():
+        read(place, lambda records: results.extend(map(identity, records)))
+    exports = simulator.ledger()["exports"]
+    assert len(exports) == len({(it["start"], it["stop"]) for it in exports}) == len(found.manifests)
+    client.put_collector("all")
+    whole = client.create_export(replace(order, limit=1_000_000), "all")
+    truth = [identity(it) for batch in client.drain("all", export_id=whole.id) for it in batch.records]
+    assert sorted(results) == sorted(truth)
+    pieces = [piece for it in found.manifests.values() if (piece := piece_of(it))]
+    (covered,) = coverage(pieces, WEEK)
+    assert (covered.counts["landed"], covered.counts["bought_twice"]) == (7, 0)
+    charged = simulator.ledger()["credits"]["charged_total"]
+    assert planned(client, order, tmp_path) == []
+    assert simulator.ledger()["credits"]["charged_total"] == charged

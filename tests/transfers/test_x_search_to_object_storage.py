@@ -1,0 +1,161 @@
+"""Landing searches in a real Airflow: from the simulator, over a socket, to a directory or a bucket."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from airflow.sdk import DAG, ObjectStoragePath
+
+from airflow_provider_twexport.clients.x_pages import post_id
+from airflow_provider_twexport.storage import manifest
+from airflow_provider_twexport.storage.formats import FORMATS
+from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
+from tests.clients.conftest import JANUARY
+from tests.clients.test_x_search import failing, truth
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.running_dags import DagRunner, Run
+    from tests.simulator_process import Simulator
+
+pytestmark = pytest.mark.usefixtures("x_connection", "quick_retries")
+
+WHAT = {"query": "coffee", "start": "2024-01-01", "stop": "2024-02-01"}
+
+
+@pytest.fixture
+def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A bucket of its own, and the Airflow connection that leads there."""
+    import boto3
+
+    keys = {"aws_access_key_id": "not-a-key", "aws_secret_access_key": "not-a-secret"}
+    name = f"lake-{uuid4().hex}"
+    boto3.client("s3", endpoint_url=s3_address, region_name="us-east-1", **keys).create_bucket(Bucket=name)
+    connection = {
+        "conn_type": "aws",
+        "login": "not-a-key",
+        "password": "not-a-secret",
+        "extra": {"endpoint_url": s3_address, "region_name": "us-east-1"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(connection))
+    return {"object_storage_path": f"s3://{name}/x/2024-01", "object_storage_conn_id": "lake"}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> dict[str, str]:
+    """A directory of this machine."""
+    return {"object_storage_path": f"file://{tmp_path}/x/2024-01"}
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def place(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Each kind of place to land in."""
+    place: dict[str, str] = request.getfixturevalue(request.param)
+    return place
+
+
+def land(run_dag: DagRunner, **arguments: Any) -> Run:
+    """Return what became of a search."""
+    with DAG("searching", schedule=None, default_args={"retries": 3, "retry_delay": timedelta(0)}) as dag:
+        XSearchToObjectStorageOperator(task_id="land", **WHAT | arguments)
+    return run_dag(dag)
+
+
+def landed(place: dict[str, str]) -> list[str]:
+    """Return the ids of all posts that a reader of the manifest sees, in order."""
+    path = ObjectStoragePath(place["object_storage_path"], conn_id=place.get("object_storage_conn_id"))
+    assert list(manifest.verify(path)) == []
+    found = manifest.read(path)
+    ids = []
+    for part in found.parts:
+        with (path / part.name).open("rb") as file:
+            ids += [
+                post_id(one).decode() for lines in FORMATS[found.file_format].decode(file) for one in lines
+            ]
+    return ids
+
+
+def billed(simulator: Simulator) -> int:
+    """Return how many pages were billed."""
+    return len(simulator.ledger()["x"]["pages"])
+
+
+def test_each_post_lands_once_through_faults_and_no_page_is_paid_twice(
+    run_dag: DagRunner, simulator: Simulator, place: dict[str, str]
+) -> None:
+    """Repeated posts, a lost answer, throttling, overload: only the page whose answer was lost is paid again."""
+    simulator.settings(x_repeat_at_edges=True, x_posts_per_day=300)
+    simulator.faults({"fault": "lost_answer", "skip": 3}, failing(429), failing(503))
+    run = land(run_dag, **place, max_part_results=1_000)
+    assert (run.state, run.tries["land"]) == ("success", 2), run.log
+    told = run.results["land"]
+    assert landed(place) == truth(simulator, "coffee", JANUARY)
+    assert told["parts"] > 2
+    assert not told["truncated"]
+    pages = [page["before"] for page in simulator.ledger()["x"]["pages"]]
+    assert len(pages) == len(set(pages)) + 1
+    again = land(run_dag, **place)
+    assert again.results["land"] == told
+    assert billed(simulator) == len(pages)
+
+
+@pytest.mark.parametrize("most", [1, 500, 707])
+def test_exactly_so_many_land_as_are_wanted(
+    most: int, run_dag: DagRunner, simulator: Simulator, directory: dict[str, str]
+) -> None:
+    """The newest, with as few requests as there can be."""
+    run = land(run_dag, **directory, max_results=str(most))
+    assert run.state == "success", run.log
+    assert landed(directory) == truth(simulator, "coffee", JANUARY)[:most]
+    assert (run.results["land"]["requests"], run.results["land"]["truncated"]) == (-(-most // 500), True)
+
+
+def test_a_budget_stops_and_more_of_it_goes_on(
+    run_dag: DagRunner, simulator: Simulator, directory: dict[str, str]
+) -> None:
+    """At once, without a manifest, and without losing a page."""
+    run = land(run_dag, **directory, max_requests=2)
+    assert (run.state, run.tries["land"]) == ("failed", 1)
+    assert "max_requests=2 are used up" in run.log
+    assert billed(simulator) == 2
+    run = land(run_dag, **directory, max_requests=100)
+    assert landed(directory) == truth(simulator, "coffee", JANUARY)
+    assert run.results["land"]["requests"] == billed(simulator)
+
+
+def test_a_window_that_is_too_much_is_made_smaller(
+    run_dag: DagRunner, simulator: Simulator, directory: dict[str, str]
+) -> None:
+    """As the vendor advises."""
+    simulator.settings(x_longest_window_hours=200)
+    run = land(run_dag, **directory, file_format="parquet")
+    assert run.state == "success", run.log
+    assert landed(directory) == truth(simulator, "coffee", JANUARY)
+    assert {page["fromDate"] for page in simulator.ledger()["x"]["pages"]} > {"202401010000", "202401240600"}
+
+
+def test_another_search_does_not_land_on_top(
+    run_dag: DagRunner, simulator: Simulator, directory: dict[str, str]
+) -> None:
+    """It is an error before a request is spent."""
+    assert land(run_dag, **directory).state == "success"
+    before = billed(simulator)
+    run = land(run_dag, **directory, query="tea")
+    assert "choose another directory" in run.log
+    assert (run.state, billed(simulator)) == ("failed", before)
+
+
+def test_the_password_is_in_no_log(
+    run_dag: DagRunner, simulator: Simulator, directory: dict[str, str]
+) -> None:
+    """Neither in a result."""
+    simulator.faults(failing(401, message="Unauthorized"))
+    run = land(run_dag, **directory)
+    assert run.state == "failed"
+    assert "refuses the login" in run.log
+    assert simulator.x_password not in run.log
