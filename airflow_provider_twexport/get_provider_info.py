@@ -9,6 +9,32 @@ from airflow_provider_twexport import __version__
 _INTEGRATION = "Talkwalker"
 _X = "X Enterprise"
 _ADOBE = "Adobe Experience Platform"
+_OPTIONS = {
+    "landings": {
+        "description": "Directories to look for landings and ledgers below, with commas between them. "
+        "A connection is named before an @.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "s3://lake_conn@lake/talkwalker, file:///lake",
+        "default": "",
+    },
+    "connections": {
+        "description": "Talkwalker connections to show, with commas between them. Empty: all that are in the "
+        "database or the environment of the API server.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "talkwalker_default",
+        "default": "",
+    },
+    "poll_seconds": {
+        "description": "Seconds between two looks at an account's exports; each API server looks for itself, and "
+        "only while somebody has the page open.",
+        "version_added": "0.1.0",
+        "type": "float",
+        "example": None,
+        "default": "10",
+    },
+}
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -76,7 +102,12 @@ def get_provider_info() -> dict[str, Any]:
                 (_ADOBE, "adobe_to_object_storage"),
             )
         ],
-        "extra-links": [f"{package}.links.TalkwalkerExportLink", f"{package}.links.AdobeExportJobLink"],
+        "extra-links": [
+            f"{package}.links.{name}"
+            for name in ("TalkwalkerExportLink", "AdobeExportJobLink", "ExportsPageLink")
+        ],
+        "plugins": [{"name": "twexport", "plugin-class": f"{package}.plugin.twexport_plugin.TwexportPlugin"}],
+        "config": {"twexport": {"description": "The Exports page of the Airflow UI.", "options": _OPTIONS}},
         "connection-types": [
             {
                 "connection-type": "talkwalker",

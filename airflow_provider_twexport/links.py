@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
+    from airflow.sdk import BaseOperator, Context
     from airflow.sdk.types import TaskInstanceKey
 
 
@@ -41,3 +42,20 @@ class AdobeExportJobLink(_PushedLink):
     def address_of(sandbox: str, dataset_id: str) -> str:
         """Return the address of a dataset in Adobe's UI."""
         return f"https://experience.adobe.com/#/sname:{sandbox}/platform/dataset/browse/{dataset_id}"
+
+
+class ExportsPageLink(_PushedLink):
+    """Leads to the export's row on the Exports page of this Airflow, from the task's start on."""
+
+    name = "Exports page"
+    xcom_key = "exports_page"
+
+    @classmethod
+    def push(cls, context: Context, sought: str) -> None:
+        """Make the button work.
+
+        :param context: of the task.
+        :param sought: an export or a collector.
+        """
+        # without host and prefix, because a worker need not know where the API server is
+        context["ti"].xcom_push(key=cls.xcom_key, value=f"plugin/exports?export_id={quote(sought, safe='')}")

@@ -46,7 +46,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(port: int, simulator_port: int) -> int:
     with fresh_home(PROJECT / ".demo") as home:
-        env = {"TWEXPORT_DESTINATION": (home / "lake").as_uri(), "TWEXPORT_POKE_SECONDS": "1"}
+        lake = (home / "lake").as_uri()
+        env = {
+            "TWEXPORT_DESTINATION": lake,
+            "TWEXPORT_POKE_SECONDS": "1",
+            "AIRFLOW__TWEXPORT__LANDINGS": lake,
+            "AIRFLOW__TWEXPORT__POLL_SECONDS": "2",
+        }
         print("Three months of Talkwalker exports through a real Airflow:")
         with (
             running_simulator(simulator_port, home / "simulator.log") as simulator,

@@ -16,7 +16,7 @@ FINISHED = frozenset({"success", "failed"})
 
 
 class AirflowApi:
-    """Talks to one API server in which everybody is an admin."""
+    """Talks to one API server in which everybody is an admin, or after a login."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -27,6 +27,13 @@ class AirflowApi:
     def close(self) -> None:
         """Close the connections to the server."""
         self._session.close()
+
+    def log_in(self, username: str, password: str) -> None:
+        """Be somebody, where not everybody is an admin."""
+        body = {"username": username, "password": password}
+        answer = self._session.post(f"{self._url}/auth/token", json=body, timeout=30)
+        answer.raise_for_status()
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def health(self) -> Json:
         """Return the health of each component; empty while the server does not answer."""

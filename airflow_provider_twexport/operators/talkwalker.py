@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_twexport.hooks.bookkeeping import Books
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.links import TalkwalkerExportLink
+from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerExportLink
 from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.operators.talkwalker_order import TalkwalkerOrderOperator
 
@@ -95,7 +95,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         "object_storage_conn_id",
         "ledger_path",
     )
-    operator_extra_links = (TalkwalkerExportLink(),)
+    operator_extra_links = (ExportsPageLink(), TalkwalkerExportLink())
 
     def __init__(
         self,
@@ -162,6 +162,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                 order.window,
                 affordable.limit,
             )
+        ExportsPageLink.push(context, purchase.task.id)
         context["ti"].xcom_push(
             key=TalkwalkerExportLink.xcom_key,
             value=f"{client.base_url}/api/v3/tasks/export/{purchase.task.id}",

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, conf
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.links import ExportsPageLink
 from airflow_provider_twexport.sensors.export_sensor import ExportSensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
+
+    from airflow.sdk import Context
 
     from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
     from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
@@ -37,6 +40,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     template_fields: Sequence[str] = ("export_id", "limit", "start", "talkwalker_conn_id")
     ui_color = "#eaf7ea"
+    operator_extra_links = (ExportsPageLink(),)
     noun = "Export"
 
     def __init__(
@@ -61,6 +65,11 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
         self.start = start
         self.talkwalker_conn_id = talkwalker_conn_id
         self._kill_client: TalkwalkerClient | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Wait, with a button that leads to the progress."""
+        ExportsPageLink.push(context, self.export_id)
+        return super().execute(context)
 
     @property
     def export_key(self) -> str:

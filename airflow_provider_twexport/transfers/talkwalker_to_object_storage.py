@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_twexport.hooks.bookkeeping import Books
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.links import ExportsPageLink
 from airflow_provider_twexport.storage import formats
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         "talkwalker_conn_id",
     )
     ui_color = "#f3ecfa"
+    operator_extra_links = (ExportsPageLink(),)
 
     _salvages = False
 
@@ -146,6 +148,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.storage.manifest import MANIFEST
 
+        ExportsPageLink.push(context, self.export_id or self.collector_id)
         with fail_without_retry():
             window = self._window(context)
             directory = self._directory(window)

@@ -159,11 +159,14 @@ def test_waiting_holds_no_worker(waiting: Runs) -> None:
 
 
 def test_the_link_is_there_while_the_export_is_waited_for(waiting: Runs) -> None:
-    """The button of create_export leads to the export, from the beginning and without the token."""
+    """The buttons of create_export lead to the export, from the beginning and without the token."""
     run = waiting["restarted"]
     links = run.live.stack.api.links(run.dag_id, run.run_id, "export.create_export")
     address = f"{run.live.talkwalker.url}/api/v3/tasks/export/{run.export['id']}"
-    assert links == {"Talkwalker export": address}
+    page = f"plugin/exports?export_id={run.export['id']}"
+    assert links == {"Talkwalker export": address, "Exports page": page}
+    links = run.live.stack.api.links(run.dag_id, run.run_id, "export.wait_for_export")
+    assert links == {"Exports page": page}
 
 
 def test_the_triggerer_is_told_no_secret(waiting: Runs, live: Live) -> None:

@@ -1,0 +1,301 @@
+"""The routes of the page, all behind Airflow's login and permissions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable  # noqa: TC003 - FastAPI reads annotations
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import pendulum
+from airflow.api_fastapi.core_api.security import get_user
+from airflow.api_fastapi.logging.decorators import action_logging
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+
+from airflow_provider_twexport.clients.errors import MissingError, TwexportError
+from airflow_provider_twexport.planning.coverage import coverage, piece_of
+from airflow_provider_twexport.plugin import exports, rows, settings
+from airflow_provider_twexport.plugin.access import LOOK, VisitorDep, refuse_other_sites
+from airflow_provider_twexport.plugin.answers import (
+    CollectorsAnswer,
+    CoverageAnswer,
+    DoneAnswer,
+    ExportsAnswer,
+    LandingsAnswer,
+    PartsAnswer,
+    SpendingAnswer,
+)
+from airflow_provider_twexport.plugin.landed import Landed
+from airflow_provider_twexport.plugin.uses import belonging
+from airflow_provider_twexport.plugin.watch import Seen, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_twexport.plugin.landed import Landing
+    from airflow_provider_twexport.storage.ledger import Teller
+
+log = logging.getLogger(__name__)
+
+PAGE = Path(__file__).parent / "static" / "exports.js"
+app = FastAPI(title="twexport", docs_url=None, redoc_url=None, openapi_url=None)
+look = APIRouter(dependencies=LOOK)
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+Offset = Annotated[int, Query(ge=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a tab of a DAG, a run or a task instance asks for; the page in the navigation asks for all.
+
+    :param exports: the exports that belong there; ``None`` for all.
+    """
+
+    exports: set[str] | None
+
+    def has(self, export_id: str | None) -> bool:
+        """Tell whether an export belongs there."""
+        return self.exports is None or export_id in self.exports
+
+
+def _scope(
+    dag_id: str | None = None, run_id: str | None = None, task_id: str | None = None, map_index: int = -1
+) -> Scope:
+    if dag_id is None:
+        return Scope(None)
+    return Scope(belonging(watch().uses(), dag_id, run_id, task_id, map_index))
+
+
+ScopeDep = Annotated[Scope, Depends(_scope)]
+
+
+@app.middleware("http")
+async def keep_to_itself(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Let no browser keep an answer, or take it for something else."""
+    response = await go_on(request)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response
+
+
+@app.exception_handler(TwexportError)
+async def tell(request: Request, error: TwexportError) -> JSONResponse:
+    """Tell what Talkwalker refused; these texts hold no secret."""
+    return JSONResponse({"detail": str(error)}, 404 if isinstance(error, MissingError) else 502)
+
+
+@app.get("/static/exports.js", dependencies=[Depends(get_user), Depends(refuse_other_sites)])
+def page() -> FileResponse:
+    """Return the page itself."""
+    return FileResponse(PAGE, media_type="text/javascript")
+
+
+@look.get("/exports")
+def list_exports(
+    visitor: VisitorDep,
+    scope: ScopeDep,
+    conn_id: str | None = None,
+    only: str | None = None,
+    search: str = "",
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> ExportsAnswer:
+    """Return exports; ``only`` keeps those of a status or with a flag."""
+    uses, accounts, found = watch().uses(), [], []
+    for seen in _accounts():
+        mine = [
+            row
+            for row in seen.exports
+            if scope.has(row.task.id) and visitor.may_see(uses.get(row.task.id, ()))
+        ]
+        accounts.append(rows.account(seen, mine, visitor))
+        if conn_id in (None, seen.conn_id):
+            found += [(seen.conn_id, row) for row in mine if rows.matches(row, only, search)]
+    found.sort(key=lambda it: not exports.is_unfinished(it[1].task))
+    return ExportsAnswer(
+        accounts=accounts,
+        places=len(settings.landings()),
+        total=len(found),
+        rows=[
+            rows.export(name, row, uses.get(row.task.id, ()), visitor)
+            for name, row in found[offset : offset + limit]
+        ],
+    )
+
+
+@look.get("/collectors")
+def list_collectors(
+    visitor: VisitorDep, scope: ScopeDep, limit: Limit = 100, offset: Offset = 0
+) -> CollectorsAnswer:
+    """Return collectors, with the time left until their rows vanish."""
+    uses, accounts, found = watch().uses(), [], []
+    for seen in _accounts():
+        accounts.append(rows.account(seen, (), visitor))
+        for row in seen.collectors:
+            tellers = _tellers(row.exports, uses)
+            belongs = scope.exports is None or any(map(scope.has, row.exports))
+            if belongs and visitor.may_see(tellers):
+                found.append((seen.conn_id, row, tellers))
+    never = pendulum.datetime(9999, 1, 1)
+    found.sort(key=lambda it: (it[1].readable_until or never, it[1].collector.id))
+    return CollectorsAnswer(
+        accounts=accounts,
+        places=len(settings.landings()),
+        total=len(found),
+        rows=[rows.collector(*it, visitor) for it in found[offset : offset + limit]],
+    )
+
+
+@look.get("/landings")
+def list_landings(
+    visitor: VisitorDep, scope: ScopeDep, limit: Limit = 50, offset: Offset = 0
+) -> LandingsAnswer:
+    """Return the latest landings."""
+    known, uses = watch().landed(), watch().uses()
+    landed = known.value or _landed()
+    found = [it for it in landed.landings if _may_see(visitor, scope, it)]
+    return LandingsAnswer(
+        age=known.age,
+        problem=known.problem,
+        places=list(landed.places),
+        problems=list(landed.problems) if visitor.reads_all else [],
+        total=len(found),
+        rows=[
+            rows.landing(it, landed, uses.get(str(it.manifest.source.get("export_id")), ()), visitor)
+            for it in found[offset : offset + limit]
+        ],
+    )
+
+
+@look.get("/landings/{landing_id}")
+def list_parts(landing_id: str, visitor: VisitorDep, limit: Limit = 100, offset: Offset = 0) -> PartsAnswer:
+    """Return the files of a landing."""
+    found = _landed().by_id.get(landing_id)
+    if found is None or not _may_see(visitor, Scope(None), found):
+        raise HTTPException(404, "There is no such landing.")
+    parts = found.manifest.parts
+    return PartsAnswer(total=len(parts), rows=[rows.part(it) for it in parts[offset : offset + limit]])
+
+
+@look.get("/coverage")
+def show_coverage(visitor: VisitorDep, scope: ScopeDep) -> CoverageAnswer:
+    """Return what is there of each day."""
+    known = watch().landed()
+    landed = known.value or _landed()
+    visible = (it for it in landed.landings if _may_see(visitor, scope, it))
+    pieces = [piece for it in visible if (piece := piece_of(it.manifest))]
+    if landed.places:
+        pieces += [
+            piece
+            for seen in _accounts()
+            for piece in seen.unlanded
+            if scope.has(piece.export_id) and visitor.may_see(watch().uses().get(piece.export_id, ()))
+        ]
+    return CoverageAnswer(
+        age=known.age,
+        problem=known.problem,
+        places=list(landed.places),
+        tracks=[rows.track(it) for it in coverage(pieces)],
+    )
+
+
+@look.get("/spending")
+def show_spending(visitor: VisitorDep, scope: ScopeDep) -> list[SpendingAnswer]:
+    """Return the credits of each day and connection, of the exports that the visitor may see."""
+    landed, uses, now = _landed(), watch().uses(), pendulum.now("UTC")
+    accounts = _accounts()
+    answers = []
+    for seen in accounts:
+        mine = [
+            row
+            for row in seen.exports
+            if scope.has(row.task.id) and visitor.may_see(uses.get(row.task.id, ()))
+        ]
+        # manifests and ledgers tell no connection: with several, only the services' own lists are certain
+        visible = [it for it in landed.landings if len(accounts) == 1 and _may_see(visitor, scope, it)]
+        entries = {
+            export_id: entry
+            for export_id, entry in landed.entries.items()
+            if len(accounts) == 1 and scope.has(export_id) and visitor.may_see(uses.get(export_id, ()))
+        }
+        days = exports.spent(mine, visible, entries, now)
+        answers.append(rows.spending(seen, days, visitor))
+    return answers
+
+
+def _may_abort(conn_id: str, export_id: str, visitor: VisitorDep) -> None:
+    _check_may_act(visitor, conn_id, watch().uses().get(export_id, ()))
+
+
+def _may_delete(conn_id: str, collector_id: str, visitor: VisitorDep) -> None:
+    filled = [it.exports for it in watch().seen(conn_id).collectors if it.collector.id == collector_id]
+    _check_may_act(visitor, conn_id, _tellers(filled[0] if filled else (), watch().uses()))
+
+
+def _check_may_act(visitor: VisitorDep, conn_id: str, uses: Sequence[Teller]) -> None:
+    watch().account(conn_id)
+    if not visitor.may_see(uses) or not visitor.may_act(conn_id, uses):
+        raise HTTPException(403, "Forbidden")
+
+
+@look.post(
+    "/connections/{conn_id}/exports/{export_id}/abort",
+    dependencies=[Depends(_may_abort), Depends(action_logging("twexport.abort_export"))],
+)
+def abort_export(conn_id: str, export_id: str, visitor: VisitorDep) -> DoneAnswer:
+    """Abort an export; what it has exported stays charged and in its collector."""
+    account = watch().account(conn_id)
+    task = account.client().get_export(export_id)
+    if not exports.is_unfinished(task):
+        raise HTTPException(409, f"Export {export_id} has ended already: it is {task.raw_status}.")
+    account.client().abort_export(export_id)
+    account.changed()
+    log.info("%s aborted export %s on the Exports page.", visitor.name, export_id)
+    paid = exports.count(task)
+    said = "What it had" if paid is None else f"The {paid:,} results that it had"
+    return DoneAnswer(
+        done=f"Export {export_id} was aborted. {said} exported are paid for and stay in its collector."
+    )
+
+
+@look.post(
+    "/connections/{conn_id}/collectors/{collector_id}/delete",
+    dependencies=[Depends(_may_delete), Depends(action_logging("twexport.delete_collector"))],
+)
+def delete_collector(conn_id: str, collector_id: str, visitor: VisitorDep) -> DoneAnswer:
+    """Delete a collector that holds nothing that has not landed."""
+    row = next((it for it in watch().renewed(conn_id).collectors if it.collector.id == collector_id), None)
+    if row is None:
+        raise HTTPException(404, f"There is no collector {collector_id}.")
+    if not row.is_drained:
+        raise HTTPException(409, f"Collector {collector_id} may hold results that have not landed.")
+    account = watch().account(conn_id)
+    account.client().delete_collector(collector_id)
+    account.changed()
+    log.info("%s deleted collector %s on the Exports page.", visitor.name, collector_id)
+    return DoneAnswer(done=f"Collector {collector_id} was deleted.")
+
+
+def _accounts() -> list[Seen]:
+    known = watch().connections()
+    return [watch().seen(conn_id) for conn_id in known.value or ()]
+
+
+def _landed() -> Landed:
+    return watch().landed().value or Landed()
+
+
+def _may_see(visitor: VisitorDep, scope: Scope, landing: Landing) -> bool:
+    export_id = str(landing.manifest.source.get("export_id"))
+    return scope.has(export_id) and visitor.may_see(watch().uses().get(export_id, ()))
+
+
+def _tellers(export_ids: Sequence[str], uses: dict[str, tuple[Teller, ...]]) -> list[Teller]:
+    return [teller for export_id in export_ids for teller in uses.get(export_id, ())]
+
+
+app.include_router(look)

@@ -1,0 +1,52 @@
+// Numbers, times and states in words.
+
+const whole = new Intl.NumberFormat("en");
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const minute = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  timeZone: "UTC",
+});
+
+export const number = (value: number | null): string => (value === null ? "?" : whole.format(value));
+export const brief = (value: number): string => short.format(value);
+export const date = (text: string): string => day.format(new Date(text));
+export const time = (text: string): string => `${minute.format(new Date(text))} UTC`;
+
+export function span(seconds: number): string {
+  if (seconds < 60) return `${Math.max(0, Math.round(seconds))} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
+}
+
+export const secondsUntil = (text: string): number => (new Date(text).getTime() - Date.now()) / 1000;
+
+/** Return a half-open window as people say it: the last day is the one before its end. */
+export function days(window: { start: string; stop: string }): string {
+  const isWhole = [window.start, window.stop].every((edge) => new Date(edge).getTime() % 86400000 === 0);
+  if (!isWhole) return `${time(window.start)} – ${time(window.stop)}`;
+  const first = date(window.start);
+  const last = date(new Date(new Date(window.stop).getTime() - 1).toISOString());
+  return first === last ? first : `${first} – ${last}`;
+}
+
+export function size(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return `${(bytes / 1000 ** power).toFixed(power ? 1 : 0)} ${units[power]}`;
+}
+
+export const status = (raw: string): string =>
+  raw === "result_limit_reached" ? "limit reached" : raw.replaceAll("_", " ");
+
+export const FLAGS: Record<string, string> = {
+  truncated: "More results match than were exported: the limit was reached.",
+  partial: "Some of it is missing.",
+  orphaned: "Paid for, and landed nowhere.",
+  "bought twice": "Another export holds the same days.",
+  "expires soon": "Talkwalker forgets its results within 48 hours.",
+};

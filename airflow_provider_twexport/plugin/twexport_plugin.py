@@ -1,0 +1,44 @@
+"""The plugin that Airflow finds: a page in the navigation, tabs, and the routes behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowPlugin
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+PREFIX = "/twexport"
+# one name for all places, because the bundle is loaded once and defines one component
+_PAGE = {
+    "name": "Exports",
+    # without a leading slash, so that it is below [api] base_url
+    "bundle_url": f"{PREFIX[1:]}/static/exports.js",
+}
+_PLACES = {"nav": "exports", "dag": "dag-exports", "dag_run": "run-exports", "task_instance": "task-exports"}
+
+
+class Routes:
+    """The routes, imported when the first request comes: every task's process loads plugins, only servers are asked."""
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Answer a request."""
+        from airflow_provider_twexport.plugin.api import app
+
+        await app(scope, receive, send)
+
+
+class TwexportPlugin(AirflowPlugin):
+    """Exports, collectors, credits, landings and coverage, in the Airflow UI."""
+
+    name = "twexport"
+    fastapi_apps = [{"name": "twexport", "app": Routes(), "url_prefix": PREFIX}]  # noqa: RUF012 - as Airflow wants it
+    react_apps = [  # noqa: RUF012
+        {**_PAGE, "destination": destination, "url_route": route} for destination, route in _PLACES.items()
+    ]

@@ -1,0 +1,35 @@
+"""A real Airflow API server in this process, with the plugin loaded and a visitor of each kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_twexport.plugin.watch import watch
+from tests.plugin.visiting import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    """A directory that the page looks for landings below."""
+    return tmp_path / "lake"
+
+
+@pytest.fixture
+def server(
+    airflow_database: None,
+    talkwalker_connection: Callable[..., None],
+    lake: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Server]:
+    """An API server that has looked at nothing yet."""
+    monkeypatch.setenv("AIRFLOW__TWEXPORT__LANDINGS", f"file://{lake}")
+    monkeypatch.setenv("AIRFLOW__TWEXPORT__POLL_SECONDS", "1")
+    watch.cache_clear()
+    yield Server.started()
+    watch.cache_clear()

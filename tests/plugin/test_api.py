@@ -1,0 +1,303 @@
+"""The routes behind the Exports page, in a real API server, before a real Talkwalker stand-in."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+from airflow.sdk import DAG
+
+from airflow_provider_twexport.clients.talkwalker import ExportOrder
+from airflow_provider_twexport.clients.window import Window
+from airflow_provider_twexport.planning.fingerprint import collector_id
+from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
+    from tests.plugin.visiting import Server
+    from tests.running_dags import DagRunner
+    from tests.simulator_process import Simulator
+
+LOOKS = ("exports", "collectors", "landings", "landings/0123456789abcdef", "coverage", "spending")
+ACTIONS = (
+    "connections/talkwalker_default/exports/x/abort",
+    "connections/talkwalker_default/collectors/x/delete",
+)
+POLL = "GET /api/v3/tasks/export"
+
+
+def bought(client: TalkwalkerClient, days: int = 3, limit: int = 1000) -> ExportTask:
+    """Return an export that was just ordered."""
+    window = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 1, 1 + days))
+    order = ExportOrder(window, query="coffee", limit=limit)
+    name = collector_id(order)
+    client.put_collector(name)
+    return client.create_export(order, name)
+
+
+@pytest.mark.parametrize("path", [*LOOKS, "static/exports.js"])
+def test_nobody_learns_anything_without_login(server: Server, path: str) -> None:
+    """Without login every route answers 401, and nothing else."""
+    answer = server.visitor(None).get(path)
+    assert answer.status_code == 401
+    assert answer.json() == {"detail": "Not authenticated"}
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+def test_nobody_acts_without_login(server: Server, path: str) -> None:
+    """Without login no action is taken."""
+    assert server.visitor(None).post(path).status_code == 401
+
+
+def test_there_is_no_other_route(server: Server) -> None:
+    """Each is among those above; not even a description of the routes is given away."""
+    from airflow_provider_twexport.plugin.api import app
+
+    described = app.openapi()["paths"]
+    assert len(described) == len(LOOKS) + len(ACTIONS) + 1
+    for path in ("docs", "redoc", "openapi.json"):
+        assert server.visitor("ADMIN").get(path).status_code == 404
+
+
+def test_a_running_export_shows_its_progress(
+    server: Server, client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """State, progress, speed, time left and credits are told, and go on while nobody works for it."""
+    simulator.settings(results_per_second=20)
+    export = bought(client)
+    viewer = server.visitor("VIEWER")
+
+    def row() -> Any:
+        (row,) = viewer.json("exports")["rows"]
+        return row if row["exported"] and row["per_second"] else None
+
+    first = viewer.until(row)
+    assert (first["id"], first["status"], first["conn_id"]) == (export.id, "running", "talkwalker_default")
+    assert 0 < first["exported"] < first["expected"]
+    assert first["seconds_left"] > 0
+    assert viewer.until(lambda: (row() or first)["exported"] > first["exported"])
+
+
+def test_a_viewer_looks_and_cannot_act(
+    server: Server, client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """Reading is allowed, aborting and deleting are not, and the rows say so."""
+    simulator.settings(queue_seconds=1000)
+    export = bought(client)
+    viewer = server.visitor("VIEWER")
+    (row,) = viewer.until(lambda: viewer.json("exports")["rows"])
+    assert not row["may_abort"]
+    assert viewer.post(f"connections/talkwalker_default/exports/{export.id}/abort").status_code == 403
+    assert viewer.post(f"connections/talkwalker_default/collectors/{export.target}/delete").status_code == 403
+    assert client.get_export(export.id).raw_status == "queued"
+
+
+def test_an_export_is_aborted(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Who may edit the connection aborts, is told what stays paid, and sees it at once."""
+    simulator.settings(queue_seconds=1000)
+    export = bought(client)
+    op = server.visitor("OP")
+    (row,) = op.until(lambda: op.json("exports")["rows"])
+    assert row["may_abort"]
+    answer = op.post(f"connections/talkwalker_default/exports/{export.id}/abort")
+    assert answer.status_code == 200
+    assert "0 results that it had exported are paid for" in answer.json()["done"]
+    assert client.get_export(export.id).raw_status == "aborted"
+    assert op.json("exports")["rows"][0]["status"] == "aborted"
+    told = server.visitor("ADMIN").client.get("/api/v2/eventLogs?event=twexport.abort_export").json()
+    assert [(it["owner"], export.id in it["extra"]) for it in told["event_logs"]][-1:] == [("some OP", True)]
+    assert op.post(f"connections/talkwalker_default/exports/{export.id}/abort").status_code == 409
+
+
+def test_only_a_drained_collector_is_deleted(server: Server, client: TalkwalkerClient) -> None:
+    """What was paid for and has not landed cannot be thrown away here."""
+    export = bought(client)
+    op = server.visitor("OP")
+    (row,) = op.until(lambda: op.json("collectors")["rows"])
+    assert (row["id"], row["is_drained"], row["may_delete"]) == (export.target, False, False)
+    assert row["readable_until"] > pendulum.now("UTC").add(days=6).isoformat()
+    answer = op.post(f"connections/talkwalker_default/collectors/{export.target}/delete")
+    assert answer.status_code == 409
+    assert client.get_collector(export.target or "")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_other_sites_are_refused(server: Server, headers: dict[str, str]) -> None:
+    """Neither a look nor an action, whoever is logged in."""
+    admin = server.visitor("ADMIN")
+    for path in LOOKS:
+        assert admin.client.get(f"/twexport/{path}", headers=headers).status_code == 403
+    for path in ACTIONS:
+        assert admin.post(path, headers=headers).status_code == 403
+
+
+def test_an_action_needs_our_page_or_a_token(server: Server) -> None:
+    """A cookie alone, with no word of where it comes from, is not enough."""
+    admin = server.visitor("ADMIN")
+    del admin.client.headers["Sec-Fetch-Site"], admin.client.headers["Origin"]
+    assert admin.post(ACTIONS[0]).status_code == 403
+    admin.client.headers["Authorization"] = f"Bearer {admin.client.cookies['_token']}"
+    assert admin.post(ACTIONS[0]).status_code == 404
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+def test_the_password_of_another_connection_goes_nowhere(
+    server: Server, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Whatever connection is named, only those of Talkwalker are used."""
+    other = {"conn_type": "http", "host": simulator.url, "password": simulator.token}
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
+    answer = server.visitor("ADMIN").post(path.replace("talkwalker_default", "other"))
+    assert answer.status_code == 404
+    assert simulator.ledger()["requests"] == []
+
+
+def test_no_answer_holds_the_token(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Not when all is well, and not when the service fails and quotes it."""
+    simulator.settings(echo_token=True)
+    bought(client)
+    admin = server.visitor("ADMIN")
+    for _ in range(2):
+        for path in LOOKS:
+            assert simulator.token not in admin.get(path).text
+        for path in ACTIONS:
+            assert simulator.token not in admin.post(path).text
+        simulator.faults(*[{"fault": "html", "status": 502} for _ in range(20)])
+
+
+def test_a_failing_service_leaves_the_last_answer(
+    server: Server, client: TalkwalkerClient, simulator: Simulator, talkwalker_connection: Any
+) -> None:
+    """The page goes on with what it knows, and says how old that is and what is wrong."""
+    bought(client)
+    viewer = server.visitor("VIEWER")
+    viewer.until(lambda: viewer.json("exports")["rows"])
+    talkwalker_connection(password="no-longer-valid")
+    failing = viewer.until(lambda: (it := viewer.json("exports"))["accounts"][0]["problem"] and it)
+    assert len(failing["rows"]) == 1
+    assert failing["accounts"][0]["age"] > 0
+    assert "no-longer-valid" not in str(failing)
+
+
+def test_one_poll_serves_all(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
+    """However many browsers look, the service is asked once per interval."""
+    bought(client)
+    began = time.monotonic()
+    visitors = [server.visitor("VIEWER") for _ in range(10)]
+    before = simulator.ledger()["counts"].get(POLL, 0)
+    for visitor in visitors:
+        visitor.json("exports")
+        visitor.json("collectors")
+    asked = simulator.ledger()["counts"][POLL] - before
+    assert 1 <= asked <= 1 + (time.monotonic() - began)
+
+
+def test_a_run_has_what_belongs_to_it(
+    server: Server, run_dag: DagRunner, client: TalkwalkerClient, simulator: Simulator, lake: Path
+) -> None:
+    """Its tabs show its exports, landings and days, with the manifest; its drained collector may be deleted."""
+    with DAG("shown", schedule=None) as dag:
+        talkwalker_export(
+            "export",
+            query="<img src=x onerror=alert(1)>",
+            limit=300,
+            start="2024-01-01",
+            stop="2024-01-11",
+            object_storage_path=f"file://{lake}/shown",
+            ledger_path=f"file://{lake}/_ledger",
+            poke_interval=0.3,
+            delete_collector=False,
+        )
+    bought(client, days=1)
+    run = run_dag(dag)
+    assert run.state == "success"
+    export_id = run.results["export.create_export"]["export_id"]
+    op = server.visitor("OP")
+    run_id = op.until(lambda: [it for row in op.json("exports")["rows"] for it in row["uses"]])[0]["run_id"]
+
+    for place in ({}, {"run_id": run_id}, {"run_id": run_id, "task_id": "export.to_object_storage"}):
+        (row,) = op.json("exports", dag_id="shown", **place)["rows"]
+        assert (row["id"], row["flags"], row["exported"]) == (export_id, ["truncated"], 300)
+        assert row["landings"] == [f"file://{lake}/shown/_manifest.json"]
+        assert row["uses"] == [{"dag_id": "shown", "run_id": run_id}]
+    assert op.json("exports", dag_id="another")["total"] == 0
+    assert op.json("exports")["total"] == 2
+
+    (landing,) = op.json("landings", dag_id="shown")["rows"]
+    assert (landing["query"], landing["results"]) == ("<img src=x onerror=alert(1)>", 300)
+    (part,) = op.json(f"landings/{landing['id']}")["rows"]
+    assert (part["results"], len(part["sha256"])) == (300, 64)
+    (track,) = op.json("coverage", dag_id="shown")["tracks"]
+    assert track["states"] == "t" * 10
+    (named, unlanded) = op.json("coverage")["tracks"]
+    assert {named["states"], unlanded["states"]} == {"t" * 10, "u" + "m" * 9}
+    (spending,) = op.json("spending", dag_id="shown")
+    assert spending["days"][-1]["used"] + spending["days"][-2]["used"] == 300
+
+    (row,) = op.json("collectors", dag_id="shown")["rows"]
+    assert (row["state"], row["may_delete"]) == ("landed", True)
+    answer = op.post(f"connections/talkwalker_default/collectors/{row['id']}/delete")
+    assert answer.status_code == 200, answer.text
+    assert op.json("collectors", dag_id="shown")["rows"] == []
+    assert simulator.ledger()["counts"]["DELETE /api/v3/stream/c/{collector_id}"] == 1
+
+
+def test_who_may_not_read_a_dag_learns_nothing_of_it(
+    server: Server, run_dag: DagRunner, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of its exports, collectors, landings, days and credits, and not that they exist."""
+    with DAG("secret", schedule=None) as dag:
+        talkwalker_export(
+            "export",
+            query="coffee",
+            start="2024-01-01",
+            stop="2024-01-02",
+            object_storage_path=f"file://{lake}/secret",
+            poke_interval=0.3,
+            delete_collector=False,
+        )
+    export_id = run_dag(dag).results["export.create_export"]["export_id"]
+    op, stranger = server.visitor("OP"), server.visitor("USER")
+    (landing,) = op.until(lambda: op.json("landings")["rows"])
+    op.until(lambda: op.json("exports")["rows"][0]["uses"])
+    op.until(lambda: op.json("collectors")["rows"])
+    # Airflow's simple auth manager lets everybody read every DAG; others do not
+    monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"another"})
+    for path in ("exports", "collectors", "landings"):
+        assert (stranger.json(path)["total"], stranger.json(path)["rows"]) == (0, [])
+    (account,) = stranger.json("exports")["accounts"]
+    assert (account["exports"], account["counts"], account["credits"]) == (0, {}, None)
+    assert stranger.json("coverage")["tracks"] == []
+    (spending,) = stranger.json("spending")
+    assert (spending["credits"], sum(day["used"] for day in spending["days"])) == (None, 0)
+    assert stranger.get(f"landings/{landing['id']}").status_code == 404
+    assert stranger.post(f"connections/talkwalker_default/exports/{export_id}/abort").status_code == 403
+
+
+def test_the_first_view_is_small(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
+    """The page and its first answer ship under 300 kB, however many exports there are."""
+    simulator.settings(queue_seconds=1000)
+    export = bought(client)
+    for _ in range(120):
+        client.create_export(
+            ExportOrder(Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 1, 2)), query="q"),
+            export.target or "",
+        )
+    viewer = server.visitor("VIEWER")
+    first = viewer.until(lambda: (it := viewer.get("exports", limit=50)).json()["rows"] and it)
+    assert first.json()["total"] == 121
+    assert len(first.content) + len(viewer.get("static/exports.js").content) < 300_000

@@ -1,0 +1,50 @@
+"""What Airflow finds, in every one of its processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from airflow_provider_twexport.plugin.twexport_plugin import PREFIX, TwexportPlugin
+
+HEAVY = ("fastapi", "starlette", "sqlalchemy", "requests", "msgspec", "fsspec")
+IMPORT = """
+import json, sys
+from airflow.providers.common.compat.sdk import AirflowPlugin
+before = set(sys.modules)
+import airflow_provider_twexport.plugin.twexport_plugin
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_airflow_finds_the_plugin() -> None:
+    """By its entry point: what the provider's description says of it is not read by default."""
+    found = [it.load() for it in entry_points(group="airflow.plugins") if it.name == TwexportPlugin.name]
+    assert found == [TwexportPlugin]
+
+
+def test_the_page_is_below_any_prefix() -> None:
+    """Its address is told without a leading slash, and each place has a route of its own."""
+    assert {app["bundle_url"] for app in TwexportPlugin.react_apps} == {f"{PREFIX[1:]}/static/exports.js"}
+    assert len({app["url_route"] for app in TwexportPlugin.react_apps}) == 4
+
+
+def test_a_task_that_loads_plugins_loads_no_server() -> None:
+    """The routes are imported when somebody asks for them."""
+    output = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
+    new = json.loads(output.stdout.splitlines()[-1])
+    assert [name for name in new if name.split(".")[0] in HEAVY] == []
+    assert "airflow_provider_twexport.plugin.api" not in new
+
+
+def test_the_page_never_writes_html() -> None:
+    """React escapes what it shows; nothing goes around it."""
+    source = Path(__file__).parents[2] / "airflow_provider_twexport" / "plugin" / "page" / "src"
+    for file in source.iterdir():
+        text = file.read_text()
+        assert [
+            it for it in ("InnerHTML", "innerHTML", "outerHTML", "eval(", "document.write") if it in text
+        ] == []
