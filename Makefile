@@ -33,7 +33,7 @@ demo: $(VENV)/.demo
 
 # Most of a test's time is waiting, for an Airflow or a store: three at once keep two cores busy.
 test: lint azurite chromium
-	$(BIN)/pytest --numprocesses 3 --dist loadgroup
+	$(BIN)/pytest --numprocesses 3 --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 # before anything imports airflow
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="twexport-airflow-")
@@ -31,6 +32,7 @@ from tests.simulator_process import Simulator, running_simulator
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+LIVE = "tests/live/"
 QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 
 __all__ = [
@@ -46,6 +48,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from xdist.remote import Producer
 
 
 @pytest.fixture(scope="session")
@@ -118,9 +122,18 @@ def talkwalker_connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch)
     return connect
 
 
+class ByFile(LoadScopeScheduling):
+    """Gives each file of tests to one process, and all live tests, which share an Airflow, to the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return LIVE if nodeid.startswith(LIVE) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Share the tests among the processes."""
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let processes share the tests: a file stays with one, and so do all live tests, which come first."""
-    for item in items:
-        group = "live" if item.get_closest_marker("live") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.get_closest_marker("live") is None)
+    """Begin with the live tests, which take longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LIVE))
