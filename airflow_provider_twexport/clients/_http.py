@@ -184,20 +184,30 @@ class Session:
                 return bytes(response.content)
 
     @contextmanager
-    def stream(self, path: str, *, params: Mapping[str, Any], seconds: float) -> Iterator[Iterator[bytes]]:
+    def stream(
+        self, path: str, *, params: Mapping[str, Any], seconds: float, packed: bool = False
+    ) -> Iterator[Iterator[bytes]]:
         """Open a long answer and hand out its body in blocks, as they arrive; one try.
 
         :param seconds: how long to wait for each next byte.
+        :param packed: ask for gzip, and hand it out as it is.
         :raises TwexportError: the error that the answer, or its end, means.
         """
-        with self._answer("GET", path, params, None, seconds) as response:
+        headers = {"Accept-Encoding": "gzip"} if packed else None
+        with self._answer("GET", path, params, None, seconds, headers) as response:
             if not response.ok:
                 self._body(response, Evidence("GET", path, response.status_code))
-            yield _blocks(response, Evidence("GET", path, response.status_code))
+            yield _blocks(response, Evidence("GET", path, response.status_code), unpack=not packed)
 
     @contextmanager
     def _answer(
-        self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, seconds: float
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: Any,
+        seconds: float,
+        headers: Mapping[str, str] | None = None,
     ) -> Iterator[requests.Response]:
         with _translated(Evidence(method, path)):
             response = self._requests.request(
@@ -205,6 +215,7 @@ class Session:
                 self.base_url + path,
                 params=params,
                 json=body,
+                headers=headers,
                 timeout=(min(CONNECT_SECONDS, seconds), seconds),
                 stream=True,
                 allow_redirects=False,
@@ -329,13 +340,13 @@ def _translated(evidence: Evidence) -> Iterator[None]:
         raise RetryLaterError(f"No answer from the service ({type(error).__name__}).", evidence) from None
 
 
-def _blocks(response: requests.Response, evidence: Evidence) -> Iterator[bytes]:
+def _blocks(response: requests.Response, evidence: Evidence, *, unpack: bool) -> Iterator[bytes]:
     raw = response.raw
     # read(n) would hold back a live stream until n bytes are there
     blocks = (
-        raw.stream(BLOCK_BYTES, decode_content=True)
+        raw.stream(BLOCK_BYTES, decode_content=unpack)
         if raw.chunked
-        else iter(lambda: raw.read1(BLOCK_BYTES, decode_content=True), b"")
+        else iter(lambda: raw.read1(BLOCK_BYTES, decode_content=unpack), b"")
     )
     try:
         yield from blocks

@@ -58,7 +58,7 @@ def _next(member: Any, packed: bytes) -> tuple[bytes, bytes, Any]:
     """Return some text, what is still packed, and the gzip member that this belongs to."""
     try:
         text = member.decompress(packed, MOST_AT_ONCE)
-    except isal_zlib.error as error:
+    except isal_zlib.error as error:  # type: ignore[misc]
         raise UnexpectedAnswerError(f"The stream is damaged ({error}).") from None
     if member.eof:
         return text, member.unused_data, isal_zlib.decompressobj(wbits=31)

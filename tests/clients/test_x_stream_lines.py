@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,7 +31,7 @@ def packed(pieces: list[bytes], *, trailer: bool) -> bytes:
 def chopped(body: bytes, edges: list[int]) -> Iterator[bytes]:
     """Cut a body at some places."""
     places = sorted({0, len(body), *(edge % (len(body) + 1) for edge in edges)})
-    return (body[start:stop] for start, stop in zip(places, places[1:], strict=False))
+    return (body[start:stop] for start, stop in pairwise(places))
 
 
 def messages(body: Iterator[bytes]) -> list[bytes]:

@@ -30,6 +30,7 @@ STREAMS = ("sample10", "sample10-likes")
 CRLF = b"\r\n"
 LOOK_SECONDS = 0.01
 AT_ONCE = 200
+RECOVERY = ("recovery", 0)
 RECOVERIES_AT_ONCE = 2
 RECOVERABLE = 5 * 24 * 60 * MINUTE
 REPLAYABLE_AFTER = 30 * MINUTE
@@ -56,7 +57,6 @@ class Streams:
         """Forget everything that happened since the start."""
         self.connections: list[dict[str, Any]] = []
         self._open: Counter[tuple[str, int]] = Counter()
-        self._recoveries = 0
         self._without_backfill: set[tuple[str, int]] = set()
 
     def keys(self, stream: str, start: int, stop: int, per_minute: int) -> list[str]:
@@ -72,7 +72,7 @@ class Streams:
         if "startTime" in asked or "endTime" in asked:
             start, stop = (_moment(asked.get(name, ""), name) for name in ("startTime", "endTime"))
             self._check_window(start, stop, self._clock.now_ms())
-            if self._recoveries >= RECOVERIES_AT_ONCE:
+            if self._open[RECOVERY] >= RECOVERIES_AT_ONCE:
                 raise XError(429, "Exceeded rate limit")
             return _gzipped(self._again(request, {partition}, start, stop, settings, "Recovery"))
         minutes = 0
@@ -106,9 +106,10 @@ class Streams:
         self, request: Request, stream: str, partition: int, minutes: int, settings: Settings
     ) -> AsyncIterator[bytes]:
         pack, place = _Packer(), (stream, partition)
-        self._open[place] += 1
+        connected = self._open  # a reset forgets those that are still there
+        connected[place] += 1
         try:
-            if self._open[place] > settings.x_connections_per_partition:
+            if connected[place] > settings.x_connections_per_partition:
                 yield pack(self._last_words("too_many", settings))
                 return
             if place in self._without_backfill:
@@ -135,7 +136,7 @@ class Streams:
             if end in ("full_buffer", "slow"):
                 self._without_backfill.add(place)
         finally:
-            self._open[place] -= 1
+            connected[place] -= 1
 
     def _end(self, fault: Fault | None, began: int, settings: Settings) -> str | None:
         """Tell whether and how a connection ends now."""
@@ -152,7 +153,8 @@ class Streams:
         fault = request.scope.get(FAULT)
         ending = str(fault.get("how", "nothing")) if fault else "completed"
         half = start + (stop - start) // 2 // MINUTE * MINUTE
-        self._recoveries += name == "Recovery"
+        connected = self._open
+        connected[RECOVERY] += name == "Recovery"
         try:
             yield pack(CRLF)
             for begin in range(start, stop, MINUTE):
@@ -167,7 +169,7 @@ class Streams:
             if ending != "nothing":
                 yield pack(self._ended(name, ending, count, half, stop))
         finally:
-            self._recoveries -= name == "Recovery"
+            connected[RECOVERY] -= name == "Recovery"
 
     def _ended(self, name: str, ending: str, count: int, half: int, stop: int) -> bytes:
         words = {
