@@ -75,6 +75,8 @@ class StreamLog(msgspec.Struct):
     """All of it; as plain data it is the report in the manifest of a landing.
 
     :param stream: ``decahose`` or ``likes``.
+    :param start: what was made since then is wanted: ISO 8601, UTC.
+    :param stop: and before then; ``None``: until there is enough.
     :param partitions: by number.
     :param gaps: in the order they were found.
     :param minutes: by the minute that messages were made in.
@@ -82,6 +84,8 @@ class StreamLog(msgspec.Struct):
     """
 
     stream: str
+    start: str | None = None
+    stop: str | None = None
     partitions: dict[str, Partition] = msgspec.field(default_factory=dict)
     gaps: list[Gap] = msgspec.field(default_factory=list)
     minutes: dict[str, Minute] = msgspec.field(default_factory=dict)

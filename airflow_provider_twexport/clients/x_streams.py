@@ -55,6 +55,7 @@ BACKFILL_MINUTES = 5
 BACKFILL_OVERLAP_SECONDS = 30.0
 REFUSED_AS_TOO_MANY = 3
 ARRIVALS_WAITING = 32
+CLOCK = time.time
 _LOOK_SECONDS = 0.1
 
 
@@ -100,7 +101,7 @@ class XStreamClient:
     :param backfill: the account has Backfill: up to 5 minutes are asked for again on each connection.
     :param silence: seconds without a byte after which a connection is given up.
     :param backoff: how long to wait before connecting again.
-    :param now: tells the time, in epoch seconds.
+    :param now: tells the time, in epoch seconds; ``None``: this machine's clock.
     :raises FixConnectionError: if something of this is missing or cannot be meant.
     """
 
@@ -116,7 +117,7 @@ class XStreamClient:
         backfill: bool = True,
         silence: float | None = None,
         backoff: Backoff | None = None,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
     ) -> None:
         for name, value in (("login", login), ("password", password), ("account", account), ("label", label)):
             if not value:
@@ -125,7 +126,7 @@ class XStreamClient:
             raise FixRequestError(f"stream={stream!r} is none of {', '.join(STREAMS)}.")
         self.session = Session(base_url, BasicLogin(login, password), explain, _retry.DEFAULT)
         self.stream = stream
-        self.now = now
+        self.now = now or CLOCK
         self.backfill = backfill
         self.silence = SILENCE_SECONDS if silence is None else silence
         self.backoff = BACKOFF if backoff is None else backoff
