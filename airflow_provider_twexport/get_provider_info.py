@@ -61,6 +61,8 @@ def get_provider_info() -> dict[str, Any]:
                 (_INTEGRATION, "talkwalker_orphans"),
                 (_INTEGRATION, "talkwalker_salvage"),
                 (_X, "x_search_to_object_storage"),
+                (_X, "x_stream_recovery"),
+                (_X, "x_stream_to_object_storage"),
             )
         ],
         "extra-links": [f"{package}.links.TalkwalkerExportLink"],
