@@ -156,7 +156,7 @@ class XStreamClient:
         arrivals: Queue[Arrival | BaseException] = Queue(ARRIVALS_WAITING)
         stopping = threading.Event()
         places = [_Partition(number, moment) for number, moment in reached.items()]
-        for place in places:
+        for place in places if self.now() < until else ():
             for _ in range(connections):
                 reader = _Reader(self, place, arrivals, stopping)
                 threading.Thread(target=reader.run, name=f"x-stream-{place.number}", daemon=True).start()

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.manifest import Manifest
 
 PART_SECONDS = 120.0
-# Backfill repeats what came up to 5 minutes before a gap of up to 5
-REMEMBERED_SECONDS = 900.0
+# Backfill repeats what came up to 5 minutes ago, and takes a while for that
+REMEMBERED_SECONDS = 600.0
 
 
 class XStreamToObjectStorageOperator(BaseOperator):
