@@ -30,15 +30,35 @@ QUICK = Backoff(0.01, 0.05, 0.05)
 
 
 class SimulatedClock:
-    """Tells the simulator's time without asking each time."""
+    """Tells the simulator's time without asking each time.
 
-    def __init__(self, simulator: Simulator) -> None:
-        told, self._real = simulator.control("time"), time.time()
-        self._now, self._speed = told["now"], told["speed"]
+    With ``speed`` the simulator's clock stands still until this one is read for the first time, so that what goes
+    before, such as the start of a task, takes no simulated time.
+    """
+
+    def __init__(self, simulator: Simulator, speed: float | None = None) -> None:
+        self._simulator = simulator
+        self._starts_at = speed
+        if speed is not None:
+            simulator.settings(speed=0)
+        self._look()
 
     def __call__(self) -> float:
         """Return epoch seconds."""
+        if self._starts_at is not None and not self._speed:
+            self._simulator.settings(speed=self._starts_at)
+            self._look()
         return float(self._now + (time.time() - self._real) * self._speed)
+
+    def stop(self) -> float:
+        """Stand still until the next look, and return epoch seconds."""
+        self._simulator.settings(speed=0)
+        self._look()
+        return float(self._now)
+
+    def _look(self) -> None:
+        told, self._real = self._simulator.control("time"), time.time()
+        self._now, self._speed = told["now"], told["speed"]
 
 
 @pytest.fixture(autouse=True)

@@ -30,11 +30,11 @@ def test_an_hour_that_began_late_is_whole_in_the_end(
     """Captured from its middle on, with a cut; what Backfill cannot bring is recovered, and nothing is there twice."""
     hour = pendulum.now("UTC").start_of("hour")
     simulator.control("time", {"offset_seconds": hour.timestamp() + 1_800 - time.time()})
-    simulator.settings(x_connects_per_minute=None, x_stream_per_minute=30, speed=100)
+    simulator.settings(x_connects_per_minute=None, x_stream_per_minute=30)
     simulator.faults({"fault": "disconnect", "after_seconds": 120, "because": "full_buffer"})
     monkeypatch.setattr(x_streams, "CONNECTS_PER_MINUTE", 100_000)
     monkeypatch.setattr(x_streams, "BACKOFF", QUICK)
-    monkeypatch.setattr(x_streams, "CLOCK", SimulatedClock(simulator))
+    monkeypatch.setattr(x_streams, "CLOCK", SimulatedClock(simulator, speed=100))
     monkeypatch.setenv("TWEXPORT_DESTINATION", f"file://{tmp_path}")
     dag = DagBag(ROOT / "dags").dags["x_stream_hourly"]
     run = run_dag(dag, logical_date=hour)

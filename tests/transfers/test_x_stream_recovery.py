@@ -55,10 +55,8 @@ def test_a_hole_is_filled(
     simulator.settings(x_stream_per_minute=60)
     ends = {"fault": "recovery_ends", "how": "with_errors"}
     simulator.faults(ends | {"match": {"query": "startTime|fromDate"}})
-    if service == "replay":
-        start, stop = clock() - 7_200, clock() - 3_600
-    else:
-        start, stop = clock() - 1_200, clock() + 60
+    now = clock.stop()
+    start, stop = (now - 7_200, now - 3_600) if service == "replay" else (now - 1_200, now + 60)
     run = capture_and_recover(run_dag, tmp_path, start, stop, service=service)
     assert run.state == "success", run.log
     recovered, captured = landed(tmp_path / "recovered"), landed(tmp_path / "capture")
@@ -74,7 +72,8 @@ def test_a_capture_without_gaps_needs_nothing(
     run_dag: DagRunner, simulator: Simulator, clock: SimulatedClock, tmp_path: Path
 ) -> None:
     """Not one request."""
-    run = capture_and_recover(run_dag, tmp_path, clock(), clock() + 60)
+    now = clock.stop()
+    run = capture_and_recover(run_dag, tmp_path, now, now + 60)
     assert run.state == "success", run.log
     assert run.results["recover"]["recovered"] == 0
     assert not [one for one in simulator.ledger()["x"]["streams"] if "startTime" in one]

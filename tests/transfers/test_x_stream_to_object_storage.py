@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
 from tests.clients.test_x_streams import QUICK, SimulatedClock, truth
+from tests.simulator.conftest import wait_until
+from tests.simulator_process import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +31,9 @@ pytestmark = pytest.mark.usefixtures("x_connection")
 
 @pytest.fixture
 def clock(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> SimulatedClock:
-    """Twenty simulated seconds in a real one, for the task, too."""
-    simulator.settings(x_connects_per_minute=None, speed=20)
-    clock = SimulatedClock(simulator)
+    """Twenty simulated seconds in a real one, from the begin of the task on."""
+    simulator.settings(x_connects_per_minute=None)
+    clock = SimulatedClock(simulator, speed=20)
     monkeypatch.setattr(x_streams, "CONNECTS_PER_MINUTE", 100_000)
     monkeypatch.setattr(x_streams, "BACKOFF", QUICK)
     monkeypatch.setattr(x_streams, "CLOCK", clock)
@@ -64,7 +68,7 @@ def test_a_stream_cut_50_times_in_10_minutes_lands_every_post_once(
 ) -> None:
     """Both partitions; what was received and stored is told for each minute."""
     simulator.settings(x_disconnect_every_seconds=9)
-    start = clock()
+    start = clock.stop()
     run = land(run_dag, tmp_path, start=iso(start), duration=timedelta(minutes=10))
     assert run.state == "success", run.log
     keys, report = landed(tmp_path), manifest.read(tmp_path).report
@@ -84,20 +88,20 @@ def test_a_task_that_failed_goes_on_where_it_was(
     run_dag: DagRunner, simulator: Simulator, clock: SimulatedClock, tmp_path: Path
 ) -> None:
     """What came is kept, and Backfill brings what was missed meanwhile."""
-    what = {"start": iso(clock()), "stop": iso(clock() + 240)}
+    start, stop = clock.stop(), clock.stop() + 240
+    what = {"start": iso(start), "stop": iso(stop)}
     simulator.faults({"fault": "disconnect", "after_seconds": 60})
     simulator.faults({"fault": "error", "http": 401, "message": "Unauthorized", "skip": 1})
     run = land(run_dag, tmp_path, **what)
     assert (run.state, "refuses the login" in run.log) == ("failed", True)
     assert simulator.x_password not in run.log
     assert not (tmp_path / "_manifest.json").exists()
+    clock.stop()
     run = land(run_dag, tmp_path, **what)
     assert run.state == "success", run.log
     keys = landed(tmp_path)
     assert len(keys) == len(set(keys))
-    window = (datetime.fromisoformat(what[edge]).timestamp() for edge in ("start", "stop"))
-    first, last = window
-    assert set(keys) >= set(truth(simulator, first, last - 10))
+    assert set(keys) >= set(truth(simulator, start, stop - 10))
     assert run.results["land"]["gaps"] == 0
     assert land(run_dag, tmp_path, **what).results["land"] == run.results["land"]
 
@@ -106,8 +110,9 @@ def test_a_hole_shows(
     run_dag: DagRunner, simulator: Simulator, clock: SimulatedClock, tmp_path: Path
 ) -> None:
     """As a gap, and as minutes in which nothing came."""
-    start = clock() - 1_200
-    run = land(run_dag, tmp_path, start=iso(start), stop=iso(clock() + 60), partitions=[2])
+    now = clock.stop()
+    start = now - 1_200
+    run = land(run_dag, tmp_path, start=iso(start), stop=iso(now + 60), partitions=[2])
     assert run.results["land"]["gaps"] == 1
     report = manifest.read(tmp_path).report
     assert report is not None
@@ -150,3 +155,23 @@ def test_what_cannot_be_meant_is_told_before_anything_is_read(
     run = land(run_dag, tmp_path, **arguments)
     assert (run.state, words in run.log) == ("failed", True)
     assert simulator.ledger()["x"]["streams"] == []
+
+
+def test_a_task_that_was_killed_goes_on_and_loses_nothing(
+    run_dag: DagRunner, simulator: Simulator, clock: SimulatedClock, tmp_path: Path
+) -> None:
+    """Its open part is gone; Backfill brings it again."""
+    start, stop = clock.stop(), clock.stop() + 500
+    arguments = [str(tmp_path), iso(start), iso(stop), simulator.url]
+    command = [sys.executable, "-m", "tests.transfers.dying_capture", *arguments]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        wait_until(lambda: len(list(tmp_path.glob("part-*"))) == 1, 60)
+        process.kill()
+    clock.stop()
+    assert not (tmp_path / "_manifest.json").exists()
+    run = land(run_dag, tmp_path, start=iso(start), stop=iso(stop))
+    assert run.state == "success", run.log
+    keys = landed(tmp_path)
+    assert len(keys) == len(set(keys))
+    assert (run.results["land"]["gaps"], run.tries) == (0, {"land": 1})
+    assert set(keys) >= set(truth(simulator, start, stop - 10))
