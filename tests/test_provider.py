@@ -51,6 +51,7 @@ import airflow_provider_twexport.task_groups.talkwalker
 import airflow_provider_twexport.operators.adobe, airflow_provider_twexport.sensors.adobe
 import airflow_provider_twexport.transfers.adobe_to_object_storage
 import airflow_provider_twexport.operators.x_enterprise, airflow_provider_twexport.transfers.x_search_to_object_storage
+import airflow_provider_twexport.transfers.x_stream_to_object_storage
 spent = time.process_time() - began
 print(json.dumps({"new": sorted(set(sys.modules) - before), "ms": spent * 1000}))
 """
@@ -146,11 +147,12 @@ print(*sorted(bag.dags))
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert output.returncode == 0, output.stderr
-    assert output.stdout.split()[-6:] == [
+    assert output.stdout.split()[-7:] == [
         "adobe_segment_export",
         "talkwalker_backfill",
         "talkwalker_export",
         "talkwalker_janitor",
         "x_search_backfill",
         "x_search_daily",
+        "x_stream_hourly",
     ]

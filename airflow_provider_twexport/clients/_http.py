@@ -230,13 +230,17 @@ class Session:
                 return bytes(response.content)
 
     @contextmanager
-    def stream(self, path: str, *, params: Mapping[str, Any], seconds: float) -> Iterator[Iterator[bytes]]:
+    def stream(
+        self, path: str, *, params: Mapping[str, Any], seconds: float, packed: bool = False
+    ) -> Iterator[Iterator[bytes]]:
         """Open a long answer and hand out its body in blocks, as they arrive; one try.
 
         :param seconds: how long to wait for each next byte.
+        :param packed: ask for gzip, and hand it out as it is.
         :raises TwexportError: the error that the answer, or its end, means.
         """
-        with self.open(path, params=params, seconds=seconds) as answer:
+        headers = {"Accept-Encoding": "gzip"} if packed else None
+        with self.open(path, params=params, seconds=seconds, headers=headers, packed=packed) as answer:
             yield answer.blocks
 
     @contextmanager
@@ -247,18 +251,21 @@ class Session:
         params: Mapping[str, Any],
         seconds: float,
         headers: Mapping[str, str] | None = None,
+        packed: bool = False,
     ) -> Iterator[Answer]:
         """Open a long answer whose head matters too; one try.
 
         :param seconds: how long to wait for each next byte.
         :param headers: go with this request; nothing secret.
+        :param packed: hand the body out as it is, without unpacking it.
         :raises TwexportError: the error that the answer, or its end, means.
         """
         with self._answer("GET", path, params, None, seconds, headers=headers) as response:
             evidence = Evidence("GET", path, response.status_code)
             if not response.ok:
                 self._body(response, evidence)
-            yield Answer(response.status_code, response.headers, _blocks(response, evidence))
+            blocks = _blocks(response, evidence, unpack=not packed)
+            yield Answer(response.status_code, response.headers, blocks)
 
     @contextmanager
     def _answer(
@@ -407,13 +414,13 @@ def _translated(evidence: Evidence) -> Iterator[None]:
         raise RetryLaterError(f"No answer from the service ({type(error).__name__}).", evidence) from None
 
 
-def _blocks(response: requests.Response, evidence: Evidence) -> Iterator[bytes]:
+def _blocks(response: requests.Response, evidence: Evidence, *, unpack: bool) -> Iterator[bytes]:
     raw = response.raw
     # read(n) would hold back a live stream until n bytes are there
     blocks = (
-        raw.stream(BLOCK_BYTES, decode_content=True)
+        raw.stream(BLOCK_BYTES, decode_content=unpack)
         if raw.chunked
-        else iter(lambda: raw.read1(BLOCK_BYTES, decode_content=True), b"")
+        else iter(lambda: raw.read1(BLOCK_BYTES, decode_content=unpack), b"")
     )
     try:
         yield from blocks

@@ -26,8 +26,9 @@ ERRORS: dict[int, tuple[type[TwexportError], str]] = {
     403: (AskForRightsError, "The account may not do this: ask X to enable it."),
     404: (
         FixConnectionError,
-        "X knows no such search: check account, label (both case-sensitive) and product of the connection.",
+        "X knows no such search or stream: check account, label (both case-sensitive) and product of the connection.",
     ),
+    406: (FixRequestError, "X refuses how the stream was asked for: correct what the details say."),
     422: (FixRequestError, "X refuses the query or a parameter: correct it where the details say."),
     429: (ThrottledError, "X asks for fewer requests: the limit of the minute or of the second is used up."),
     503: (RetryLaterError, "X is overloaded, perhaps by this very search."),

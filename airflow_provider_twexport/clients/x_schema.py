@@ -1,4 +1,4 @@
-"""The typed columns of a post in enriched native format, and of a count.
+"""The typed columns of a post in enriched native format, of a like or unlike, and of a count.
 
 Vendor pages "Enterprise Search APIs", "data enrichments", "edit Tweets". Ids are texts: not every reader keeps whole
 numbers beyond 2 to the 53.
@@ -61,6 +61,27 @@ POSTS = Schema(
         Column("longitude_latitude", ["double"], "coordinates.coordinates"),
         Column("edit_tweet_ids", ["string"], "edit_history.edit_tweet_ids", "since 2022-09-29; oldest first"),
         Column("matching_tags", ["string"], "matching_rules[].tag", "of the search"),
+    ),
+)
+_POST = {
+    "id_str": "string",
+    "created_at": "string",
+    "text": "string",
+    "lang": "string",
+    "user": {"id_str": "string", "screen_name": "string", "followers_count": "int64"},
+}
+LIKES = Schema(
+    "x_likes",
+    1,
+    (
+        Column("id", "string", "id", "of a like; null: an unlike"),
+        Column("created_at", "timestamp", "timestamp_ms", "of a like"),
+        Column("post_id", "string", "favorited_status.id_str", "what is liked"),
+        Column("post", _POST, "favorited_status"),
+        Column("user", _USER, "user", "who likes it"),
+        Column("unliked_post_id", "string", "delete.favorite.tweet_id_str", "of an unlike; null: a like"),
+        Column("unliked_by_user_id", "string", "delete.favorite.user_id_str", "who liked it before"),
+        Column("unliked_at_ms", "string", "delete.timestamp_ms", "epoch milliseconds"),
     ),
 )
 COUNTS = Schema(

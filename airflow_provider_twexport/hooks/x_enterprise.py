@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.clients._retry import Retry
     from airflow_provider_twexport.clients.x_search import XSearchClient
+    from airflow_provider_twexport.clients.x_streams import XStreamClient
 
 
 class XEnterpriseHook(BaseHook):
-    """Turns an Airflow connection into a client of X enterprise search.
+    """Turns an Airflow connection into a client of X enterprise search, or of a volume stream.
 
     :param x_conn_id: connection with login and password of the X console; its extra holds ``account``, ``label``,
         ``product`` (``fullarchive`` or ``30day``) and ``requests_per_minute`` (120); its host, if any, replaces
@@ -50,12 +51,35 @@ class XEnterpriseHook(BaseHook):
 
         :raises FixConnectionError: if something is missing, or there is no address to send a password to.
         """
-        login, password = self.connection.login or "", self.connection.password or ""
-        # Airflow masks the password as it is, but not the way it looks in a header or a URL
-        header = base64.b64encode(f"{login}:{password}".encode()).decode()
-        for form in {header, quote(password, safe=""), quote_plus(password)} - {password, ""}:
-            mask_secret(form)
+        self._mask()
         return self._client()
+
+    def get_stream(
+        self, stream: str, *, label: str | None = None, backfill: bool = True, host: str | None = None
+    ) -> XStreamClient:
+        """Return a client of a volume stream.
+
+        :param stream: ``decahose`` or ``likes``.
+        :param label: of the stream; ``None`` for the connection's.
+        :param backfill: the account has Backfill.
+        :param host: the service's own address for what is wanted; the connection's replaces it, unless that is the
+            one of search.
+        :raises FixConnectionError: if something is missing, or there is no address to send a password to.
+        """
+        from airflow_provider_twexport.clients.x_search import DEFAULT_HOST
+        from airflow_provider_twexport.clients.x_streams import LIVE_HOST, XStreamClient
+
+        self._mask()
+        extra, address = self.connection.extra_dejson, address_of(self.connection, DEFAULT_HOST)
+        return XStreamClient(
+            self.connection.login or "",
+            self.connection.password or "",
+            account=extra.get("account") or "",
+            label=label or extra.get("label") or "",
+            stream=stream,
+            backfill=backfill,
+            base_url=(host or LIVE_HOST) if address == DEFAULT_HOST else address,
+        )
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the login works, and what was used this month; one free call, and never raises."""
@@ -71,6 +95,13 @@ class XEnterpriseHook(BaseHook):
         except Exception as error:
             # the text goes to a browser; what an unforeseen error says may hold anything
             return False, f"The test failed unexpectedly ({type(error).__name__}); see the server's log."
+
+    def _mask(self) -> None:
+        """Keep the login out of logs: Airflow masks the password as it is, but not as it looks in a header or a URL."""
+        login, password = self.connection.login or "", self.connection.password or ""
+        header = base64.b64encode(f"{login}:{password}".encode()).decode()
+        for form in {header, quote(password, safe=""), quote_plus(password)} - {password, ""}:
+            mask_secret(form)
 
     def _client(self, retry: Retry | None = None) -> XSearchClient:
         from airflow_provider_twexport.clients.errors import FixConnectionError, FixRequestError

@@ -21,6 +21,9 @@ READ_FAULTS = frozenset(
         "wait_ends_early",
         "stuck_keepalive",
         "garbage_line",
+        "disconnect",
+        "silence",
+        "recovery_ends",
     }
 )
 KINDS = WIRE_FAULTS | ANSWER_FAULTS | READ_FAULTS

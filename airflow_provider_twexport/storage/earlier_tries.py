@@ -68,7 +68,7 @@ def tidy(directory: Directory, landed: Manifest) -> None:
 
 def whose(source: Mapping[str, Any]) -> str | None:
     """Return what tells whose results a directory holds: a kind and an id, such as ``collector 'twx-one'``."""
-    named = ((kind, source.get(f"{kind}_id")) for kind in ("collector", "search", "job"))
+    named = ((kind, source.get(f"{kind}_id")) for kind in ("collector", "search", "capture", "job"))
     return next((f"{kind} {name!r}" for kind, name in named if name), None)
 
 

@@ -14,7 +14,7 @@ import json
 import logging
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from airflow_provider_twexport import __version__
 from airflow_provider_twexport.clients.errors import FixRequestError, TwexportError
@@ -25,7 +25,7 @@ from airflow_provider_twexport.storage.journal import Journal
 from airflow_provider_twexport.storage.landed_results import LandedElsewhere
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, nothing_yet, now
 from airflow_provider_twexport.storage.part_writer import PartWriter
-from airflow_provider_twexport.storage.seen_records import SeenRecords
+from airflow_provider_twexport.storage.seen_records import RecentRecords, SeenRecords
 
 if TYPE_CHECKING:
     import os
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Records: TypeAlias = "Sequence[bytes]"  # within the class, bytes is something else
 MAX_PART_BYTES = 64 * 1024 * 1024
 
 
@@ -58,6 +59,7 @@ class Landing:
         max_part_results: int | None,
         max_results: int | None,
         record_id: Callable[[bytes], bytes] | None,
+        remembered_seconds: float | None,
         journal: Journal | None,
         begun: Manifest,
     ) -> None:
@@ -69,7 +71,11 @@ class Landing:
         self._landed = begun
         self._max_results = max_results
         self._journal = journal
-        self._seen = SeenRecords(identity=record_id)
+        self._seen = (
+            SeenRecords(identity=record_id)
+            if remembered_seconds is None
+            else RecentRecords(remembered_seconds, record_id)
+        )
         self._elsewhere: LandedElsewhere | None = None
         self._part: PartWriter | None = None
         self._ended = begun.complete
@@ -86,6 +92,7 @@ class Landing:
         max_part_results: int | None = None,
         max_results: int | None = None,
         record_id: Callable[[bytes], bytes] | None = None,
+        remembered_seconds: float | None = None,
         batches_cost: bool = False,
         schema: Schema | None = None,
         row_group_bytes: int = formats.ROW_GROUP_BYTES,
@@ -97,14 +104,16 @@ class Landing:
         A landing of an earlier export of the same collector is removed first.
 
         :param directory: holds this landing and no other.
-        :param source: goes into the manifest as it is; its ``collector_id`` or ``search_id`` says whose landing this
-            is, its ``export_id`` which order of the same results.
+        :param source: goes into the manifest as it is; its ``collector_id``, ``search_id`` or ``capture_id`` says whose
+            landing this is, its ``export_id`` which order of the same results.
         :param file_format: one of :data:`formats.FORMATS`.
         :param compression_level: one of the format's; ``None`` for its default.
         :param max_part_bytes: a part ends at the first cursor after about so many bytes as written.
         :param max_part_results: and at the first cursor after so many results.
         :param max_results: what comes beyond so many results is left out.
         :param record_id: what makes two records the same one; ``None`` if all their bytes do.
+        :param remembered_seconds: a record that comes again so long after the first time is still known; ``None``:
+            always.
         :param batches_cost: keep each batch as soon as it is written, and never begin again from the start.
         :param schema: the typed columns of these results; Parquet needs them.
         :param row_group_bytes: a row group of Parquet ends after about so many bytes of results.
@@ -117,10 +126,10 @@ class Landing:
             way that it cannot go on, and each batch costs.
         :raises formats.ChooseFileFormatError: no such file format, or not for these results, or not here.
         :raises formats.ChooseCompressionLevelError: the format has no such level.
-        :raises FixRequestError: the source has neither ``collector_id`` nor ``search_id``.
+        :raises FixRequestError: the source has no ``collector_id``, ``search_id`` or ``capture_id``.
         """
         if not earlier_tries.whose(source):
-            msg = "A landing's source needs a collector_id or search_id: it tells whose results the directory holds."
+            msg = "A landing's source needs a collector_id, search_id or capture_id: it tells whose results these are."
             raise FixRequestError(msg)
         place, form = Directory(directory), formats.by_name(file_format)
         afresh = nothing_yet(json.loads(json.dumps(source)), file_format)
@@ -128,7 +137,16 @@ class Landing:
         written = Written(form.level(compression_level), schema, row_group_bytes)
         journal = Journal(place) if batches_cost else None
         begin = partial(
-            cls, place, form, written, max_part_bytes, max_part_results, max_results, record_id, journal
+            cls,
+            place,
+            form,
+            written,
+            max_part_bytes,
+            max_part_results,
+            max_results,
+            record_id,
+            remembered_seconds,
+            journal,
         )
         landing = begin(found or afresh)
         if found and found.complete:
@@ -176,8 +194,18 @@ class Landing:
         """How many bytes this landing has written, those of the open part included."""
         return self._landed.bytes + (self._part.bytes if self._part else 0)
 
-    def write(self, batch: Batch) -> None:
-        """Land the records of a batch that were not landed before.
+    @property
+    def report(self) -> dict[str, Any] | None:
+        """What the last checkpoint reports, for a read that goes on from there."""
+        return self._landed.report
+
+    @property
+    def part_is_full(self) -> bool:
+        """Whether the open part should end; it does so by itself at a batch that has a cursor."""
+        return self._part is not None and self._is_full(self._part)
+
+    def write(self, batch: Batch) -> Records:
+        """Land the records of a batch that were not landed before, and return them.
 
         :raises ReopenLandingError: it was committed or discarded.
         """
@@ -185,10 +213,25 @@ class Landing:
         try:
             if self._journal:
                 self._journal.keep(batch, self.offset)
-            self._take(batch)
+            kept = self._take(batch)
             # Only here does an offset belong to the end of a part.
-            if batch.cursor is not None and self._part and self._is_full(self._part):
+            if batch.cursor is not None and self.part_is_full:
                 self._checkpoint()
+            return kept
+        except BaseException:
+            self.discard()
+            raise
+
+    def checkpoint(self, report: dict[str, Any]) -> None:
+        """End the open part: what came so far survives a crash.
+
+        :param report: comes back as :attr:`report` when the landing is gone on with.
+        :raises ReopenLandingError: it was committed or discarded.
+        """
+        self._check_open()
+        try:
+            self._landed = replace(self._landed, report=report)
+            self._checkpoint()
         except BaseException:
             self.discard()
             raise
@@ -202,6 +245,7 @@ class Landing:
         status: str | None = None,
         complete: bool = True,
         incomplete_because: str | None = None,
+        report: dict[str, Any] | None = None,
     ) -> Manifest:
         """End the last part, write the manifest, and remove what dead tries left behind.
 
@@ -211,6 +255,7 @@ class Landing:
         :param status: the export's last state; joins the manifest's ``source``.
         :param complete: ``False`` if results are missing: a later landing goes on from here.
         :param incomplete_because: why they are, in a sentence.
+        :param report: what else there is to say of how they came.
         :raises ReopenLandingError: it was committed or discarded.
         """
         self._check_open()
@@ -219,6 +264,7 @@ class Landing:
             self._landed = replace(
                 self._landed,
                 incomplete_because=incomplete_because,
+                report=report,
                 source=self._landed.source | ({} if status is None else {"status": status}),
                 exported=exported,
                 truncated=truncated,
@@ -269,7 +315,7 @@ class Landing:
             self.discard()
             raise
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, batch: Batch) -> Records:
         new = self._seen.add(batch.records)
         duplicates = len(batch.records) - len(new)
         kept = self._elsewhere.without(new) if self._elsewhere else new
@@ -286,6 +332,7 @@ class Landing:
             left_out=self._landed.left_out + left_out,
             final_offset=self.offset if batch.cursor is None else batch.cursor,
         )
+        return kept
 
     def _checkpoint(self) -> None:
         self._end_part()

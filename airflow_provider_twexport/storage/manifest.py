@@ -29,6 +29,8 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
                         before its first record; null: the start), last_offset (the cursor after its last), misfits
                         (Parquet: how many results have a value that does not fit its column, by column; the value
                         is null there and stays in the column raw)
+    report              of a stream: how each partition was read, what was missed (gaps), and how many messages of each
+                        minute were received and stored; null: it is none
     final_offset        the cursor from which a read goes on; null: none was seen
     created_at          when this file was written: ISO 8601, UTC
     provider_version    which version wrote it
@@ -100,6 +102,7 @@ class Manifest:
     left_out: int = 0
     parts: tuple[Part, ...]
     final_offset: str | None
+    report: dict[str, Any] | None = None
     created_at: str
     provider_version: str
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_intdigest
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 # Room for a million from the start, the most that an export may bring; memory that is not used costs nothing.
 SLOTS = 1 << 21
+_RECENT_SLOTS = 1 << 18
 
 
 class SeenRecords:
@@ -67,6 +69,30 @@ class SeenRecords:
         self._held = 0
         for digest in filter(None, old):
             self._put(digest)
+
+
+class RecentRecords:
+    """Remembers the records of the last while only, so that memory stays flat however long a stream is read.
+
+    :param seconds: what came so long ago at most is surely remembered, and nothing for more than twice as long.
+    :param identity: what makes two records the same one; ``None`` if all their bytes do.
+    """
+
+    def __init__(self, seconds: float, identity: Callable[[bytes], bytes] | None = None) -> None:
+        self._identity = identity or bytes
+        self._seconds = seconds
+        self._earlier, self._latest = SeenRecords(_RECENT_SLOTS), SeenRecords(_RECENT_SLOTS)
+        self._turned = time.monotonic()
+
+    def add(self, records: Iterable[bytes]) -> list[bytes]:
+        """Remember the records and return those that are new, in order."""
+        if time.monotonic() - self._turned >= self._seconds:
+            self._earlier, self._latest = self._latest, SeenRecords(_RECENT_SLOTS)
+            self._turned = time.monotonic()
+        return [record for record in records if self._is_new(self._identity(record))]
+
+    def _is_new(self, told: bytes) -> bool:
+        return told not in self._earlier and bool(self._latest.add((told,)))
 
 
 def _empty(slots: int) -> memoryview:

@@ -44,7 +44,7 @@ class Posts:
         draw, moment = mixed(day.seed, index), day.moment(index)
         post_id = str(post_id_of(day, index))
         post = {
-            "created_at": _date(moment),
+            "created_at": created_at(moment),
             "id": int(post_id),
             "id_str": post_id,
             **self._templates[(draw >> 20) % TEMPLATES],
@@ -59,6 +59,11 @@ class Posts:
             post["edit_controls"] = {"editable_until_ms": moment + 3_600_000, "edits_remaining": 5}
             post["editable"] = True
         return post
+
+    def liker(self, draw: int) -> dict[str, Any]:
+        """Return somebody who likes a post."""
+        user: dict[str, Any] = self._templates[draw % TEMPLATES]["user"]
+        return {**user, "id": draw >> 3, "id_str": str(draw >> 3)}
 
 
 def post_id_of(day: Day, index: int) -> int:
@@ -157,5 +162,6 @@ def _retweeted(chance: random.Random, lang: str) -> dict[str, Any]:
     }
 
 
-def _date(moment: int) -> str:
+def created_at(moment: int) -> str:
+    """Write a moment, in epoch milliseconds, as posts do."""
     return datetime.fromtimestamp(moment / 1000, UTC).strftime("%a %b %d %H:%M:%S +0000 %Y")

@@ -20,6 +20,8 @@ from airflow_provider_twexport.simulator.x.corpus import Matches
 from airflow_provider_twexport.simulator.x.errors import XError
 from airflow_provider_twexport.simulator.x.posts import Posts
 from airflow_provider_twexport.simulator.x.search import counts_page, data_page
+from airflow_provider_twexport.simulator.x.streams import STREAMS, Streams
+from airflow_provider_twexport.simulator.x.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,6 +39,12 @@ LABELS = {"prod": frozenset(("data", "counts")), "data-only": frozenset(("data",
 PRODUCTS = ("30day", "fullarchive")
 HOUR = 3_600_000
 USAGE_PER_MINUTE = 2
+NO_GZIP = (
+    "This connection requires compression. To enable compression, send an 'Accept-Encoding: gzip' header in your "
+    "request and be ready to uncompress the stream as it is read on the client end."
+)
+STREAM = "/stream/{stream}/accounts/{account}/publishers/twitter/{label}.json"
+REPLAY = "/replay/{stream}/accounts/{account}/publishers/twitter/{label}.json"
 SEARCH = "/search/{product}/accounts/{account}/{label}"
 
 
@@ -50,6 +58,7 @@ class X:
         self._seed = seed
         self._initial = settings
         self._posts = Posts(seed)
+        self._streams = Streams(clock, Volume(seed, self._posts))
         self.reset()
 
     def reset(self) -> None:
@@ -58,6 +67,7 @@ class X:
         self._billed: list[dict[str, Any]] = []
         self._recent: defaultdict[tuple[str, int], deque[float]] = defaultdict(deque)
         self._answers = 0
+        self._streams.reset()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -71,7 +81,8 @@ class X:
     def ledger(self) -> dict[str, Any]:
         """Tell which pages were billed, in order."""
         counted = Counter(f"{page['product']} {page['kind']}" for page in self._billed)
-        return {"x": {"billed": dict(counted), "pages": self._billed}}
+        told = {"billed": dict(counted), "pages": self._billed, "streams": self._streams.connections}
+        return {"x": told}
 
     def routes(self) -> list[Route]:
         """Every call of the API."""
@@ -80,18 +91,20 @@ class X:
             Route(f"{SEARCH}/counts.json", self._endpoint(self._counts), methods=methods),
             Route(f"{SEARCH}.json", self._endpoint(self._data), methods=methods),
             Route("/metrics/usage/accounts/{account}.json", self._endpoint(self._usage), methods=["GET"]),
+            Route(STREAM, self._endpoint(self._stream), methods=["GET"]),
+            Route(REPLAY, self._endpoint(self._replay), methods=["GET"]),
         ]
 
     def control_routes(self) -> list[Route]:
-        """Serve the truth about a query to tests."""
-        return [Route("/_control/x/posts", self._truth)]
+        """Serve the truth about a query or a stream to tests."""
+        return [Route("/_control/x/posts", self._truth), Route("/_control/x/stream", self._stream_truth)]
 
     async def unknown(self, request: Request) -> Response:
         """Refuse a path that the vendor does not have."""
         return self._refusal(XError(404, "Not Found"))
 
     def _endpoint(
-        self, call: Callable[[Request], Awaitable[dict[str, Any]]]
+        self, call: Callable[[Request], Awaitable[dict[str, Any] | Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             try:
@@ -101,7 +114,7 @@ class X:
             except XError as error:
                 request.scope[ENTRY]["code"] = str(error)
                 return self._refusal(error)
-            return _answer(request, body, status)
+            return body if isinstance(body, Response) else _answer(request, body, status)
 
         return answer
 
@@ -132,6 +145,24 @@ class X:
         }
         publisher = {"type": "twitter", "used": [used], "projected": {**used, "days": 0}}
         return {"account": {"name": ACCOUNT}, "bucket": "month", "publishers": [publisher]}
+
+    async def _stream(self, request: Request) -> Response:
+        """GET a stream as it goes on, or, with a window, as it once was."""
+        self._check_stream(request)
+        return self._streams.open(request, self._settings)
+
+    async def _replay(self, request: Request) -> Response:
+        """GET a window of the Decahose by the older way, all partitions in one."""
+        self._check_stream(request)
+        return self._streams.replay(request, self._settings)
+
+    def _check_stream(self, request: Request) -> None:
+        stream, account, label = (request.path_params[name] for name in ("stream", "account", "label"))
+        if stream not in STREAMS or account != ACCOUNT or label not in LABELS:
+            raise XError(404, "Not Found")
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            raise XError(406, NO_GZIP)
+        self._admit(stream, self._settings.x_connects_per_minute, 60)
 
     async def _admitted(self, request: Request, kind: str) -> Asked:
         product, account, label = (request.path_params[name] for name in ("product", "account", "label"))
@@ -191,6 +222,14 @@ class X:
             digest = hashlib.sha256(msgspec.json.encode(post)).hexdigest()
             rows.append({"id": post["id_str"], "sha256": digest})
         return Response(msgspec.json.encode(rows), media_type="application/json")
+
+    async def _stream_truth(self, request: Request) -> Response:
+        """List the key of every message of a stream and window, in order."""
+        params = request.query_params
+        keys = self._streams.keys(
+            params["stream"], int(params["start"]), int(params["stop"]), self._settings.x_stream_per_minute
+        )
+        return Response(msgspec.json.encode(keys), media_type="application/json")
 
 
 def _answer(request: Request, content: dict[str, Any], status: int) -> Response:

@@ -14,6 +14,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Every knob with its default; None lifts a limit.
 
     ``x_longest_window_hours``: a data request whose window is longer is answered with 503.
+    ``x_stream_per_minute``: what happens on each volume stream, in both partitions together.
+    ``x_disconnect_every_seconds``: how long a connection to a stream lasts, in simulated time.
     """
 
     x_posts_per_day: Count = 120
@@ -25,6 +27,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     x_repeat_at_edges: bool = False
     x_edit_metadata: bool = True
     x_longest_window_hours: Positive | None = None
+    x_stream_per_minute: Count = 300
+    x_heartbeat_seconds: Positive = 10
+    x_connects_per_minute: Count | None = 10
+    x_connections_per_partition: Positive = 2
+    x_disconnect_every_seconds: Positive | None = None
+    x_backfill: bool = True
 
     def changed(self, changes: dict[str, Any]) -> Settings:
         """Apply changes; a wrong name or value is refused by name."""

@@ -1,0 +1,52 @@
+"""Land the Decahose, hour by hour, and then what fell into the gaps of the hour.
+
+1. **capture** reads both partitions from the full hour to the next one. It begins some seconds late, and asks for
+   those by Backfill; so it does whenever a connection ends, or the task is tried again.
+2. **recover** asks Recovery for what Backfill could not bring, and lands it next to the capture, each post once.
+
+Both manifests together hold the hour. A post near a full hour may be in two hours: keep one of each ``id``. Recovery
+allows two requests at a time, so it has a pool: ``airflow pools set x_recovery 1 "X Recovery"``.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_twexport.transfers.x_stream_recovery import XStreamRecoveryOperator
+from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
+
+DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
+HOUR = "{{ data_interval_end.strftime('year=%Y/month=%m/day=%d/hour=%H') }}"
+CAPTURE = f"{DESTINATION}/x_stream_hourly/capture/{HOUR}"
+
+with DAG(
+    dag_id="x_stream_hourly",
+    description="The Decahose of each hour, then what was missed of it.",
+    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=3,  # an hour is captured while the last one is recovered
+    default_args={"retries": 5, "retry_delay": timedelta(seconds=5)},  # backfill reaches back 5 minutes
+    tags=["x", "stream"],
+    doc_md=__doc__,
+) as dag:
+    capture = XStreamToObjectStorageOperator(
+        task_id="capture",
+        stream="decahose",
+        start="{{ data_interval_end }}",
+        duration=timedelta(hours=1),
+        object_storage_path=CAPTURE,
+    )
+    recover = XStreamRecoveryOperator(
+        task_id="recover",
+        capture_path=CAPTURE,
+        object_storage_path=f"{DESTINATION}/x_stream_hourly/recovered/{HOUR}",
+        retry_delay=timedelta(minutes=5),
+        pool="x_recovery",
+    )
+    capture >> recover

@@ -1,0 +1,27 @@
+"""Captures a stream in simulated time until it is killed; a program.
+
+``python -m tests.transfers.dying_capture DIRECTORY START STOP SIMULATOR``
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, cast
+
+from airflow_provider_twexport.clients import x_streams
+from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
+from tests.clients.test_x_streams import SimulatedClock
+from tests.simulator_process import Simulator
+
+if TYPE_CHECKING:
+    import subprocess
+
+if __name__ == "__main__":
+    directory, start, stop, url = sys.argv[1:]
+    simulator = Simulator(url, cast("subprocess.Popen[str]", None))
+    x_streams.CLOCK = SimulatedClock(simulator, speed=20)
+    x_streams.CONNECTS_PER_MINUTE = 100_000
+    operator = XStreamToObjectStorageOperator(
+        task_id="land", object_storage_path=f"file://{directory}", start=start, stop=stop
+    )
+    operator.execute({})
