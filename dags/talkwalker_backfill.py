@@ -36,14 +36,23 @@ POOL = os.environ.get("TWEXPORT_POOL", "default_pool")
 WHAT, HOW, MONEY = "What", "How", "Money"
 OPTIONAL_TEXT, OPTIONAL_NUMBER = ["null", "string"], ["null", "integer"]
 QUESTION = "Buy exports for {{ '{:,}'.format(ti.xcom_pull(task_ids='%s', key='plan').credits) }} credits?"
+# Airflow's page keeps no lines of a code block, so it gets a table of its own
 PRICE = """\
 {%% set plan = ti.xcom_pull(task_ids='%s', key='plan') -%%}
 **{{ '{:,}'.format(plan.credits) }} credits** for {{ plan.todo }} windows; {{ '{:,}'.format(plan.balance) }} are on the
-account, {{ '{:,}'.format(plan.balance_after) }} would be left. {{ '' if plan.table else plan.uncertainty }}
+account, {{ '{:,}'.format(plan.balance_after) }} would be left. {{ plan.uncertainty }}
 
-```
-{{ plan.table or 'The table of all windows is in the log.' }}
-```
+{%% if plan.windows -%%}
+| window, in UTC | state | expected | credits | balance after |
+|---|---|---:|---:|---:|
+{%% for it in plan.windows -%%}
+{%% set expected = '?' if it.expected is none else '{:,}'.format(it.expected) -%%}
+| {{ it.start }} to {{ it.stop }} | {{ it.state }} | {{ expected }} | {{ '{:,}'.format(it.credits) -}}
+{{ ' |' }} {{ '{:,}'.format(it.balance_after) }} |
+{%% endfor %%}
+{%%- else -%%}
+The table of all windows is in the log.
+{%%- endif %%}
 """
 # what this run has spent, by the count, is no longer there for the rest
 LEFT_OF_BUDGET = """\

@@ -76,7 +76,9 @@ def test_a_price_above_the_threshold_waits_for_a_person(asked: dict[str, Json], 
     for name, days in RANGES.items():
         plan = live.stack.api.xcom(DAG_ID, name, "estimate", "plan")
         assert f"**{plan['credits']:,} credits** for 3 windows" in asked[name]["body"]
-        assert plan["table"].splitlines()[1] in asked[name]["body"]
+        rows = [line for line in asked[name]["body"].splitlines() if line.startswith("| 20")]
+        assert [row.split(" ")[1] for row in rows] == [window["start"] for window in plan["windows"]]
+        assert all(f"{window['credits']:,}" in row for window, row in zip(plan["windows"], rows, strict=True))
         assert asked[name]["options"] == ["Approve", "Reject"]
         assert bought(live, days) == []
 
