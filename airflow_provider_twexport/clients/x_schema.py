@@ -92,3 +92,6 @@ COUNTS = Schema(
         Column("count", "int64", "count"),
     ),
 )
+
+# of what each stream delivers
+SCHEMAS = {"decahose": POSTS, "likes": LIKES}

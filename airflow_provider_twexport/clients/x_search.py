@@ -17,8 +17,6 @@ from urllib.parse import quote
 import msgspec
 import pendulum
 
-from airflow_provider_twexport.clients import _retry
-from airflow_provider_twexport.clients._http import BasicLogin, Session
 from airflow_provider_twexport.clients._retry import Patience, Retry
 from airflow_provider_twexport.clients.batch import Batch
 from airflow_provider_twexport.clients.errors import (
@@ -29,9 +27,9 @@ from airflow_provider_twexport.clients.errors import (
     ThrottledError,
     UnexpectedAnswerError,
 )
-from airflow_provider_twexport.clients.x_errors import explain
 from airflow_provider_twexport.clients.x_pace import SharedPace
 from airflow_provider_twexport.clients.x_pages import FEWEST_PER_PAGE, MOST_PER_PAGE, PAGE_REACH, Page, Place
+from airflow_provider_twexport.clients.x_session import x_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,14 +76,11 @@ class XSearchClient:
         retry: Retry | None = None,
         overload_waits: tuple[float, ...] | None = None,
     ) -> None:
-        for name, value in (("login", login), ("password", password), ("account", account), ("label", label)):
-            if not value:
-                raise FixConnectionError(f"The connection has no {name}: give the one of the X console.")
+        self._session = x_session(login, password, account, label, base_url, retry)
         if product not in PRODUCTS:
             raise FixConnectionError(f"product {product!r} is none of {', '.join(PRODUCTS)}.")
         if requests_per_minute < 1:
             raise FixConnectionError("requests_per_minute must be 1 at least.")
-        self._session = Session(base_url, BasicLogin(login, password), explain, retry or _retry.DEFAULT)
         self._account = account
         self._product = product
         self._path = f"/search/{product}/accounts/{quote(account, safe='')}/{quote(label, safe='')}"

@@ -17,18 +17,15 @@ from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from airflow_provider_twexport.clients import _retry
-from airflow_provider_twexport.clients._http import BasicLogin, Session
 from airflow_provider_twexport.clients.errors import (
-    FixConnectionError,
     FixRequestError,
     ResumeReadError,
     RetryLaterError,
     StopOtherReaderError,
     ThrottledError,
 )
-from airflow_provider_twexport.clients.x_errors import explain
 from airflow_provider_twexport.clients.x_pace import SharedPace
+from airflow_provider_twexport.clients.x_session import x_session
 from airflow_provider_twexport.clients.x_stream_lines import lines
 from airflow_provider_twexport.clients.x_stream_log import Arrival, Gap, iso
 from airflow_provider_twexport.clients.x_stream_messages import (
@@ -119,12 +116,9 @@ class XStreamClient:
         backoff: Backoff | None = None,
         now: Callable[[], float] | None = None,
     ) -> None:
-        for name, value in (("login", login), ("password", password), ("account", account), ("label", label)):
-            if not value:
-                raise FixConnectionError(f"The connection has no {name}: give the one of the X console.")
+        self.session = x_session(login, password, account, label, base_url)
         if stream not in STREAMS:
             raise FixRequestError(f"stream={stream!r} is none of {', '.join(STREAMS)}.")
-        self.session = Session(base_url, BasicLogin(login, password), explain, _retry.DEFAULT)
         self.stream = stream
         self.now = now or CLOCK
         self.backfill = backfill

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
-from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_twexport.hooks.address import address_of
+from airflow_provider_twexport.hooks.connection_test import tested
+from airflow_provider_twexport.hooks.masking import mask_quoted
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -46,28 +47,21 @@ class AdobeExperiencePlatformHook(BaseHook):
 
         :raises FixConnectionError: if something of the credential is missing, or there is no address to send it to.
         """
-        secret = self.connection.password or ""
-        # Airflow masks the secret as it is, but not the way it looks in a form
-        for form in {quote(secret, safe=""), quote_plus(secret)} - {secret, ""}:
-            mask_secret(form)
+        mask_quoted(self.connection.password or "")
         return client_for(self.connection)
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the credential works, and where; lists one job, and never raises."""
-        from airflow_provider_twexport.clients._retry import Retry
-        from airflow_provider_twexport.clients.errors import TwexportError
+        return tested(self._capabilities)
 
-        try:
-            client = client_for(self.connection, Retry(attempts=1, throttled_for=0))
-            jobs = client.list_export_jobs(limit=1)
-        except TwexportError as error:
-            return False, str(error)
-        except Exception as error:
-            # the text goes to a browser; what an unforeseen error says may hold anything
-            return False, f"The test failed unexpectedly ({type(error).__name__}); see the server's log."
+    def _capabilities(self) -> str:
+        from airflow_provider_twexport.clients._retry import Retry
+
+        client = client_for(self.connection, Retry(attempts=1, throttled_for=0))
+        jobs = client.list_export_jobs(limit=1)
         newest = f"the newest is {jobs[0].id} ({jobs[0].raw_status})" if jobs else "there are none yet"
         org_id = self.connection.extra_dejson.get("org_id")
-        return True, f"Connected to {org_id}, sandbox {client.sandbox}. Export jobs can be listed: {newest}."
+        return f"Connected to {org_id}, sandbox {client.sandbox}. Export jobs can be listed: {newest}."
 
 
 def client_for(connection: Connection, retry: Retry | None = None) -> AdobeClient:

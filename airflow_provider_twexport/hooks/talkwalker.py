@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
-from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_twexport.hooks.address import address_of
+from airflow_provider_twexport.hooks.connection_test import tested
+from airflow_provider_twexport.hooks.masking import mask_quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,24 +91,15 @@ class TalkwalkerHook(BaseHook):
 
         :raises FixConnectionError: if the connection has no token, or no address to send it to.
         """
-        token = self.connection.password or ""
-        # Airflow masks the token as it is, but not the way it looks in a URL
-        for form in {quote(token, safe=""), quote_plus(token)} - {token, ""}:
-            mask_secret(form)
+        mask_quoted(self.connection.password or "")
         return client_for(self.connection)
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the token works, and for what; makes free calls only and never raises."""
         from airflow_provider_twexport.clients._retry import Retry
-        from airflow_provider_twexport.clients.errors import TwexportError
 
-        try:
-            return True, _capabilities(client_for(self.connection, Retry(attempts=1, throttled_for=0)))
-        except TwexportError as error:
-            return False, str(error)
-        except Exception as error:
-            # the text goes to a browser; what an unforeseen error says may hold anything
-            return False, f"The test failed unexpectedly ({type(error).__name__}); see the server's log."
+        once = Retry(attempts=1, throttled_for=0)
+        return tested(lambda: _capabilities(client_for(self.connection, once)))
 
 
 def client_for(connection: Connection, retry: Retry | None = None) -> TalkwalkerClient:

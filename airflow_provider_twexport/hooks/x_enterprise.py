@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 from airflow_provider_twexport.hooks.address import address_of
+from airflow_provider_twexport.hooks.connection_test import tested
+from airflow_provider_twexport.hooks.masking import mask_quoted
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -83,25 +84,19 @@ class XEnterpriseHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the login works, and what was used this month; one free call, and never raises."""
-        from airflow_provider_twexport.clients._retry import Retry
-        from airflow_provider_twexport.clients.errors import TwexportError
+        return tested(self._capabilities)
 
-        try:
-            usage = self._client(Retry(attempts=1, throttled_for=0)).get_usage()
-            extra = self.connection.extra_dejson
-            return True, f"Connected to account {extra['account']}. {_used(usage)}"
-        except TwexportError as error:
-            return False, str(error)
-        except Exception as error:
-            # the text goes to a browser; what an unforeseen error says may hold anything
-            return False, f"The test failed unexpectedly ({type(error).__name__}); see the server's log."
+    def _capabilities(self) -> str:
+        from airflow_provider_twexport.clients._retry import Retry
+
+        usage = self._client(Retry(attempts=1, throttled_for=0)).get_usage()
+        return f"Connected to account {self.connection.extra_dejson['account']}. {_used(usage)}"
 
     def _mask(self) -> None:
-        """Keep the login out of logs: Airflow masks the password as it is, but not as it looks in a header or a URL."""
+        """Keep the login out of logs, also as it looks in a header."""
         login, password = self.connection.login or "", self.connection.password or ""
-        header = base64.b64encode(f"{login}:{password}".encode()).decode()
-        for form in {header, quote(password, safe=""), quote_plus(password)} - {password, ""}:
-            mask_secret(form)
+        mask_secret(base64.b64encode(f"{login}:{password}".encode()).decode())
+        mask_quoted(password)
 
     def _client(self, retry: Retry | None = None) -> XSearchClient:
         from airflow_provider_twexport.clients.errors import FixConnectionError, FixRequestError

@@ -137,6 +137,18 @@ class Manifest:
         )
         raise UpgradeProviderError(msg)
 
+    def summary(self, directory: object) -> dict[str, Any]:
+        """Return where it is and what it counts, small enough for an XCom.
+
+        :param directory: where it was written; its text is its address.
+        """
+        return {
+            "manifest": f"{directory}/{MANIFEST}",
+            "results": self.results,
+            "bytes": self.bytes,
+            "parts": len(self.parts),
+        }
+
     def to_json(self) -> str:
         """Return the manifest as an indented JSON document."""
         import msgspec

@@ -57,7 +57,6 @@ class AdobeToObjectStorageOperator(BaseOperator):
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.storage.copied_files import CopiedFiles
-        from airflow_provider_twexport.storage.manifest import MANIFEST
         from airflow_provider_twexport.transfers.landing_adobe import JobLanding
 
         with fail_without_retry():
@@ -66,10 +65,4 @@ class AdobeToObjectStorageOperator(BaseOperator):
             landing = CopiedFiles.open(directory, source=way.identity)
             manifest = landing.committed or way.land(landing)
         self.log.info("%s: %d files, %d bytes.", directory, len(manifest.parts), manifest.bytes)
-        return {
-            "manifest": str(directory / MANIFEST),
-            "results": manifest.results,
-            "profiles": manifest.source.get("profiles"),
-            "bytes": manifest.bytes,
-            "parts": len(manifest.parts),
-        }
+        return manifest.summary(directory) | {"profiles": manifest.source.get("profiles")}

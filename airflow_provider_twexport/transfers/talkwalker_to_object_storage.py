@@ -146,7 +146,6 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         from airflow_provider_twexport.clients.talkwalker_identity import identity
         from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
         from airflow_provider_twexport.storage.landing import Landing
-        from airflow_provider_twexport.storage.manifest import MANIFEST
 
         ExportsPageLink.push(context, self.export_id or self.collector_id)
         with fail_without_retry():
@@ -167,14 +166,9 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
                 manifest = landing.committed or self._land(landing, context)
         self.log.info("%s: %d results in %d parts.", directory, manifest.results, len(manifest.parts))
         self._tell(manifest)
-        self._tell_landed(manifest, str(directory / MANIFEST), context)
-        return {
-            "manifest": str(directory / MANIFEST),
-            "results": manifest.results,
-            "bytes": manifest.bytes,
-            "parts": len(manifest.parts),
-            **({"left_out": manifest.left_out} if self.except_landed else {}),
-        }
+        summary = manifest.summary(directory)
+        self._tell_landed(manifest, summary["manifest"], context)
+        return summary | ({"left_out": manifest.left_out} if self.except_landed else {})
 
     def _elsewhere(self) -> list[ObjectStoragePath]:
         from airflow.providers.common.compat.sdk import ObjectStoragePath

@@ -118,7 +118,6 @@ class XSearchToObjectStorageOperator(BaseOperator):
         from airflow_provider_twexport.planning.layout import landing_path
         from airflow_provider_twexport.planning.windows import export_window
         from airflow_provider_twexport.storage.landing import Landing
-        from airflow_provider_twexport.storage.manifest import MANIFEST
 
         with fail_without_retry():
             window = export_window(context, self.start, self.stop, self.partition_length)
@@ -142,14 +141,7 @@ class XSearchToObjectStorageOperator(BaseOperator):
                 manifest = landing.committed or self._land(search, landing, most)
         requests = Place.of(search, manifest.final_offset).requests
         self.log.info("%s: %d posts, %d requests.", directory, manifest.results, requests)
-        return {
-            "manifest": str(directory / MANIFEST),
-            "results": manifest.results,
-            "bytes": manifest.bytes,
-            "parts": len(manifest.parts),
-            "requests": requests,
-            "truncated": manifest.truncated,
-        }
+        return manifest.summary(directory) | {"requests": requests, "truncated": manifest.truncated}
 
     def _max_results(self) -> int | None:
         from airflow_provider_twexport.clients.errors import FixRequestError

@@ -78,12 +78,11 @@ class XStreamRecoveryOperator(BaseOperator):
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.clients.x_recovery import HOSTS, slices
-        from airflow_provider_twexport.clients.x_schema import LIKES, POSTS
+        from airflow_provider_twexport.clients.x_schema import SCHEMAS
         from airflow_provider_twexport.clients.x_stream_log import StreamLog
         from airflow_provider_twexport.clients.x_stream_messages import message_key
         from airflow_provider_twexport.storage import manifest
         from airflow_provider_twexport.storage.landing import Landing
-        from airflow_provider_twexport.storage.manifest import MANIFEST
 
         with fail_without_retry():
             capture_path = ObjectStoragePath(self.capture_path, conn_id=self.object_storage_conn_id)
@@ -108,7 +107,7 @@ class XStreamRecoveryOperator(BaseOperator):
                 record_id=message_key,
                 except_landed=[capture_path],
                 identity=message_key,
-                schema=LIKES if captured.stream == "likes" else POSTS,
+                schema=SCHEMAS[captured.stream],
             ) as landing:
                 landed = landing.committed
                 if landed is None:
@@ -116,13 +115,7 @@ class XStreamRecoveryOperator(BaseOperator):
                     landed = self._land(client, landing, wanted)
         done = len((landed.report or {}).get("done", ()))
         self.log.info("%s: %d messages recovered.", directory, landed.results)
-        return {
-            "manifest": str(directory / MANIFEST),
-            "results": landed.results,
-            "bytes": landed.bytes,
-            "parts": len(landed.parts),
-            "recovered": done,
-        }
+        return landed.summary(directory) | {"recovered": done}
 
     def _land(self, client: XStreamClient, landing: Landing, wanted: Sequence[Slice]) -> Manifest:
         from airflow_provider_twexport.clients.batch import Batch

@@ -115,11 +115,10 @@ class XStreamToObjectStorageOperator(BaseOperator):
         """Return where the manifest is and what it counts."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.clients.x_schema import LIKES, POSTS
+        from airflow_provider_twexport.clients.x_schema import SCHEMAS
         from airflow_provider_twexport.clients.x_stream_messages import message_key
         from airflow_provider_twexport.planning.arguments import whole_number
         from airflow_provider_twexport.storage.landing import Landing
-        from airflow_provider_twexport.storage.manifest import MANIFEST
 
         with fail_without_retry():
             most = whole_number("max_results", self.max_results)
@@ -138,18 +137,12 @@ class XStreamToObjectStorageOperator(BaseOperator):
                 record_id=message_key,
                 remembered_seconds=REMEMBERED_SECONDS,
                 row_group_bytes=self.row_group_bytes,
-                schema=LIKES if self.stream == "likes" else POSTS,
+                schema=SCHEMAS[self.stream],
             ) as landing:
                 manifest = landing.committed or self._land(client, landing, wanted, most)
         gaps = len((manifest.report or {}).get("gaps", ()))
         self.log.info("%s: %d messages, %d gaps.", directory, manifest.results, gaps)
-        return {
-            "manifest": str(directory / MANIFEST),
-            "results": manifest.results,
-            "bytes": manifest.bytes,
-            "parts": len(manifest.parts),
-            "gaps": gaps,
-        }
+        return manifest.summary(directory) | {"gaps": gaps}
 
     def _wanted(self, now: float, max_results: int | None) -> StreamLog:
         """Return the log of a capture that has not begun."""

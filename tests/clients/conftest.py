@@ -24,14 +24,20 @@ def order(simulator: Simulator) -> ExportOrder:
     return ExportOrder(JANUARY, project_id=simulator.project_id, limit=1_000)
 
 
-def x_client_of(simulator: Simulator, **changes: Any) -> XSearchClient:
-    """Return a client of the full archive that does not wait long."""
-    usual = {
+def x_login(simulator: Simulator) -> dict[str, Any]:
+    """Return what every client of X is given."""
+    return {
         "login": simulator.x_login,
         "password": simulator.x_password,
         "account": "demo",
         "label": "prod",
         "base_url": simulator.url,
+    }
+
+
+def x_client_of(simulator: Simulator, **changes: Any) -> XSearchClient:
+    """Return a client of the full archive that does not wait long."""
+    usual = x_login(simulator) | {
         "requests_per_minute": 100_000,
         "retry": QUICK,
         "overload_waits": (0.01, 0.01),

@@ -21,6 +21,7 @@ from airflow_provider_twexport.clients.errors import (
 from airflow_provider_twexport.clients.x_stream_log import StreamLog
 from airflow_provider_twexport.clients.x_stream_messages import message_key
 from airflow_provider_twexport.clients.x_streams import Backoff, XStreamClient
+from tests.clients.conftest import x_login
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.clients.x_stream_log import Arrival
@@ -69,16 +70,8 @@ def _any_number_of_connections(simulator: Simulator, monkeypatch: pytest.MonkeyP
 
 def client_of(simulator: Simulator, **changes: Any) -> XStreamClient:
     """Return a client that lives in simulated time."""
-    usual = {
-        "login": simulator.x_login,
-        "password": simulator.x_password,
-        "account": "demo",
-        "label": "prod",
-        "base_url": simulator.url,
-        "backoff": QUICK,
-        "now": SimulatedClock(simulator),
-    }
-    return XStreamClient(**usual | changes)
+    usual = {"backoff": QUICK, "now": SimulatedClock(simulator)}
+    return XStreamClient(**x_login(simulator) | usual | changes)
 
 
 def captured(client: XStreamClient, seconds: float, **more: Any) -> tuple[list[Arrival], StreamLog]:

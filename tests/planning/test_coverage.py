@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pendulum
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.coverage import DayState, Piece, Track, coverage, piece_of, table
+from tests.planning.landed import Manifest
 
 NEW_YEAR = pendulum.datetime(2024, 1, 1)
 
@@ -157,16 +158,6 @@ def test_every_hour_counts(spans: list[tuple[int, int]]) -> None:
         ]
         assert round(day.share * 24) == sum(count > 0 for count in holders)
         assert day.bought_twice == any(count > 1 for count in holders)
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What matters of a manifest."""
-
-    source: dict[str, Any] = field(default_factory=dict)
-    complete: bool = True
-    truncated: bool = False
-    results: int = 7
 
 
 def test_a_piece_is_read_from_a_manifest() -> None:

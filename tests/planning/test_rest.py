@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +17,7 @@ from airflow_provider_twexport.clients.talkwalker_volume import Volume
 from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.planning.fingerprint import collector_id
 from airflow_provider_twexport.planning.rest import Truncated, halves, rest_of, unfold, windows_of
+from tests.planning.landed import Manifest
 
 NEW_YEAR = pendulum.datetime(2024, 1, 1)
 MOST = 40
@@ -154,16 +155,6 @@ def test_a_day_above_the_limit_is_bought_by_the_hour(client: TalkwalkerClient, s
     windows = [window for window, _ in found.windows]
     assert (windows[0].start, windows[-1].stop) == (days(0, 2).start, days(0, 2).stop)
     assert all(expected is not None and expected < 100 for _, expected in found.windows)
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What matters of a manifest."""
-
-    source: dict[str, Any] = field(default_factory=dict)
-    complete: bool = True
-    truncated: bool = False
-    results: int = 7
 
 
 def test_a_rest_that_was_truncated_has_a_rest_of_its_own() -> None:

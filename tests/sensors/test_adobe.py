@@ -10,7 +10,6 @@ from airflow.sdk import DAG
 
 from airflow_provider_twexport.sensors.adobe import AdobeExportJobSensor
 from tests.adobe_account import DATASET, ORDER, client_of
-from tests.sensors.test_talkwalker import MODES
 
 if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run
@@ -19,12 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("adobe_connection", "quick_retries")
 
 JOBS = {"path": "export/jobs", "method": "GET"}
-
-
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Each way to wait."""
-    return MODES[request.param]
 
 
 @pytest.fixture

@@ -19,18 +19,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
 
-MODES: dict[str, dict[str, Any]] = {
-    "poke": {"mode": "poke", "deferrable": False},
-    "reschedule": {"mode": "reschedule", "deferrable": False},
-    "deferrable": {"deferrable": True},
-}
-
-
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Each way to wait."""
-    return MODES[request.param]
-
 
 @pytest.fixture
 def export_id(simulator: Simulator) -> str:

@@ -12,10 +12,9 @@ from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_twexport.triggers.adobe import AdobeExportJobTrigger
 from tests.adobe_account import ORDER, client_of
+from tests.triggers.conftest import event
 
 if TYPE_CHECKING:
-    from airflow.triggers.base import TriggerEvent
-
     from tests.simulator_process import Simulator
 
 pytestmark = pytest.mark.usefixtures("adobe_connection", "quick_retries")
@@ -31,14 +30,6 @@ def trigger(job_id: str, **changes: Any) -> AdobeExportJobTrigger:
         "deadline": time.time() + 60,
     }
     return AdobeExportJobTrigger(job_id=job_id, **(arguments | changes))
-
-
-async def event(waiting: AdobeExportJobTrigger) -> dict[str, Any]:
-    """Return the payload of the one event."""
-    fired: list[TriggerEvent] = [event async for event in waiting.run()]
-    assert len(fired) == 1
-    payload: dict[str, Any] = fired[0].payload
-    return payload
 
 
 def ordered(simulator: Simulator, count: int) -> list[str]:

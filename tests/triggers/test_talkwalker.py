@@ -12,10 +12,9 @@ from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
 from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
+from tests.triggers.conftest import event
 
 if TYPE_CHECKING:
-    from airflow.triggers.base import TriggerEvent
-
     from tests.simulator_process import Simulator
 
 pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
@@ -31,14 +30,6 @@ def trigger(export_id: str, **changes: Any) -> TalkwalkerExportTrigger:
         "deadline": time.time() + 60,
     }
     return TalkwalkerExportTrigger(export_id=export_id, **(arguments | changes))
-
-
-async def event(waiting: TalkwalkerExportTrigger) -> dict[str, Any]:
-    """Return the payload of the one event."""
-    fired: list[TriggerEvent] = [event async for event in waiting.run()]
-    assert len(fired) == 1
-    payload: dict[str, Any] = fired[0].payload
-    return payload
 
 
 def planted(simulator: Simulator, count: int) -> list[str]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import StreamingResponse
 
+from airflow_provider_twexport.simulator.day import DAY
 from airflow_provider_twexport.simulator.talkwalker import histogram, requested
 from airflow_provider_twexport.simulator.talkwalker.body import send_lines
-from airflow_provider_twexport.simulator.talkwalker.corpus import DAY
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 from airflow_provider_twexport.simulator.talkwalker.exports import timestamp
 from airflow_provider_twexport.simulator.talkwalker.projects import ACCOUNT_ID, PROJECTS, STREAMS

@@ -10,7 +10,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.simulator.mixing import mixed, number
+from airflow_provider_twexport.simulator.day import DAY, Day
+from airflow_provider_twexport.simulator.mixing import number
 from airflow_provider_twexport.simulator.talkwalker.projects import PROJECTS
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.simulator.talkwalker.settings import Settings
 
-DAY = 86_400_000
 # A topic owns last digits, an additional query owns remainders by seven: together they repeat every seventy.
 PERIOD = 70
 
@@ -52,28 +52,6 @@ class Scope:
             return frozenset(range(7))
         shift, width = divmod(number("query", self.query) % 42, 6)
         return frozenset((shift + step) % 7 for step in range(width + 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """All results of one day of one scope."""
-
-    start: int
-    seed: int
-    size: int
-
-    def moment(self, index: int) -> int:
-        """When a result was published, in epoch milliseconds."""
-        jitter = mixed(self.seed, index) & 0xFFFF
-        return self.start + ((index << 16) + jitter) * DAY // (self.size << 16)
-
-    def before(self, moment: int) -> int:
-        """How many results of the day are older."""
-        if moment <= self.start:
-            return 0
-        if moment >= self.start + DAY:
-            return self.size
-        return bisect_left(range(self.size), moment, key=self.moment)
 
 
 @dataclass(frozen=True, slots=True)

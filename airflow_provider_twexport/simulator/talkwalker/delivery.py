@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_twexport.simulator.talkwalker.corpus import Day, Matches
+    from airflow_provider_twexport.simulator.day import Day
+    from airflow_provider_twexport.simulator.talkwalker.corpus import Matches
 
 
 @dataclass(frozen=True, slots=True)

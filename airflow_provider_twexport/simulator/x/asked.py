@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from airflow_provider_twexport.simulator.day import DAY
 from airflow_provider_twexport.simulator.x import query
-from airflow_provider_twexport.simulator.x.corpus import DAY, MINUTE
+from airflow_provider_twexport.simulator.x.corpus import MINUTE
 from airflow_provider_twexport.simulator.x.errors import XError, bad_date, unprocessable, unreadable
 
 if TYPE_CHECKING:

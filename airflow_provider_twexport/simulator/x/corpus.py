@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.simulator.mixing import mixed, number
+from airflow_provider_twexport.simulator.day import DAY, Day
+from airflow_provider_twexport.simulator.mixing import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DAY = 86_400_000
 MINUTE = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """All matches of one day, in order of time."""
-
-    start: int
-    seed: int
-    size: int
-
-    def moment(self, index: int) -> int:
-        """When a post was published, in epoch milliseconds."""
-        jitter = mixed(self.seed, index) & 0xFFFF
-        return self.start + ((index << 16) + jitter) * DAY // (self.size << 16)
-
-    def before(self, moment: int) -> int:
-        """How many posts of the day are older."""
-        if moment >= self.start + DAY:
-            return self.size
-        return bisect_left(range(self.size), moment, key=self.moment) if moment > self.start else 0
 
 
 @dataclass(frozen=True, slots=True)

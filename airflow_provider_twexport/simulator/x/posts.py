@@ -10,7 +10,7 @@ from airflow_provider_twexport.simulator.mixing import mixed, number
 from airflow_provider_twexport.simulator.words import LANGUAGES, text
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.simulator.x.corpus import Day
+    from airflow_provider_twexport.simulator.day import Day
 
 X_EPOCH = 1_288_834_974_657
 EDITS_SINCE = 1_664_409_600_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twexport.simulator.day import DAY
 from airflow_provider_twexport.simulator.x.asked import BUCKETS, spelled
-from airflow_provider_twexport.simulator.x.corpus import DAY
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.simulator.x.asked import Asked

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twexport.simulator.day import DAY, Day
 from airflow_provider_twexport.simulator.mixing import mixed, number
-from airflow_provider_twexport.simulator.x.corpus import DAY, Day
 from airflow_provider_twexport.simulator.x.posts import created_at, post_id_of
 
 if TYPE_CHECKING:

@@ -93,6 +93,27 @@ export function useAsked<T>(path: string, params: Record<string, string>, second
   return { answer: known?.answer, at: known?.at ?? 0, problem, again };
 }
 
+export interface Chosen<T> {
+  row: T | undefined;
+  choose: (row: T) => void;
+  close: (said: string | undefined) => void;
+  done: string;
+}
+
+/** Keep which row is about to be acted on, and what the last action did; after one, the rows are asked for again. */
+export function useChosen<T>(again: () => void): Chosen<T> {
+  const [row, choose] = useState<T | undefined>();
+  const [done, setDone] = useState("");
+  const close = (said: string | undefined): void => {
+    choose(undefined);
+    if (said) {
+      setDone(said);
+      again();
+    }
+  };
+  return { row, choose, close, done };
+}
+
 /** Tell whether the server itself is still waiting for its first answer. */
 function isEmptyHanded(answer: unknown): boolean {
   const known = answer as Partial<Age> & { accounts?: Age[] };

@@ -1,7 +1,7 @@
 // Collectors, with the time left until what they hold vanishes.
 
 import type { Collector, Collectors } from "./answers";
-import { act, type Scope, useAsked } from "./ask";
+import { act, type Scope, useAsked, useChosen } from "./ask";
 import { Ages, Confirmation, Empty, isAsking, More, Shown, Uses } from "./parts";
 import { number, secondsUntil, span, time } from "./words";
 
@@ -12,20 +12,12 @@ const URGENT = 48 * 3600;
 
 export function CollectorsView({ scope }: { scope: Scope }): React.ReactElement {
   const [limit, setLimit] = useState(STEP);
-  const [toDelete, setToDelete] = useState<Collector | undefined>();
-  const [done, setDone] = useState("");
   const asked = useAsked<Collectors>("collectors", { ...scope, limit: String(limit) }, 10);
-  const close = (said: string | undefined): void => {
-    setToDelete(undefined);
-    if (said) {
-      setDone(said);
-      asked.again();
-    }
-  };
+  const chosen = useChosen<Collector>(asked.again);
   return (
     <>
       <p className="twx-done" role="status">
-        {done}
+        {chosen.done}
       </p>
       <Shown asked={asked} what="collectors">
         {(answer) => (
@@ -69,7 +61,7 @@ export function CollectorsView({ scope }: { scope: Scope }): React.ReactElement 
                         </td>
                         <td className="twx-actions">
                           {row.may_delete && (
-                            <button type="button" className="twx-danger" onClick={() => setToDelete(row)}>
+                            <button type="button" className="twx-danger" onClick={() => chosen.choose(row)}>
                               Delete<span className="twx-sr"> collector {row.id}</span> …
                             </button>
                           )}
@@ -84,7 +76,7 @@ export function CollectorsView({ scope }: { scope: Scope }): React.ReactElement 
           </>
         )}
       </Shown>
-      {toDelete && <Delete row={toDelete} onClose={close} />}
+      {chosen.row && <Delete row={chosen.row} onClose={chosen.close} />}
     </>
   );
 }

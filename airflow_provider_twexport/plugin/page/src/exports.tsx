@@ -1,7 +1,7 @@
 // The exports of all connections, with their progress.
 
 import type { Export, Exports } from "./answers";
-import { act, type Scope, useAsked } from "./ask";
+import { act, type Scope, useAsked, useChosen } from "./ask";
 import { Accounts, Bar, Confirmation, Empty, Flags, isAsking, More, Shown, Status, Uses } from "./parts";
 import { brief, days, number, secondsUntil, span } from "./words";
 
@@ -26,17 +26,8 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
   const [connection, setConnection] = useState("");
   const [search, setSearch] = useState(sought);
   const [limit, setLimit] = useState(STEP);
-  const [toAbort, setToAbort] = useState<Export | undefined>();
-  const [done, setDone] = useState("");
   const asked = useAsked<Exports>("exports", { ...scope, conn_id: connection, only, search, limit: String(limit) }, 5);
-
-  const close = (said: string | undefined): void => {
-    setToAbort(undefined);
-    if (said) {
-      setDone(said);
-      asked.again();
-    }
-  };
+  const chosen = useChosen<Export>(asked.again);
   return (
     <>
       <Shown asked={asked} what="exports">
@@ -83,13 +74,13 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
                   </label>
                 </div>
                 <p className="twx-done" role="status">
-                  {done}
+                  {chosen.done}
                 </p>
                 {answer.rows.length === 0 ? (
                   <Nothing isAsking={isAsking(answer.accounts)} isCut={connection + only + search !== ""} />
                 ) : (
                   <>
-                    <Table rows={answer.rows} isMixed={answer.accounts.length > 1} onAbort={setToAbort} />
+                    <Table rows={answer.rows} isMixed={answer.accounts.length > 1} onAbort={chosen.choose} />
                     <More shown={answer.rows.length} total={answer.total} onMore={() => setLimit(limit + STEP)} />
                   </>
                 )}
@@ -104,7 +95,7 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
           </>
         )}
       </Shown>
-      {toAbort && <Abort row={toAbort} onClose={close} />}
+      {chosen.row && <Abort row={chosen.row} onClose={chosen.close} />}
     </>
   );
 }

@@ -1,0 +1,16 @@
+"""What planning looks at in the manifests of landings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What matters of a manifest."""
+
+    source: dict[str, Any] = field(default_factory=dict)
+    complete: bool = True
+    truncated: bool = False
+    results: int = 7
