@@ -42,6 +42,7 @@ COMPARED = (
     ("dlt parquet", "ours parquet"),
     ("curl, DuckDB -> parquet", "ours parquet"),
     ("curl, Polars -> parquet", "ours parquet"),
+    ("ours jsonl.gz to S3", "ours jsonl.gz"),
     ("ours jsonl.gz to S3", "same bytes to S3, s3fs alone"),
 )
 FETCH = "curl -s '{url}/api/v3/stream/c/bench/results?resume_offset=earliest&end_behaviour=stop'"
@@ -222,7 +223,7 @@ def comparing(results: int, only: str, count: int, *, to_s3: bool) -> str:
             subprocess.run(
                 [*landing, service.url, str(sample), str(results)], check=True, stdout=subprocess.DEVNULL
             )
-        with s3.serving_s3(Path(place)) if to_s3 else nullcontext():
+        with s3.serving_s3() if to_s3 else nullcontext():
             chosen = {way: command for way, command in ways.items() if only in way}
             return table(rounds(chosen, replace(service, sample=str(sample)), count))
 
