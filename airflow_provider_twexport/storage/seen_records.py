@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_intdigest
@@ -129,4 +130,5 @@ class RecentRecords:
 
 
 def _empty(slots: int) -> memoryview:
-    return memoryview(bytearray(8 * slots)).cast("Q")
+    # Unlike memory of the heap, a mapping goes back to the system as soon as its table is dropped.
+    return memoryview(mmap(-1, 8 * slots, MAP_PRIVATE | MAP_ANONYMOUS)).cast("Q")
