@@ -21,7 +21,7 @@ class Gap(msgspec.Struct, frozen=True):
     :param partition: its number.
     :param start: ISO 8601, UTC.
     :param stop: likewise, exclusive.
-    :param because: how the connection had ended.
+    :param because: how the connection had ended, and why none could be made since then.
     """
 
     partition: int

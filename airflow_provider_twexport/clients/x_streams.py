@@ -172,12 +172,16 @@ class _Partition:
 
     :param number: of the partition.
     :param reached: everything up to here came, in epoch seconds.
+    :param alive: how many connections there are.
+    :param ended_because: why the last one ended.
+    :param refused_because: why none was made since then.
     """
 
     number: int
     reached: float | None
     alive: int = 0
     ended_because: str = "it began later"
+    refused_because: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def missed(self, now: float, *, backfill: bool) -> tuple[int, Gap | None]:
@@ -193,12 +197,19 @@ class _Partition:
             brought = 0 if self.ended_because == FULL_BUFFER else 60 * minutes
             if self.alive or away <= brought:
                 return minutes, None
-            return minutes, Gap(self.number, iso(self.reached), iso(now - brought), self.ended_because)
+            return minutes, self._gap(self.reached, now - brought)
 
     def began(self) -> None:
         """Note that a connection is there."""
         with self.lock:
             self.alive += 1
+            self.refused_because = ""
+
+    def refused(self, error: RetryLaterError) -> None:
+        """Note that a connection could not be made."""
+        status = error.evidence and error.evidence.status
+        with self.lock:
+            self.refused_because = f"HTTP {status}" if status else "no answer"
 
     def lost(self, why: str) -> None:
         """Note that a connection has ended."""
@@ -217,8 +228,11 @@ class _Partition:
         with self.lock:
             if self.alive or self.reached is None or self.reached >= until:
                 return Arrival(self.number, reached=until)
-            gap = Gap(self.number, iso(self.reached), iso(until), self.ended_because)
-            return Arrival(self.number, reached=until, gap=gap)
+            return Arrival(self.number, reached=until, gap=self._gap(self.reached, until))
+
+    def _gap(self, start: float, stop: float) -> Gap:
+        because = ", then ".join(filter(None, (self.ended_because, self.refused_because)))
+        return Gap(self.number, iso(start), iso(stop), because)
 
 
 class _Reader:
@@ -260,6 +274,7 @@ class _Reader:
                 self._put(Arrival(self._partition.number, connected=True, gap=gap))
                 return self._read(blocks)
         except RetryLaterError as error:
+            self._partition.refused(error)
             log.warning("Partition %d: %s", self._partition.number, error)
             return error
 

@@ -2,7 +2,8 @@
 
 What survives a crash is the last checkpoint: parts that are whole, and the offset after them. A retry goes on from
 there and writes the next part number again, whatever a dead try left under that name. Records that the service
-delivers again are known by their digests, which a retry rebuilds from the parts, checking them on the way.
+delivers again are known by their digests, which a retry rebuilds from the parts, checking them on the way. Of a stream,
+which repeats only what was a short while ago, these are the last parts.
 
 Where each batch costs something, it is also kept in a file of its own until the part that holds it is whole, so that a
 crash costs no batch that came.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.clients.schema import Schema
     from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.formats import FileFormat
+    from airflow_provider_twexport.storage.manifest import Part
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,7 @@ class Landing:
         self._max_part_bytes = max_part_bytes
         self._max_part_results = max_part_results
         self._landed = begun
+        self._remembered_seconds = remembered_seconds
         self._max_results = max_results
         self._journal = journal
         self._seen = (
@@ -112,8 +116,8 @@ class Landing:
         :param max_part_results: and at the first cursor after so many results.
         :param max_results: what comes beyond so many results is left out.
         :param record_id: what makes two records the same one; ``None`` if all their bytes do.
-        :param remembered_seconds: a record that comes again so long after the first time is still known; ``None``:
-            always.
+        :param remembered_seconds: a record that comes again so long after the first time is still known, and parts
+            older than that are not read back; ``None``: always, and all are.
         :param batches_cost: keep each batch as soon as it is written, and never begin again from the start.
         :param schema: the typed columns of these results; Parquet needs them.
         :param row_group_bytes: a row group of Parquet ends after about so many bytes of results.
@@ -378,5 +382,12 @@ class Landing:
         problems = (
             part_check.problem(self._directory, part, self._format, self._seen.add)
             for part in self._landed.parts
+            if self._may_come_again(part)
         )
         return next(filter(None, problems), None)
+
+    def _may_come_again(self, part: Part) -> bool:
+        if self._remembered_seconds is None or part.written_at is None:
+            return True
+        age = datetime.now(UTC) - datetime.fromisoformat(part.written_at)
+        return age.total_seconds() <= self._remembered_seconds

@@ -28,7 +28,8 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
     parts               in order: name, results, bytes, sha256 (of the file as written), first_offset (the cursor
                         before its first record; null: the start), last_offset (the cursor after its last), misfits
                         (Parquet: how many results have a value that does not fit its column, by column; the value
-                        is null there and stays in the column raw)
+                        is null there and stays in the column raw), written_at (when it became whole: ISO 8601, UTC;
+                        null: an earlier version wrote it)
     report              of a stream: how each partition was read, what was missed (gaps), and how many messages of each
                         minute were received and stored; null: it is none
     final_offset        the cursor from which a read goes on; null: none was seen
@@ -81,6 +82,7 @@ class Part:
     first_offset: str | None
     last_offset: str | None
     misfits: dict[str, int] = field(default_factory=dict)
+    written_at: str | None = field(default=None, compare=False)  # equal records make equal parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

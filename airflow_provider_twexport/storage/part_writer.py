@@ -7,7 +7,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.storage.manifest import Part
+from airflow_provider_twexport.storage.manifest import Part, now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +68,7 @@ class PartWriter:
             first_offset=self._first_offset,
             last_offset=last_offset,
             misfits=dict(self._encoder.misfits),
+            written_at=now(),
         )
 
     def discard(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_intdigest
@@ -12,7 +14,8 @@ if TYPE_CHECKING:
 
 # Room for a million from the start, the most that an export may bring; memory that is not used costs nothing.
 SLOTS = 1 << 21
-_RECENT_SLOTS = 1 << 18
+# 8 MiB: at the rate of the Decahose a table lasts some seven minutes, and at ten times that, ten of them do.
+_RECENT_SLOTS = 1 << 20
 
 
 class SeenRecords:
@@ -35,7 +38,7 @@ class SeenRecords:
         new, identity = [], self._identity
         for record in records:
             told = identity(record) if identity else record
-            if self._put(xxh3_64_intdigest(told) or 1):  # 0 is an empty slot
+            if self.put(xxh3_64_intdigest(told) or 1):  # 0 is an empty slot
                 new.append(record)
                 if 2 * self._held > self._last:
                     self._grow()
@@ -43,15 +46,25 @@ class SeenRecords:
 
     def __contains__(self, record: bytes) -> bool:
         """Tell whether a record was remembered."""
-        digest = xxh3_64_intdigest(record) or 1
-        at = digest & self._last
-        while held := self._slots[at]:
+        return self.holds(xxh3_64_intdigest(record) or 1)
+
+    @property
+    def is_half_full(self) -> bool:
+        """Tell whether it grows with the next record; beyond that, to look one up takes ever longer."""
+        return 2 * self._held > self._last
+
+    def holds(self, digest: int) -> bool:
+        """Tell whether a digest other than 0 was remembered."""
+        slots, last = self._slots, self._last
+        at = digest & last
+        while held := slots[at]:
             if held == digest:
                 return True
-            at = (at + 1) & self._last
+            at = (at + 1) & last
         return False
 
-    def _put(self, digest: int) -> bool:
+    def put(self, digest: int) -> bool:
+        """Remember a digest other than 0, without growing, and tell whether it is new."""
         slots, last = self._slots, self._last
         at = digest & last
         while held := slots[at]:
@@ -68,32 +81,54 @@ class SeenRecords:
         self._last = 2 * len(old) - 1
         self._held = 0
         for digest in filter(None, old):
-            self._put(digest)
+            self.put(digest)
 
 
 class RecentRecords:
     """Remembers the records of the last while only, so that memory stays flat however long a stream is read.
 
-    :param seconds: what came so long ago at most is surely remembered, and nothing for more than twice as long.
+    Digests fill tables of one fixed size, one after the other; a table is dropped when all that it holds is old. That
+    takes 16 bytes for each record of the last while, and two tables more at most.
+
+    :param seconds: what came for the first time so long ago at most is surely remembered.
     :param identity: what makes two records the same one; ``None`` if all their bytes do.
+    :param slots: of each table, a power of two; half of them are used.
+    :param clock: tells the seconds.
     """
 
-    def __init__(self, seconds: float, identity: Callable[[bytes], bytes] | None = None) -> None:
-        self._identity = identity or bytes
+    def __init__(
+        self,
+        seconds: float,
+        identity: Callable[[bytes], bytes] | None = None,
+        slots: int = _RECENT_SLOTS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._seconds = seconds
-        self._earlier, self._latest = SeenRecords(_RECENT_SLOTS), SeenRecords(_RECENT_SLOTS)
-        self._turned = time.monotonic()
+        self._identity = identity or bytes
+        self._slots = slots
+        self._clock = clock
+        self._latest = SeenRecords(slots)
+        self._full: deque[tuple[float, SeenRecords]] = deque()
 
     def add(self, records: Iterable[bytes]) -> list[bytes]:
         """Remember the records and return those that are new, in order."""
-        if time.monotonic() - self._turned >= self._seconds:
-            self._earlier, self._latest = self._latest, SeenRecords(_RECENT_SLOTS)
-            self._turned = time.monotonic()
-        return [record for record in records if self._is_new(self._identity(record))]
+        now = self._clock()
+        while self._full and now - self._full[0][0] > self._seconds:
+            self._full.popleft()
+        return [record for record in records if self._is_new(xxh3_64_intdigest(self._identity(record)) or 1)]
 
-    def _is_new(self, told: bytes) -> bool:
-        return told not in self._earlier and bool(self._latest.add((told,)))
+    def _is_new(self, digest: int) -> bool:
+        for _, table in self._full:
+            if table.holds(digest):
+                return False
+        if not self._latest.put(digest):
+            return False
+        if self._latest.is_half_full:
+            self._full.append((self._clock(), self._latest))
+            self._latest = SeenRecords(self._slots)
+        return True
 
 
 def _empty(slots: int) -> memoryview:
-    return memoryview(bytearray(8 * slots)).cast("Q")
+    # Unlike memory of the heap, a mapping goes back to the system as soon as its table is dropped.
+    return memoryview(mmap(-1, 8 * slots, MAP_PRIVATE | MAP_ANONYMOUS)).cast("Q")

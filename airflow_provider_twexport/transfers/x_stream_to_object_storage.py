@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PART_SECONDS = 120.0
 # Backfill repeats what came up to 5 minutes ago, and takes a while for that
-REMEMBERED_SECONDS = 600.0
+REMEMBERED_SECONDS = 420.0
 
 
 class XStreamToObjectStorageOperator(BaseOperator):

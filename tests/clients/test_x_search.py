@@ -10,6 +10,7 @@ import pendulum
 import pytest
 import requests
 
+from airflow_provider_twexport.clients import x_search
 from airflow_provider_twexport.clients._retry import Retry
 from airflow_provider_twexport.clients.errors import (
     AskForRightsError,
@@ -158,6 +159,17 @@ def test_a_lost_answer_is_not_asked_for_again(
     """It may have been billed: whether to ask again is for the caller."""
     simulator.faults({"fault": fault})
     with pytest.raises((RetryLaterError, UnexpectedAnswerError)):
+        everything(x_client)
+    assert simulator.ledger()["counts"] == {"POST /search/{product}/accounts/{account}/{label}.json": 1}
+
+
+def test_a_service_that_does_not_answer_is_given_up(
+    x_client: XSearchClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing waits for ever, and nothing is asked for twice."""
+    monkeypatch.setattr(x_search, "ANSWER_SECONDS", 0.3)
+    simulator.faults({"fault": "hang"})
+    with pytest.raises(RetryLaterError):
         everything(x_client)
     assert simulator.ledger()["counts"] == {"POST /search/{product}/accounts/{account}/{label}.json": 1}
 

@@ -189,6 +189,25 @@ def test_throttling_and_faults_are_waited_out(simulator: Simulator) -> None:
     assert keys(arrivals)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_storm_is_told_as_what_it_was(simulator: Simulator, status: int) -> None:
+    """A gap from the begin to the end, which Recovery can fill, and why."""
+    simulator.settings(speed=20)
+    simulator.faults({"fault": "error", "http": status, "message": "no", "times": None})
+    arrivals, log = captured(client_of(simulator), 20, reached={1: None})
+    assert keys(arrivals) == []
+    assert [gap.because for gap in log.gaps] == [f"it began later, then HTTP {status}"]
+
+
+def test_a_service_that_does_not_answer_is_given_up(simulator: Simulator) -> None:
+    """After as long as a silent connection is, and asked again."""
+    simulator.settings(speed=20)
+    simulator.faults({"fault": "hang", "times": 2})
+    arrivals, _ = captured(client_of(simulator, silence=1.0), 120, reached={1: None})
+    assert keys(arrivals)
+    assert len(simulator.ledger()["x"]["streams"]) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from airflow_provider_twexport.clients import x_streams
+from airflow_provider_twexport.clients.x_stream_messages import X_EPOCH_MS
 from airflow_provider_twexport.storage import manifest
 from tests.clients.test_x_streams import QUICK, SimulatedClock, truth
 from tests.transfers.test_x_stream_to_object_storage import landed
@@ -24,14 +27,33 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("x_connection")
 
 
+def seconds(gap: dict[str, str]) -> float:
+    """Return how long a gap is."""
+    start, stop = (datetime.fromisoformat(gap[edge]) for edge in ("start", "stop"))
+    return (stop - start).total_seconds()
+
+
+def iso(moment_ms: int) -> str:
+    """Write the minute of a moment as a report does."""
+    return datetime.fromtimestamp(moment_ms // 60_000 * 60, UTC).isoformat(timespec="milliseconds")
+
+
 def test_an_hour_that_began_late_is_whole_in_the_end(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Captured from its middle on, with a cut; what Backfill cannot bring is recovered, and nothing is there twice."""
+    """Captured from its middle on, cut, and away for ten minutes: what Backfill cannot bring is recovered.
+
+    In the end each minute holds what there was of it, and nothing is there twice.
+    """
     hour = pendulum.now("UTC").start_of("hour")
     simulator.control("time", {"offset_seconds": hour.timestamp() + 1_800 - time.time()})
     simulator.settings(x_connects_per_minute=None, x_stream_per_minute=30)
-    simulator.faults({"fault": "disconnect", "after_seconds": 120, "because": "full_buffer"})
+    first, second = ({"match": {"query": f"partition={one}"}} for one in (1, 2))
+    simulator.faults(
+        {"fault": "disconnect", "after_seconds": 120, "because": "full_buffer", **first},
+        {"fault": "disconnect", "after_seconds": 300, **second},
+        {"fault": "error", "http": 503, "message": "no", "times": 7, **second},
+    )
     monkeypatch.setattr(x_streams, "CONNECTS_PER_MINUTE", 100_000)
     monkeypatch.setattr(x_streams, "BACKOFF", QUICK)
     monkeypatch.setattr(x_streams, "CLOCK", SimulatedClock(simulator, speed=100))
@@ -46,7 +68,19 @@ def test_an_hour_that_began_late_is_whole_in_the_end(
     report = manifest.read(captured).report
     assert report is not None
     assert {gap["partition"] for gap in report["gaps"] if gap["because"] == "it began later"} == {1, 2}
-    assert manifest.read(recovered).results > 0
+    assert (
+        next(seconds(gap) for gap in report["gaps"] if gap["because"] == "operational, then HTTP 503") > 300
+    )
+    assert "full buffer" in {gap["because"] for gap in report["gaps"]}
     keys = landed(captured) + landed(recovered)
     assert len(keys) == len(set(keys))
-    assert set(keys) >= set(truth(simulator, hour.timestamp(), hour.timestamp() + 3_500))
+    posts = truth(simulator, hour.timestamp(), hour.timestamp() + 3_540)
+    assert set(keys) >= set(posts)
+    stored = Counter[str]()
+    for landing in (captured, recovered):
+        stored.update(
+            {at: one["stored"] for at, one in (manifest.read(landing).report or {})["minutes"].items()}
+        )
+    there = Counter(iso((int(key) >> 22) + X_EPOCH_MS) for key in posts)
+    assert len(there) == 59
+    assert {at: stored[at] for at in there} == there

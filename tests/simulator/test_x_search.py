@@ -139,8 +139,12 @@ def test_a_request_without_dates_means_thirty_days(search: Search) -> None:
         ("[coffee", "no viable alternative at input '[' (at position 1)"),
         ('coffee "tea', "no viable alternative at character '\"' (at position 8)"),
         ("coffee OR", "no viable alternative at input '<EOF>' (at position 10)"),
-        ("-coffee", "non-negated clause (at position 1)"),
-        ("coffee OR -tea", "non-negated clause (at position 11)"),
+        (
+            "-coffee",
+            "Rules must contain a non-negation term (at position 1), "
+            "Rules must contain at least one positive, non-stopword clause (at position 1)",
+        ),
+        ("coffee OR -tea", "non-stopword clause (at position 11)"),
         ("a" * 2049, "2048"),
     ],
 )
@@ -162,8 +166,9 @@ def test_queries_are_refused_in_the_vendors_words(search: Search, query: str, wo
     ("what", "changes", "status", "words"),
     [
         ("prod", {"fromDate": "2024-01-01"}, 422, "Invalid date format for query parameter 'fromDate'"),
-        ("prod", {"fromDate": "202403010000"}, 422, "before"),
-        ("prod", {"fromDate": "200001010000"}, 422, "available"),
+        ("prod", {"fromDate": "202403010000"}, 422, "Invalid date for query parameter 'fromDate'"),
+        ("prod", {"fromDate": "200001010000"}, 422, "Invalid date for query parameter 'fromDate'"),
+        ("prod", {"toDate": "209901010000"}, 422, "'toDate'. Can't ask for activities from the future."),
         ("prod", {"maxResults": 501}, 422, "maxResults"),
         ("prod", {"bucket": "day"}, 404, "bucket"),
         ("prod/counts", {"maxResults": 100}, 404, "maxResults"),

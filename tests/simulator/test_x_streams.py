@@ -139,6 +139,23 @@ def test_a_window_comes_again(streams: Stream, way: str, extra: dict[str, Any]) 
     assert len(whole) // len(got) == (1 if way == "replay" else 2)
 
 
+@pytest.mark.parametrize(
+    ("way", "names", "words"),
+    [
+        ("stream", ("startTime", "endTime"), "'endTime'. Can't ask for tweets from the future."),
+        ("replay", ("fromDate", "toDate"), "'toDate'. Can't ask for tweets from within the past 30 minutes."),
+    ],
+)
+def test_a_window_that_is_too_young_is_refused(
+    streams: Stream, way: str, names: tuple[str, str], words: str
+) -> None:
+    """Replay begins half an hour ago."""
+    start = streams.now() // MINUTE * MINUTE - 20 * MINUTE
+    stop = start + (10 if way == "replay" else 25) * MINUTE
+    answer = streams.open(way=way, **window(start, stop, names))
+    assert (answer.status_code, words in answer.text) == (406, True)
+
+
 def test_a_window_can_end_in_other_ways(streams: Stream) -> None:
     """With failed minutes, with a rest, or without a word."""
     stop = streams.now() // MINUTE * MINUTE - 40 * MINUTE

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import resource
 import shutil
 import tempfile
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -211,6 +213,37 @@ def test_a_damaged_part_is_landed_again(
     assert_landed_exactly_once(tmp_path, BATCHES)
 
 
+def age(directory: Path, part: int, seconds: float) -> None:
+    """Let a part have been written so long ago, by the checkpoint."""
+    checkpoint = json.loads((directory / manifest.CHECKPOINT).read_text())
+    written = datetime.now(UTC) - timedelta(seconds=seconds)
+    checkpoint["parts"][part]["written_at"] = written.isoformat(timespec="seconds")
+    (directory / manifest.CHECKPOINT).write_text(json.dumps(checkpoint))
+
+
+@pytest.mark.parametrize("damage", [damage_by_removal, damage_by_one_byte, damage_by_truncation])
+def test_parts_of_a_stream_whose_records_cannot_come_again_are_not_read(
+    tmp_path: Path, damage: object
+) -> None:
+    """Though they were damaged, a retry goes on behind them, and knows the records of the others."""
+    begin(tmp_path, BATCHES[:6])
+    age(tmp_path, 0, 900)
+    age(tmp_path, 1, 601)
+    damage(tmp_path / "part-00001.jsonl")  # type: ignore[operator]
+    with open_landing(tmp_path, file_format="jsonl", remembered_seconds=600) as landing:
+        assert landing.offset == "6"
+        assert landing.write(BATCHES[1]) == BATCHES[1].records
+        assert landing.write(BATCHES[4]) == []
+
+
+def test_the_last_parts_of_a_stream_are_checked(tmp_path: Path) -> None:
+    """As those of other landings are."""
+    begin(tmp_path, BATCHES[:6])
+    age(tmp_path, 1, 599)
+    damage_by_one_byte(tmp_path / "part-00001.jsonl")
+    assert open_landing(tmp_path, file_format="jsonl", remembered_seconds=600).offset is None
+
+
 def test_another_format_is_landed_from_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A landing has one format: a retry in another one begins anew."""
     begin(tmp_path, BATCHES[:6], "jsonl")
@@ -291,9 +324,14 @@ some_records = st.lists(st.integers(0, 30).map(record), max_size=6)
     deaths=st.lists(st.integers(1, 8), max_size=4),
     file_format=st.sampled_from(sorted(FORMATS)),
     max_part_bytes=st.sampled_from([1, 100, 500]),
+    remembered_seconds=st.sampled_from([None, 600]),
 )
 def test_any_stream_through_any_deaths(
-    delivered: list[tuple[list[bytes], bool, int]], deaths: list[int], file_format: str, max_part_bytes: int
+    delivered: list[tuple[list[bytes], bool, int]],
+    deaths: list[int],
+    file_format: str,
+    max_part_bytes: int,
+    remembered_seconds: float | None,
 ) -> None:
     """Whatever is delivered, twice or without cursors, and whenever tries die: each record is landed once."""
     batches = [
@@ -301,7 +339,11 @@ def test_any_stream_through_any_deaths(
         for at, (records, has_cursor, foreign) in enumerate(delivered)
     ]
     directory = Path(tempfile.mkdtemp())
-    options = {"file_format": file_format, "max_part_bytes": max_part_bytes}
+    options = {
+        "file_format": file_format,
+        "max_part_bytes": max_part_bytes,
+        "remembered_seconds": remembered_seconds,
+    }
     abandoned = []
     try:
         for batches_until_death in deaths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,46 @@ def test_each_post_lands_once_through_faults_and_no_page_is_paid_twice(
     again = land(run_dag, **place)
     assert again.results["land"] == told
     assert billed(simulator) == len(pages)
+
+
+def test_a_thousand_posts_in_each_file_lose_none(
+    run_dag: DagRunner, simulator: Simulator, directory: dict[str, str], tmp_path: Path
+) -> None:
+    """Each part is a file of its own, however quickly one follows the other."""
+    simulator.settings(x_posts_per_day=600)
+    run = land(run_dag, **directory, max_part_results=1_000)
+    assert run.state == "success", run.log
+    *parts, last = manifest.read(f"file://{tmp_path}/x/2024-01").parts
+    assert [part.results for part in parts] == [1_000] * len(parts)
+    assert len(parts) >= 3
+    posts = truth(simulator, "coffee", JANUARY)
+    assert 1_000 * len(parts) + last.results == len(posts)
+    assert landed(directory) == posts
+
+
+def test_a_refused_query_shows_the_words_of_the_service(
+    run_dag: DagRunner, simulator: Simulator, directory: dict[str, str]
+) -> None:
+    """In the task's log, with what its support asks for, and without another try."""
+    words = "There were errors processing your request: missing EOF at ')' (at position 51)"
+    simulator.faults(failing(422, message=words))
+    run = land(run_dag, **directory)
+    assert (run.state, run.tries["land"], words in run.log) == ("failed", 1, True)
+    assert re.search("request [0-9a-f]{16}", run.log)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(429, "asks for fewer requests"), (503, "X is overloaded, perhaps by this very search")],
+)
+def test_a_storm_ends_in_an_error_that_says_so(
+    status: int, words: str, run_dag: DagRunner, simulator: Simulator, directory: dict[str, str]
+) -> None:
+    """After all tries."""
+    simulator.faults(failing(status, times=9_999))
+    run = land(run_dag, **directory)
+    assert (run.state, run.tries["land"], words in run.log) == ("failed", 4, True)
+    assert billed(simulator) == 0
 
 
 @pytest.mark.parametrize("most", [1, 500, 707])

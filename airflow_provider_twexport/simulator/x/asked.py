@@ -15,7 +15,13 @@ import msgspec
 from airflow_provider_twexport.simulator.day import DAY
 from airflow_provider_twexport.simulator.x import query
 from airflow_provider_twexport.simulator.x.corpus import MINUTE
-from airflow_provider_twexport.simulator.x.errors import XError, bad_date, unprocessable, unreadable
+from airflow_provider_twexport.simulator.x.errors import (
+    XError,
+    bad_date,
+    out_of_reach,
+    unprocessable,
+    unreadable,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -62,7 +68,7 @@ async def read(request: Request, product: str, kind: str, now: int) -> Asked:
     start, stop = _window(asked, product, now)
     most = _number("maxResults", asked.get("maxResults", 100))
     if not 10 <= most <= 500:
-        raise unprocessable("maxResults must be between 10 and 500")  # nobody published the real words
+        raise unprocessable("maxResults must be between 10 and 500")
     bucket = str(asked.get("bucket", "hour"))
     if bucket not in BUCKETS:
         raise unprocessable(f"Invalid bucket '{bucket}'")
@@ -109,12 +115,12 @@ def _window(asked: dict[str, Any], product: str, now: int) -> tuple[int, int]:
     default = (stop - 30 * DAY) // DAY * DAY
     start = _moment("fromDate", asked["fromDate"]) if asked.get("fromDate") else default
     if start >= stop:
-        raise unprocessable("fromDate must be before toDate")
+        raise out_of_reach("fromDate", "It must be before toDate.")
     days = DAYS_BACK[product]
     if start < (FIRST_POST if days is None else now - days * DAY):
-        raise unprocessable("fromDate is before the available period")
-    if start > now:
-        raise unprocessable("fromDate must not be in the future")
+        raise out_of_reach("fromDate", "It is before the available period.")
+    if stop > now:
+        raise out_of_reach("toDate", "Can't ask for activities from the future.")
     return start, stop
 
 

@@ -1,4 +1,10 @@
-"""The vendor's refusals, in the envelope and the words that were seen on the wire; marked where nobody saw any."""
+"""The vendor's refusals, in its envelope.
+
+Seen on the wire or in the vendor's pages: unreadable JSON, the format of dates, dates in the future ("Can't ask for
+activities from the future", 2014, after other first words), part of what streams refuse (406), and of the query all
+that has a position. Not seen by anybody, so made up: a wrong ``maxResults``, bucket or token, dates in the wrong order
+or before the archive, an empty or too long query; none of our code reads those.
+"""
 
 from __future__ import annotations
 
@@ -29,3 +35,8 @@ def bad_date(name: str) -> XError:
         f"Invalid date format for query parameter '{name}'. Expected format is 'yyyyMMddHHmm'. "
         "For example, '201701012315' for January 1st, 11:15 pm 2017 UTC."
     )
+
+
+def out_of_reach(name: str, why: str) -> XError:
+    """Refuse a date that is one, but not one that can be asked for."""
+    return unprocessable(f"Invalid date for query parameter '{name}'. {why}")

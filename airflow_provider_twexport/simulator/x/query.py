@@ -9,6 +9,10 @@ from airflow_provider_twexport.simulator.x.errors import XError, unprocessable
 
 LONGEST = 2048
 STANDALONE = "is/has/lang cannot be used as a standalone operator"
+NEGATED = (
+    "Rules must contain a non-negation term",
+    "Rules must contain at least one positive, non-stopword clause",
+)
 AMBIGUOUS = (
     "Ambiguous use of and as a keyword. Use a space to logically join two clauses, "
     'or "and" to find occurrences of and in text'
@@ -54,15 +58,16 @@ def check(text: str) -> None:
     :raises XError: HTTP 422 with the problem and its position, counted from 1.
     """
     if not text.strip():
-        raise unprocessable("query cannot be empty")  # nobody published the real words
+        raise unprocessable("query cannot be empty")
     if len(text) > LONGEST:
-        raise unprocessable(f"Rule length must not exceed {LONGEST} characters")  # nor these
+        raise unprocessable(f"Rule length must not exceed {LONGEST} characters")
     parser = _Parser(text)
     found = parser.alternatives()
     if parser.match is not None:
         raise _at("missing EOF at ')'", parser.match.start())
     if not found.stands:
-        raise _at(STANDALONE if found.weak else "Rule must contain a non-negated clause", found.position)
+        problems = (STANDALONE,) if found.weak else NEGATED
+        raise unprocessable(*(f"{problem} (at position {found.position + 1})" for problem in problems))
 
 
 class _Parser:

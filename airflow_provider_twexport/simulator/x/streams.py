@@ -32,6 +32,7 @@ LOOK_SECONDS = 0.01
 AT_ONCE = 200
 RECOVERY = ("recovery", 0)
 RECOVERIES_AT_ONCE = 2
+BAD_DATE = "Invalid date for query parameter"
 RECOVERABLE = 5 * 24 * 60 * MINUTE
 REPLAYABLE_AFTER = 30 * MINUTE
 LAST_WORDS = {
@@ -71,7 +72,9 @@ class Streams:
         self.connections.append({"stream": stream, "at": self._clock.now_ms(), **asked})
         if "startTime" in asked or "endTime" in asked:
             start, stop = (_moment(asked.get(name, ""), name) for name in ("startTime", "endTime"))
-            self._check_window(start, stop, self._clock.now_ms())
+            if stop > self._clock.now_ms():
+                raise XError(406, f"{BAD_DATE} 'endTime'. Can't ask for tweets from the future.")
+            self._check_window(start, stop, "startTime")
             if self._open[RECOVERY] >= RECOVERIES_AT_ONCE:
                 raise XError(429, "Exceeded rate limit")
             return _gzipped(self._again(request, {partition}, start, stop, settings, "Recovery"))
@@ -89,18 +92,15 @@ class Streams:
             raise XError(404, "Not Found")
         self.connections.append({"stream": f"replay {stream}", "at": self._clock.now_ms(), **asked})
         start, stop = (_minute(asked.get(name, ""), name) for name in ("fromDate", "toDate"))
-        self._check_window(start, stop, self._clock.now_ms() - REPLAYABLE_AFTER)
+        if stop > self._clock.now_ms() - REPLAYABLE_AFTER:
+            raise XError(406, f"{BAD_DATE} 'toDate'. Can't ask for tweets from within the past 30 minutes.")
+        self._check_window(start, stop, "fromDate")
         every = set(range(1, PARTITIONS + 1))
         return _gzipped(self._again(request, every, start, stop, settings, "Replay"))
 
-    def _check_window(self, start: int, stop: int, latest: int) -> None:
+    def _check_window(self, start: int, stop: int, name: str) -> None:
         if not self._clock.now_ms() - RECOVERABLE <= start < stop:
-            raise XError(406, "Invalid date for query parameter 'startTime'.")
-        if stop > latest:
-            name = "toDate" if latest < self._clock.now_ms() - MINUTE else "endTime"
-            raise XError(
-                406, f"Invalid date for query parameter '{name}'. Can't ask for tweets from the future."
-            )
+            raise XError(406, f"{BAD_DATE} '{name}'.")
 
     async def _live(
         self, request: Request, stream: str, partition: int, minutes: int, settings: Settings
