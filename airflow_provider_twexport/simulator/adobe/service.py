@@ -128,7 +128,8 @@ class Adobe:
 
     async def _list(self, request: Request) -> dict[str, Any]:
         params, fault = request.query_params, request.scope.get(FAULT)
-        listed = self._jobs.newest(_sandbox(request))
+        until = self._clock.now() - self._settings.adobe_list_lag_seconds
+        listed = [job for job in self._jobs.newest(_sandbox(request)) if job.created <= until]
         if fault is not None and fault.kind == "missing_from_list":
             listed = []
         if (status := params.get("status")) is not None:
