@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,12 @@ from airflow_provider_twexport.storage.copied_files import CopiedFiles
 from airflow_provider_twexport.storage.earlier_tries import ChooseDirectoryError
 from airflow_provider_twexport.transfers import landing_adobe
 from airflow_provider_twexport.transfers.landing_adobe import JobLanding
+from airflow_provider_twexport.transfers.ranged_download import RANGE_BYTES
 from tests.adobe_account import INSTANT, ORDER, RETRY, client_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_twexport.clients.adobe import AdobeClient
     from airflow_provider_twexport.storage.manifest import Manifest
     from tests.object_stores import Place
@@ -58,21 +62,29 @@ def assert_landed(simulator: Simulator, job_id: str, directory: Any) -> Manifest
     return landed
 
 
-def test_a_killed_worker_expired_tokens_and_broken_answers_cost_little(
-    simulator: Simulator, tmp_path: Path
+@pytest.fixture
+def big_directory(tmp_path: Path) -> Iterator[Path]:
+    """A directory that is not kept after the test, as others are for a look at them."""
+    yield tmp_path / "big"
+    shutil.rmtree(tmp_path / "big")
+
+
+def test_a_gibibyte_lands_through_a_killed_worker_expired_tokens_and_broken_answers(
+    simulator: Simulator, big_directory: Path
 ) -> None:
     """Forty files land once each, in little memory, and at most 5% of their bytes are fetched twice."""
-    simulator.settings(**INSTANT, adobe_files=40, adobe_file_bytes=4_000_000)
+    simulator.settings(**INSTANT, adobe_files=40, adobe_file_bytes=31_600_000)
     job_id = client_of(simulator).create_export_job(ORDER).id
     total = sum(file["bytes"] for file in simulator.control(f"adobe/jobs/{job_id}/files"))
+    assert total >= 2**30
     simulator.faults(
-        {"match": FILES, "skip": 50, "fault": "cut", "after_bytes": 200_000},
-        {"match": FILES, "skip": 100, "fault": "short_range"},
+        {"match": FILES, "skip": 20, "fault": "cut", "after_bytes": 1_000_000},
+        {"match": FILES, "skip": 80, "fault": "short_range"},
     )
 
     def start() -> subprocess.Popen[str]:
         program = [sys.executable, "-m", "tests.transfers.landing_a_job"]
-        arguments = [simulator.url, job_id, str(tmp_path), str(512 * 1024)]
+        arguments = [simulator.url, job_id, str(big_directory), str(RANGE_BYTES)]
         return subprocess.Popen([*program, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
     def wait_for(share: float) -> None:
@@ -85,15 +97,17 @@ def test_a_killed_worker_expired_tokens_and_broken_answers_cost_little(
     wait_for(0.4)
     worker.kill()
     worker.communicate()
-    assert not (tmp_path / manifest.MANIFEST).exists()
+    assert not (big_directory / manifest.MANIFEST).exists()
+    # the service ends each answer after 60 seconds, in which no more than this comes
+    simulator.settings(adobe_bytes_per_answer=3_000_000)
     worker = start()
     wait_for(0.7)
     simulator.control("adobe/revoke", {})
     told, _ = worker.communicate()
     assert worker.returncode == 0
     assert float(told) < 150
-    assert_landed(simulator, job_id, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    assert_landed(simulator, job_id, big_directory)
+    assert sorted(path.name for path in big_directory.iterdir()) == [
         manifest.MANIFEST,
         *(f"part-{n:05}.snappy.parquet" for n in range(40)),
     ]
