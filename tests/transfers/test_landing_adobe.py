@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
+from pyarrow import parquet
 
 from airflow_provider_twexport.clients import errors
 from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
@@ -117,6 +119,28 @@ def test_a_gibibyte_lands_through_a_killed_worker_expired_tokens_and_broken_answ
     assert simulator.control("faults")["faults"] == []
 
 
+def test_what_has_landed_is_read_by_pyarrow_and_duckdb(
+    simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
+) -> None:
+    """As many rows as the job counts, by the parts that the manifest names, and each id exact."""
+    simulator.settings(adobe_profiles=12_345, adobe_files=7)
+    job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
+    landed = land(adobe_client, job.id, tmp_path)
+    paths = [str(tmp_path / part.name) for part in landed.parts]
+    truth = {(one["ecid"], one["crm_id"]) for one in simulator.control(f"adobe/jobs/{job.id}/profiles")}
+    rows = [row for path in paths for row in parquet.read_table(path).to_pylist()]
+    assert len(rows) == len(truth) == job.profiles == landed.source["profiles"] == 12_345
+    assert {(dict(row["identityMap"])["ECID"][0]["id"], row["_demo"]["crmId"]) for row in rows} == truth
+    segment = ORDER.segments[0]["segmentId"]
+    queried = duckdb.execute(
+        "SELECT identityMap['ECID'][1].id, _demo.crmId, segmentMembership['ups'][?].status FROM read_parquet(?)",
+        [segment, paths],
+    ).fetchall()
+    assert len(queried) == 12_345
+    assert {(ecid, crm_id) for ecid, crm_id, _ in queried} == truth
+    assert {status for *_, status in queried} == {"realized"}
+
+
 @pytest.mark.parametrize("form", ["array", "object"])
 @pytest.mark.parametrize("per_segment", [False, True])
 def test_both_forms_of_a_destination_land(
@@ -207,6 +231,7 @@ def test_lasting_faults_are_told_and_the_next_try_goes_on(
     simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
 ) -> None:
     """What is whole stays; bursts of 500 and 503 are borne."""
+    simulator.settings(adobe_file_bytes=200_000)
     job_id = adobe_client.create_export_job(ORDER).id
     simulator.faults(
         {"match": FILES, "fault": "error", "http": 503, "times": 2},
