@@ -100,7 +100,8 @@ class AdobeCreateExportJobOperator(BaseOperator):
 
         with fail_without_retry():
             order = self._order()
-            self._client = AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn()
+            hook = AdobeExperiencePlatformHook(self.adobe_conn_id)
+            self._client = hook.get_conn()
             ordered = order_once(self._client, order, _run_began(context), self._note)
         job = ordered.job
         if ordered.adopted:
@@ -109,7 +110,7 @@ class AdobeCreateExportJobOperator(BaseOperator):
         else:
             self._note(job)
             self.log.info("Ordered export job %s into dataset %s.", job.id, job.dataset_id)
-        address = AdobeExportJobLink.address_of(self._client.sandbox, job.dataset_id or "")
+        address = AdobeExportJobLink.address_of(job.dataset_id or "", self._client.sandbox, hook.tenant)
         context["ti"].xcom_push(key=AdobeExportJobLink.xcom_key, value=address)
         return {
             "job_id": job.id,
