@@ -84,11 +84,7 @@ class _Wanted:
 
     def look(self) -> list[ExportJob]:
         """Return the jobs in question, oldest first."""
-        newest_first = self.client.iter_export_jobs()
-        recent = takewhile(lambda job: job.created is None or job.created >= self.since, newest_first)
-        return sorted(
-            (job for job in recent if job.is_adoptable and self.order.is_answered_by(job)), key=_age
-        )
+        return self._equal(self._recent())
 
     def find_lost(self, lost: RetryLaterError) -> ExportJob:
         """Return the job of an order whose answer was lost."""
@@ -102,30 +98,36 @@ class _Wanted:
             lost.evidence,
         ) from None
 
-    def keep_oldest(self, ours: ExportJob) -> Ordered:
+    def keep_oldest(self, ordered: ExportJob) -> Ordered:
         """Cancel the job that was just ordered, if there is an older one, and adopt that."""
         for seconds in LOOK_AGAIN_SECONDS:
             time.sleep(seconds)
-            listed = self.look()
-            if ours.id not in {job.id for job in listed}:
-                continue
-            if listed[0].id == ours.id:
-                return Ordered(listed[0], adopted=False)
-            log.warning(
-                "Export job %s was ordered at the same moment; cancelling %s and adopting it.",
-                listed[0].id,
-                ours.id,
-            )
-            self._cancel(ours)
-            return Ordered(listed[0], adopted=True)
-        log.warning("Adobe does not list export job %s, so twins of it would not be seen.", ours.id)
-        return Ordered(ours, adopted=False)
+            recent = self._recent()
+            if ours := next((job for job in recent if job.id == ordered.id), None):
+                return self._oldest(ours, self._equal(recent))
+        log.warning("Adobe does not list export job %s yet, so twins of it would not be seen.", ordered.id)
+        return Ordered(ordered, adopted=False)
 
-    def _cancel(self, twin: ExportJob) -> None:
+    def _oldest(self, ours: ExportJob, equal: list[ExportJob]) -> Ordered:
+        if not equal or _age(ours) <= _age(equal[0]):
+            return Ordered(ours, adopted=False)
+        words = "Export job %s was ordered at the same moment; cancelling %s and adopting it."
+        log.warning(words, equal[0].id, ours.id)
         try:
-            self.client.cancel_export_job(twin.id)
+            if ours.is_unfinished:
+                self.client.cancel_export_job(ours.id)
         except TwexportError as error:
-            log.warning("Export job %s could not be cancelled and may go on: %s", twin.id, error)
+            log.warning("Export job %s could not be cancelled and may go on: %s", ours.id, error)
+        return Ordered(equal[0], adopted=True)
+
+    def _recent(self) -> list[ExportJob]:
+        newest_first = self.client.iter_export_jobs()
+        return list(takewhile(lambda job: job.created is None or job.created >= self.since, newest_first))
+
+    def _equal(self, recent: list[ExportJob]) -> list[ExportJob]:
+        return sorted(
+            (job for job in recent if job.is_adoptable and self.order.is_answered_by(job)), key=_age
+        )
 
 
 def _age(job: ExportJob) -> tuple[pendulum.DateTime, int, str]:

@@ -93,7 +93,7 @@ def test_a_crowd_at_the_same_moment_keeps_one_job(lag: float, simulator: Simulat
         assert len(jobs(simulator)) == CROWD
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_crowd_agrees_whatever_goes_wrong(seed: int, simulator: Simulator) -> None:
     """All return the same job; only an order whose answer was lost can leave another one behind."""
     chance = random.Random(seed)
@@ -186,3 +186,14 @@ def test_a_job_that_is_never_listed_is_kept_and_told(
     with caplog.at_level(logging.WARNING):
         assert order_once(adobe_client, ORDER, SINCE).job.id == "100"
     assert "does not list export job 100" in caplog.text
+
+
+def test_a_job_that_fails_at_once_is_no_late_one(
+    simulator: Simulator, adobe_client: AdobeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is in the list, which is all that there is to wait for."""
+    simulator.settings(adobe_job_seconds=0, adobe_outcome="FAILED")
+    made = order_once(adobe_client, ORDER, SINCE)
+    assert (made.job.raw_status, made.adopted) == ("FAILED", False)
+    assert caplog.text == ""
+    assert simulator.ledger()["counts"]["GET /data/core/ups/export/jobs"] == 2
