@@ -183,6 +183,11 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Its name, in lower case; empty: prod.",
                         "schema": {"type": ["string", "null"]},
                     },
+                    "tenant": {
+                        "label": "Tenant",
+                        "description": "Behind the @ in the addresses of Adobe's UI; for the button that leads there.",
+                        "schema": {"type": ["string", "null"]},
+                    },
                     "ims_host": {
                         "label": "Identity service",
                         "description": "Empty: https://ims-na1.adobelogin.com.",

@@ -39,7 +39,7 @@ with DAG(
         task_id="capture",
         stream="decahose",
         start="{{ data_interval_end }}",
-        duration=timedelta(hours=1),
+        duration=timedelta(seconds=float(os.environ.get("TWEXPORT_STREAM_SECONDS", "3600"))),
         object_storage_path=CAPTURE,
     )
     recover = XStreamRecoveryOperator(

@@ -53,6 +53,10 @@ class AirflowApi:
         """Create a connection; the fields are `connection_id`, `conn_type`, `host` and so on."""
         return self._json("POST", "/connections", json=fields)
 
+    def create_pool(self, name: str, slots: int) -> Json:
+        """Store a pool."""
+        return self._json("POST", "/pools", json={"name": name, "slots": slots})
+
     def import_errors(self) -> list[Json]:
         """Return what went wrong while DAG files were parsed."""
         return list(self._json("GET", "/importErrors")["import_errors"])
@@ -79,12 +83,16 @@ class AirflowApi:
         *,
         run_id: str,
         logical_date: datetime | None = None,
+        interval: tuple[datetime, datetime] | None = None,
         conf: Mapping[str, Any] | None = None,
     ) -> Json:
-        """Start a run by hand."""
+        """Start a run by hand; with a logical date, it may have a data interval of its own."""
+        start, end = interval or (None, None)
         body = {
             "dag_run_id": run_id,
             "logical_date": logical_date.isoformat() if logical_date else None,
+            "data_interval_start": start.isoformat() if start else None,
+            "data_interval_end": end.isoformat() if end else None,
             "conf": dict(conf or {}),
         }
         return self._json("POST", f"/dags/{dag_id}/dagRuns", json=body)

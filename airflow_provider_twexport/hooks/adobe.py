@@ -25,7 +25,8 @@ class AdobeExperiencePlatformHook(BaseHook):
 
     :param adobe_conn_id: connection whose login and password are client id and client secret of an OAuth
         server-to-server credential; its host, if any, replaces ``https://platform.adobe.io``, and its extra holds
-        ``org_id``, ``scopes`` (with commas between), ``sandbox`` (``prod``) and, if need be, ``ims_host``.
+        ``org_id``, ``scopes`` (with commas between), ``sandbox`` (``prod``), ``tenant`` (which only the button to
+        Adobe's UI needs) and, if need be, ``ims_host``.
     """
 
     conn_name_attr = "adobe_conn_id"
@@ -41,6 +42,11 @@ class AdobeExperiencePlatformHook(BaseHook):
     def connection(self) -> Connection:
         """Return the Airflow connection, asked for once."""
         return self.get_connection(self.adobe_conn_id)
+
+    @property
+    def tenant(self) -> str | None:
+        """Return what Adobe's UI calls the organization, if the connection tells."""
+        return self.connection.extra_dejson.get("tenant") or None
 
     def get_conn(self) -> AdobeClient:
         """Return a client that calls with the connection's credential.

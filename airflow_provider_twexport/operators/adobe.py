@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_twexport.clients.adobe import AdobeClient
-    from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
+    from airflow_provider_twexport.clients.adobe_records import ExportJob, ExportJobOrder
 
 # the service's clock may be behind ours
 CLOCK_SKEW_MINUTES = 5
@@ -27,7 +27,8 @@ class AdobeCreateExportJobOperator(BaseOperator):
     """Order an export job, once: one that exports the same and was ordered since this run began is adopted.
 
     The service makes two jobs of an order that is sent twice, so a run's earlier try is found by what it ordered, and
-    an order whose answer was lost is looked for before anything else. What to export is said in the words of the
+    an order whose answer was lost is looked for before anything else. Of runs that order the same at the same moment,
+    all keep the oldest job, and each cancels its own younger one. What to export is said in the words of the
     vendor page "Export jobs endpoint". Returns ``{"job_id", "dataset_id",
     "status", "adopted"}``.
 
@@ -99,15 +100,17 @@ class AdobeCreateExportJobOperator(BaseOperator):
 
         with fail_without_retry():
             order = self._order()
-            self._client = AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn()
-            ordered = order_once(self._client, order, _run_began(context))
+            hook = AdobeExperiencePlatformHook(self.adobe_conn_id)
+            self._client = hook.get_conn()
+            ordered = order_once(self._client, order, _run_began(context), self._note)
         job = ordered.job
         if ordered.adopted:
+            self._ordered_job_id = None
             self.log.info("Export job %s is there already (%s): adopted.", job.id, job.raw_status)
         else:
-            self._ordered_job_id = job.id
+            self._note(job)
             self.log.info("Ordered export job %s into dataset %s.", job.id, job.dataset_id)
-        address = AdobeExportJobLink.address_of(self._client.sandbox, job.dataset_id or "")
+        address = AdobeExportJobLink.address_of(job.dataset_id or "", self._client.sandbox, hook.tenant)
         context["ti"].xcom_push(key=AdobeExportJobLink.xcom_key, value=address)
         return {
             "job_id": job.id,
@@ -120,6 +123,9 @@ class AdobeCreateExportJobOperator(BaseOperator):
         """Cancel what was just ordered; with nothing but what is at hand, because Airflow leaves 5 seconds."""
         if self.cancel_on_kill and self._client and self._ordered_job_id:
             self._client.cancel_when_killed(self._ordered_job_id)
+
+    def _note(self, job: ExportJob) -> None:
+        self._ordered_job_id = job.id
 
     def _order(self) -> ExportJobOrder:
         from airflow_provider_twexport.clients.adobe_records import PROFILE_SCHEMA, ExportJobOrder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,29 @@ def test_the_vendors_examples_survive_the_records() -> None:
     for job in [adobe_examples.JOB, *adobe_examples.PAGE["records"]]:
         assert ExportJob.from_json(job).to_json() == job
         assert ExportJob.from_json(ExportJob.from_json(job).to_json()) == ExportJob.from_json(job)
+
+
+def test_the_vendors_answers_are_read_off_the_wire(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """A page of jobs, whose link leads nowhere; a new job; a job; a cancellation."""
+    examples = {
+        "GET": [adobe_examples.PAGE, adobe_examples.JOB],
+        "POST": [adobe_examples.JOB],
+        "DELETE": [adobe_examples.CANCELLED],
+    }
+    simulator.faults(
+        *(
+            {"match": {"path": "jobs", "method": method}, "fault": "garbage", "body": json.dumps(answer)}
+            for method, answers in examples.items()
+            for answer in answers
+        )
+    )
+    assert [job.to_json() for job in adobe_client.list_export_jobs()] == adobe_examples.PAGE["records"]
+    assert adobe_client.get_export_job("100").to_json() == adobe_examples.JOB
+    assert (
+        adobe_client.create_export_job(ExportJobOrder(adobe_examples.ORDER)).to_json() == adobe_examples.JOB
+    )
+    adobe_client.cancel_export_job("100")
+    assert simulator.control("faults")["faults"] == []
 
 
 def test_the_vendors_example_is_understood() -> None:
@@ -202,11 +226,22 @@ def test_a_missing_field_is_told(missing: str, words: str) -> None:
 # errors
 
 
-@pytest.mark.parametrize("code", ["403010", "401013", "403000", "403003", "400003", "403025"])
+@pytest.mark.parametrize(
+    ("code", "field"),
+    [
+        ("403010", "connection's host"),
+        ("401013", "secret and scopes"),
+        ("403000", "login"),
+        ("403003", "login"),
+        ("400003", "org_id"),
+        ("403025", "org_id"),
+    ],
+)
 def test_each_code_of_the_gateway_has_its_sentence(
-    code: str, simulator: Simulator, adobe_client: AdobeClient
+    code: str, field: str, simulator: Simulator, adobe_client: AdobeClient
 ) -> None:
     """All of them are a matter of the connection, and each says of which field."""
+    assert field in GATEWAY[code][1]
     simulator.faults({"fault": "error", "code": code, "times": 2, "match": {"path": "jobs"}})
     with pytest.raises(errors.FixConnectionError) as raised:
         adobe_client.get_export_job("1")

@@ -30,6 +30,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, landing: Path) -> Iterator[A
     env = {
         "TWEXPORT_DESTINATION": f"file://{landing}",
         "TWEXPORT_POKE_SECONDS": "1",
+        "TWEXPORT_STREAM_SECONDS": "15",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
     }
     home = tmp_path_factory.mktemp("airflow")

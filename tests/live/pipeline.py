@@ -160,6 +160,12 @@ def checkpoint(directory: Path) -> dict[str, Any] | None:
         return None
 
 
+def files_with(directory: Path, text: str) -> list[str]:
+    """Return the files below a directory that hold a text."""
+    files = (file for file in directory.rglob("*") if file.is_file())
+    return [str(file) for file in files if text.encode() in file.read_bytes()]
+
+
 def kill_task(task: psutil.Process) -> None:
     """Kill a task, as a machine that is out of memory would."""
     task.kill()

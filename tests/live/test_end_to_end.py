@@ -16,7 +16,7 @@ import requests
 
 from demo.months import last_full_months
 from tests.live.database import tables_with, trigger_arguments
-from tests.live.pipeline import Run, checkpoint, kill_task, kill_with_worker, wait_until
+from tests.live.pipeline import Run, checkpoint, files_with, kill_task, kill_with_worker, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -363,9 +363,3 @@ def test_the_token_is_written_nowhere(released: Runs, live: Live, landing: Path)
     assert tables_with(live.stack, token) == {}
     assert files_with(live.stack.home, token) == []
     assert files_with(landing, token) == []
-
-
-def files_with(directory: Path, text: str) -> list[str]:
-    """Return the files below a directory that hold a text."""
-    files = (file for file in directory.rglob("*") if file.is_file())
-    return [str(file) for file in files if text.encode() in file.read_bytes()]

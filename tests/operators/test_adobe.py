@@ -16,6 +16,8 @@ from airflow_provider_twexport.operators.adobe import (
 from tests.adobe_account import DATASET, INSTANT, ORDER, SEGMENT, client_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.running_dags import DagRunner, Run
     from tests.simulator_process import Simulator
 
@@ -155,8 +157,19 @@ def test_only_this_runs_own_job_is_adopted(run_dag: DagRunner, simulator: Simula
     assert (again["job_id"], again["adopted"]) == ("103", True)
 
 
-def test_the_button_leads_to_adobes_ui(run_dag: DagRunner) -> None:
+@pytest.mark.parametrize(
+    ("extra", "place"),
+    [
+        ({}, ""),
+        ({"tenant": "acme"}, "@acme/sname:prod/"),
+        ({"tenant": "acme", "sandbox": "dev"}, "@acme/sname:dev/"),
+    ],
+)
+def test_the_button_leads_to_adobes_ui(
+    extra: dict[str, str], place: str, run_dag: DagRunner, adobe_connection: Callable[..., None]
+) -> None:
     """To the dataset that the job fills, as soon as the job is ordered."""
+    adobe_connection(extra=extra)
     with DAG("linking", schedule=None) as dag:
         ordered = AdobeCreateExportJobOperator(
             task_id="order", destination={"datasetId": DATASET}, filter=SEGMENTS
@@ -167,7 +180,7 @@ def test_the_button_leads_to_adobes_ui(run_dag: DagRunner) -> None:
             return ti.xcom_pull(task_ids="order", key=AdobeExportJobLink.xcom_key)
 
         ordered >> pushed()
-    address = f"https://experience.adobe.com/#/sname:prod/platform/dataset/browse/{DATASET}"
+    address = f"https://experience.adobe.com/#/{place}platform/dataset/browse/{DATASET}"
     assert run_dag(dag).results["pushed"] == address
 
 

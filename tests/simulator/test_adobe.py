@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from pyarrow import parquet
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
@@ -171,7 +173,7 @@ def test_files_are_paged_and_have_ranges(directories: bool, simulator: Simulator
 
 def test_long_answers_are_cut_and_ranges_may_be_short(simulator: Simulator, adobe: Api) -> None:
     """What takes longer than 60 seconds breaks off, and a range may be less than was asked for."""
-    simulator.settings(adobe_bytes_per_answer=100_000)
+    simulator.settings(adobe_file_bytes=200_000, adobe_bytes_per_answer=100_000)
     job = adobe.look(adobe.job())
     (first, *_) = simulator.control(f"adobe/jobs/{job['id']}/files")
     address = f"{EXPORT}/files/{first['id']}?path={first['name']}"
@@ -190,3 +192,60 @@ def test_a_batch_lags_behind_its_job(simulator: Simulator, adobe: Api) -> None:
     assert adobe.call("GET", path).json()[batch_id]["status"] == "loading"
     simulator.advance(60)
     assert adobe.call("GET", path).json()[batch_id]["status"] == "success"
+
+
+def read(adobe: Api, simulator: Simulator, job: Any) -> list[Any]:
+    """Return the files of a job as tables."""
+    truth = simulator.control(f"adobe/jobs/{job['id']}/files")
+    paths = [f"{EXPORT}/files/{file['id']}?path={file['name']}" for file in truth]
+    return [parquet.ParquetFile(io.BytesIO(adobe.call("GET", path).content)) for path in paths]
+
+
+@pytest.mark.parametrize("directories", [False, True])
+def test_files_are_parquet_of_the_jobs_profiles(directories: bool, simulator: Simulator, adobe: Api) -> None:
+    """Together they hold as many rows as the job counts, each person once, and the segments that were ordered."""
+    simulator.settings(adobe_profiles=1_001, adobe_directories=directories)
+    job = adobe.look(adobe.job())
+    files = read(adobe, simulator, job)
+    rows = [row for file in files for row in file.read().to_pylist()]
+    assert len(rows) == job["metrics"]["totalExportedProfileCounter"] == 1_001
+    assert {file.metadata.row_group(0).column(0).compression for file in files} == {"SNAPPY"}
+    told = [
+        {"ecid": dict(row["identityMap"])["ECID"][0]["id"], "crm_id": row["_demo"]["crmId"]} for row in rows
+    ]
+    assert told == simulator.control(f"adobe/jobs/{job['id']}/profiles")
+    assert len({row["crm_id"] for row in told}) == 1_001
+    memberships = {name: one["status"] for name, one in dict(rows[0]["segmentMembership"])["ups"]}
+    assert memberships == {"one": "realized", "two": "realized"}
+
+
+def test_each_segment_has_its_share_of_the_profiles(simulator: Simulator, adobe: Api) -> None:
+    """Where each has a batch of its own, the catalog's counts add up to the job's, and none is in two."""
+    job = adobe.look(adobe.job(destination={"datasetId": "d", "segmentPerBatch": True}))
+    batches = [batch["batchId"] for batch in job["destination"]["batches"]]
+    catalog = [adobe.call("GET", f"/data/foundation/catalog/batches/{one}").json()[one] for one in batches]
+    assert [batch["metrics"]["recordsWritten"] for batch in catalog] == [500, 500]
+    rows = [row for file in read(adobe, simulator, job) for row in file.read().to_pylist()]
+    assert len({row["_demo"]["crmId"] for row in rows}) == 1_000
+    assert [[name for name, _ in dict(rows[n]["segmentMembership"])["ups"]] for n in (0, -1)] == [
+        ["one"],
+        ["two"],
+    ]
+
+
+def test_the_same_job_has_the_same_bytes(simulator: Simulator, adobe: Api) -> None:
+    """By its seed and its number."""
+    once = simulator.control(f"adobe/jobs/{adobe.job()['id']}/files")
+    simulator.reset()
+    simulator.settings(adobe_queue_seconds=0, adobe_job_seconds=0)
+    assert simulator.control(f"adobe/jobs/{Api(simulator).job()['id']}/files") == once
+
+
+def test_a_job_is_listed_late(simulator: Simulator, adobe: Api) -> None:
+    """It is there, but the list does not show it for a while."""
+    simulator.settings(adobe_list_lag_seconds=60)
+    job = adobe.job()
+    assert adobe.look(job)["id"] == job["id"]
+    assert adobe.call("GET", JOBS).json()["records"] == []
+    simulator.advance(60)
+    assert [one["id"] for one in adobe.call("GET", JOBS).json()["records"]] == [job["id"]]

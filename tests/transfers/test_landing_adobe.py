@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
+from pyarrow import parquet
 
 from airflow_provider_twexport.clients import errors
 from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
@@ -16,9 +19,12 @@ from airflow_provider_twexport.storage.copied_files import CopiedFiles
 from airflow_provider_twexport.storage.earlier_tries import ChooseDirectoryError
 from airflow_provider_twexport.transfers import landing_adobe
 from airflow_provider_twexport.transfers.landing_adobe import JobLanding
+from airflow_provider_twexport.transfers.ranged_download import RANGE_BYTES
 from tests.adobe_account import INSTANT, ORDER, RETRY, client_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_twexport.clients.adobe import AdobeClient
     from airflow_provider_twexport.storage.manifest import Manifest
     from tests.object_stores import Place
@@ -58,21 +64,29 @@ def assert_landed(simulator: Simulator, job_id: str, directory: Any) -> Manifest
     return landed
 
 
-def test_a_killed_worker_expired_tokens_and_broken_answers_cost_little(
-    simulator: Simulator, tmp_path: Path
+@pytest.fixture
+def big_directory(tmp_path: Path) -> Iterator[Path]:
+    """A directory that is not kept after the test, as others are for a look at them."""
+    yield tmp_path / "big"
+    shutil.rmtree(tmp_path / "big")
+
+
+def test_a_gibibyte_lands_through_a_killed_worker_expired_tokens_and_broken_answers(
+    simulator: Simulator, big_directory: Path
 ) -> None:
     """Forty files land once each, in little memory, and at most 5% of their bytes are fetched twice."""
-    simulator.settings(**INSTANT, adobe_files=40, adobe_file_bytes=4_000_000)
+    simulator.settings(**INSTANT, adobe_files=40, adobe_file_bytes=31_600_000)
     job_id = client_of(simulator).create_export_job(ORDER).id
     total = sum(file["bytes"] for file in simulator.control(f"adobe/jobs/{job_id}/files"))
+    assert total >= 2**30
     simulator.faults(
-        {"match": FILES, "skip": 50, "fault": "cut", "after_bytes": 200_000},
-        {"match": FILES, "skip": 100, "fault": "short_range"},
+        {"match": FILES, "skip": 20, "fault": "cut", "after_bytes": 1_000_000},
+        {"match": FILES, "skip": 80, "fault": "short_range"},
     )
 
     def start() -> subprocess.Popen[str]:
         program = [sys.executable, "-m", "tests.transfers.landing_a_job"]
-        arguments = [simulator.url, job_id, str(tmp_path), str(512 * 1024)]
+        arguments = [simulator.url, job_id, str(big_directory), str(RANGE_BYTES)]
         return subprocess.Popen([*program, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
     def wait_for(share: float) -> None:
@@ -85,15 +99,17 @@ def test_a_killed_worker_expired_tokens_and_broken_answers_cost_little(
     wait_for(0.4)
     worker.kill()
     worker.communicate()
-    assert not (tmp_path / manifest.MANIFEST).exists()
+    assert not (big_directory / manifest.MANIFEST).exists()
+    # the service ends each answer after 60 seconds, in which no more than this comes
+    simulator.settings(adobe_bytes_per_answer=3_000_000)
     worker = start()
     wait_for(0.7)
     simulator.control("adobe/revoke", {})
     told, _ = worker.communicate()
     assert worker.returncode == 0
     assert float(told) < 150
-    assert_landed(simulator, job_id, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    assert_landed(simulator, job_id, big_directory)
+    assert sorted(path.name for path in big_directory.iterdir()) == [
         manifest.MANIFEST,
         *(f"part-{n:05}.snappy.parquet" for n in range(40)),
     ]
@@ -101,6 +117,28 @@ def test_a_killed_worker_expired_tokens_and_broken_answers_cost_little(
     assert ledger["adobe"]["bytes_sent"] <= 1.05 * total
     assert ledger["adobe"]["tokens"] == 1 + 2 + 2
     assert simulator.control("faults")["faults"] == []
+
+
+def test_what_has_landed_is_read_by_pyarrow_and_duckdb(
+    simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
+) -> None:
+    """As many rows as the job counts, by the parts that the manifest names, and each id exact."""
+    simulator.settings(adobe_profiles=12_345, adobe_files=7)
+    job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
+    landed = land(adobe_client, job.id, tmp_path)
+    paths = [str(tmp_path / part.name) for part in landed.parts]
+    truth = {(one["ecid"], one["crm_id"]) for one in simulator.control(f"adobe/jobs/{job.id}/profiles")}
+    rows = [row for path in paths for row in parquet.read_table(path).to_pylist()]
+    assert len(rows) == len(truth) == job.profiles == landed.source["profiles"] == 12_345
+    assert {(dict(row["identityMap"])["ECID"][0]["id"], row["_demo"]["crmId"]) for row in rows} == truth
+    segment = ORDER.segments[0]["segmentId"]
+    queried = duckdb.execute(
+        "SELECT identityMap['ECID'][1].id, _demo.crmId, segmentMembership['ups'][?].status FROM read_parquet(?)",
+        [segment, paths],
+    ).fetchall()
+    assert len(queried) == 12_345
+    assert {(ecid, crm_id) for ecid, crm_id, _ in queried} == truth
+    assert {status for *_, status in queried} == {"realized"}
 
 
 @pytest.mark.parametrize("form", ["array", "object"])
@@ -193,6 +231,7 @@ def test_lasting_faults_are_told_and_the_next_try_goes_on(
     simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
 ) -> None:
     """What is whole stays; bursts of 500 and 503 are borne."""
+    simulator.settings(adobe_file_bytes=200_000)
     job_id = adobe_client.create_export_job(ORDER).id
     simulator.faults(
         {"match": FILES, "fault": "error", "http": 503, "times": 2},

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response, StreamingResponse
 
-from airflow_provider_twexport.simulator.adobe.content import File
 from airflow_provider_twexport.simulator.adobe.errors import refused_by_service
 from airflow_provider_twexport.simulator.wire import FAULT, hang_up
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from airflow_provider_twexport.simulator.adobe.content import File
     from airflow_provider_twexport.simulator.adobe.jobs import Batch
     from airflow_provider_twexport.simulator.adobe.settings import Settings
 
@@ -31,7 +31,7 @@ def batch_json(batch: Batch, settings: Settings, now: float) -> dict[str, Any]:
     dataset = batch.job.order["destination"]["datasetId"]
     body = {
         "status": status,
-        "metrics": {"recordsWritten": settings.adobe_profiles if is_there else 0},
+        "metrics": {"recordsWritten": len(batch.profiles(settings)) if is_there else 0},
         "relatedObjects": [{"type": "dataSet", "id": dataset}],
         "created": int(batch.job.updated * 1000),
         "errors": []
@@ -63,12 +63,6 @@ def entries(file: File, inside: list[File]) -> dict[str, Any]:
     """Write what a file of the dataset consists of: itself, or the files of a directory."""
     data = [_directory_entry(one) for one in inside] if inside else [_file_entry(file)]
     return {"data": data, "_page": {"limit": MOST_PER_PAGE, "count": len(data)}, "_links": {}}
-
-
-def parts_of(file: File) -> list[File]:
-    """List the files in a directory."""
-    half = file.size // 2
-    return [File(file.seed, f"{file.id}-0", half), File(file.seed, f"{file.id}-1", file.size - half)]
 
 
 def transmit(request: Request, file: File, settings: Settings, sent: Callable[[int], None]) -> Response:

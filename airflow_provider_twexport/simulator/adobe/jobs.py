@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.adobe.content import File
+from airflow_provider_twexport.simulator.adobe.content import File, Noise
 from airflow_provider_twexport.simulator.adobe.errors import refused_by_service
+from airflow_provider_twexport.simulator.adobe.profiles import Profiles, Segment
 from airflow_provider_twexport.simulator.mixing import number
 
 if TYPE_CHECKING:
@@ -34,13 +36,28 @@ class Batch:
     job: Job
     segment: dict[str, Any]
 
+    def profiles(self, settings: Settings) -> range:
+        """Tell which of the job's profiles are in it."""
+        place, batches, total = self.job.batches.index(self), len(self.job.batches), settings.adobe_profiles
+        return range(total * place // batches, total * (place + 1) // batches)
+
     def files(self, seed: int, settings: Settings) -> list[File]:
         """List the files of the dataset in it."""
-        size = settings.adobe_file_bytes
-        # files of one batch are of several sizes
+        size, count = settings.adobe_file_bytes, settings.adobe_files
+        if size is not None:
+            # files of one batch are of several sizes
+            return [Noise(seed, f"{self.id}-{n}", size - size * (n % 4) // 10) for n in range(count)]
+        inside, segments = self.profiles(settings), tuple(map(_segment, self.segments))
+        edges = [inside.start + len(inside) * n // count for n in range(count + 1)] if count else []
         return [
-            File(seed, f"{self.id}-{n}", size - size * (n % 4) // 10) for n in range(settings.adobe_files)
+            Profiles(seed, f"{self.id}-{n}", first, stop, segments)
+            for n, (first, stop) in enumerate(pairwise(edges))
         ]
+
+    @property
+    def segments(self) -> list[dict[str, Any]]:
+        """The segments whose profiles are in it."""
+        return [self.segment] if self.job.is_per_segment else self.job.segments
 
 
 @dataclass(eq=False)
@@ -210,3 +227,8 @@ class Jobs:
         """Count the jobs that order what one before them had ordered already."""
         orders = [(job.sandbox, repr(sorted(job.order.items()))) for job in self]
         return len(orders) - len(set(orders))
+
+
+def _segment(told: dict[str, Any]) -> Segment:
+    status = (told.get("status") or ["realized"])[0]
+    return Segment(told["segmentId"], told.get("segmentNs", "ups"), status)

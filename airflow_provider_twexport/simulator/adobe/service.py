@@ -17,6 +17,7 @@ from airflow_provider_twexport.simulator.adobe.errors import (
     refused_by_service,
 )
 from airflow_provider_twexport.simulator.adobe.jobs import Jobs
+from airflow_provider_twexport.simulator.adobe.profiles import Profiles
 from airflow_provider_twexport.simulator.wire import ENTRY, FAULT
 
 if TYPE_CHECKING:
@@ -97,10 +98,11 @@ class Adobe:
         return tokens + [Route(path, self._endpoint(call), methods=[method]) for method, path, call in calls]
 
     def control_routes(self) -> list[Route]:
-        """Let tests revoke tokens, and serve the truth about the files of a job."""
+        """Let tests revoke tokens, and serve the truth about the files of a job and about who is in them."""
         return [
             Route("/_control/adobe/revoke", self._revoke, methods=["POST"]),
             Route("/_control/adobe/jobs/{job_id}/files", self._truth),
+            Route("/_control/adobe/jobs/{job_id}/profiles", self._profiles),
         ]
 
     async def unknown(self, request: Request) -> Response:
@@ -128,7 +130,8 @@ class Adobe:
 
     async def _list(self, request: Request) -> dict[str, Any]:
         params, fault = request.query_params, request.scope.get(FAULT)
-        listed = self._jobs.newest(_sandbox(request))
+        until = self._clock.now() - self._settings.adobe_list_lag_seconds
+        listed = [job for job in self._jobs.newest(_sandbox(request)) if job.created <= until]
         if fault is not None and fault.kind == "missing_from_list":
             listed = []
         if (status := params.get("status")) is not None:
@@ -179,7 +182,7 @@ class Adobe:
 
     async def _file(self, request: Request) -> Response:
         found = self._find(request.path_params["file_id"])
-        inside = files.parts_of(found) if found in self._tops() and self._settings.adobe_directories else []
+        inside = found.halves() if found in self._tops() and self._settings.adobe_directories else []
         name = request.query_params.get("path")
         if name is None:
             return _json(files.entries(found, inside))
@@ -200,7 +203,7 @@ class Adobe:
 
     def _find(self, file_id: str) -> File:
         for top in self._tops():
-            for file in (top, *files.parts_of(top)):
+            for file in (top, *top.halves()):
                 if file.id == file_id:
                     return file
         raise refused_by_service(404, f"File {file_id} not found")
@@ -222,11 +225,18 @@ class Adobe:
 
     async def _truth(self, request: Request) -> Response:
         """List the files of a job with their sha256, in the order of its batches."""
-        self._jobs.move(self._clock.now(), self._settings)
-        job = next(job for job in self._jobs if str(job.id) == request.path_params["job_id"])
-        tops = self._tops(job)
-        parts = [part for top in tops for part in files.parts_of(top)]
+        tops = self._tops_of(request)
+        parts = [part for top in tops for part in top.halves()]
         return _json([_described(file) for file in (parts if self._settings.adobe_directories else tops)])
+
+    async def _profiles(self, request: Request) -> Response:
+        """List who is in the files of a job, in their order; nobody where the bytes mean nothing."""
+        tops = self._tops_of(request)
+        return _json([ids for file in tops if isinstance(file, Profiles) for ids in file.ids()])
+
+    def _tops_of(self, request: Request) -> list[File]:
+        self._jobs.move(self._clock.now(), self._settings)
+        return self._tops(next(job for job in self._jobs if str(job.id) == request.path_params["job_id"]))
 
 
 def _described(file: File) -> dict[str, Any]:

@@ -16,7 +16,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ``adobe_job_seconds``: ``None`` for jobs that are stuck in PROCESSING. ``adobe_bytes_per_answer``: what goes over
     the wire in the 60 seconds that an answer may take; ``None`` for any amount. ``adobe_directories``: each file of
-    a batch is a directory of two.
+    a batch is a directory of two. ``adobe_file_bytes``: ``None`` for Parquet files that hold ``adobe_profiles``
+    together, a number for files about that big that mean nothing. ``adobe_list_lag_seconds``: how long a job is
+    there before it is listed.
     """
 
     adobe_queue_seconds: Amount = 2.0
@@ -31,10 +33,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     adobe_batches_form: Literal["array", "object"] = "array"
     adobe_dataset_key: Literal["datasetId", "dataSetId"] = "datasetId"
     adobe_last_link: Literal["empty", "absent"] = "empty"
+    adobe_list_lag_seconds: Amount = 0.0
     adobe_batch_lag_seconds: Amount = 0.0
     adobe_batch_status: str = "success"
     adobe_files: Count = 3
-    adobe_file_bytes: Count = 200_000
+    adobe_file_bytes: Count | None = None
     adobe_directories: bool = False
     adobe_bytes_per_answer: Positive | None = 256 * 2**20
 

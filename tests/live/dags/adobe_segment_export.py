@@ -1,0 +1,1 @@
+../../../dags/adobe_segment_export.py

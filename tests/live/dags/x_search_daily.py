@@ -1,0 +1,1 @@
+../../../dags/x_search_daily.py

@@ -1,0 +1,1 @@
+../../../dags/x_stream_hourly.py
