@@ -35,6 +35,7 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
     template_fields: Sequence[str] = ("job_id", "adobe_conn_id")
     ui_color = "#eaf7ea"
     noun = "Export job"
+    system = "adobe"
 
     def __init__(
         self,

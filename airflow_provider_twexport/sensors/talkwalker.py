@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, conf
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.links import ExportsPageLink
+from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLink
 from airflow_provider_twexport.sensors.export_sensor import ExportSensor
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     template_fields: Sequence[str] = ("export_id", "limit", "start", "talkwalker_conn_id")
     ui_color = "#eaf7ea"
-    operator_extra_links = (ExportsPageLink(),)
+    operator_extra_links = (ExportsPageLink(), TalkwalkerConsoleLink())
+    system = "talkwalker"
     noun = "Export"
 
     def __init__(
@@ -69,6 +70,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
     def execute(self, context: Context) -> Any:
         """Wait, with a button that leads to the progress."""
         ExportsPageLink.push(context, self.export_id)
+        TalkwalkerConsoleLink.push(context)
         return super().execute(context)
 
     @property
