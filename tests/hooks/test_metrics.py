@@ -52,7 +52,7 @@ def test_a_pipeline_tells_what_it_waited_for_landed_and_paid(
     run_dag: DagRunner, simulator: Simulator, statsd: StatsD, tmp_path: Path
 ) -> None:
     """Results, bytes, credits, waiting time and requests, each with the task that tells it, and once."""
-    simulator.settings(queue_seconds=1)
+    simulator.settings(queue_seconds=3)
     # Airflow tells a deferred task its first start, but not in this process, without a supervisor
     run = run_dag(pipeline(tmp_path, deferrable=False))
     assert run.state == "success"
