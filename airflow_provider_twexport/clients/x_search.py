@@ -196,5 +196,6 @@ class XSearchClient:
 def _used_up(max_requests: int, place: Place) -> BuyCreditsError:
     return BuyCreditsError(
         f"max_requests={max_requests:,} are used up and the search has come down to {place.reached} (UTC). What "
-        "came so far is kept: with a higher max_requests it goes on from there."
+        "came so far is kept: with a higher max_requests it goes on from there.",
+        facts={"budget": "max_requests", "allowed": max_requests, "reached": str(place.reached)},
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.manifest import Manifest
 
 
-def lineage_of(directory: ObjectStoragePath, manifest: Manifest) -> OperatorLineage:
+def lineage_of(directory: ObjectStoragePath, manifest: Manifest) -> OperatorLineage[Any, Any]:
     """Return what went into a landing and what came out; needs the OpenLineage provider.
 
     :param directory: where it landed.

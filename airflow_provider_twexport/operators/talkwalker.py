@@ -150,7 +150,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                     budget=self._budget(context),
                 )
             except OrderAnewError as error:
-                raise OrderAnewError(f"{error.message} {self._what_landed(order)}", error.evidence) from None
+                error.add(self._what_landed(order))
+                raise
             if purchase.adopted:
                 self._check_still_there(client, order, purchase.task)
         if purchase.adopted:

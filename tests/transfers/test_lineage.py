@@ -15,8 +15,6 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_twexport.hooks.lineage import lineage_of, source_dataset
 from airflow_provider_twexport.storage.manifest import Manifest, nothing_yet
 
-pytest.importorskip("airflow.providers.openlineage")
-
 ROOT = Path(__file__).parents[2]
 
 
