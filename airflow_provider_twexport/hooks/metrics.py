@@ -68,9 +68,9 @@ class _Meter:
     """
 
     def __init__(self, system: str) -> None:
-        task = _task_tags()
-        self._stats = _stats_of_a_task() if task else _stats_of_a_triggerer()
-        self._tags = {**task, "system": system}
+        ti = _task_instance()
+        self._stats = _stats_of_a_task() if ti else _stats_of_a_triggerer()
+        self._tags = {**getattr(ti, "stats_tags", {}), "system": system}
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter, unless there is nothing to add."""
@@ -91,14 +91,14 @@ class _Meter:
             log.debug("A metric was not sent.", exc_info=True)
 
 
-def _task_tags() -> dict[str, str]:
-    """Return the tags of this process's task; a triggerer has none, because it asks for many tasks at once."""
+def _task_instance() -> Any:
+    """Return what this process runs; a triggerer asks for many tasks at once, and has none."""
     from airflow.providers.common.compat.sdk import get_current_context
 
     try:
-        return dict(get_current_context()["ti"].stats_tags)
-    except (AttributeError, RuntimeError):
-        return {}
+        return get_current_context()["ti"]
+    except RuntimeError:
+        return None
 
 
 def _stats_of_a_task() -> Any:
