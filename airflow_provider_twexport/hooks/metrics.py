@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,6 @@ def counted(system: str) -> Retry:
 
     :param system: the service that is called.
     """
-    from dataclasses import replace
-
     from airflow_provider_twexport.clients import _retry
 
     meter = _Meter(system)

@@ -32,8 +32,8 @@ def tell(context: Context, landed: Mapping[ObjectStoragePath, Manifest]) -> None
     # what is told has landed; no fault of whoever listens may undo it
     try:
         context["ti"].xcom_push(key=FACTS, value=facts[0] if len(facts) == 1 else facts)
-        _tell_outlets(context, [address_of(directory) for directory in landed], facts)
         _tell_lineage(landed)
+        _tell_outlets(context, [address_of(directory) for directory in landed], facts)
     except Exception as error:
         log.warning("Not everybody was told what landed (%s: %s).", type(error).__name__, error)
 

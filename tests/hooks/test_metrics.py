@@ -132,7 +132,11 @@ def test_a_wait_that_times_out_says_so(
 
 
 def test_a_triggerer_counts_without_a_task(simulator: Simulator, statsd: StatsD) -> None:
-    """It asks for many tasks at once."""
+    """It asks for many tasks at once, and in its process Airflow sets up another Stats than in a task's."""
+    from airflow.sdk._shared.observability.metrics import stats
+    from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
+
+    stats.initialize(factory=NoStatsLogger, export_legacy_names=True)
     trigger = TalkwalkerExportTrigger("not-an-export", "talkwalker_default", 0.1, time.time() + 60)
     asyncio.run(event(trigger))
     assert statsd.counts()["requests"] == 2
