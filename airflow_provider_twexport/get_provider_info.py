@@ -106,7 +106,13 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "extra-links": [
             f"{package}.links.{name}"
-            for name in ("TalkwalkerExportLink", "AdobeExportJobLink", "ExportsPageLink")
+            for name in (
+                "TalkwalkerExportLink",
+                "TalkwalkerConsoleLink",
+                "AdobeExportJobLink",
+                "ExportsPageLink",
+                "ManifestLink",
+            )
         ],
         "plugins": [{"name": "twexport", "plugin-class": f"{package}.plugin.twexport_plugin.TwexportPlugin"}],
         "config": {"twexport": {"description": "The Exports page of the Airflow UI.", "options": _OPTIONS}},

@@ -53,6 +53,39 @@ class AdobeExportJobLink(_PushedLink):
         return f"https://experience.adobe.com/#/{place}platform/dataset/browse/{dataset_id}"
 
 
+class TalkwalkerConsoleLink(_PushedLink):
+    """Leads to Talkwalker itself, from the task's start on."""
+
+    name = "Talkwalker"
+    xcom_key = "talkwalker_console_url"
+
+    @classmethod
+    def push(cls, context: Context) -> None:
+        """Make the button work.
+
+        :param context: of the task.
+        """
+        # where people log in; no vendor page says how a project's own address is made
+        context["ti"].xcom_push(key=cls.xcom_key, value="https://app.talkwalker.com/app/login")
+
+
+class ManifestLink(_PushedLink):
+    """Leads to a landing on the Exports page of this Airflow, from the task's start on."""
+
+    name = "Manifest"
+    xcom_key = "manifest_page"
+
+    @classmethod
+    def push(cls, context: Context, directory: object) -> None:
+        """Make the button work.
+
+        :param context: of the task.
+        :param directory: where it lands; its text is its address.
+        """
+        manifest = quote(f"{directory}/_manifest.json", safe="")
+        context["ti"].xcom_push(key=cls.xcom_key, value=f"plugin/exports?view=landings&manifest={manifest}")
+
+
 class ExportsPageLink(_PushedLink):
     """Leads to the export's row on the Exports page of this Airflow, from the task's start on."""
 

@@ -11,7 +11,7 @@ import os
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_twexport.operators.adobe import AdobeCreateExportJobOperator
@@ -59,5 +59,6 @@ with DAG(
         task_id="land_files",
         job_id=create.output["job_id"],
         object_storage_path=DESTINATION + "/adobe_segment_export/{{ " + START + "[:10] }}",
+        outlets=[Asset("adobe_segment_export")],
     )
     create >> wait >> land

@@ -2,7 +2,7 @@
 
 Scheduled monthly and backfillable: a backfill of past months makes the same runs, and months that were bought before
 are adopted, not paid again. To export another range, trigger the DAG with ``{"start": "2024-01-01", "stop":
-"2024-01-15"}`` as configuration.
+"2024-01-15"}`` as configuration. Each landing is an event of the asset ``talkwalker_export``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
@@ -36,5 +36,6 @@ with DAG(
         limit=100_000,
         object_storage_path=DESTINATION + "/talkwalker_export/{{ " + START + "[:10] }}",
         ledger_path=DESTINATION + "/talkwalker_export/_ledger",
+        outlets=[Asset("talkwalker_export")],
         poke_interval=float(os.environ.get("TWEXPORT_POKE_SECONDS", "30")),
     )

@@ -14,7 +14,7 @@ import os
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, Asset, task
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.timetables.interval import CronDataIntervalTimetable
 
@@ -54,5 +54,6 @@ with DAG(
         object_storage_path=DESTINATION + "/x_search_daily",
         partition_by="day",
         max_requests=REQUESTS_A_DAY,
+        outlets=[Asset("x_search_daily")],
     )
     affordable(count.output["search_requests"]) >> land

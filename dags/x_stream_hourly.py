@@ -14,7 +14,7 @@ import os
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_twexport.transfers.x_stream_recovery import XStreamRecoveryOperator
@@ -41,6 +41,7 @@ with DAG(
         start="{{ data_interval_end }}",
         duration=timedelta(seconds=float(os.environ.get("TWEXPORT_STREAM_SECONDS", "3600"))),
         object_storage_path=CAPTURE,
+        outlets=[Asset("x_stream_hourly")],
     )
     recover = XStreamRecoveryOperator(
         task_id="recover",

@@ -26,6 +26,7 @@ ROLES = (
     "transfers",
     "task_groups",
     "hooks",
+    "landing_operator",
     "links",
     "get_provider_info",
 )
@@ -107,7 +108,10 @@ SHARED = (
     ".landing_adobe",
     ".landing_orphans",
     ".landing_talkwalker",
+    ".lineage",
     ".masking",
+    ".metrics",
+    ".outlets",
     ".progress",
     ".ranged_download",
     ".shared_poll",

@@ -31,6 +31,7 @@ from airflow_provider_twexport.clients.errors import (
     TwexportError,
     UnexpectedAnswerError,
 )
+from airflow_provider_twexport.clients.watch import Happening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -222,6 +223,7 @@ class Session:
         :param seconds: how long to wait for the answer.
         :raises TwexportError: the error that the answer, or its absence, means.
         """
+        self.retry.watch(Happening.READ)
         with self._answer(method, path, None, body, seconds) as response:
             evidence = Evidence(method, path, response.status_code)
             if not response.ok:
@@ -260,6 +262,7 @@ class Session:
         :param packed: hand the body out as it is, without unpacking it.
         :raises TwexportError: the error that the answer, or its end, means.
         """
+        self.retry.watch(Happening.READ)
         with self._answer("GET", path, params, None, seconds, headers=headers) as response:
             evidence = Evidence("GET", path, response.status_code)
             if not response.ok:
@@ -279,6 +282,7 @@ class Session:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[requests.Response]:
+        self.retry.watch(Happening.REQUEST)
         with _translated(Evidence(method, path)):
             response = self._requests.request(
                 method,
@@ -312,6 +316,8 @@ class Session:
         error = self._explain(response.status_code, body, evidence) or _unreadable(body, evidence)
         if error is None or (response.ok and not content):
             return body
+        if isinstance(error, ThrottledError):
+            self.retry.watch(Happening.THROTTLE)
         if isinstance(error, RetryLaterError) and error.retry_after is None:
             error.retry_after = _retry_after(response)
         raise error

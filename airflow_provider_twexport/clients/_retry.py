@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_twexport.clients.errors import RetryLaterError, ThrottledError
+from airflow_provider_twexport.clients.watch import Happening, Watch, unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +20,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and how long a repeatable call is tried again.
+    """How often and how long a repeatable call is tried again, and who is told of it.
 
     :param attempts: tries in all while nothing gets on.
     :param first_wait: seconds before the second try; doubled from try to try.
     :param throttled_wait: seconds before the second try of a throttled call; doubled likewise.
     :param max_wait: seconds at most between two tries.
     :param throttled_for: seconds in all that throttling is waited out; the limits count by the minute.
+    :param watch: is told of each call and each further try.
     """
 
     attempts: int = 8
@@ -33,6 +35,7 @@ class Retry:
     throttled_wait: float = 5.0
     max_wait: float = 60.0
     throttled_for: float = 900.0
+    watch: Watch = unwatched
 
     def call(self, function: Callable[[], T], faults: type[RetryLaterError] = RetryLaterError) -> T:
         """Return what ``function`` returns, trying again after each passing fault.
@@ -78,6 +81,7 @@ class Patience:
         """
         if not self.lasts(error):
             raise error
+        self.retry.watch(Happening.RETRY)
         wait = self._wait(error)
         log.warning("%s Trying again in %.1f s.", error, wait)
         time.sleep(wait)

@@ -68,17 +68,17 @@ class AdobeClient:
         ims_url: str = DEFAULT_IMS_HOST,
         retry: _retry.Retry | None = None,
     ) -> None:
-        self._retry = retry or _retry.DEFAULT
-        self._token = AccessToken(credential, ims_url, self._retry)
+        self.retry = retry or _retry.DEFAULT
+        self._token = AccessToken(credential, ims_url, self.retry)
         headers = {
             "x-api-key": credential.client_id,
             "x-gw-ims-org-id": credential.org_id,
             "x-sandbox-name": sandbox,
         }
         self.sandbox = sandbox
-        self._session = Session(base_url, self._token, explain, self._retry, headers)
-        # a kill interrupts anything, so it has connections of its own
-        self._kill_session = Session(base_url, self._token, explain, self._retry, headers)
+        self._session = Session(base_url, self._token, explain, self.retry, headers)
+        # a kill interrupts anything, so it has connections of its own, and nobody who counts, under a lock, is told
+        self._kill_session = Session(base_url, self._token, explain, _retry.Retry(), headers)
 
     def __repr__(self) -> str:
         """Return a text that is safe to log."""

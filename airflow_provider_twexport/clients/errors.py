@@ -20,6 +20,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +62,26 @@ class TwexportError(Exception):
 
     :param message: what went wrong and what to do next.
     :param evidence: what the service answered, where it did.
+    :param facts: the names and numbers of the message, for programs.
     """
 
-    def __init__(self, message: str, evidence: Evidence | None = None) -> None:
-        super().__init__(message, evidence)
+    def __init__(
+        self, message: str, evidence: Evidence | None = None, facts: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, evidence, facts)
         self.message = message
         self.evidence = evidence
+        self.facts = dict(facts or {})
+
+    @property
+    def kind(self) -> str:
+        """What to do next, in a word."""
+        return type(self).__name__
 
     def add(self, sentence: str) -> None:
         """Add to the message what only the caller knows."""
         self.message = f"{self.message} {sentence}"
-        self.args = (self.message, self.evidence)
+        self.args = (self.message, *self.args[1:])
 
     def __str__(self) -> str:
         """Return the message, followed by the evidence in brackets."""

@@ -438,6 +438,7 @@ class TalkwalkerClient:
 
     def abort_when_killed(self, export_id: str) -> None:
         """Abort an export with one short try, from a process that is about to be killed; never raises."""
+        self._session.retry = _retry.Retry()  # whoever counts may hold the lock that counting takes
         try:
             self._session.call("DELETE", _export_path(export_id), repeatable=False, seconds=KILL_SECONDS)
         except TwexportError as error:

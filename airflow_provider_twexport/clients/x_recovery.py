@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pendulum
 
 from airflow_provider_twexport.clients.errors import FixRequestError, ResumeReadError, RetryLaterError
+from airflow_provider_twexport.clients.watch import Happening
 from airflow_provider_twexport.clients.window import Window
 from airflow_provider_twexport.clients.x_pace import SharedPace
 from airflow_provider_twexport.clients.x_stream_lines import lines
@@ -162,6 +163,7 @@ class _Worker:
                 )
             missing = [*rest, *missing]
             if rest:
+                self._client.session.retry.watch(Happening.RETRY)
                 log.warning("%s: to be asked for again: %s", self._service, ", ".join(map(str, rest)))
                 self._stopping.wait(self._client.backoff.after(error, tries))
         self._put(Arrival(wanted.partition, done=wanted.told))

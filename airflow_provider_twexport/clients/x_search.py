@@ -27,6 +27,7 @@ from airflow_provider_twexport.clients.errors import (
     ThrottledError,
     UnexpectedAnswerError,
 )
+from airflow_provider_twexport.clients.watch import Happening
 from airflow_provider_twexport.clients.x_pace import SharedPace
 from airflow_provider_twexport.clients.x_pages import FEWEST_PER_PAGE, MOST_PER_PAGE, PAGE_REACH, Page, Place
 from airflow_provider_twexport.clients.x_session import x_session
@@ -157,6 +158,7 @@ class XSearchClient:
     def _relieved(self, search: Search, place: Place, error: RetryLaterError, wait: float | None) -> Place:
         """Sleep before the next try or, when there were enough, go on with a smaller window."""
         if wait is not None:
+            self._session.retry.watch(Happening.RETRY)
             log.warning("%s Trying again in %.0f s.", error, wait)
             time.sleep(wait)
             return place
@@ -167,6 +169,7 @@ class XSearchClient:
                 "fewer terms; or try later: a retry goes on from here."
             )
             raise error
+        self._session.retry.watch(Happening.RETRY)
         log.warning("%s Going on with a smaller window: [%s, %s).", error, smaller.start, smaller.stop)
         return smaller
 
@@ -193,5 +196,6 @@ class XSearchClient:
 def _used_up(max_requests: int, place: Place) -> BuyCreditsError:
     return BuyCreditsError(
         f"max_requests={max_requests:,} are used up and the search has come down to {place.reached} (UTC). What "
-        "came so far is kept: with a higher max_requests it goes on from there."
+        "came so far is kept: with a higher max_requests it goes on from there.",
+        facts={"budget": "max_requests", "allowed": max_requests, "reached": str(place.reached)},
     )

@@ -24,6 +24,7 @@ from airflow_provider_twexport.clients.errors import (
     StopOtherReaderError,
     ThrottledError,
 )
+from airflow_provider_twexport.clients.watch import Happening
 from airflow_provider_twexport.clients.x_pace import SharedPace
 from airflow_provider_twexport.clients.x_session import x_session
 from airflow_provider_twexport.clients.x_stream_lines import lines
@@ -38,6 +39,7 @@ from airflow_provider_twexport.clients.x_stream_messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from airflow_provider_twexport.clients._retry import Retry
     from airflow_provider_twexport.clients.x_stream_messages import Notice
 
 log = logging.getLogger(__name__)
@@ -99,6 +101,7 @@ class XStreamClient:
     :param silence: seconds without a byte after which a connection is given up.
     :param backoff: how long to wait before connecting again.
     :param now: tells the time, in epoch seconds; ``None``: this machine's clock.
+    :param retry: who is told of requests; what is tried again, and when, the backoff says.
     :raises FixConnectionError: if something of this is missing or cannot be meant.
     """
 
@@ -115,8 +118,9 @@ class XStreamClient:
         silence: float | None = None,
         backoff: Backoff | None = None,
         now: Callable[[], float] | None = None,
+        retry: Retry | None = None,
     ) -> None:
-        self.session = x_session(login, password, account, label, base_url)
+        self.session = x_session(login, password, account, label, base_url, retry)
         if stream not in STREAMS:
             raise FixRequestError(f"stream={stream!r} is none of {', '.join(STREAMS)}.")
         self.stream = stream
@@ -257,7 +261,10 @@ class _Reader:
         """Read, and connect again, until it is time to stop."""
         try:
             while not self._stopping.is_set():
-                self._stopping.wait(self._client.backoff.after(self._connection(), self._failures))
+                error = self._connection()
+                if error and not self._stopping.is_set():
+                    self._client.session.retry.watch(Happening.RETRY)
+                self._stopping.wait(self._client.backoff.after(error, self._failures))
         except BaseException as error:
             self._put(error)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.address import address_of
 from airflow_provider_twexport.hooks.connection_test import tested
 from airflow_provider_twexport.hooks.masking import mask_quoted
@@ -73,7 +74,7 @@ class AdobeExperiencePlatformHook(BaseHook):
 def client_for(connection: Connection, retry: Retry | None = None) -> AdobeClient:
     """Return a client for a connection that is at hand.
 
-    :param retry: how repeatable calls are tried again.
+    :param retry: how repeatable calls are tried again; ``None`` for the usual way, counted.
     """
     from airflow_provider_twexport.clients.adobe import DEFAULT_HOST, AdobeClient
     from airflow_provider_twexport.clients.adobe_token import DEFAULT_IMS_HOST, ServerCredential
@@ -92,5 +93,5 @@ def client_for(connection: Connection, retry: Retry | None = None) -> AdobeClien
         sandbox=extra.get("sandbox") or DEFAULT_SANDBOX,
         base_url=address_of(connection, DEFAULT_HOST),
         ims_url=ims_url if "://" in ims_url else f"https://{ims_url}",
-        retry=retry,
+        retry=retry or metrics.counted("adobe"),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.address import address_of
 from airflow_provider_twexport.hooks.connection_test import tested
 from airflow_provider_twexport.hooks.masking import mask_quoted
@@ -105,10 +106,11 @@ class TalkwalkerHook(BaseHook):
 def client_for(connection: Connection, retry: Retry | None = None) -> TalkwalkerClient:
     """Return a client for a connection that is at hand.
 
-    :param retry: how repeatable calls are tried again.
+    :param retry: how repeatable calls are tried again; ``None`` for the usual way, counted.
     """
     from airflow_provider_twexport.clients.talkwalker import DEFAULT_HOST, TalkwalkerClient
 
+    retry = retry or metrics.counted("talkwalker")
     return TalkwalkerClient(connection.password or "", address_of(connection, DEFAULT_HOST), retry)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.address import address_of
 from airflow_provider_twexport.hooks.connection_test import tested
 from airflow_provider_twexport.hooks.masking import mask_quoted
@@ -80,6 +81,7 @@ class XEnterpriseHook(BaseHook):
             stream=stream,
             backfill=backfill,
             base_url=(host or LIVE_HOST) if address == DEFAULT_HOST else address,
+            retry=metrics.counted("x_stream"),
         )
 
     def test_connection(self) -> tuple[bool, str]:
@@ -120,7 +122,7 @@ class XEnterpriseHook(BaseHook):
             product=self.product,
             base_url=address_of(self.connection, DEFAULT_HOST),
             requests_per_minute=REQUESTS_PER_MINUTE if per_minute is None else per_minute,
-            retry=retry,
+            retry=retry or metrics.counted("x_search"),
         )
 
 

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_twexport.hooks.bookkeeping import Books
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerExportLink
+from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLink, TalkwalkerExportLink
 from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.operators.talkwalker_order import TalkwalkerOrderOperator
 
@@ -95,7 +95,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         "object_storage_conn_id",
         "ledger_path",
     )
-    operator_extra_links = (ExportsPageLink(), TalkwalkerExportLink())
+    operator_extra_links = (ExportsPageLink(), TalkwalkerExportLink(), TalkwalkerConsoleLink())
 
     def __init__(
         self,
@@ -133,6 +133,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         from airflow_provider_twexport.clients.errors import OrderAnewError
         from airflow_provider_twexport.planning.purchase import buy_once
 
+        TalkwalkerConsoleLink.push(context)
         with fail_without_retry():
             hook = TalkwalkerHook(self.talkwalker_conn_id)
             client = hook.get_conn()
@@ -149,7 +150,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                     budget=self._budget(context),
                 )
             except OrderAnewError as error:
-                raise OrderAnewError(f"{error.message} {self._what_landed(order)}", error.evidence) from None
+                error.add(self._what_landed(order))
+                raise
             if purchase.adopted:
                 self._check_still_there(client, order, purchase.task)
         if purchase.adopted:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.operators.talkwalker_order import TalkwalkerOrderOperator
@@ -105,6 +106,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             survey = self._survey(client, order, landings)
             self._check_length(survey.known_todo())
             planned = self._priced_once(client, survey)
+            metrics.spent("talkwalker", planned.asked_credits)
             self.log.info("What %s would cost:\n%s", order.window, table(planned))
             todo = survey.todo(planned)
             context["ti"].xcom_push(key="plan", value=_told(planned, len(todo)))

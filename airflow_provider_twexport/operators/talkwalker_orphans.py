@@ -6,10 +6,10 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_twexport.hooks.bookkeeping import Books
-from airflow_provider_twexport.hooks.failing import fail_without_retry
+from airflow_provider_twexport.hooks.failing import FailWithFactsException, fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many exports are in which state."""
         from airflow_provider_twexport.planning.arguments import whole_number
-        from airflow_provider_twexport.planning.orphans import lost_for_good, table, warning
+        from airflow_provider_twexport.planning.orphans import facts_of_urgent, lost_for_good, table, warning
 
         with fail_without_retry():
             client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
@@ -99,7 +99,7 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
         context["ti"].xcom_push(key="orphans", value=told)
         if urgent := warning(found):
             self.log.error(urgent)
-            raise AirflowFailException(urgent)
+            raise FailWithFactsException(urgent, kind="Expiring", facts=facts_of_urgent(found))
         states = Counter(str(orphan.state) for orphan in unlanded)
         return {
             "urgent": 0,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
+from airflow_provider_twexport.landing_operator import LandingOperator
+from airflow_provider_twexport.links import ManifestLink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.manifest import Manifest
 
 
-class XSearchCountsOperator(BaseOperator):
+class XSearchCountsOperator(LandingOperator):
     """Count the posts of a query by minute, hour or day, and tell what searching them would take.
 
     Every 31 days of the window are a request, and billed. Returns ``{"total", "requests", "search_requests", "start",
@@ -51,6 +52,7 @@ class XSearchCountsOperator(BaseOperator):
         "x_conn_id",
     )
     ui_color = "#e8f4fa"
+    system = "x_search"
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class XSearchCountsOperator(BaseOperator):
             window = export_window(context, self.start, self.stop, self.partition_length)
             search = Search(self.query, window, self.bucket)
             path = self.object_storage_path
-            place, told = self._landed(search, path) if path else (self._counted(search), {})
+            place, told = self._landed_counts(context, search, path) if path else (self._counted(search), {})
         self.log.info("%d posts in %s, counted with %d requests.", place.counted, window, place.requests)
         return {
             "total": place.counted,
@@ -106,9 +108,11 @@ class XSearchCountsOperator(BaseOperator):
         cursor = None
         for batch in self._pages(search, None):
             cursor = batch.cursor
-        return Place.of(search, cursor)
+        place = Place.of(search, cursor)
+        metrics.spent(self.system, place.requests)
+        return place
 
-    def _landed(self, search: Search, path: str) -> tuple[Place, dict[str, Any]]:
+    def _landed_counts(self, context: Context, search: Search, path: str) -> tuple[Place, dict[str, Any]]:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.clients.x_pages import Place, count_period
@@ -117,6 +121,7 @@ class XSearchCountsOperator(BaseOperator):
         from airflow_provider_twexport.storage.manifest import MANIFEST
 
         directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+        ManifestLink.push(context, directory)
         with Landing.open(
             directory,
             source=search.source(XEnterpriseHook(self.x_conn_id).product, None),
@@ -126,6 +131,7 @@ class XSearchCountsOperator(BaseOperator):
             batches_cost=True,
         ) as landing:
             manifest = landing.committed or self._land(search, landing)
+        self._tell_landing(context, directory, manifest)
         told = {"manifest": str(directory / MANIFEST), "buckets": manifest.results}
         return Place.of(search, manifest.final_offset), told
 
@@ -134,8 +140,11 @@ class XSearchCountsOperator(BaseOperator):
 
         for batch in self._pages(search, landing.offset):
             landing.write(batch)
-        committed: Manifest = landing.commit(estimated_total=Place.of(search, landing.offset).counted)
-        return committed
+        place = Place.of(search, landing.offset)
+        manifest: Manifest = landing.commit(estimated_total=place.counted)
+        metrics.landed(self.system, manifest)
+        metrics.spent(self.system, place.requests)
+        return manifest
 
     def _pages(self, search: Search, cursor: str | None) -> Any:
         from airflow_provider_twexport.planning.arguments import whole_number

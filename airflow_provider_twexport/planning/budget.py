@@ -297,7 +297,15 @@ def _keep_below(whose: str, name: str, most: int, limit: int, shares: Iterable[S
         raise BuyCreditsError(
             f"The export may cost {limit:,} credits, {whose} {len(known)} exports have cost {used:,} and may still "
             f"cost {to_come:,}, and {name}={most:,}: {missing:,} are missing. Nothing was bought. "
-            f"Lower limit or max_credits, or raise {name}.{_unguarded(known)}"
+            f"Lower limit or max_credits, or raise {name}.{_unguarded(known)}",
+            facts={
+                "budget": name,
+                "allowed": most,
+                "limit": limit,
+                "used": used,
+                "to_come": to_come,
+                "missing": missing,
+            },
         )
 
 
@@ -313,7 +321,15 @@ def _below_floor(floor: int, limit: int, remaining: int, book: Book) -> BuyCredi
     return BuyCreditsError(
         f"The export may cost {limit:,} credits, {remaining:,} are left{uses}, and min_credits_left={floor:,} "
         f"must stay: {missing:,} are missing. Nothing was bought. Lower limit or max_credits, or top up."
-        f"{_unguarded(running)}"
+        f"{_unguarded(running)}",
+        facts={
+            "budget": "min_credits_left",
+            "allowed": floor,
+            "limit": limit,
+            "remaining": remaining,
+            "to_come": reserved,
+            "missing": missing,
+        },
     )
 
 

@@ -250,6 +250,17 @@ def warning(found: Sequence[Orphan]) -> str | None:
     )
 
 
+def facts_of_urgent(found: Sequence[Orphan]) -> dict[str, Any]:
+    """Return the same for programs: how many exports, their credits, their ids, and the first deadline."""
+    urgent = [orphan for orphan in found if orphan.is_urgent]
+    return {
+        "exports": len(urgent),
+        "credits": sum(orphan.credits or 0 for orphan in urgent),
+        "export_ids": [orphan.export_id for orphan in urgent],
+        "readable_until": str(min(orphan.deadline for orphan in urgent if orphan.deadline)),
+    }
+
+
 def lost_for_good(found: Iterable[Orphan]) -> list[str]:
     """Say of each export that was paid for and can be read no more what is lost, and what it would cost again.
 

@@ -243,5 +243,11 @@ def _check_readable(task: ExportTask, collector_id: str) -> None:
         raise OrderAnewError(
             f"Export {task.id} of {task.created} filled collector {collector_id} with "
             f"{task.exported() or task.processed:,} results, but Talkwalker keeps results for 7 days, here until "
-            f"{forgotten}. They are paid for and can no longer be read. To buy them again, set if_exists='recreate'."
+            f"{forgotten}. They are paid for and can no longer be read. To buy them again, set if_exists='recreate'.",
+            facts={
+                "export_id": task.id,
+                "collector_id": collector_id,
+                "exported": task.exported(),
+                "readable_until": str(forgotten),
+            },
         )

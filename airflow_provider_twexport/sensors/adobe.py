@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, conf
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
+from airflow_provider_twexport.hooks.failing import FailWithFactsException
 from airflow_provider_twexport.sensors.export_sensor import ExportSensor
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
     template_fields: Sequence[str] = ("job_id", "adobe_conn_id")
     ui_color = "#eaf7ea"
     noun = "Export job"
+    system = "adobe"
 
     def __init__(
         self,
@@ -77,9 +79,11 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
 
         words = "; ".join(export.errors)
         if export.status is not JobStatus.SUCCEEDED:
-            raise AirflowFailException(
+            raise FailWithFactsException(
                 f"Export job {export.id} is {export.raw_status} ({words or 'no message'}). "
-                "To order anew, clear the task that created it."
+                "To order anew, clear the task that created it.",
+                kind="Lost",
+                facts={"job_id": export.id, "status": export.raw_status},
             )
         if words:
             self.log.warning("Export job %s succeeded, and tells errors: %s", export.id, words)

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
     """
 
     noun: ClassVar[str]
+    system: ClassVar[str]
 
     def __init__(
         self, *, poke_interval: timedelta | float, deferrable: bool, cancel_on_kill: bool, **kwargs: Any
@@ -80,6 +82,7 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
         with fail_without_retry():
             export = self.look(self._client_at_hand())
             if not export.is_unfinished:
+                self._tell_wait(context, "ended")
                 return PokeReturnValue(is_done=True, xcom_value=self.outcome(export))
         self.log.info("%s %s is %s.", self.noun, self.export_key, export.raw_status)
         deadline = min(self._deadlines(context).values())
@@ -95,6 +98,7 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
 
         outcome = event.get("outcome")
         if outcome == "ended":
+            self._tell_wait(context, "ended")
             with fail_without_retry():
                 return self.outcome(self.read(event["export"]))
         if outcome == "timeout":
@@ -119,13 +123,21 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
             self._client = self.connect()
         return self._client
 
-    def _deadlines(self, context: Context) -> dict[str, float]:
-        """Return when each limit on the wait is over, in seconds since the epoch."""
+    def _began(self, context: Context) -> float:
+        """Return when the wait began, in seconds since the epoch."""
         ti = context["ti"]
         began = (ti.get_first_reschedule_date(context) if self.reschedule else None) or ti.start_date
-        deadlines = {"timeout": began.timestamp() + self.timeout}
+        return float(began.timestamp())
+
+    def _tell_wait(self, context: Context, outcome: str) -> None:
+        metrics.waited(self.system, time.time() - self._began(context), outcome)
+
+    def _deadlines(self, context: Context) -> dict[str, float]:
+        """Return when each limit on the wait is over, in seconds since the epoch."""
+        began = self._began(context)
+        deadlines = {"timeout": began + self.timeout}
         if self.execution_timeout and not self.reschedule:
-            deadlines["execution_timeout"] = began.timestamp() + self.execution_timeout.total_seconds()
+            deadlines["execution_timeout"] = began + self.execution_timeout.total_seconds()
         return deadlines
 
     def _defer_until(self, deadline: float) -> None:
@@ -137,6 +149,7 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
         )
 
     def _time_out(self, context: Context) -> NoReturn:
+        self._tell_wait(context, "timeout")
         deadlines = self._deadlines(context)
         name = min(deadlines, key=lambda limit: deadlines[limit])
         self._abort()

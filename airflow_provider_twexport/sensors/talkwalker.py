@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, conf
+from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 
+from airflow_provider_twexport.hooks.failing import FailWithFactsException
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.links import ExportsPageLink
+from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLink
 from airflow_provider_twexport.sensors.export_sensor import ExportSensor
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     template_fields: Sequence[str] = ("export_id", "limit", "start", "talkwalker_conn_id")
     ui_color = "#eaf7ea"
-    operator_extra_links = (ExportsPageLink(),)
+    operator_extra_links = (ExportsPageLink(), TalkwalkerConsoleLink())
+    system = "talkwalker"
     noun = "Export"
 
     def __init__(
@@ -69,6 +71,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
     def execute(self, context: Context) -> Any:
         """Wait, with a button that leads to the progress."""
         ExportsPageLink.push(context, self.export_id)
+        TalkwalkerConsoleLink.push(context)
         return super().execute(context)
 
     @property
@@ -98,9 +101,11 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
         if export.status.is_lost:
             words = "; ".join(export.messages) or "no message"
-            raise AirflowFailException(
+            raise FailWithFactsException(
                 f"Export {export.id} is {export.status} ({words}). What it had exported is paid for and stays in "
-                f"collector {export.target} for 7 days. To order anew, clear the task that created it."
+                f"collector {export.target} for 7 days. To order anew, clear the task that created it.",
+                kind="Lost",
+                facts=_facts(export, export.exported()),
             )
         if export.readable_until:
             self.log.info(
@@ -128,7 +133,8 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
             "split the window; results are not in the order of time, so going on from the last one is no way."
         )
         if self.on_truncated == "fail":
-            raise AirflowFailException(msg)
+            more = {"estimated_total": total, "missing": total - exported if total and exported else None}
+            raise FailWithFactsException(msg, kind="Truncated", facts=_facts(task, exported) | more)
         if self.on_truncated == "skip":
             raise AirflowSkipException(msg)
         self.log.warning(msg)
@@ -149,3 +155,13 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
         """Abort the export; what it has exported stays in its collector."""
         if self._kill_client:
             self._kill_client.abort_when_killed(self.export_id)
+
+
+def _facts(export: ExportTask, exported: int | None) -> dict[str, Any]:
+    return {
+        "export_id": export.id,
+        "collector_id": export.target,
+        "status": str(export.status),
+        "exported": exported,
+        "readable_until": str(export.readable_until) if export.readable_until else None,
+    }

@@ -151,6 +151,22 @@ class Manifest:
             "parts": len(self.parts),
         }
 
+    def facts(self, directory: object) -> dict[str, Any]:
+        """Return what it is of, what it counts and whether anything is missing, for whoever goes on from here.
+
+        :param directory: where it was written; its text is its address.
+        """
+        times = self.source.get("window") or self.report or self.source
+        return {
+            "system": self.source.get("system"),
+            "window": {"start": times.get("start"), "stop": times.get("stop")},
+            **self.summary(directory),
+            "left_out": self.left_out,
+            "truncated": self.truncated,
+            "missing": self.missing,
+            "complete": self.complete,
+        }
+
     def to_json(self) -> str:
         """Return the manifest as an indented JSON document."""
         import msgspec

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from typing import Literal
 
+    from airflow.sdk import Asset, AssetAlias
+
     from airflow_provider_twexport.planning.layout import PartitionBy
 
 # what a task is called in the UI where the group is mapped over windows: 2024-01-31, or 2024-01-31T05:00:00Z
@@ -61,6 +63,7 @@ def talkwalker_export(
     salvage: bool = True,
     delete_collector: bool = True,
     ledger_path: str | None = None,
+    outlets: Sequence[Asset | AssetAlias] = (),
     talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
     **kwargs: Any,
 ) -> TaskGroup:
@@ -110,6 +113,9 @@ def talkwalker_export(
     :param delete_collector: delete the collector once its results have landed.
     :param ledger_path: directory of the ledger that ``twexport ledger`` reads: what was ordered, by which run, what it
         cost and where it landed; ``None`` for none. Many pipelines may share one.
+    :param outlets: assets that other DAGs may be scheduled on: each landing is an event of theirs, which tells its
+        window, counts and manifest, and whether it is complete, which a salvaged one is not. An asset alias gets the
+        landing's directory as an asset.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     :param kwargs: further arguments of the task group, such as ``default_args`` or ``tooltip``.
     """
@@ -173,6 +179,7 @@ def talkwalker_export(
             "row_group_bytes": row_group_bytes,
             "except_landed": except_landed,
             "rest_windows": rest_windows,
+            "outlets": list(outlets),
             "talkwalker_conn_id": talkwalker_conn_id,
             **storage,
         }

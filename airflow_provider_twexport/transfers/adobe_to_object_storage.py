@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
 from airflow_provider_twexport.hooks.failing import fail_without_retry
+from airflow_provider_twexport.landing_operator import LandingOperator
+from airflow_provider_twexport.links import ManifestLink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
+    from airflow_provider_twexport.storage.copied_files import CopiedFiles
+    from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.transfers.landing_adobe import JobLanding
 
-class AdobeToObjectStorageOperator(BaseOperator):
+
+class AdobeToObjectStorageOperator(LandingOperator):
     """Land the files of an export job in a directory of object storage, each once and byte for byte.
 
     Each file, usually snappy Parquet, becomes one part, and counts as one result; ``_manifest.json`` comes last and
@@ -35,6 +40,7 @@ class AdobeToObjectStorageOperator(BaseOperator):
         "adobe_conn_id",
     )
     ui_color = "#f3ecfa"
+    system = "adobe"
 
     def __init__(
         self,
@@ -62,7 +68,14 @@ class AdobeToObjectStorageOperator(BaseOperator):
         with fail_without_retry():
             way = JobLanding(AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn(), str(self.job_id))
             directory = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
+            ManifestLink.push(context, directory)
             landing = CopiedFiles.open(directory, source=way.identity)
-            manifest = landing.committed or way.land(landing)
+            manifest = landing.committed or self._land(way, landing)
         self.log.info("%s: %d files, %d bytes.", directory, len(manifest.parts), manifest.bytes)
+        self._tell_landing(context, directory, manifest)
         return manifest.summary(directory) | {"profiles": manifest.source.get("profiles")}
+
+    def _land(self, way: JobLanding, landing: CopiedFiles) -> Manifest:
+        manifest = way.land(landing)
+        metrics.landed(self.system, manifest)
+        return manifest

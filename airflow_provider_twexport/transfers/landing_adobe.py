@@ -34,7 +34,7 @@ class JobLanding:
 
     :param client: who is asked.
     :param job_id: the export job.
-    :param retry: how a range that breaks off is tried again while it brings nothing.
+    :param retry: how a range that breaks off is tried again while it brings nothing; ``None`` for the client's way.
     :param range_bytes: bytes to ask for at a time.
     """
 
@@ -107,7 +107,9 @@ class JobLanding:
         missing = landing.missing(sources)
         wanted, total = listed[len(listed) - len(missing) :], sum(file.size for file in listed)
         progress = Progress(len(listed), len(listed) - len(missing), "files")
-        with RangedDownload(self.client.read, wanted, self.retry, self.range_bytes) as download:
+        with RangedDownload(
+            self.client.read, wanted, self.retry or self.client.retry, self.range_bytes
+        ) as download:
             for place, (source, file) in enumerate(
                 zip(missing, wanted, strict=True), len(listed) - len(wanted)
             ):

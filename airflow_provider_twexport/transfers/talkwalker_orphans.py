@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
 
+from airflow_provider_twexport.hooks import metrics, outlets
 from airflow_provider_twexport.hooks.bookkeeping import Books
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
@@ -85,6 +86,14 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         land = partial(land_orphan, client, landed=landed_before, project_id=hook.project_id, at=self._at)
         landed = [self._land(orphan, self._address(orphan, found), land, context) for orphan in readable]
         manifests = [manifest for manifest in landed if manifest]
+        outlets.tell(
+            context,
+            {
+                self._at(self._address(orphan, found)): manifest
+                for orphan, manifest in zip(readable, landed, strict=True)
+                if manifest
+            },
+        )
         if len(manifests) < len(landed):
             raise AirflowException(
                 f"{len(landed) - len(manifests)} of {len(landed)} exports could not be landed; the log above says why."
@@ -127,6 +136,8 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
             self.log.exception("Not landed: %s.", orphan)
             return None
         self.log.info("Landed %s, in %s: %d results.", orphan, address, manifest.results)
+        metrics.landed("talkwalker", manifest)
+        metrics.spent("talkwalker", manifest.exported)
         books = Books(self.ledger_path, self.object_storage_conn_id, context)
         if orphan.export:
             books.ended(orphan.export)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.bookkeeping import Books
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.links import ExportsPageLink
+from airflow_provider_twexport.landing_operator import LandingOperator
+from airflow_provider_twexport.links import ExportsPageLink, ManifestLink, TalkwalkerConsoleLink
 from airflow_provider_twexport.storage import formats
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.manifest import Manifest
 
 
-class TalkwalkerToObjectStorageOperator(BaseOperator):
+class TalkwalkerToObjectStorageOperator(LandingOperator):
     """Land the results of a collector in a directory of object storage, each exactly once.
 
     Writes parts and, last, ``_manifest.json``; returns ``{"manifest", "results", "bytes", "parts"}``, and with
@@ -83,7 +83,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         "talkwalker_conn_id",
     )
     ui_color = "#f3ecfa"
-    operator_extra_links = (ExportsPageLink(),)
+    operator_extra_links = (ExportsPageLink(), ManifestLink(), TalkwalkerConsoleLink())
+    system = "talkwalker"
 
     _salvages = False
 
@@ -148,9 +149,11 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         from airflow_provider_twexport.storage.landing import Landing
 
         ExportsPageLink.push(context, self.export_id or self.collector_id)
+        TalkwalkerConsoleLink.push(context)
         with fail_without_retry():
             window = self._window(context)
             directory = self._directory(window)
+            ManifestLink.push(context, directory)
             with Landing.open(
                 directory,
                 source=self._source(window),
@@ -167,7 +170,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
         self.log.info("%s: %d results in %d parts.", directory, manifest.results, len(manifest.parts))
         self._tell(manifest)
         summary = manifest.summary(directory)
-        self._tell_landed(manifest, summary["manifest"], context)
+        self._tell_books(manifest, summary["manifest"], context)
+        self._tell_landing(context, directory, manifest)
         return summary | ({"left_out": manifest.left_out} if self.except_landed else {})
 
     def _elsewhere(self) -> list[ObjectStoragePath]:
@@ -227,7 +231,7 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
     def _books(self, context: Context) -> Books:
         return Books(self.ledger_path, self.object_storage_conn_id, context)
 
-    def _tell_landed(self, manifest: Manifest, address: str, context: Context) -> None:
+    def _tell_books(self, manifest: Manifest, address: str, context: Context) -> None:
         if self.export_id:
             self._books(context).landed(
                 self.export_id,
@@ -257,4 +261,8 @@ class TalkwalkerToObjectStorageOperator(BaseOperator):
             self._books(context).ended(task, limit)
             self._tell_deadline(task)
         way = CollectorLanding(client, self.collector_id, task, limit, self.on_incomplete, self.log)
-        return way.land(landing)
+        manifest = way.land(landing)
+        metrics.landed(self.system, manifest)
+        if task:
+            metrics.spent(self.system, manifest.exported)
+        return manifest

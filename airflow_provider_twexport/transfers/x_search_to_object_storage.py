@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
+from airflow_provider_twexport.landing_operator import LandingOperator
+from airflow_provider_twexport.links import ManifestLink
 from airflow_provider_twexport.storage import formats
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.manifest import Manifest
 
 
-class XSearchToObjectStorageOperator(BaseOperator):
+class XSearchToObjectStorageOperator(LandingOperator):
     """Land the posts of a query and a window in a directory of object storage, each exactly once.
 
     Every page of 500 posts, or of 31 days, is a request, and billed. A page is kept as soon as it came, so a retry goes
@@ -66,6 +67,7 @@ class XSearchToObjectStorageOperator(BaseOperator):
         "x_conn_id",
     )
     ui_color = "#f3ecfa"
+    system = "x_search"
 
     def __init__(
         self,
@@ -125,6 +127,7 @@ class XSearchToObjectStorageOperator(BaseOperator):
             most = self._max_results()
             path = landing_path(self.object_storage_path, window, self.partition_by)
             directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+            ManifestLink.push(context, directory)
             with Landing.open(
                 directory,
                 source=search.source(XEnterpriseHook(self.x_conn_id).product, most),
@@ -141,6 +144,7 @@ class XSearchToObjectStorageOperator(BaseOperator):
                 manifest = landing.committed or self._land(search, landing, most)
         requests = Place.of(search, manifest.final_offset).requests
         self.log.info("%s: %d posts, %d requests.", directory, manifest.results, requests)
+        self._tell_landing(context, directory, manifest)
         return manifest.summary(directory) | {"requests": requests, "truncated": manifest.truncated}
 
     def _max_results(self) -> int | None:
@@ -171,4 +175,8 @@ class XSearchToObjectStorageOperator(BaseOperator):
         ):
             landing.write(batch)
             progress.tell(landing.results, landing.bytes)
-        return landing.commit(truncated=not Place.of(search, landing.offset).is_end)
+        place = Place.of(search, landing.offset)
+        manifest = landing.commit(truncated=not place.is_end)
+        metrics.landed(self.system, manifest)
+        metrics.spent(self.system, place.requests)
+        return manifest

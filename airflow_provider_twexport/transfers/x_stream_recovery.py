@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
+from airflow_provider_twexport.landing_operator import LandingOperator
+from airflow_provider_twexport.links import ManifestLink
 from airflow_provider_twexport.storage import formats
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.manifest import Manifest
 
 
-class XStreamRecoveryOperator(BaseOperator):
+class XStreamRecoveryOperator(LandingOperator):
     """Land what fell into the gaps of a capture, by Recovery or Replay, without what the capture holds.
 
     A gap is complete when the service says so; what it says is missing is asked for again. Two requests run at a
@@ -47,6 +48,7 @@ class XStreamRecoveryOperator(BaseOperator):
         "x_conn_id",
     )
     ui_color = "#f3ecfa"
+    system = "x_stream"
 
     def __init__(
         self,
@@ -95,6 +97,7 @@ class XStreamRecoveryOperator(BaseOperator):
                 captured.stream, label=self.stream_label, host=HOSTS.get(self.service)
             )
             directory = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
+            ManifestLink.push(context, directory)
             with Landing.open(
                 directory,
                 source=capture.source
@@ -115,6 +118,7 @@ class XStreamRecoveryOperator(BaseOperator):
                     landed = self._land(client, landing, wanted)
         done = len((landed.report or {}).get("done", ()))
         self.log.info("%s: %d messages recovered.", directory, landed.results)
+        self._tell_landing(context, directory, landed)
         return landed.summary(directory) | {"recovered": done}
 
     def _land(self, client: XStreamClient, landing: Landing, wanted: Sequence[Slice]) -> Manifest:
@@ -129,4 +133,6 @@ class XStreamRecoveryOperator(BaseOperator):
             log.count(arrival.records, landing.write(Batch(arrival.records, None)))
             if arrival.done or landing.part_is_full:
                 landing.checkpoint(log.report())
-        return landing.commit(report=log.report())
+        manifest = landing.commit(report=log.report())
+        metrics.landed(self.system, manifest)
+        return manifest

@@ -7,10 +7,11 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
+from airflow_provider_twexport.landing_operator import LandingOperator
+from airflow_provider_twexport.links import ManifestLink
 from airflow_provider_twexport.storage import formats
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ PART_SECONDS = 120.0
 REMEMBERED_SECONDS = 420.0
 
 
-class XStreamToObjectStorageOperator(BaseOperator):
+class XStreamToObjectStorageOperator(LandingOperator):
     """Land what the Decahose or the Likes stream brings in a bounded time, each message exactly once.
 
     All partitions are read at the same time, and connected again whenever they end or fall silent; Backfill brings what
@@ -69,6 +70,7 @@ class XStreamToObjectStorageOperator(BaseOperator):
         "x_conn_id",
     )
     ui_color = "#f3ecfa"
+    system = "x_stream"
 
     def __init__(
         self,
@@ -127,6 +129,7 @@ class XStreamToObjectStorageOperator(BaseOperator):
             )
             wanted = self._wanted(client.now(), most)
             directory = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
+            ManifestLink.push(context, directory)
             with Landing.open(
                 directory,
                 source=self._source(most),
@@ -142,6 +145,7 @@ class XStreamToObjectStorageOperator(BaseOperator):
                 manifest = landing.committed or self._land(client, landing, wanted, most)
         gaps = len((manifest.report or {}).get("gaps", ()))
         self.log.info("%s: %d messages, %d gaps.", directory, manifest.results, gaps)
+        self._tell_landing(context, directory, manifest)
         return manifest.summary(directory) | {"gaps": gaps}
 
     def _wanted(self, now: float, max_results: int | None) -> StreamLog:
@@ -198,7 +202,9 @@ class XStreamToObjectStorageOperator(BaseOperator):
             landing.checkpoint(log.report())
             raise
         truncated = max_results is not None and landing.results >= max_results
-        return landing.commit(truncated=truncated, report=log.report())
+        manifest = landing.commit(truncated=truncated, report=log.report())
+        metrics.landed(self.system, manifest)
+        return manifest
 
     def _capture(self, client: XStreamClient, landing: Landing, log: StreamLog, most: float) -> None:
         from airflow_provider_twexport.clients.batch import Batch

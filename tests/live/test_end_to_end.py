@@ -164,9 +164,10 @@ def test_the_link_is_there_while_the_export_is_waited_for(waiting: Runs) -> None
     links = run.live.stack.api.links(run.dag_id, run.run_id, "export.create_export")
     address = f"{run.live.talkwalker.url}/api/v3/tasks/export/{run.export['id']}"
     page = f"plugin/exports?export_id={run.export['id']}"
-    assert links == {"Talkwalker export": address, "Exports page": page}
+    console = "https://app.talkwalker.com/app/login"
+    assert links == {"Talkwalker export": address, "Exports page": page, "Talkwalker": console}
     links = run.live.stack.api.links(run.dag_id, run.run_id, "export.wait_for_export")
-    assert links == {"Exports page": page}
+    assert links == {"Exports page": page, "Talkwalker": console}
 
 
 def test_the_triggerer_is_told_no_secret(waiting: Runs, live: Live) -> None:

@@ -16,6 +16,14 @@ from tests.simulator_process import Simulator
 if TYPE_CHECKING:
     import subprocess
 
+
+class Unheard:
+    """A task instance of no Airflow."""
+
+    def xcom_push(self, key: str, value: object) -> None:
+        """Keep nothing: there is no UI."""
+
+
 if __name__ == "__main__":
     directory, start, stop, url = sys.argv[1:]
     simulator = Simulator(url, cast("subprocess.Popen[str]", None))
@@ -24,4 +32,4 @@ if __name__ == "__main__":
     operator = XStreamToObjectStorageOperator(
         task_id="land", object_storage_path=f"file://{directory}", start=start, stop=stop
     )
-    operator.execute({})
+    operator.execute({"ti": Unheard()})

@@ -1,0 +1,63 @@
+"""Telling what has landed: in an XCom, to the assets that a task declares, and to whoever collects lineage."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow.sdk import Context
+
+    from airflow_provider_twexport.storage.manifest import Manifest
+
+FACTS = "twexport"
+
+log = logging.getLogger(__name__)
+
+
+def tell(context: Context, landed: Mapping[ObjectStoragePath, Manifest]) -> None:
+    """Tell of landings; whatever goes wrong with that, the task goes on.
+
+    An asset gets one event for each task, so it is told of one landing as it is, and of several as ``landings``.
+
+    :param context: of the task that landed them.
+    :param landed: the manifest in each directory.
+    """
+    facts = [manifest.facts(directory) for directory, manifest in landed.items()]
+    if not facts:
+        return
+    # what is told has landed; no fault of whoever listens may undo it
+    try:
+        context["ti"].xcom_push(key=FACTS, value=facts[0] if len(facts) == 1 else facts)
+        _tell_lineage(landed)
+        _tell_outlets(context, [address_of(directory) for directory in landed], facts)
+    except Exception as error:
+        log.warning("Not everybody was told what landed (%s: %s).", type(error).__name__, error)
+
+
+def address_of(directory: ObjectStoragePath) -> str:
+    """Return a directory's address without the Airflow connection that leads there."""
+    return str(directory.fs.unstrip_protocol(directory.path)).rstrip("/")
+
+
+def _tell_outlets(context: Context, addresses: list[str], facts: list[dict[str, Any]]) -> None:
+    from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
+    events: Any = context["outlet_events"]
+    for outlet in context["task"].outlets:
+        if isinstance(outlet, AssetAlias):
+            for address, one in zip(addresses, facts, strict=True):
+                events[outlet].add(Asset(uri=address), extra=one)
+        else:
+            events[outlet].extra = facts[0] if len(facts) == 1 else {"landings": facts}
+
+
+def _tell_lineage(landed: Mapping[ObjectStoragePath, Manifest]) -> None:
+    """Tell of directories, because the parts, which are written past Airflow's paths, may be thousands."""
+    from airflow.providers.common.compat.sdk import get_hook_lineage_collector
+
+    for directory in landed:
+        get_hook_lineage_collector().add_output_asset(context=directory, uri=address_of(directory))
