@@ -11,6 +11,7 @@ from airflow_provider_twexport.clients.errors import UnexpectedAnswerError
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook, client_for
 from airflow_provider_twexport.plugin.accounts import ONCE, Orders, Rows, TooLateError, connection
 from airflow_provider_twexport.plugin.exports import Export, Flag, in_order
+from airflow_provider_twexport.plugin.landed import job_name
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.clients.adobe import AdobeClient
@@ -25,7 +26,7 @@ class AdobeAccount(Orders):
     """A connection to a sandbox of Adobe Experience Platform."""
 
     conn_type = AdobeExperiencePlatformHook.conn_type
-    _signed: tuple[str, AdobeClient] | None = None
+    _signed: tuple[tuple[object, ...], AdobeClient] | None = None
 
     def abort(self, export_id: str) -> str:
         """Cancel a job and say what that means."""
@@ -40,8 +41,9 @@ class AdobeAccount(Orders):
     def _client(self) -> AdobeClient:
         """Return the client of the last look, which has an access token, unless the connection has changed."""
         told = connection(self.conn_id)
-        if self._signed is None or self._signed[0] != told.get_uri():
-            self._signed = told.get_uri(), client_for(told, ONCE)
+        facts = (told.schema, told.host, told.port, told.login, told.password, told.extra)
+        if self._signed is None or self._signed[0] != facts:
+            self._signed = facts, client_for(told, ONCE)
         return self._signed[1]
 
     def _ask_rows(self) -> Rows:
@@ -51,10 +53,11 @@ class AdobeAccount(Orders):
 
 
 def _row(job: ExportJob, landed: Landed) -> Export:
-    found = tuple(landed.by_export.get(job.id, ()))
+    found = tuple(landed.by_export.get(job_name(job.id, job.dataset_id), ()))
     unfinished = _is_unfinished(job)
     return Export(
         id=job.id,
+        known_as=job_name(job.id, job.dataset_id),
         status=job.raw_status.casefold(),
         is_unfinished=unfinished,
         created=job.created,

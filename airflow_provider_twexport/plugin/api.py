@@ -114,7 +114,11 @@ def list_exports(
     """Return exports; ``only`` keeps those of a status or with a flag."""
     uses, accounts, found = watch().uses(), [], []
     for seen in watch().seen():
-        mine = [row for row in seen.exports if scope.has(row.id) and visitor.may_see(uses.get(row.id, ()))]
+        mine = [
+            row
+            for row in seen.exports
+            if scope.has(row.known_as) and visitor.may_see(uses.get(row.known_as, ()))
+        ]
         accounts.append(rows.account(seen, mine, visitor))
         if conn_id in (None, seen.account.conn_id):
             found += [(seen.account.conn_id, row) for row in mine if rows.matches(row, only, search)]
@@ -124,7 +128,7 @@ def list_exports(
         places=len(settings.landings()),
         total=len(found),
         rows=[
-            rows.export(name, row, uses.get(row.id, ()), visitor)
+            rows.export(name, row, uses.get(row.known_as, ()), visitor)
             for name, row in found[offset : offset + limit]
         ],
     )
@@ -214,7 +218,11 @@ def show_spending(visitor: VisitorDep, scope: ScopeDep) -> SpendingsAnswer:
     landed, uses, now = _landed(), watch().uses(), pendulum.now("UTC")
     seen, credits = watch().seen(TalkwalkerAccount), []
     for account in seen:
-        mine = [row for row in account.exports if scope.has(row.id) and visitor.may_see(uses.get(row.id, ()))]
+        mine = [
+            row
+            for row in account.exports
+            if scope.has(row.known_as) and visitor.may_see(uses.get(row.known_as, ()))
+        ]
         # manifests and ledgers tell no connection: with several, only the services' own lists are certain
         visible = [it for it in landed.landings if len(seen) == 1 and _may_see(visitor, scope, it, uses)]
         entries = {
@@ -230,18 +238,19 @@ def show_spending(visitor: VisitorDep, scope: ScopeDep) -> SpendingsAnswer:
 
 def _may_abort(conn_id: str, export_id: str, visitor: VisitorDep) -> None:
     account = watch().account(conn_id, Orders)
-    _check_may_act(visitor, account, [export_id])
+    known = account.rows.look(first=PATIENT).value or Rows()
+    _check_may_act(visitor, account, [row.known_as for row in known.exports if row.id == export_id])
 
 
 def _may_delete(conn_id: str, collector_id: str, visitor: VisitorDep) -> None:
     account = watch().account(conn_id, TalkwalkerAccount)
-    known = account.rows.look().value or Rows()
+    known = account.rows.look(first=PATIENT).value or Rows()
     filled = next((it.exports for it in known.collectors if it.collector.id == collector_id), ())
     _check_may_act(visitor, account, filled)
 
 
-def _check_may_act(visitor: VisitorDep, account: Account, export_ids: Sequence[str]) -> None:
-    uses = _tellers(export_ids, watch().uses(first=PATIENT))
+def _check_may_act(visitor: VisitorDep, account: Account, names: Sequence[str]) -> None:
+    uses = _tellers(names, watch().uses(first=PATIENT))
     if not visitor.may_see(uses) or not visitor.may_act(account.conn_id, uses):
         raise HTTPException(403, "Forbidden")
 

@@ -29,6 +29,7 @@ class Flag(StrEnum):
 
     TRUNCATED = "truncated"
     PARTIAL = "partial"
+    GAPS = "gaps"
     ORPHANED = "orphaned"
     BOUGHT_TWICE = "bought twice"
     EXPIRES_SOON = "expires soon"
@@ -39,6 +40,7 @@ class Export:
     """One export of any service.
 
     :param id: the service's name of it.
+    :param known_as: what tells it from all others, also from those of other connections.
     :param status: the service's word, in lower case.
     :param is_unfinished: whether it may still write and cost.
     :param created: when it was ordered; ``None`` if nothing tells.
@@ -58,6 +60,7 @@ class Export:
     """
 
     id: str
+    known_as: str
     status: str
     is_unfinished: bool
     created: pendulum.DateTime | None
@@ -174,6 +177,7 @@ def exports(
         rows.append(
             Export(
                 id=task.id,
+                known_as=task.id,
                 status=task.raw_status.casefold(),
                 is_unfinished=unfinished,
                 created=task.created,
@@ -257,10 +261,11 @@ def spent(
 
 
 def counts(rows: Iterable[Export]) -> dict[str, int]:
-    """Count the exports by status, and by what is wrong with them."""
+    """Count the exports by status, those that may still cost, and by what is wrong with them."""
     found: Counter[str] = Counter()
     for row in rows:
         found[row.status] += 1
+        found["unfinished"] += row.is_unfinished
         found.update(str(flag) for flag in row.flags)
     return dict(found)
 

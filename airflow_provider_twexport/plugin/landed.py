@@ -37,8 +37,10 @@ class Landing:
     @cached_property
     def known_as(self) -> tuple[str, ...]:
         """Return what tasks may have told of it: its export, and its place."""
-        export_id = self.manifest.source.get("export_id")
-        return (str(export_id),) * bool(export_id) + (place_in(self.address),)
+        source, place = self.manifest.source, place_in(self.address)
+        if source.get("job_id"):
+            return job_name(source["job_id"], source.get("dataset_id")), place
+        return (str(source["export_id"]), place) if source.get("export_id") else (place,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +77,8 @@ class Landed:
         """Return the landings of each export; a manifest that names none stands under its collector."""
         found: defaultdict[str, list[Landing]] = defaultdict(list)
         for landing in self.landings:
-            source = landing.manifest.source
-            found[str(source.get("export_id") or source.get("collector_id"))].append(landing)
+            *export, _ = landing.known_as
+            found[export[0] if export else str(landing.manifest.source.get("collector_id"))].append(landing)
         return dict(found)
 
     @cached_property
@@ -116,6 +118,11 @@ class Lake:
             _ = landed.by_id, landed.by_place, landed.by_export, landed.bought_twice
             self._seen = landed
         return self._seen
+
+
+def job_name(job_id: object, dataset_id: object) -> str:
+    """Return what tells an Adobe job from all others: two sandboxes may count theirs alike, their datasets differ."""
+    return f"{dataset_id}/{job_id}"
 
 
 def place_in(address: str) -> str:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # an export that is adopted by every backfill has hundreds
 MOST_USES = 8
 _SCOPES = ("project_id", "stream_id", "product", "stream", "dataset_id")
+# what one service calls so, another calls so
+_ALIKE = {"succeeded": "finished", "cancelled": "aborted", "cancelling": "aborted"}
 _SEARCH = "x_enterprise_search"
 
 
@@ -52,7 +54,7 @@ def matches(row: Export, only: str | None, search: str) -> bool:
         return row.is_unfinished
     if only == "flagged":
         return bool(row.flags)
-    return only == row.status or only in row.flags
+    return only in (row.status, _ALIKE.get(row.status)) or only in row.flags
 
 
 def account(seen: Seen, mine: Sequence[Export], visitor: Visitor) -> AccountAnswer:
@@ -113,9 +115,11 @@ def collector(conn_id: str, row: Held, uses: Sequence[Teller], visitor: Visitor)
 def landing(found: Landing, landed: Landed, uses: Sequence[Teller], visitor: Visitor) -> LandingAnswer:
     """Return one landing."""
     manifest, source = found.manifest, found.manifest.source
+    gaps = None if manifest.report is None else len(manifest.report.get("gaps", ()))
     rules = (
         (Flag.TRUNCATED, manifest.truncated),
         (Flag.PARTIAL, not manifest.complete),
+        (Flag.GAPS, gaps),
         (Flag.BOUGHT_TWICE, source.get("export_id") in landed.bought_twice),
     )
     return LandingAnswer(
@@ -137,7 +141,7 @@ def landing(found: Landing, landed: Landed, uses: Sequence[Teller], visitor: Vis
         duplicates_dropped=manifest.duplicates_dropped,
         foreign_dropped=manifest.foreign_dropped,
         requests=_requests(manifest),
-        gaps=None if manifest.report is None else len(manifest.report.get("gaps", ())),
+        gaps=gaps,
         created=manifest.created_at,  # type: ignore[arg-type]  # pydantic reads it
         flags=[str(flag) for flag, holds in rules if holds],
         uses=_uses(uses, visitor),

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_twexport.plugin.landed import place_in
+from airflow_provider_twexport.plugin.landed import job_name, place_in
 from airflow_provider_twexport.storage.ledger import Teller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from airflow_provider_twexport.plugin.landed import Landed
 
-# our tasks return what they did as a dictionary, and Airflow stores the value of each key by itself
-_KEYS: dict[str, Callable[[str], str]] = {"export_id": str, "job_id": str, "manifest": place_in}
 MOST = 50_000
 EVERY_SECONDS = 10.0
 # a run that ends has just landed what it had to, and nobody has looked there yet
@@ -47,20 +45,27 @@ def look() -> Returned:
     from sqlalchemy import select
 
     columns = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index, XComModel.value)
+
+    # our tasks return what they did as a dictionary, and Airflow stores the value of each key by itself
+    def told(key: str) -> Iterator[tuple[Teller, str]]:
+        latest = select(*columns).where(XComModel.key == key).order_by(XComModel.timestamp.desc()).limit(MOST)
+        for row in session.execute(latest):
+            value: Any = XComModel.deserialize_value(row)
+            yield Teller(row.dag_id, row.run_id, row.task_id, row.map_index), str(value)
+
     at_work = select(DagRun.dag_id, DagRun.run_id).where(
         DagRun.state.in_(["queued", "running"]) | (DagRun.end_date > pendulum.now("UTC") - _STILL_BUSY)
     )
     found: defaultdict[str, list[Teller]] = defaultdict(list)
     with create_session() as session:
-        for key, known_as in _KEYS.items():
-            # each by itself: other packages return a job_id as well, and must not crowd ours out
-            told = (
-                select(*columns).where(XComModel.key == key).order_by(XComModel.timestamp.desc()).limit(MOST)
-            )
-            for row in session.execute(told):
-                value: Any = XComModel.deserialize_value(row)
-                teller = Teller(row.dag_id, row.run_id, row.task_id, row.map_index)
-                found[known_as(str(value))].append(teller)
+        for teller, export_id in told("export_id"):
+            found[export_id].append(teller)
+        for teller, address in told("manifest"):
+            found[place_in(address)].append(teller)
+        datasets = dict(told("dataset_id"))
+        for teller, job_id in told("job_id"):
+            if teller in datasets:
+                found[job_name(job_id, datasets[teller])].append(teller)
         busy = frozenset((dag_id, run_id) for dag_id, run_id in session.execute(at_work))
     return Returned({export_id: tuple(tellers) for export_id, tellers in found.items()}, busy)
 
@@ -75,8 +80,9 @@ def together(returned: Uses, landed: Landed) -> Uses:
     for name, tellers in returned.items():
         found[name] += tellers
     for landing in landed.landings:
-        if export_id := landing.manifest.source.get("export_id"):
-            found[str(export_id)] += returned.get(place_in(landing.address), ())
+        *export, place = landing.known_as
+        for name in export:
+            found[name] += returned.get(place, ())
     for export_id, entry in landed.entries.items():
         found[export_id] += (fact.by for fact in entry.facts)
     return {name: tuple(dict.fromkeys(tellers)) for name, tellers in found.items() if tellers}

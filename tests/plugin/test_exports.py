@@ -126,7 +126,7 @@ def test_what_runs_comes_first_then_the_newest() -> None:
     ended = task(id="new", creation_date="2024-06-09T12:00:00Z")
     shown = rows(task(id="old"), ended, task("running", id="runs", creation_date="2024-06-01T00:00:00Z"))
     assert [row.id for row in shown] == ["runs", "new", "old"]
-    assert counts(shown) == {"running": 1, "finished": 2, "orphaned": 2, "bought twice": 3}
+    assert counts(shown) == {"running": 1, "unfinished": 1, "finished": 2, "orphaned": 2, "bought twice": 3}
 
 
 def test_collectors_tell_when_what_they_hold_vanishes() -> None:
