@@ -132,7 +132,7 @@ function Table(props: { rows: Export[]; isMixed: boolean; onAbort: (row: Export)
           <tr key={`${row.conn_id} ${row.id}`}>
             <th scope="row" data-label="Export">
               <div>{what(row)}</div>
-              <code title={row.collector_id ?? ""}>{row.id}</code>
+              <code title={row.collector_id ?? row.dataset_id ?? ""}>{row.id}</code>
               {isMixed && <div className="twx-faint">{row.conn_id}</div>}
             </th>
             <td data-label="State">

@@ -54,7 +54,7 @@ export const count = (value: number, one: string, several = `${one}s`): string =
   `${number(value)} ${value === 1 ? one : several}`;
 
 /** Return a service's name of a thing, such as searchRequests30Day, as words. */
-export const plain = (name: string): string => name.replace(/([a-z])([A-Z0-9])/g, "$1 $2").toLowerCase();
+export const plain = (name: string): string => name.replace(/([a-z0-9])([A-Z])|([a-zA-Z])([0-9])/g, "$1$3 $2$4").toLowerCase();
 
 export const FLAGS: Record<string, string> = {
   truncated: "More results match than were exported: the limit was reached.",
