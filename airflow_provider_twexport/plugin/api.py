@@ -36,8 +36,10 @@ from airflow_provider_twexport.plugin.watch import PATIENT, watch
 from airflow_provider_twexport.plugin.x_account import XAccount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from airflow_provider_twexport.planning.coverage import Piece
+    from airflow_provider_twexport.plugin.access import Visitor
     from airflow_provider_twexport.plugin.landed import Landing
     from airflow_provider_twexport.plugin.uses import Uses
     from airflow_provider_twexport.storage.ledger import Teller
@@ -193,22 +195,17 @@ def list_parts(landing_id: str, visitor: VisitorDep, limit: Limit = 100, offset:
 @look.get("/coverage")
 def show_coverage(visitor: VisitorDep, scope: ScopeDep) -> CoverageAnswer:
     """Return what is there of each day."""
-    known, uses = watch().landed(), watch().uses()
+    known = watch().landed()
     landed = known.value or _landed()
-    visible = (it for it in landed.landings if _may_see(visitor, scope, it, uses))
-    pieces = [piece for it in visible if (piece := piece_of(it.manifest))]
-    if landed.places:
-        pieces += [
-            piece
-            for seen in watch().seen(TalkwalkerAccount)
-            for piece in seen.unlanded
-            if scope.has(piece.export_id) and visitor.may_see(uses.get(piece.export_id, ()))
-        ]
+    if visitor.reads_all and scope.names is None:
+        tracks = watch().coverage()
+    else:
+        tracks = coverage(_pieces(visitor, scope, landed))
     return CoverageAnswer(
         age=known.age,
         problem=known.problem,
         places=list(landed.places),
-        tracks=[rows.track(it) for it in coverage(pieces)],
+        tracks=[rows.track(it) for it in tracks],
     )
 
 
@@ -289,6 +286,18 @@ def _landed() -> Landed:
 
 def _may_see(visitor: VisitorDep, scope: Scope, landing: Landing, uses: Uses) -> bool:
     return scope.has(*landing.known_as) and visitor.may_see(_tellers(landing.known_as, uses))
+
+
+def _pieces(visitor: Visitor, scope: Scope, landed: Landed) -> Iterator[Piece]:
+    """Yield what there is of tracks, landed or not."""
+    uses = watch().uses()
+    for landing in landed.landings:
+        if _may_see(visitor, scope, landing, uses) and (piece := piece_of(landing.manifest)):
+            yield piece
+    for seen in watch().seen(TalkwalkerAccount) if landed.places else ():
+        for piece in seen.unlanded:
+            if scope.has(piece.export_id) and visitor.may_see(uses.get(piece.export_id, ())):
+                yield piece
 
 
 def _tellers(names: Sequence[str], uses: Uses) -> list[Teller]:

@@ -15,7 +15,7 @@ from airflow_provider_twexport.plugin import settings
 from airflow_provider_twexport.storage import landings, ledger
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.planning.coverage import TrackCoverage
+    from airflow_provider_twexport.planning.coverage import Piece, TrackCoverage
     from airflow_provider_twexport.storage.ledger import Entry, Fact
     from airflow_provider_twexport.storage.manifest import Manifest
 
@@ -82,9 +82,14 @@ class Landed:
         return dict(found)
 
     @cached_property
+    def pieces(self) -> list[Piece]:
+        """Return what each landing holds of its track."""
+        return [piece for it in self.landings if (piece := piece_of(it.manifest))]
+
+    @cached_property
     def coverage(self) -> list[TrackCoverage]:
         """Return what has landed of each day."""
-        return coverage(piece for it in self.landings if (piece := piece_of(it.manifest)))
+        return coverage(self.pieces)
 
     @cached_property
     def bought_twice(self) -> frozenset[str]:

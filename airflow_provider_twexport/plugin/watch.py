@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_twexport.clients.errors import MissingError
+from airflow_provider_twexport.planning.coverage import coverage
 from airflow_provider_twexport.plugin import accounts, landed, uses
 from airflow_provider_twexport.plugin.accounts import Account, Orders, Surroundings, Unreadable
 from airflow_provider_twexport.plugin.adobe_account import AdobeAccount
@@ -19,7 +20,7 @@ from airflow_provider_twexport.plugin.x_account import XAccount
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.clients.talkwalker import Credits
-    from airflow_provider_twexport.planning.coverage import Piece
+    from airflow_provider_twexport.planning.coverage import Piece, TrackCoverage
     from airflow_provider_twexport.plugin.accounts import Rows
     from airflow_provider_twexport.plugin.exports import Export, Held
     from airflow_provider_twexport.plugin.uses import Uses
@@ -74,6 +75,9 @@ class Watch:
         self._lock = threading.Lock()
         self._uses_of: tuple[Returned | None, Landed | None] = None, None
         self._uses: Uses = {}
+        self._counting = threading.Lock()
+        self._coverage_of: tuple[Landed, tuple[Piece, ...]] = Landed(), ()
+        self._coverage: list[TrackCoverage] = []
 
     def landed(self) -> Look[Landed]:
         """Return what lies in object storage."""
@@ -124,6 +128,18 @@ class Watch:
             Seen(account, known, account.credits.look() if account.credits else Look())
             for account, known in zip(found, rows, strict=True)
         ]
+
+    def coverage(self) -> list[TrackCoverage]:
+        """Return what is there of each day, as who may see everything sees it; the same while nothing has changed."""
+        found = self._landed.look().value or Landed()
+        bought = tuple(piece for seen in self.seen(TalkwalkerAccount) for piece in seen.unlanded)
+        if not found.places or not bought:
+            return found.coverage
+        with self._counting:
+            if self._coverage_of != (found, bought):
+                self._coverage = coverage((*found.pieces, *bought))
+                self._coverage_of = found, bought
+            return self._coverage
 
     def renewed(self, account: Orders) -> Rows:
         """Return what is true of a connection now, before something is deleted.

@@ -65,7 +65,7 @@ def find(paths: Iterable[StoragePath | str | os.PathLike[str]], known: Known | N
     """Read every ``_manifest.json`` below the directories; a directory that is not there holds none.
 
     :param paths: directories, as path objects or as anything that ``upath.UPath`` understands.
-    :param known: what an earlier look has read; only what is new since, or has changed, is read again.
+    :param known: what an earlier look at them has read; only what is new since, or has changed, is read again.
     """
     known = {} if known is None else known
     manifests: dict[str, Manifest] = {}
@@ -81,6 +81,8 @@ def find(paths: Iterable[StoragePath | str | os.PathLike[str]], known: Known | N
                     manifests[name] = found
                 else:
                     problems.append(found)
+    for gone in known.keys() - manifests.keys():
+        del known[gone]
     return Landings(dict(sorted(manifests.items())), tuple(problems), tuple(ledgers))
 
 

@@ -32,6 +32,8 @@ from tests.simulator_process import running_simulator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser, StorageState
+
 pytestmark = pytest.mark.live
 
 PREFIX = "/some/prefix"
@@ -201,16 +203,24 @@ def backfill(live: Live, landed: Run) -> Backfill:
     return backfill
 
 
-@pytest.fixture
-def site(live: Live, backfill: Backfill) -> Iterator[Site]:
-    """The page, seen by an admin."""
+@pytest.fixture(scope="module")
+def logged_in(live: Live) -> Iterator[tuple[Browser, StorageState]]:
+    """A browser, and what it remembers after an admin has logged in."""
     with browser() as chromium:
-        context = chromium.new_context(viewport={"width": 1280, "height": 800})
+        context = chromium.new_context()
+        Site(f"{live.stack.url}{PREFIX}", context, context.new_page()).log_in(*ADA)
+        yield chromium, context.storage_state()
+
+
+@pytest.fixture
+def site(live: Live, backfill: Backfill, logged_in: tuple[Browser, StorageState]) -> Iterator[Site]:
+    """The page, seen by an admin."""
+    chromium, remembered = logged_in
+    with chromium.new_context(viewport={"width": 1280, "height": 800}, storage_state=remembered) as context:
         context.set_default_timeout(PATIENCE)
         found = Site(f"{live.stack.url}{PREFIX}", context, context.new_page())
         found.page.on("request", lambda request: found.hosts.add(re.split("[/?]", request.url)[2]))
         found.page.on("pageerror", lambda error: found.errors.append(str(error)))
-        found.log_in(*ADA)
         yield found
         assert found.errors == []
         # nothing comes from elsewhere
@@ -274,7 +284,7 @@ def test_a_manifest_is_opened_by_its_address(site: Site, landed: Run) -> None:
     expect(site.page.get_by_text(QUERY)).to_be_visible()
     expect(site.page.get_by_text(re.compile("^[0-9a-f]{64}$")).first).to_be_visible()
     site.picture("landings")
-    site.page.get_by_role("button", name=re.compile("parts")).click()
+    site.page.get_by_role("button", expanded=True).filter(has_text="parts").click()
     expect(site.page.get_by_text(re.compile("^[0-9a-f]{64}$"))).to_have_count(0)
     site.go("plugin/exports?view=landings&manifest=s3://lake/elsewhere/_manifest.json")
     expect(site.page.get_by_text("No landing is known here")).to_contain_text("s3://lake/elsewhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
 from airflow_provider_twexport.operators.adobe import AdobeCreateExportJobOperator
 from airflow_provider_twexport.plugin.landed import place_in
 from airflow_provider_twexport.plugin.x_account import Usage, usage_in
+from airflow_provider_twexport.storage.manifest import MANIFEST, nothing_yet
 from airflow_provider_twexport.transfers.adobe_to_object_storage import AdobeToObjectStorageOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
 from tests.adobe_account import DATASET, INSTANT, ORDER, SECRET, SEGMENT, client_of
@@ -165,6 +167,21 @@ def test_a_search_is_a_landing_of_its_dag(
     assert viewer.json("landings")["total"] == 0
     assert viewer.get(f"landings/{landing['id']}").status_code == 404
     assert viewer.json("landings", manifest=landing["address"])["sought"] is None
+
+
+def test_a_stream_tells_its_time_and_gaps(server: Server, lake: Path) -> None:
+    """It has no window; what it was read for stands for it."""
+    told = {"start": "2024-06-01T10:00:00.000+00:00", "stop": "2024-06-01T11:00:00.000+00:00"}
+    gap = told | {"partition": 1, "because": "silence"}
+    report = told | {"stream": "decahose", "gaps": [gap, gap]}
+    landed = replace(nothing_yet({"system": "x_stream", "stream": "decahose"}, "jsonl.gz"), report=report)
+    (lake / "stream").mkdir(parents=True)
+    (lake / "stream" / MANIFEST).write_text(landed.to_json())
+    viewer = server.visitor("VIEWER")
+    (landing,) = viewer.until(lambda: viewer.json("landings")["rows"])
+    assert (landing["scope"], landing["gaps"], landing["requests"]) == ("decahose", 2, None)
+    assert landing["flags"] == ["partial", "gaps"]
+    assert landing["window"] == {"start": "2024-06-01T10:00:00Z", "stop": "2024-06-01T11:00:00Z"}
 
 
 def test_a_landing_is_found_by_the_address_of_its_manifest(

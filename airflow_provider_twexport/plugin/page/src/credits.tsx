@@ -164,6 +164,8 @@ function options(place: HTMLElement): uPlot.Options {
     height: 260,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
     scales: {
+      // room for half a bar
+      x: { range: (_, min, max) => [min - DAY / 2, max + DAY / 2] },
       used: { range: (_, __, max) => [0, Math.max(1, max) * 1.1] },
       left: { range: (_, __, max) => [0, Math.max(1, max) * 1.1] },
     },
