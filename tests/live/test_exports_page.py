@@ -25,8 +25,8 @@ from demo.ports import free_port
 from demo.stack import AirflowStack
 from tests.adobe_account import CREDENTIAL, ORDER, ORG_ID, SECRET, client_of
 from tests.live.browser import browser
+from tests.live.exports_site import PATIENCE, Site
 from tests.live.pipeline import Live, Run, wait_until
-from tests.live.site import PATIENCE, Site
 from tests.simulator_process import running_simulator
 
 if TYPE_CHECKING:
