@@ -9,6 +9,8 @@ from airflow_provider_twexport import __version__
 _INTEGRATION = "Talkwalker"
 _X = "X Enterprise"
 _ADOBE = "Adobe Experience Platform"
+# otherwise hidden: the Test button of Airflow 3.3.1 and 3.3.2 refuses connections without a port (apache/airflow#73298)
+_PORT = "443; the Test button of Airflow 3.3.1 and 3.3.2 needs it"
 _OPTIONS = {
     "landings": {
         "description": "Directories to look for landings and ledgers below, with commas between them. "
@@ -19,7 +21,7 @@ _OPTIONS = {
         "default": "",
     },
     "connections": {
-        "description": "Talkwalker connections to show, with commas between them. Empty: all that are in the "
+        "description": "Connections to show, with commas between them. Empty: all of our types that are in the "
         "database or the environment of the API server.",
         "version_added": "0.1.0",
         "type": "string",
@@ -129,10 +131,11 @@ def get_provider_info() -> dict[str, Any]:
                     }
                 },
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "login", "extra"],
+                    "hidden-fields": ["schema", "login", "extra"],
                     "relabeling": {"host": "API address", "password": "Access token"},
                     "placeholders": {
                         "host": "https://api.talkwalker.com",
+                        "port": _PORT,
                         "password": "needs read and write rights to create exports",
                     },
                 },
@@ -164,9 +167,13 @@ def get_provider_info() -> dict[str, Any]:
                     },
                 },
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "extra"],
+                    "hidden-fields": ["schema", "extra"],
                     "relabeling": {"host": "API address", "login": "E-mail address"},
-                    "placeholders": {"host": "https://gnip-api.x.com", "login": "of the X console"},
+                    "placeholders": {
+                        "host": "https://gnip-api.x.com",
+                        "port": _PORT,
+                        "login": "of the X console",
+                    },
                 },
             },
             {
@@ -201,10 +208,11 @@ def get_provider_info() -> dict[str, Any]:
                     },
                 },
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "extra"],
+                    "hidden-fields": ["schema", "extra"],
                     "relabeling": {"host": "API address", "login": "Client ID", "password": "Client secret"},
                     "placeholders": {
                         "host": "https://platform.adobe.io",
+                        "port": _PORT,
                         "login": "of an OAuth server-to-server credential",
                     },
                 },

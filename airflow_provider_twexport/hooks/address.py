@@ -16,4 +16,6 @@ def address_of(connection: Connection, default: str) -> str:
     host = connection.host or default
     if "://" not in host:
         host = f"{connection.schema or 'https'}://{host}"
-    return f"{host.rstrip('/')}:{connection.port}" if connection.port else host
+    # named or not, the usual port is the same address
+    is_usual = connection.port == 443 and host.startswith("https:")
+    return f"{host.rstrip('/')}:{connection.port}" if connection.port and not is_usual else host

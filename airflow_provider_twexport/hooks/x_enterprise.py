@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.clients.x_search import XSearchClient
     from airflow_provider_twexport.clients.x_streams import XStreamClient
 
+DEFAULT_PRODUCT = "fullarchive"
+
 
 class XEnterpriseHook(BaseHook):
     """Turns an Airflow connection into a client of X enterprise search, or of a volume stream.
@@ -46,7 +48,7 @@ class XEnterpriseHook(BaseHook):
     @property
     def product(self) -> str:
         """Return the product that the connection searches."""
-        return self.connection.extra_dejson.get("product") or "fullarchive"
+        return self.connection.extra_dejson.get("product") or DEFAULT_PRODUCT
 
     def get_conn(self) -> XSearchClient:
         """Return a client that signs its requests with the connection's login.
@@ -54,7 +56,7 @@ class XEnterpriseHook(BaseHook):
         :raises FixConnectionError: if something is missing, or there is no address to send a password to.
         """
         self._mask()
-        return self._client()
+        return client_for(self.connection)
 
     def get_stream(
         self, stream: str, *, label: str | None = None, backfill: bool = True, host: str | None = None
@@ -91,7 +93,7 @@ class XEnterpriseHook(BaseHook):
     def _capabilities(self) -> str:
         from airflow_provider_twexport.clients._retry import Retry
 
-        usage = self._client(Retry(attempts=1, throttled_for=0)).get_usage()
+        usage = client_for(self.connection, Retry(attempts=1, throttled_for=0)).get_usage()
         return f"Connected to account {self.connection.extra_dejson['account']}. {_used(usage)}"
 
     def _mask(self) -> None:
@@ -100,38 +102,46 @@ class XEnterpriseHook(BaseHook):
         mask_secret(base64.b64encode(f"{login}:{password}".encode()).decode())
         mask_quoted(password)
 
-    def _client(self, retry: Retry | None = None) -> XSearchClient:
-        from airflow_provider_twexport.clients.errors import FixConnectionError, FixRequestError
-        from airflow_provider_twexport.clients.x_search import (
-            DEFAULT_HOST,
-            REQUESTS_PER_MINUTE,
-            XSearchClient,
-        )
-        from airflow_provider_twexport.planning.arguments import whole_number
 
-        extra = self.connection.extra_dejson
-        try:
-            per_minute = whole_number("requests_per_minute", extra.get("requests_per_minute"))
-        except FixRequestError as error:
-            raise FixConnectionError(f"The connection's {error.message}") from None
-        return XSearchClient(
-            self.connection.login or "",
-            self.connection.password or "",
-            account=extra.get("account") or "",
-            label=extra.get("label") or "",
-            product=self.product,
-            base_url=address_of(self.connection, DEFAULT_HOST),
-            requests_per_minute=REQUESTS_PER_MINUTE if per_minute is None else per_minute,
-            retry=retry or metrics.counted("x_search"),
-        )
+def client_for(connection: Connection, retry: Retry | None = None) -> XSearchClient:
+    """Return a client of search for a connection that is at hand.
+
+    :param retry: how repeatable calls are tried again.
+    """
+    from airflow_provider_twexport.clients.errors import FixConnectionError, FixRequestError
+    from airflow_provider_twexport.clients.x_search import DEFAULT_HOST, REQUESTS_PER_MINUTE, XSearchClient
+    from airflow_provider_twexport.planning.arguments import whole_number
+
+    extra = connection.extra_dejson
+    try:
+        per_minute = whole_number("requests_per_minute", extra.get("requests_per_minute"))
+    except FixRequestError as error:
+        raise FixConnectionError(f"The connection's {error.message}") from None
+    return XSearchClient(
+        connection.login or "",
+        connection.password or "",
+        account=extra.get("account") or "",
+        label=extra.get("label") or "",
+        product=extra.get("product") or DEFAULT_PRODUCT,
+        base_url=address_of(connection, DEFAULT_HOST),
+        requests_per_minute=REQUESTS_PER_MINUTE if per_minute is None else per_minute,
+        retry=retry or metrics.counted("x_search"),
+    )
+
+
+def latest_month(usage: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what X tells of the latest month; ``None`` if it tells of none.
+
+    :param usage: its answer, which may leave out anything.
+    """
+    months = [month for one in usage.get("publishers") or [] for month in one.get("used") or []]
+    return max(months, key=lambda month: str(month.get("timePeriod")), default=None)
 
 
 def _used(usage: dict[str, Any]) -> str:
-    """Return a sentence about the latest month; the service may leave out anything."""
-    months = [month for one in usage.get("publishers") or [] for month in one.get("used") or []]
-    if not months:
+    latest = latest_month(usage)
+    if latest is None:
         return "X tells no usage yet."
-    latest = max(months, key=lambda month: str(month.get("timePeriod")))
     return (
         f"Requests this month: {latest.get('searchRequestsFullArchive', 0):,} of the full archive, "
         f"{latest.get('searchRequests30Day', 0):,} of 30 days."

@@ -1,37 +1,32 @@
-"""What Talkwalker tells of each connection, asked by this server for all its visitors."""
+"""The connections that this server looks at, for all its visitors."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import pendulum
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_twexport.clients._retry import Retry
-from airflow_provider_twexport.clients.errors import FixConnectionError
-from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, client_for
-from airflow_provider_twexport.planning.coverage import unlanded
-from airflow_provider_twexport.plugin import exports, settings
+from airflow_provider_twexport.clients.errors import FixConnectionError, TwexportError
+from airflow_provider_twexport.plugin import settings
 from airflow_provider_twexport.plugin.cache import Poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container
 
-    from airflow_provider_twexport.clients.talkwalker import Credits, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.clients.talkwalker import Credits
     from airflow_provider_twexport.planning.coverage import Piece
     from airflow_provider_twexport.plugin.exports import Export, Held
     from airflow_provider_twexport.plugin.landed import Landed
 
 # the next look is the next try
-_ONCE = Retry(attempts=1, throttled_for=0)
-# the service allows 10 questions for credits a minute, and there may be several servers
-CREDITS_SECONDS = 60.0
-SPEED_OVER_SECONDS = 120.0
+ONCE = Retry(attempts=1, throttled_for=0)
 _ENV = "AIRFLOW_CONN_"
+
+
+class TooLateError(TwexportError):
+    """What was to be ended has ended already: look again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,114 +43,104 @@ class Surroundings:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """All exports and collectors of an account, made into rows where nobody waits for it.
+    """All exports and collectors of a connection, made into rows where nobody waits for it.
 
     :param exports: those that run first, then the newest.
-    :param collectors: those whose results vanish first, first.
+    :param collectors: those whose results vanish first, first; none where the service has no such thing.
     :param unlanded: the windows that were bought, and that no manifest tells of.
     """
 
-    exports: tuple[Export, ...]
-    collectors: tuple[Held, ...]
-    unlanded: tuple[Piece, ...]
+    exports: tuple[Export, ...] = ()
+    collectors: tuple[Held, ...] = ()
+    unlanded: tuple[Piece, ...] = ()
 
 
 class Account:
-    """One connection.
+    """One connection, which is read anew for each look, so that a new password is taken up.
 
     :param conn_id: its id.
     :param surroundings: tells what else is known.
     """
 
+    conn_type: ClassVar[str]
+
     def __init__(self, conn_id: str, surroundings: Callable[[], Surroundings]) -> None:
         self.conn_id = conn_id
-        self.rows = Poll(self._ask_rows, settings.poll_seconds())
-        self.credits = Poll(self._ask_credits, CREDITS_SECONDS)
         self._surroundings = surroundings
-        self._speeds = Speeds()
 
-    def client(self) -> TalkwalkerClient:
-        """Return a client; the connection is read anew, so that a new token is taken up.
 
-        :raises FixConnectionError: if there is no such connection, or it lacks something.
+class Orders(Account):
+    """A connection to a service that has exports, or jobs; it has credits if it charges by the result."""
+
+    credits: Poll[Credits] | None = None
+
+    def __init__(self, conn_id: str, surroundings: Callable[[], Surroundings]) -> None:
+        super().__init__(conn_id, surroundings)
+        self.rows = Poll(self._ask_rows, settings.poll_seconds())
+
+    def abort(self, export_id: str) -> str:
+        """End an export and say what that means.
+
+        :raises TooLateError: it has ended already.
         """
-        return client_for(_connection(self.conn_id), _ONCE)
-
-    def changed(self) -> None:
-        """Look anew, because somebody did something."""
-        self.rows.forget()
-        self.credits.forget()
+        raise NotImplementedError
 
     def _ask_rows(self) -> Rows:
-        client, around = self.client(), self._surroundings()
-        tasks = client.list_exports()
-        per_second = self._speeds.after(tasks, time.monotonic())
-        # asked for later, so that whatever an export writes into is among them
-        collectors = client.list_collectors()
-        now = pendulum.now("UTC")
-        left = exports.left_behind(tasks, collectors, around.landed, now)
-        existing = {collector.id for collector in collectors}
-        rows = exports.exports(
-            tasks, existing, around.landed, left, per_second=per_second, busy=around.busy, now=now
+        raise NotImplementedError
+
+
+class Unreadable(Orders):
+    """A connection that the settings name, and that is none of those that the page can show."""
+
+    conn_type = ""
+
+    def abort(self, export_id: str) -> str:
+        """Refuse to."""
+        raise self._error()
+
+    def _ask_rows(self) -> Rows:
+        raise self._error()
+
+    def _error(self) -> FixConnectionError:
+        told = connection(self.conn_id).conn_type
+        return FixConnectionError(
+            f"The connection {self.conn_id!r} is of type {told!r}, which has no exports."
         )
-        project_id = _connection(self.conn_id).extra_dejson.get("project_id") or None
-        pieces = unlanded(tasks, [it.manifest for it in around.landed.landings], project_id)
-        return Rows(tuple(rows), tuple(exports.held(tasks, collectors, left, now)), tuple(pieces))
-
-    def _ask_credits(self) -> Credits:
-        return self.client().get_credits()
 
 
-class Speeds:
-    """Tells how fast exports are, from one look to the other."""
+def connections(known: Container[str]) -> dict[str, str]:
+    """Return the types of the connections that this server can list, by id; those it cannot read have type "".
 
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, dict[str, int]]] = deque()
-
-    def after(self, tasks: Iterable[ExportTask], now: float) -> dict[str, float]:
-        """Return results a second, by export, over the last two minutes.
-
-        :param tasks: what is seen now.
-        :param now: seconds of any clock that only goes forward.
-        """
-        counts = {task.id: task.exported() or 0 for task in tasks if task.raw_status.casefold() == "running"}
-        while self._seen and now - self._seen[0][0] > SPEED_OVER_SECONDS:
-            self._seen.popleft()
-        self._seen.append((now, counts))
-        speeds = {}
-        for export_id, count in counts.items():
-            at, before = next((at, seen[export_id]) for at, seen in self._seen if export_id in seen)
-            if now > at:
-                speeds[export_id] = max(0.0, (count - before) / (now - at))
-        return speeds
-
-
-def connection_ids() -> list[str]:
-    """Return the Talkwalker connections that this server can list: those in its settings, environment and database."""
+    :param known: the types that the page shows.
+    """
     named = settings.connections()
     if named:
-        return named
+        return {conn_id: _type_of(conn_id) for conn_id in named}
     from airflow.models import Connection
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     with create_session() as session:
-        stored = session.scalars(
-            select(Connection.conn_id).where(Connection.conn_type == TalkwalkerHook.conn_type)
-        )
-        found = set(stored)
+        stored = session.execute(select(Connection.conn_id, Connection.conn_type))
+        found = {row.conn_id: row.conn_type for row in stored}
     set_here = (name.removeprefix(_ENV).lower() for name in os.environ if name.startswith(_ENV))
-    return sorted(found.union(filter(_is_talkwalker, set_here)))
+    # a connection of the environment goes before one of the database
+    found |= {conn_id: _type_of(conn_id) for conn_id in set_here}
+    return {conn_id: found[conn_id] for conn_id in sorted(found) if found[conn_id] in known}
 
 
-def _is_talkwalker(conn_id: str) -> bool:
+def _type_of(conn_id: str) -> str:
     # what other connections hold is not ours to judge
     with suppress(Exception):
-        return bool(_connection(conn_id).conn_type == TalkwalkerHook.conn_type)
-    return False
+        return str(connection(conn_id).conn_type)
+    return ""
 
 
-def _connection(conn_id: str) -> Any:
+def connection(conn_id: str) -> Any:
+    """Return a connection.
+
+    :raises FixConnectionError: there is none.
+    """
     from airflow.models import Connection
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 

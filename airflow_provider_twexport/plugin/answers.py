@@ -40,17 +40,20 @@ class AccountAnswer(AgeAnswer):
     """One connection."""
 
     conn_id: str
+    conn_type: str
     credits: CreditsAnswer | None
     exports: int
     counts: dict[str, int]
 
 
 class ExportAnswer(BaseModel):
-    """One export; ``expected`` is all that match or its limit, each result exported is a credit."""
+    """One export; ``expected`` is all that match or its limit; of a service that has no such thing it is null."""
 
     id: str
     conn_id: str
     collector_id: str | None
+    dataset_id: str | None
+    segments: int | None
     status: str
     is_unfinished: bool
     window: WindowAnswer | None
@@ -58,6 +61,7 @@ class ExportAnswer(BaseModel):
     exported: int | None
     expected: int | None
     matching: int | None
+    credits: int | None
     per_second: float | None
     seconds_left: float | None
     readable_until: datetime | None
@@ -101,10 +105,11 @@ class CollectorsAnswer(BaseModel):
 
 
 class LandingAnswer(BaseModel):
-    """One landing."""
+    """One landing; ``requests`` of a search, ``gaps`` of a stream."""
 
     id: str
     address: str
+    system: str
     export_id: str | None
     collector_id: str | None
     scope: str | None
@@ -119,18 +124,21 @@ class LandingAnswer(BaseModel):
     parts: int
     duplicates_dropped: int
     foreign_dropped: int
+    requests: int | None
+    gaps: int | None
     created: datetime
     flags: list[str]
     uses: list[UseAnswer]
 
 
 class LandingsAnswer(AgeAnswer):
-    """Landings: the newest of all that were asked for."""
+    """Landings: the newest of all that were asked for; ``sought`` is the one that was asked for by its address."""
 
     places: list[str]
     problems: list[str]
     total: int
     rows: list[LandingAnswer]
+    sought: LandingAnswer | None
 
 
 class PartAnswer(BaseModel):
@@ -163,6 +171,21 @@ class SpendingAnswer(AgeAnswer):
     conn_id: str
     credits: CreditsAnswer | None
     days: list[DayAnswer]
+
+
+class UsageAnswer(AgeAnswer):
+    """What one connection used of its contract in the latest month, by the service's names."""
+
+    conn_id: str
+    month: str | None
+    used: dict[str, int]
+
+
+class SpendingsAnswer(BaseModel):
+    """What all connections spent."""
+
+    credits: list[SpendingAnswer]
+    usage: list[UsageAnswer]
 
 
 class TrackAnswer(BaseModel):

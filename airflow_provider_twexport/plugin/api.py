@@ -18,28 +18,36 @@ from airflow_provider_twexport.clients.errors import MissingError, TwexportError
 from airflow_provider_twexport.planning.coverage import coverage, piece_of
 from airflow_provider_twexport.plugin import exports, rows, settings
 from airflow_provider_twexport.plugin.access import LOOK, VisitorDep, refuse_other_sites
+from airflow_provider_twexport.plugin.accounts import Account, Orders, Rows, TooLateError
 from airflow_provider_twexport.plugin.answers import (
     CollectorsAnswer,
     CoverageAnswer,
     DoneAnswer,
     ExportsAnswer,
+    LandingAnswer,
     LandingsAnswer,
     PartsAnswer,
-    SpendingAnswer,
+    SpendingsAnswer,
 )
-from airflow_provider_twexport.plugin.landed import Landed
+from airflow_provider_twexport.plugin.landed import Landed, place_in
+from airflow_provider_twexport.plugin.talkwalker_account import TalkwalkerAccount
 from airflow_provider_twexport.plugin.uses import belonging
-from airflow_provider_twexport.plugin.watch import Seen, watch
+from airflow_provider_twexport.plugin.watch import PATIENT, watch
+from airflow_provider_twexport.plugin.x_account import XAccount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from airflow_provider_twexport.planning.coverage import Piece
+    from airflow_provider_twexport.plugin.access import Visitor
     from airflow_provider_twexport.plugin.landed import Landing
+    from airflow_provider_twexport.plugin.uses import Uses
     from airflow_provider_twexport.storage.ledger import Teller
 
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "static" / "exports.js"
+STATUS = {MissingError: 404, TooLateError: 409}
 app = FastAPI(title="twexport", docs_url=None, redoc_url=None, openapi_url=None)
 look = APIRouter(dependencies=LOOK)
 
@@ -51,14 +59,14 @@ Offset = Annotated[int, Query(ge=0)]
 class Scope:
     """What a tab of a DAG, a run or a task instance asks for; the page in the navigation asks for all.
 
-    :param exports: the exports that belong there; ``None`` for all.
+    :param names: the exports, and the places of the landings, that belong there; ``None`` for all.
     """
 
-    exports: set[str] | None
+    names: set[str] | None
 
-    def has(self, export_id: str | None) -> bool:
-        """Tell whether an export belongs there."""
-        return self.exports is None or export_id in self.exports
+    def has(self, *names: str) -> bool:
+        """Tell whether an export or a landing belongs there."""
+        return self.names is None or not self.names.isdisjoint(names)
 
 
 def _scope(
@@ -84,8 +92,9 @@ async def keep_to_itself(request: Request, go_on: Callable[[Request], Awaitable[
 
 @app.exception_handler(TwexportError)
 async def tell(request: Request, error: TwexportError) -> JSONResponse:
-    """Tell what Talkwalker refused; these texts hold no secret."""
-    return JSONResponse({"detail": str(error)}, 404 if isinstance(error, MissingError) else 502)
+    """Tell what a service refused; these texts hold no secret."""
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 502)
+    return JSONResponse({"detail": str(error)}, status)
 
 
 @app.get("/static/exports.js", dependencies=[Depends(get_user), Depends(refuse_other_sites)])
@@ -106,22 +115,22 @@ def list_exports(
 ) -> ExportsAnswer:
     """Return exports; ``only`` keeps those of a status or with a flag."""
     uses, accounts, found = watch().uses(), [], []
-    for seen in _accounts():
+    for seen in watch().seen():
         mine = [
             row
             for row in seen.exports
-            if scope.has(row.task.id) and visitor.may_see(uses.get(row.task.id, ()))
+            if scope.has(row.known_as) and visitor.may_see(uses.get(row.known_as, ()))
         ]
         accounts.append(rows.account(seen, mine, visitor))
-        if conn_id in (None, seen.conn_id):
-            found += [(seen.conn_id, row) for row in mine if rows.matches(row, only, search)]
-    found.sort(key=lambda it: not exports.is_unfinished(it[1].task))
+        if conn_id in (None, seen.account.conn_id):
+            found += [(seen.account.conn_id, row) for row in mine if rows.matches(row, only, search)]
+    found.sort(key=lambda it: not it[1].is_unfinished)
     return ExportsAnswer(
         accounts=accounts,
         places=len(settings.landings()),
         total=len(found),
         rows=[
-            rows.export(name, row, uses.get(row.task.id, ()), visitor)
+            rows.export(name, row, uses.get(row.known_as, ()), visitor)
             for name, row in found[offset : offset + limit]
         ],
     )
@@ -133,13 +142,12 @@ def list_collectors(
 ) -> CollectorsAnswer:
     """Return collectors, with the time left until their rows vanish."""
     uses, accounts, found = watch().uses(), [], []
-    for seen in _accounts():
+    for seen in watch().seen(TalkwalkerAccount):
         accounts.append(rows.account(seen, (), visitor))
         for row in seen.collectors:
             tellers = _tellers(row.exports, uses)
-            belongs = scope.exports is None or any(map(scope.has, row.exports))
-            if belongs and visitor.may_see(tellers):
-                found.append((seen.conn_id, row, tellers))
+            if scope.has(*row.exports) and visitor.may_see(tellers):
+                found.append((seen.account.conn_id, row, tellers))
     never = pendulum.datetime(9999, 1, 1)
     found.sort(key=lambda it: (it[1].readable_until or never, it[1].collector.id))
     return CollectorsAnswer(
@@ -152,22 +160,25 @@ def list_collectors(
 
 @look.get("/landings")
 def list_landings(
-    visitor: VisitorDep, scope: ScopeDep, limit: Limit = 50, offset: Offset = 0
+    visitor: VisitorDep, scope: ScopeDep, limit: Limit = 50, offset: Offset = 0, manifest: str = ""
 ) -> LandingsAnswer:
-    """Return the latest landings."""
+    """Return the latest landings, and the one whose manifest has an address."""
     known, uses = watch().landed(), watch().uses()
     landed = known.value or _landed()
-    found = [it for it in landed.landings if _may_see(visitor, scope, it)]
+    found = [it for it in landed.landings if _may_see(visitor, scope, it, uses)]
+    sought = landed.by_place.get(place_in(manifest))
+
+    def row(it: Landing) -> LandingAnswer:
+        return rows.landing(it, landed, _tellers(it.known_as, uses), visitor)
+
     return LandingsAnswer(
         age=known.age,
         problem=known.problem,
         places=list(landed.places),
         problems=list(landed.problems) if visitor.reads_all else [],
         total=len(found),
-        rows=[
-            rows.landing(it, landed, uses.get(str(it.manifest.source.get("export_id")), ()), visitor)
-            for it in found[offset : offset + limit]
-        ],
+        rows=[row(it) for it in found[offset : offset + limit]],
+        sought=row(sought) if sought and _may_see(visitor, Scope(None), sought, uses) else None,
     )
 
 
@@ -175,7 +186,7 @@ def list_landings(
 def list_parts(landing_id: str, visitor: VisitorDep, limit: Limit = 100, offset: Offset = 0) -> PartsAnswer:
     """Return the files of a landing."""
     found = _landed().by_id.get(landing_id)
-    if found is None or not _may_see(visitor, Scope(None), found):
+    if found is None or not _may_see(visitor, Scope(None), found, watch().uses()):
         raise HTTPException(404, "There is no such landing.")
     parts = found.manifest.parts
     return PartsAnswer(total=len(parts), rows=[rows.part(it) for it in parts[offset : offset + limit]])
@@ -186,59 +197,58 @@ def show_coverage(visitor: VisitorDep, scope: ScopeDep) -> CoverageAnswer:
     """Return what is there of each day."""
     known = watch().landed()
     landed = known.value or _landed()
-    visible = (it for it in landed.landings if _may_see(visitor, scope, it))
-    pieces = [piece for it in visible if (piece := piece_of(it.manifest))]
-    if landed.places:
-        pieces += [
-            piece
-            for seen in _accounts()
-            for piece in seen.unlanded
-            if scope.has(piece.export_id) and visitor.may_see(watch().uses().get(piece.export_id, ()))
-        ]
+    if visitor.reads_all and scope.names is None:
+        tracks = watch().coverage()
+    else:
+        tracks = coverage(_pieces(visitor, scope, landed))
     return CoverageAnswer(
         age=known.age,
         problem=known.problem,
         places=list(landed.places),
-        tracks=[rows.track(it) for it in coverage(pieces)],
+        tracks=[rows.track(it) for it in tracks],
     )
 
 
 @look.get("/spending")
-def show_spending(visitor: VisitorDep, scope: ScopeDep) -> list[SpendingAnswer]:
-    """Return the credits of each day and connection, of the exports that the visitor may see."""
+def show_spending(visitor: VisitorDep, scope: ScopeDep) -> SpendingsAnswer:
+    """Return the credits of each day and connection, of the exports that the visitor may see, and X's usage."""
     landed, uses, now = _landed(), watch().uses(), pendulum.now("UTC")
-    accounts = _accounts()
-    answers = []
-    for seen in accounts:
+    seen, credits = watch().seen(TalkwalkerAccount), []
+    for account in seen:
         mine = [
             row
-            for row in seen.exports
-            if scope.has(row.task.id) and visitor.may_see(uses.get(row.task.id, ()))
+            for row in account.exports
+            if scope.has(row.known_as) and visitor.may_see(uses.get(row.known_as, ()))
         ]
         # manifests and ledgers tell no connection: with several, only the services' own lists are certain
-        visible = [it for it in landed.landings if len(accounts) == 1 and _may_see(visitor, scope, it)]
+        visible = [it for it in landed.landings if len(seen) == 1 and _may_see(visitor, scope, it, uses)]
         entries = {
             export_id: entry
             for export_id, entry in landed.entries.items()
-            if len(accounts) == 1 and scope.has(export_id) and visitor.may_see(uses.get(export_id, ()))
+            if len(seen) == 1 and scope.has(export_id) and visitor.may_see(uses.get(export_id, ()))
         }
         days = exports.spent(mine, visible, entries, now)
-        answers.append(rows.spending(seen, days, visitor))
-    return answers
+        credits.append(rows.spending(account, days, visitor))
+    usage = watch().accounts(XAccount) if scope.names is None else []
+    return SpendingsAnswer(credits=credits, usage=[rows.usage(it, visitor) for it in usage])
 
 
 def _may_abort(conn_id: str, export_id: str, visitor: VisitorDep) -> None:
-    _check_may_act(visitor, conn_id, watch().uses().get(export_id, ()))
+    account = watch().account(conn_id, Orders)
+    known = account.rows.look(first=PATIENT).value or Rows()
+    _check_may_act(visitor, account, [row.known_as for row in known.exports if row.id == export_id])
 
 
 def _may_delete(conn_id: str, collector_id: str, visitor: VisitorDep) -> None:
-    filled = [it.exports for it in watch().seen(conn_id).collectors if it.collector.id == collector_id]
-    _check_may_act(visitor, conn_id, _tellers(filled[0] if filled else (), watch().uses()))
+    account = watch().account(conn_id, TalkwalkerAccount)
+    known = account.rows.look(first=PATIENT).value or Rows()
+    filled = next((it.exports for it in known.collectors if it.collector.id == collector_id), ())
+    _check_may_act(visitor, account, filled)
 
 
-def _check_may_act(visitor: VisitorDep, conn_id: str, uses: Sequence[Teller]) -> None:
-    watch().account(conn_id)
-    if not visitor.may_see(uses) or not visitor.may_act(conn_id, uses):
+def _check_may_act(visitor: VisitorDep, account: Account, names: Sequence[str]) -> None:
+    uses = _tellers(names, watch().uses(first=PATIENT))
+    if not visitor.may_see(uses) or not visitor.may_act(account.conn_id, uses):
         raise HTTPException(403, "Forbidden")
 
 
@@ -247,19 +257,10 @@ def _check_may_act(visitor: VisitorDep, conn_id: str, uses: Sequence[Teller]) ->
     dependencies=[Depends(_may_abort), Depends(action_logging("twexport.abort_export"))],
 )
 def abort_export(conn_id: str, export_id: str, visitor: VisitorDep) -> DoneAnswer:
-    """Abort an export; what it has exported stays charged and in its collector."""
-    account = watch().account(conn_id)
-    task = account.client().get_export(export_id)
-    if not exports.is_unfinished(task):
-        raise HTTPException(409, f"Export {export_id} has ended already: it is {task.raw_status}.")
-    account.client().abort_export(export_id)
-    account.changed()
+    """Abort an export, or cancel a job; what it has exported stays charged."""
+    done = watch().account(conn_id, Orders).abort(export_id)
     log.info("%s aborted export %s on the Exports page.", visitor.name, export_id)
-    paid = exports.count(task)
-    said = "What it had" if paid is None else f"The {paid:,} results that it had"
-    return DoneAnswer(
-        done=f"Export {export_id} was aborted. {said} exported are paid for and stay in its collector."
-    )
+    return DoneAnswer(done=done)
 
 
 @look.post(
@@ -268,34 +269,39 @@ def abort_export(conn_id: str, export_id: str, visitor: VisitorDep) -> DoneAnswe
 )
 def delete_collector(conn_id: str, collector_id: str, visitor: VisitorDep) -> DoneAnswer:
     """Delete a collector that holds nothing that has not landed."""
-    row = next((it for it in watch().renewed(conn_id).collectors if it.collector.id == collector_id), None)
+    account = watch().account(conn_id, TalkwalkerAccount)
+    row = next((it for it in watch().renewed(account).collectors if it.collector.id == collector_id), None)
     if row is None:
         raise HTTPException(404, f"There is no collector {collector_id}.")
     if not row.is_drained:
         raise HTTPException(409, f"Collector {collector_id} may hold results that have not landed.")
-    account = watch().account(conn_id)
-    account.client().delete_collector(collector_id)
-    account.changed()
+    account.delete_collector(collector_id)
     log.info("%s deleted collector %s on the Exports page.", visitor.name, collector_id)
     return DoneAnswer(done=f"Collector {collector_id} was deleted.")
-
-
-def _accounts() -> list[Seen]:
-    known = watch().connections()
-    return [watch().seen(conn_id) for conn_id in known.value or ()]
 
 
 def _landed() -> Landed:
     return watch().landed().value or Landed()
 
 
-def _may_see(visitor: VisitorDep, scope: Scope, landing: Landing) -> bool:
-    export_id = str(landing.manifest.source.get("export_id"))
-    return scope.has(export_id) and visitor.may_see(watch().uses().get(export_id, ()))
+def _may_see(visitor: VisitorDep, scope: Scope, landing: Landing, uses: Uses) -> bool:
+    return scope.has(*landing.known_as) and visitor.may_see(_tellers(landing.known_as, uses))
 
 
-def _tellers(export_ids: Sequence[str], uses: dict[str, tuple[Teller, ...]]) -> list[Teller]:
-    return [teller for export_id in export_ids for teller in uses.get(export_id, ())]
+def _pieces(visitor: Visitor, scope: Scope, landed: Landed) -> Iterator[Piece]:
+    """Yield what there is of tracks, landed or not."""
+    uses = watch().uses()
+    for landing in landed.landings:
+        if _may_see(visitor, scope, landing, uses) and (piece := piece_of(landing.manifest)):
+            yield piece
+    for seen in watch().seen(TalkwalkerAccount) if landed.places else ():
+        for piece in seen.unlanded:
+            if scope.has(piece.export_id) and visitor.may_see(uses.get(piece.export_id, ())):
+                yield piece
+
+
+def _tellers(names: Sequence[str], uses: Uses) -> list[Teller]:
+    return [teller for name in names for teller in uses.get(name, ())]
 
 
 app.include_router(look)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from airflow_provider_twexport.clients.errors import TwexportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 # what takes long is asked less often, so that a server spends no more than a tenth of its time on it
@@ -105,6 +105,19 @@ class Poll(Generic[T]):
         finally:
             self._took = time.monotonic() - began
             self._answered.set()
+
+
+def look_at_all(polls: Iterable[Poll[T]], first: float = 0.0, fresh: float = 0.0) -> list[Look[T]]:
+    """Return what is known of each; all are asked at once, and waited for no longer than one.
+
+    :param polls: which.
+    :param first: seconds to wait for first answers.
+    :param fresh: seconds to wait for newer answers.
+    """
+    listed, began = list(polls), time.monotonic()
+    for poll in listed:
+        poll.look()
+    return [poll.look(first - (waited := time.monotonic() - began), fresh - waited) for poll in listed]
 
 
 def _told(error: Exception) -> str:

@@ -29,17 +29,29 @@ class Flag(StrEnum):
 
     TRUNCATED = "truncated"
     PARTIAL = "partial"
+    GAPS = "gaps"
     ORPHANED = "orphaned"
     BOUGHT_TWICE = "bought twice"
     EXPIRES_SOON = "expires soon"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """One export.
+    """One export of any service.
 
-    :param task: as the service tells it.
-    :param limit: what was ordered at most; ``None`` if nothing tells.
+    :param id: the service's name of it.
+    :param known_as: what tells it from all others, also from those of other connections.
+    :param status: the service's word, in lower case.
+    :param is_unfinished: whether it may still write and cost.
+    :param created: when it was ordered; ``None`` if nothing tells.
+    :param messages: what the service says of it.
+    :param exported: results, or profiles, so far; ``None`` if nobody knows.
+    :param expected: how many it will have: all that match, or its limit; ``None`` if nobody knows.
+    :param matching: how many match, also beyond its limit; ``None`` if nobody knows.
+    :param credits: what it has cost; ``None`` where nothing is charged by the result.
+    :param collector_id: what it writes into at Talkwalker.
+    :param dataset_id: what it writes into at Adobe.
+    :param segments: how many segments it exports; 0 for all profiles, ``None`` where there are no segments.
     :param window: the time of publication; ``None`` if nothing tells.
     :param per_second: results a second; ``None`` where it does not run, or was seen once only.
     :param readable_until: when the service forgets its results; ``None`` where it holds none.
@@ -47,27 +59,24 @@ class Export:
     :param flags: what is wrong with it.
     """
 
-    task: ExportTask
-    limit: int | None
-    window: Window | None
-    per_second: float | None
-    readable_until: pendulum.DateTime | None
-    landings: tuple[Landing, ...]
-    flags: tuple[Flag, ...]
-
-    @property
-    def exported(self) -> int | None:
-        """Count the results so far; each is a credit."""
-        return count(self.task, self.limit)
-
-    @property
-    def expected(self) -> int | None:
-        """Count the results that it will have: all that match, or its limit."""
-        if not is_unfinished(self.task):
-            return self.exported
-        done = self.exported
-        total = round(done / self.task.progress) if done is not None and self.task.progress > 0 else None
-        return min((it for it in (total, self.limit) if it is not None), default=None)
+    id: str
+    known_as: str
+    status: str
+    is_unfinished: bool
+    created: pendulum.DateTime | None
+    messages: tuple[str, ...] = ()
+    exported: int | None = None
+    expected: int | None = None
+    matching: int | None = None
+    credits: int | None = None
+    collector_id: str | None = None
+    dataset_id: str | None = None
+    segments: int | None = None
+    window: Window | None = None
+    per_second: float | None = None
+    readable_until: pendulum.DateTime | None = None
+    landings: tuple[Landing, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
     @property
     def seconds_left(self) -> float | None:
@@ -161,12 +170,23 @@ def exports(
     rows = []
     for task in tasks:
         found = tuple(landed.by_export.get(task.id) or landed.by_export.get(task.target or "") or ())
-        order = _order(task, landed, found)
-        until = task.readable_until
+        limit, until = _order(task, landed, found).get("limit"), task.readable_until
+        done = count(task, limit)
+        matching = round(done / task.progress) if done is not None and task.progress > 0 else None
+        unfinished = is_unfinished(task)
         rows.append(
             Export(
-                task=task,
-                limit=order.get("limit"),
+                id=task.id,
+                known_as=task.id,
+                status=task.raw_status.casefold(),
+                is_unfinished=unfinished,
+                created=task.created,
+                messages=task.messages,
+                exported=done,
+                expected=_at_most(matching, limit) if unfinished else done,
+                matching=matching,
+                credits=done,
+                collector_id=task.target,
                 window=_window(task),
                 per_second=per_second.get(task.id),
                 readable_until=until if until and until > now and task.target in existing else None,
@@ -174,8 +194,13 @@ def exports(
                 flags=tuple(_flags(task, found, orphaned.get(task.id), task.id in twice, landed)),
             )
         )
-    rows.sort(key=lambda row: row.task.created or now, reverse=True)
-    return sorted(rows, key=lambda row: not is_unfinished(row.task))
+    return in_order(rows, now)
+
+
+def in_order(rows: Iterable[Export], now: pendulum.DateTime) -> list[Export]:
+    """Return those that run first, then the newest."""
+    newest = sorted(rows, key=lambda row: row.created or now, reverse=True)
+    return sorted(newest, key=lambda row: not row.is_unfinished)
 
 
 def held(
@@ -225,8 +250,8 @@ def spent(
         if entry.credits is not None and entry.bought is not None:
             used[export_id] = _day(entry.bought.at), entry.credits
     for row in rows:
-        if row.task.created and row.exported is not None:
-            used[row.task.id] = row.task.created.in_timezone("UTC").date(), row.exported
+        if row.created and row.credits is not None:
+            used[row.id] = row.created.in_timezone("UTC").date(), row.credits
     by_day: Counter[pendulum.Date] = Counter()
     for day, credits in used.values():
         by_day[day] += credits
@@ -236,10 +261,11 @@ def spent(
 
 
 def counts(rows: Iterable[Export]) -> dict[str, int]:
-    """Count the exports by status, and by what is wrong with them."""
+    """Count the exports by status, those that may still cost, and by what is wrong with them."""
     found: Counter[str] = Counter()
     for row in rows:
-        found[row.task.raw_status.casefold()] += 1
+        found[row.status] += 1
+        found["unfinished"] += row.is_unfinished
         found.update(str(flag) for flag in row.flags)
     return dict(found)
 
@@ -290,6 +316,10 @@ def _held(
         state=state or ("in use" if filled else "empty"),
         is_drained=is_drained,
     )
+
+
+def _at_most(*counts: int | None) -> int | None:
+    return min((it for it in counts if it is not None), default=None)
 
 
 def _order(task: ExportTask, landed: Landed, found: Sequence[Landing]) -> Mapping[str, Any]:

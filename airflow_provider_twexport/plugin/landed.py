@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -16,15 +15,14 @@ from airflow_provider_twexport.plugin import settings
 from airflow_provider_twexport.storage import landings, ledger
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.planning.coverage import TrackCoverage
-    from airflow_provider_twexport.storage.ledger import Entry
+    from airflow_provider_twexport.planning.coverage import Piece, TrackCoverage
+    from airflow_provider_twexport.storage.ledger import Entry, Fact
     from airflow_provider_twexport.storage.manifest import Manifest
 
 EVERY_SECONDS = 10.0
-_LEDGER = "_ledger"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Landing:
     """One manifest and where it is."""
 
@@ -35,6 +33,14 @@ class Landing:
     def id(self) -> str:
         """Return a name of it that fits into an address."""
         return hashlib.sha256(self.address.encode()).hexdigest()[:16]
+
+    @cached_property
+    def known_as(self) -> tuple[str, ...]:
+        """Return what tasks may have told of it: its export, and its place."""
+        source, place = self.manifest.source, place_in(self.address)
+        if source.get("job_id"):
+            return job_name(source["job_id"], source.get("dataset_id")), place
+        return (str(source["export_id"]), place) if source.get("export_id") else (place,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,24 +58,38 @@ class Landed:
     entries: dict[str, Entry] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
+    def tells_the_same_as(self, other: Landed) -> bool:
+        """Tell whether nothing has changed."""
+        return all(getattr(self, it.name) == getattr(other, it.name) for it in fields(self))
+
     @cached_property
     def by_id(self) -> dict[str, Landing]:
         """Return the landings by their name."""
         return {landing.id: landing for landing in self.landings}
 
     @cached_property
+    def by_place(self) -> dict[str, Landing]:
+        """Return the landings by the place of their manifest."""
+        return {place_in(landing.address): landing for landing in self.landings}
+
+    @cached_property
     def by_export(self) -> dict[str, list[Landing]]:
         """Return the landings of each export; a manifest that names none stands under its collector."""
         found: defaultdict[str, list[Landing]] = defaultdict(list)
         for landing in self.landings:
-            source = landing.manifest.source
-            found[str(source.get("export_id") or source.get("collector_id"))].append(landing)
+            *export, _ = landing.known_as
+            found[export[0] if export else str(landing.manifest.source.get("collector_id"))].append(landing)
         return dict(found)
+
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """Return what each landing holds of its track."""
+        return [piece for it in self.landings if (piece := piece_of(it.manifest))]
 
     @cached_property
     def coverage(self) -> list[TrackCoverage]:
         """Return what has landed of each day."""
-        return coverage(piece for it in self.landings if (piece := piece_of(it.manifest)))
+        return coverage(self.pieces)
 
     @cached_property
     def bought_twice(self) -> frozenset[str]:
@@ -78,33 +98,42 @@ class Landed:
         return frozenset(export_id for day in days for export_id in day.export_ids)
 
 
-def look() -> Landed:
-    """Read all manifests and ledgers below the places of the settings."""
-    places = settings.landings()
-    paths = [ObjectStoragePath(place) for place in places]
-    found = landings.find(paths)
-    ledgers = [ledger.read(path) for place in paths for path in _ledgers_below(place)]
-    newest_first = sorted(found.manifests.items(), key=lambda it: it[1].created_at, reverse=True)
-    return Landed(
-        places=tuple(map(str, paths)),
-        landings=tuple(Landing(address, manifest) for address, manifest in newest_first),
-        entries={entry.export_id: entry for told in ledgers for entry in told.entries},
-        problems=(*found.problems, *(problem for told in ledgers for problem in told.problems)),
-    )
+class Lake:
+    """Looks below the places of the settings, and reads only what has changed since the last look."""
+
+    def __init__(self) -> None:
+        self._manifests: landings.Known = {}
+        self._facts: dict[str, Fact] = {}
+        self._seen = Landed()
+
+    def look(self) -> Landed:
+        """Return what is there now; the same as before where nothing has changed."""
+        paths = [ObjectStoragePath(place) for place in settings.landings()]
+        found = landings.find(paths, self._manifests)
+        ledgers = [ledger.read(path, self._facts) for path in found.ledgers]
+        newest_first = sorted(found.manifests.items(), key=lambda it: it[1].created_at, reverse=True)
+        landed = Landed(
+            places=tuple(map(str, paths)),
+            landings=tuple(Landing(address, manifest) for address, manifest in newest_first),
+            entries={entry.export_id: entry for told in ledgers for entry in told.entries},
+            problems=(*found.problems, *(problem for told in ledgers for problem in told.problems)),
+        )
+        if not landed.tells_the_same_as(self._seen):
+            # here nobody waits for it
+            _ = landed.by_id, landed.by_place, landed.by_export, landed.bought_twice
+            self._seen = landed
+        return self._seen
 
 
-def _ledgers_below(place: Any) -> list[_Place]:
-    """Return the directories named ``_ledger``, where the example DAGs keep theirs."""
-    inner = f"/{_LEDGER}/"
-    with suppress(FileNotFoundError):
-        roots = (path.split(inner)[0] for path in place.fs.find(place.path) if inner in path)
-        return [_Place(place.fs, f"{root}/{_LEDGER}") for root in dict.fromkeys(roots)]
-    return []
+def job_name(job_id: object, dataset_id: object) -> str:
+    """Return what tells an Adobe job from all others: two sandboxes may count theirs alike, their datasets differ."""
+    return f"{dataset_id}/{job_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A directory as a filesystem spells it."""
+def place_in(address: str) -> str:
+    """Return the place that an address names, however it is written: with or without scheme and connection.
 
-    fs: Any
-    path: str
+    :param address: of a manifest, such as ``s3://lake_conn@lake/january/_manifest.json``.
+    """
+    server, slash, path = address.rpartition("://")[2].partition("/")
+    return server.rpartition("@")[2] + slash + path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.plugin.answers import (
@@ -14,10 +15,11 @@ from airflow_provider_twexport.plugin.answers import (
     PartAnswer,
     SpendingAnswer,
     TrackAnswer,
+    UsageAnswer,
     UseAnswer,
     WindowAnswer,
 )
-from airflow_provider_twexport.plugin.exports import Flag, counts, is_unfinished
+from airflow_provider_twexport.plugin.exports import Flag, counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,32 +30,38 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.plugin.exports import Export, Held, Spent
     from airflow_provider_twexport.plugin.landed import Landed, Landing
     from airflow_provider_twexport.plugin.watch import Seen
+    from airflow_provider_twexport.plugin.x_account import XAccount
     from airflow_provider_twexport.storage.ledger import Teller
-    from airflow_provider_twexport.storage.manifest import Part
+    from airflow_provider_twexport.storage.manifest import Manifest, Part
 
 # an export that is adopted by every backfill has hundreds
 MOST_USES = 8
+_SCOPES = ("project_id", "stream_id", "product", "stream", "dataset_id")
+# what one service calls so, another calls so
+_ALIKE = {"succeeded": "finished", "cancelled": "aborted", "cancelling": "aborted"}
+_SEARCH = "x_enterprise_search"
 
 
 def matches(row: Export, only: str | None, search: str) -> bool:
     """Tell whether an export has a status or flag, and a text in its ids."""
     wanted = search.strip().casefold()
-    texts = (row.task.id, row.task.target or "", *(it.address for it in row.landings))
+    texts = (row.id, row.collector_id or "", row.dataset_id or "", *(it.address for it in row.landings))
     if wanted and not any(wanted in text.casefold() for text in texts):
         return False
     if not only:
         return True
     if only == "unfinished":
-        return is_unfinished(row.task)
+        return row.is_unfinished
     if only == "flagged":
         return bool(row.flags)
-    return only == row.task.raw_status.casefold() or only in row.flags
+    return only in (row.status, _ALIKE.get(row.status)) or only in row.flags
 
 
 def account(seen: Seen, mine: Sequence[Export], visitor: Visitor) -> AccountAnswer:
     """Return one connection."""
     return AccountAnswer(
-        conn_id=seen.conn_id,
+        conn_id=seen.account.conn_id,
+        conn_type=seen.account.conn_type,
         age=seen.rows.age,
         problem=seen.rows.problem or seen.credits.problem,
         credits=_credits(seen, visitor),
@@ -64,27 +72,28 @@ def account(seen: Seen, mine: Sequence[Export], visitor: Visitor) -> AccountAnsw
 
 def export(conn_id: str, row: Export, uses: Sequence[Teller], visitor: Visitor) -> ExportAnswer:
     """Return one export."""
-    task, unfinished = row.task, is_unfinished(row.task)
-    done = row.exported
     return ExportAnswer(
-        id=task.id,
+        id=row.id,
         conn_id=conn_id,
-        collector_id=task.target,
-        status=task.raw_status.casefold(),
-        is_unfinished=unfinished,
+        collector_id=row.collector_id,
+        dataset_id=row.dataset_id,
+        segments=row.segments,
+        status=row.status,
+        is_unfinished=row.is_unfinished,
         window=_window(row.window),
-        created=task.created,
-        exported=done,
+        created=row.created,
+        exported=row.exported,
         expected=row.expected,
-        matching=round(done / task.progress) if done is not None and task.progress > 0 else None,
+        matching=row.matching,
+        credits=row.credits,
         per_second=row.per_second,
         seconds_left=row.seconds_left,
         readable_until=row.readable_until,
         landings=[it.address for it in row.landings],
         flags=[str(flag) for flag in row.flags],
         uses=_uses(uses, visitor),
-        messages=list(task.messages),
-        may_abort=unfinished and visitor.may_act(conn_id, uses),
+        messages=list(row.messages),
+        may_abort=row.is_unfinished and visitor.may_act(conn_id, uses),
     )
 
 
@@ -106,21 +115,23 @@ def collector(conn_id: str, row: Held, uses: Sequence[Teller], visitor: Visitor)
 def landing(found: Landing, landed: Landed, uses: Sequence[Teller], visitor: Visitor) -> LandingAnswer:
     """Return one landing."""
     manifest, source = found.manifest, found.manifest.source
+    gaps = None if manifest.report is None else len(manifest.report.get("gaps", ()))
     rules = (
         (Flag.TRUNCATED, manifest.truncated),
         (Flag.PARTIAL, not manifest.complete),
+        (Flag.GAPS, gaps),
         (Flag.BOUGHT_TWICE, source.get("export_id") in landed.bought_twice),
     )
-    window = source.get("window") or {}
     return LandingAnswer(
         id=found.id,
         address=found.address,
+        system=str(source.get("system") or "talkwalker"),
         export_id=source.get("export_id"),
         collector_id=source.get("collector_id"),
-        scope=source.get("project_id") or source.get("stream_id"),
+        scope=next((source[name] for name in _SCOPES if source.get(name)), None),
         query=source.get("query"),
         topics=list(source.get("topics") or ()),
-        window=WindowAnswer(**window) if window else None,
+        window=_told_window(manifest),
         file_format=manifest.file_format,
         results=manifest.results,
         exported=manifest.exported,
@@ -129,10 +140,28 @@ def landing(found: Landing, landed: Landed, uses: Sequence[Teller], visitor: Vis
         parts=len(manifest.parts),
         duplicates_dropped=manifest.duplicates_dropped,
         foreign_dropped=manifest.foreign_dropped,
+        requests=_requests(manifest),
+        gaps=gaps,
         created=manifest.created_at,  # type: ignore[arg-type]  # pydantic reads it
         flags=[str(flag) for flag, holds in rules if holds],
         uses=_uses(uses, visitor),
     )
+
+
+def _told_window(manifest: Manifest) -> WindowAnswer | None:
+    """Return the window that was ordered; of a stream the time that it was read for."""
+    told = manifest.source.get("window") or manifest.report or {}
+    if told.get("start") and told.get("stop"):
+        return WindowAnswer(start=told["start"], stop=told["stop"])
+    return None
+
+
+def _requests(manifest: Manifest) -> int | None:
+    """Return how many requests a search took: its cursor counts them."""
+    if manifest.source.get("system") != _SEARCH or manifest.final_offset is None:
+        return None
+    requests: int | None = json.loads(manifest.final_offset).get("requests")
+    return requests
 
 
 def part(found: Part) -> PartAnswer:
@@ -163,11 +192,24 @@ def track(covered: TrackCoverage) -> TrackAnswer:
 def spending(seen: Seen, days: Iterable[Spent], visitor: Visitor) -> SpendingAnswer:
     """Return one connection's days."""
     return SpendingAnswer(
-        conn_id=seen.conn_id,
+        conn_id=seen.account.conn_id,
         age=seen.credits.age,
         problem=seen.credits.problem,
         credits=_credits(seen, visitor),
         days=[DayAnswer(day=it.day, used=it.used) for it in days],
+    )
+
+
+def usage(account: XAccount, visitor: Visitor) -> UsageAnswer:
+    """Return what one connection used; like a balance it is the sum of what everybody does."""
+    known = account.usage.look()
+    value = known.value if visitor.reads_all else None
+    return UsageAnswer(
+        conn_id=account.conn_id,
+        age=known.age,
+        problem=known.problem,
+        month=value.month if value else None,
+        used=value.used if value else {},
     )
 
 

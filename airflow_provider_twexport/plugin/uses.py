@@ -1,4 +1,4 @@
-"""Which tasks use which export: told by what tasks of this package returned, and by ledgers."""
+"""Which tasks use which export or landing: told by what tasks of this package returned, and by ledgers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
+from airflow_provider_twexport.plugin.landed import job_name, place_in
 from airflow_provider_twexport.storage.ledger import Teller
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from airflow_provider_twexport.storage.ledger import Entry
+    from airflow_provider_twexport.plugin.landed import Landed
 
-# our operators and sensors return what they did as a dictionary with this key, and Airflow stores each by itself
-_KEY = "export_id"
 MOST = 50_000
 EVERY_SECONDS = 10.0
 # a run that ends has just landed what it had to, and nobody has looked there yet
@@ -30,7 +29,7 @@ Uses = dict[str, tuple[Teller, ...]]
 class Returned:
     """What Airflow's database tells.
 
-    :param uses: the tasks that returned an export's id, the latest first, by export.
+    :param uses: the tasks that returned an export's id or a manifest's address, the latest first, by id and place.
     :param busy: the runs that are at work, or were until a moment ago.
     """
 
@@ -46,30 +45,47 @@ def look() -> Returned:
     from sqlalchemy import select
 
     columns = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index, XComModel.value)
-    latest = select(*columns).where(XComModel.key == _KEY).order_by(XComModel.timestamp.desc()).limit(MOST)
+
+    # our tasks return what they did as a dictionary, and Airflow stores the value of each key by itself
+    def told(key: str) -> Iterator[tuple[Teller, str]]:
+        latest = select(*columns).where(XComModel.key == key).order_by(XComModel.timestamp.desc()).limit(MOST)
+        for row in session.execute(latest):
+            value: Any = XComModel.deserialize_value(row)
+            yield Teller(row.dag_id, row.run_id, row.task_id, row.map_index), str(value)
+
     at_work = select(DagRun.dag_id, DagRun.run_id).where(
         DagRun.state.in_(["queued", "running"]) | (DagRun.end_date > pendulum.now("UTC") - _STILL_BUSY)
     )
     found: defaultdict[str, list[Teller]] = defaultdict(list)
     with create_session() as session:
-        for row in session.execute(latest):
-            export_id: Any = XComModel.deserialize_value(row)
-            found[str(export_id)].append(Teller(row.dag_id, row.run_id, row.task_id, row.map_index))
+        for teller, export_id in told("export_id"):
+            found[export_id].append(teller)
+        for teller, address in told("manifest"):
+            found[place_in(address)].append(teller)
+        datasets = dict(told("dataset_id"))
+        for teller, job_id in told("job_id"):
+            if teller in datasets:
+                found[job_name(job_id, datasets[teller])].append(teller)
         busy = frozenset((dag_id, run_id) for dag_id, run_id in session.execute(at_work))
     return Returned({export_id: tuple(tellers) for export_id, tellers in found.items()}, busy)
 
 
-def together(returned: Uses, entries: Mapping[str, Entry]) -> Uses:
-    """Return the tasks that returned an export's id or told a ledger of it, by export.
+def together(returned: Uses, landed: Landed) -> Uses:
+    """Return the tasks that use an export or a landing; whoever has landed an export uses it.
 
     :param returned: what :func:`look` found of them.
-    :param entries: what ledgers tell, by export.
+    :param landed: landings, and what ledgers tell.
     """
-    told = {export_id: tuple(fact.by for fact in entry.facts) for export_id, entry in entries.items()}
-    return {
-        export_id: tuple(dict.fromkeys((*returned.get(export_id, ()), *told.get(export_id, ()))))
-        for export_id in returned.keys() | told.keys()
-    }
+    found: defaultdict[str, list[Teller]] = defaultdict(list)
+    for name, tellers in returned.items():
+        found[name] += tellers
+    for landing in landed.landings:
+        *export, place = landing.known_as
+        for name in export:
+            found[name] += returned.get(place, ())
+    for export_id, entry in landed.entries.items():
+        found[export_id] += (fact.by for fact in entry.facts)
+    return {name: tuple(dict.fromkeys(tellers)) for name, tellers in found.items() if tellers}
 
 
 def belonging(
@@ -79,9 +95,9 @@ def belonging(
     task_id: str | None = None,
     map_index: int = -1,
 ) -> set[str]:
-    """Return the exports of a DAG, a run, or a task instance; while a task has told nothing, those of its pipeline.
+    """Return the exports and landings of a DAG, a run, or a task; while a task has told nothing, its pipeline's.
 
-    :param uses: the tasks that use an export, by export.
+    :param uses: the tasks that use an export or a landing, by id and place.
     :param dag_id: the DAG.
     :param run_id: one of its runs; ``None`` for all.
     :param task_id: a task of the run; ``None`` for all.

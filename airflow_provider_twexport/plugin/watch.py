@@ -5,37 +5,46 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_twexport.clients.errors import MissingError
-from airflow_provider_twexport.plugin import landed, uses
-from airflow_provider_twexport.plugin.accounts import Account, Surroundings, connection_ids
-from airflow_provider_twexport.plugin.cache import Look, Poll
-from airflow_provider_twexport.plugin.landed import Landed
+from airflow_provider_twexport.planning.coverage import coverage
+from airflow_provider_twexport.plugin import accounts, landed, uses
+from airflow_provider_twexport.plugin.accounts import Account, Orders, Surroundings, Unreadable
+from airflow_provider_twexport.plugin.adobe_account import AdobeAccount
+from airflow_provider_twexport.plugin.cache import Look, Poll, look_at_all
+from airflow_provider_twexport.plugin.landed import Lake, Landed
+from airflow_provider_twexport.plugin.talkwalker_account import TalkwalkerAccount
 from airflow_provider_twexport.plugin.uses import Returned
+from airflow_provider_twexport.plugin.x_account import XAccount
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.clients.talkwalker import Credits
-    from airflow_provider_twexport.planning.coverage import Piece
+    from airflow_provider_twexport.planning.coverage import Piece, TrackCoverage
     from airflow_provider_twexport.plugin.accounts import Rows
     from airflow_provider_twexport.plugin.exports import Export, Held
     from airflow_provider_twexport.plugin.uses import Uses
 
+A = TypeVar("A", bound=Account)
+
+KINDS: dict[str, type[Account]] = {it.conn_type: it for it in (TalkwalkerAccount, AdobeAccount, XAccount)}
 CONNECTIONS_SECONDS = 30.0
-# a visitor waits for moments only, whatever the service does; the page asks again
-_FIRST, _FRESH = 3.0, 0.25
+# a visitor waits for moments only, whatever the services and stores do; the page asks again
+_FIRST, _FRESH = 0.4, 0.25
+# for what nothing can be told without, before something is done, and where nobody waits
+PATIENT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One connection, as it is known.
+    """One connection that has exports, as it is known.
 
-    :param conn_id: its id.
+    :param account: the connection.
     :param rows: its exports and collectors.
-    :param credits: what may still be spent.
+    :param credits: what may still be spent; nothing where nothing is.
     """
 
-    conn_id: str
+    account: Account
     rows: Look[Rows]
     credits: Look[Credits]
 
@@ -59,61 +68,99 @@ class Watch:
     """Looks at every connection, at object storage and at Airflow's database."""
 
     def __init__(self) -> None:
-        self._connections = Poll(connection_ids, CONNECTIONS_SECONDS)
-        self._landed = Poll(landed.look, landed.EVERY_SECONDS)
+        self._connections = Poll(lambda: accounts.connections(KINDS), CONNECTIONS_SECONDS)
+        self._landed = Poll(Lake().look, landed.EVERY_SECONDS)
         self._returned = Poll(uses.look, uses.EVERY_SECONDS)
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[tuple[str, str], Account] = {}
         self._lock = threading.Lock()
         self._uses_of: tuple[Returned | None, Landed | None] = None, None
         self._uses: Uses = {}
-
-    def connections(self) -> Look[list[str]]:
-        """Return the connections."""
-        return self._connections.look(first=_FIRST)
+        self._counting = threading.Lock()
+        self._coverage_of: tuple[Landed, tuple[Piece, ...]] = Landed(), ()
+        self._coverage: list[TrackCoverage] = []
 
     def landed(self) -> Look[Landed]:
         """Return what lies in object storage."""
         return self._landed.look()
 
-    def uses(self) -> Uses:
-        """Return the tasks that use an export, by export."""
-        told, found = self._returned.look(first=_FIRST).value, self._landed.look().value
+    def uses(self, first: float = _FIRST) -> Uses:
+        """Return the tasks that use an export or a landing, by id and place.
+
+        :param first: seconds to wait for what the first look finds.
+        """
+        told, found = self._returned.look(first=first).value, self._landed.look().value
         with self._lock:
             if self._uses_of != (told, found):
-                self._uses = uses.together((told or Returned()).uses, (found or Landed()).entries)
+                self._uses = uses.together((told or Returned()).uses, found or Landed())
                 self._uses_of = told, found
             return self._uses
 
-    def account(self, conn_id: str) -> Account:
-        """Return the account of a connection.
+    def accounts(self, of: type[A]) -> list[A]:
+        """Return the connections of a kind.
+
+        :param of: the kind.
+        """
+        known = self._connections.look(first=PATIENT).value or {}
+        found = [self._account(conn_id, conn_type) for conn_id, conn_type in known.items()]
+        return [it for it in found if isinstance(it, of)]
+
+    def account(self, conn_id: str, of: type[A]) -> A:
+        """Return one connection of a kind.
 
         :raises MissingError: it is none of ours; its password must not be sent to anybody.
         """
-        if conn_id not in (self.connections().value or ()):
-            raise MissingError(f"There is no Talkwalker connection {conn_id!r}.")
-        with self._lock:
-            if conn_id not in self._accounts:
-                self._accounts[conn_id] = Account(conn_id, self._surroundings)
-            return self._accounts[conn_id]
+        for account in self.accounts(of):
+            if account.conn_id == conn_id:
+                return account
+        raise MissingError(f"There is no connection {conn_id!r} here.")
 
-    def seen(self, conn_id: str) -> Seen:
-        """Return what is known of a connection."""
-        account = self.account(conn_id)
-        return Seen(conn_id, account.rows.look(_FIRST, _FRESH), account.credits.look(_FIRST))
+    def seen(self, of: type[Orders] = Orders) -> list[Seen]:
+        """Return what is known of each connection of a kind.
 
-    def renewed(self, conn_id: str) -> Rows:
+        :param of: the kind.
+        """
+        found = self.accounts(of)
+        for it in found:
+            if it.credits:
+                it.credits.look()
+        rows = look_at_all([it.rows for it in found], _FIRST, _FRESH)
+        return [
+            Seen(account, known, account.credits.look() if account.credits else Look())
+            for account, known in zip(found, rows, strict=True)
+        ]
+
+    def coverage(self) -> list[TrackCoverage]:
+        """Return what is there of each day, as who may see everything sees it; the same while nothing has changed."""
+        found = self._landed.look().value or Landed()
+        bought = tuple(piece for seen in self.seen(TalkwalkerAccount) for piece in seen.unlanded)
+        if not found.places or not bought:
+            return found.coverage
+        with self._counting:
+            if self._coverage_of != (found, bought):
+                self._coverage = coverage((*found.pieces, *bought))
+                self._coverage_of = found, bought
+            return self._coverage
+
+    def renewed(self, account: Orders) -> Rows:
         """Return what is true of a connection now, before something is deleted.
 
         :raises TwexportError: if the service does not answer.
         """
         self._landed.renew()
         self._returned.renew()
-        return self.account(conn_id).rows.renew()
+        return account.rows.renew()
+
+    def _account(self, conn_id: str, conn_type: str) -> Account:
+        with self._lock:
+            if (conn_id, conn_type) not in self._accounts:
+                kind = KINDS.get(conn_type, Unreadable)
+                self._accounts[conn_id, conn_type] = kind(conn_id, self._surroundings)
+            return self._accounts[conn_id, conn_type]
 
     def _surroundings(self) -> Surroundings:
         # a store that takes longer is shown when it has answered
-        found = self._landed.look(first=_FIRST).value or Landed()
-        told = self._returned.look(first=_FIRST, fresh=_FIRST).value or Returned()
+        found = self._landed.look(first=PATIENT).value or Landed()
+        told = self._returned.look(first=PATIENT, fresh=PATIENT).value or Returned()
         busy = {
             export_id
             for export_id, tellers in self.uses().items()

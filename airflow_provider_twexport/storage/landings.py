@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 # a store answers one question in tens of milliseconds, and ten thousand manifests are ten thousand questions
 READERS = 16
+LEDGER = "_ledger"
+
+# what was read, by address, with what the store then told of the file
+Known = dict[str, tuple[str, Manifest]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,12 @@ class Landings:
 
     :param manifests: by address of the manifest, sorted by it.
     :param problems: a sentence for each manifest that cannot be read.
+    :param ledgers: the directories named ``_ledger``, where the example DAGs keep theirs.
     """
 
     manifests: dict[str, Manifest]
     problems: tuple[str, ...] = ()
+    ledgers: tuple[StoragePath, ...] = ()
 
     def all_read(self) -> Landings:
         """Return the same, where whoever decides on money has to know of every landing.
@@ -55,36 +61,63 @@ class Landings:
         return {str(found.source.get("collector_id")): address for address, found in ordered}
 
 
-def find(paths: Iterable[StoragePath | str | os.PathLike[str]]) -> Landings:
+def find(paths: Iterable[StoragePath | str | os.PathLike[str]], known: Known | None = None) -> Landings:
     """Read every ``_manifest.json`` below the directories; a directory that is not there holds none.
 
     :param paths: directories, as path objects or as anything that ``upath.UPath`` understands.
+    :param known: what an earlier look at them has read; only what is new since, or has changed, is read again.
     """
+    known = {} if known is None else known
     manifests: dict[str, Manifest] = {}
     problems: list[str] = []
+    ledgers: list[StoragePath] = []
     with ThreadPoolExecutor(READERS) as readers:
         for place in map(as_storage_path, paths):
-            for name, found in readers.map(partial(_read, place.fs), _manifests_below(place)):
+            files = _files_below(place)
+            ledgers += _ledgers_among(place.fs, files)
+            marks = {path: str(facts) for path, facts in files.items() if path.rpartition("/")[2] == MANIFEST}
+            for name, found in readers.map(partial(_read, place.fs, known), marks, marks.values()):
                 if isinstance(found, Manifest):
                     manifests[name] = found
                 else:
                     problems.append(found)
-    return Landings(dict(sorted(manifests.items())), tuple(problems))
+    for gone in known.keys() - manifests.keys():
+        del known[gone]
+    return Landings(dict(sorted(manifests.items())), tuple(problems), tuple(ledgers))
 
 
-def _manifests_below(place: StoragePath) -> list[str]:
+def _files_below(place: StoragePath) -> dict[str, Any]:
+    """Return what the store tells of each file; it tells something else when the file is written anew."""
     # a listing made before may be out of date
     place.fs.invalidate_cache()
     with suppress(FileNotFoundError):
-        return [path for path in place.fs.find(place.path) if path.rpartition("/")[2] == MANIFEST]
-    return []
+        return dict(place.fs.find(place.path, detail=True))
+    return {}
 
 
-def _read(fs: Any, path: str) -> tuple[str, Manifest | str]:
+def _ledgers_among(fs: Any, files: Iterable[str]) -> list[StoragePath]:
+    inner = f"/{LEDGER}/"
+    roots = dict.fromkeys(path.partition(inner)[0] for path in files if inner in path)
+    return [_Place(fs, f"{root}/{LEDGER}") for root in roots]
+
+
+def _read(fs: Any, known: Known, path: str, mark: str) -> tuple[str, Manifest | str]:
     name = str(fs.unstrip_protocol(path))
+    if name in known and known[name][0] == mark:
+        return name, known[name][1]
     try:
-        return name, Manifest.from_json(bytes(fs.cat_file(path)), name)
+        found = Manifest.from_json(bytes(fs.cat_file(path)), name)
     except TwexportError as error:
         return name, str(error)
     except OSError as error:
         return name, f"{name} cannot be read: {error}"
+    known[name] = mark, found
+    return name, found
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A directory as a filesystem spells it."""
+
+    fs: Any
+    path: str

@@ -263,26 +263,31 @@ def enter(path: StoragePath | str | os.PathLike[str], fact: Fact) -> None:
         directory.write(fact.name, fact.to_json())
 
 
-def read(path: StoragePath | str | os.PathLike[str]) -> Ledger:
+def read(path: StoragePath | str | os.PathLike[str], known: dict[str, Fact] | None = None) -> Ledger:
     """Return what a ledger tells; a directory that is not there tells nothing.
 
     :param path: the directory of the ledger.
+    :param known: facts that an earlier look has read, by address; a fact never changes, so only new ones are read.
     """
-    directory = Directory(path)
+    directory, known = Directory(path), {} if known is None else known
     names = [name for name in directory.names() if name.endswith(".json")]
     with ThreadPoolExecutor(READERS) as readers:
-        found = list(readers.map(lambda name: _read(directory, name), names))
+        found = list(readers.map(lambda name: _read(directory, name, known), names))
     problems = tuple(it for it in found if isinstance(it, str))
     return Ledger(_entries(it for it in found if isinstance(it, Fact)), problems)
 
 
-def _read(directory: Directory, name: str) -> Fact | str:
+def _read(directory: Directory, name: str, known: dict[str, Fact]) -> Fact | str:
+    address = f"{directory}/{name}"
+    if address in known:
+        return known[address]
     try:
-        return Fact.from_json(directory.read(name) or b"", f"{directory}/{name}")
+        fact = known[address] = Fact.from_json(directory.read(name) or b"", address)
     except TwexportError as error:
         return str(error)
     except OSError as error:
-        return f"{directory}/{name} cannot be read: {error}"
+        return f"{address} cannot be read: {error}"
+    return fact
 
 
 def _entries(facts: Iterable[Fact]) -> tuple[Entry, ...]:

@@ -74,8 +74,8 @@ def test_a_running_export_shows_its_progress(
     viewer = server.visitor("VIEWER")
 
     def row() -> Any:
-        (row,) = viewer.json("exports")["rows"]
-        return row if row["exported"] and row["per_second"] else None
+        rows = viewer.json("exports")["rows"]
+        return next((row for row in rows if row["exported"] and row["per_second"]), None)
 
     first = viewer.until(row)
     assert (first["id"], first["status"], first["conn_id"]) == (export.id, "running", "talkwalker_default")
@@ -250,7 +250,7 @@ def test_a_run_has_what_belongs_to_it(
     assert track["states"] == "t" * 10
     (named, unlanded) = op.json("coverage")["tracks"]
     assert {named["states"], unlanded["states"]} == {"t" * 10, "u" + "m" * 9}
-    (spending,) = op.json("spending", dag_id="shown")
+    (spending,) = op.json("spending", dag_id="shown")["credits"]
     assert spending["days"][-1]["used"] + spending["days"][-2]["used"] == 300
 
     (row,) = op.json("collectors", dag_id="shown")["rows"]
@@ -287,7 +287,7 @@ def test_who_may_not_read_a_dag_learns_nothing_of_it(
     (account,) = stranger.json("exports")["accounts"]
     assert (account["exports"], account["counts"], account["credits"]) == (0, {}, None)
     assert stranger.json("coverage")["tracks"] == []
-    (spending,) = stranger.json("spending")
+    (spending,) = stranger.json("spending")["credits"]
     assert (spending["credits"], sum(day["used"] for day in spending["days"])) == (None, 0)
     assert stranger.get(f"landings/{landing['id']}").status_code == 404
     assert stranger.post(f"connections/talkwalker_default/exports/{export_id}/abort").status_code == 403

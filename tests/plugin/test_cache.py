@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from airflow_provider_twexport.clients.errors import ThrottledError
-from airflow_provider_twexport.plugin.cache import Poll
+from airflow_provider_twexport.plugin.cache import Poll, look_at_all
 
 FOREVER = 1e9
 
@@ -50,6 +50,18 @@ def test_a_question_that_hangs_holds_nobody() -> None:
     question.may_answer.clear()
     assert poll.look(fresh=0.01).value == 1
     question.may_answer.set()
+
+
+def test_many_that_hang_hold_nobody_longer_than_one() -> None:
+    """All are asked at once; what has an answer is told, the rest is not waited for again."""
+    hanging, quick = [Question() for _ in range(20)], Question()
+    for question in hanging:
+        question.may_answer.clear()
+    looks = look_at_all([Poll(it, FOREVER) for it in (*hanging, quick)], first=0.5)
+    assert [look.value for look in looks] == [None] * 20 + [1]
+    assert {question.asked for question in hanging} == {1}
+    for question in hanging:
+        question.may_answer.set()
 
 
 def test_a_failure_keeps_the_last_answer_and_tells_why() -> None:

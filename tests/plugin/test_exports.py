@@ -8,9 +8,9 @@ import pendulum
 import pytest
 
 from airflow_provider_twexport.clients.talkwalker import Collector, ExportTask
-from airflow_provider_twexport.plugin.accounts import Speeds
 from airflow_provider_twexport.plugin.exports import Export, Held, counts, exports, held, left_behind, spent
 from airflow_provider_twexport.plugin.landed import Landed, Landing
+from airflow_provider_twexport.plugin.talkwalker_account import Speeds
 from airflow_provider_twexport.plugin.uses import belonging
 from airflow_provider_twexport.storage.ledger import Teller
 from airflow_provider_twexport.storage.manifest import Manifest
@@ -125,8 +125,8 @@ def test_what_runs_comes_first_then_the_newest() -> None:
     """As somebody looks for it."""
     ended = task(id="new", creation_date="2024-06-09T12:00:00Z")
     shown = rows(task(id="old"), ended, task("running", id="runs", creation_date="2024-06-01T00:00:00Z"))
-    assert [row.task.id for row in shown] == ["runs", "new", "old"]
-    assert counts(shown) == {"running": 1, "finished": 2, "orphaned": 2, "bought twice": 3}
+    assert [row.id for row in shown] == ["runs", "new", "old"]
+    assert counts(shown) == {"running": 1, "unfinished": 1, "finished": 2, "orphaned": 2, "bought twice": 3}
 
 
 def test_collectors_tell_when_what_they_hold_vanishes() -> None:

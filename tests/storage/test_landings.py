@@ -9,7 +9,7 @@ from upath import UPath
 
 from airflow_provider_twexport.clients.batch import Batch
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.storage.landings import find
+from airflow_provider_twexport.storage.landings import Known, find
 from airflow_provider_twexport.storage.manifest import RepairManifestError
 
 if TYPE_CHECKING:
@@ -53,6 +53,33 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert "upgrade" in found.problems[0]
     with pytest.raises(RepairManifestError, match="upgrade"):
         found.all_read()
+
+
+def test_only_what_has_changed_is_read_again(tmp_path: Path) -> None:
+    """What was known stays the same; what was landed anew, or is new, is read."""
+    land(tmp_path / "1", "a")
+    land(tmp_path / "2", "b", complete=False)
+    known: Known = {}
+    first = find([tmp_path], known).by_collector()
+    land(tmp_path / "2", "b", 5)
+    land(tmp_path / "3", "c")
+    second = find([tmp_path], known).by_collector()
+    assert second["a"] is first["a"]
+    assert (second["b"].results, second["c"].results) == (5, 3)
+    (tmp_path / "1" / "_manifest.json").unlink()
+    assert set(find([tmp_path], known).by_collector()) == {"b", "c"}
+
+
+def test_ledgers_are_found_beside_landings(tmp_path: Path) -> None:
+    """However deep they are."""
+    land(tmp_path / "january", "a")
+    for place in ("_ledger", "deep/_ledger/"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "fact.json").touch()
+    assert {it.path for it in find([tmp_path]).ledgers} == {
+        f"{tmp_path}/_ledger",
+        f"{tmp_path}/deep/_ledger",
+    }
 
 
 def test_they_are_found_on_s3(bucket: Bucket) -> None:

@@ -41,6 +41,17 @@ def entry(*facts: Fact) -> Entry:
     return Entry("e1", facts)
 
 
+def test_a_known_fact_is_not_read_again(tmp_path: Path) -> None:
+    """Nor lost; what is new is read."""
+    known: dict[str, Fact] = {}
+    enter(tmp_path, ordered())
+    first = read(tmp_path, known).entries[0].facts[0]
+    enter(tmp_path, told(FactKind.ENDED, minute=1, status="finished"))
+    (entry,) = read(tmp_path, known).entries
+    assert entry.facts[0] is first
+    assert [fact.kind for fact in entry.facts] == ["ordered", "ended"]
+
+
 @pytest.mark.parametrize("store", ["file", "s3"], indirect=True)
 def test_many_writers_never_meet(store: Place, run_program: Callable[..., Any]) -> None:
     """Processes that tell of the same exports at once lose nothing, and what they repeat counts once."""

@@ -23,6 +23,7 @@ export interface Credits {
 
 export interface Account extends Age {
   conn_id: string;
+  conn_type: string;
   credits: Credits | null;
   exports: number;
   counts: Record<string, number>;
@@ -32,6 +33,8 @@ export interface Export {
   id: string;
   conn_id: string;
   collector_id: string | null;
+  dataset_id: string | null;
+  segments: number | null;
   status: string;
   is_unfinished: boolean;
   window: Span | null;
@@ -39,6 +42,7 @@ export interface Export {
   exported: number | null;
   expected: number | null;
   matching: number | null;
+  credits: number | null;
   per_second: number | null;
   seconds_left: number | null;
   readable_until: string | null;
@@ -78,6 +82,7 @@ export interface Collectors {
 export interface Landing {
   id: string;
   address: string;
+  system: string;
   export_id: string | null;
   collector_id: string | null;
   scope: string | null;
@@ -92,6 +97,8 @@ export interface Landing {
   parts: number;
   duplicates_dropped: number;
   foreign_dropped: number;
+  requests: number | null;
+  gaps: number | null;
   created: string;
   flags: string[];
   uses: Use[];
@@ -102,6 +109,7 @@ export interface Landings extends Age {
   problems: string[];
   total: number;
   rows: Landing[];
+  sought: Landing | null;
 }
 
 export interface Part {
@@ -121,6 +129,17 @@ export interface Spending extends Age {
   conn_id: string;
   credits: Credits | null;
   days: { day: string; used: number }[];
+}
+
+export interface Usage extends Age {
+  conn_id: string;
+  month: string | null;
+  used: Record<string, number>;
+}
+
+export interface Spendings {
+  credits: Spending[];
+  usage: Usage[];
 }
 
 export interface Track {

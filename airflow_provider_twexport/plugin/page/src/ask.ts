@@ -116,6 +116,7 @@ export function useChosen<T>(again: () => void): Chosen<T> {
 
 /** Tell whether the server itself is still waiting for its first answer. */
 function isEmptyHanded(answer: unknown): boolean {
-  const known = answer as Partial<Age> & { accounts?: Age[] };
-  return [known, ...(known.accounts ?? [])].some((it) => it.age === null && it.problem === null);
+  const known = answer as Partial<Age> & { accounts?: Age[]; credits?: Age[]; usage?: Age[] };
+  const parts = [known.accounts, known.credits, known.usage].flatMap((it) => it ?? []);
+  return [known, ...parts].some((it) => it.age === null && it.problem === null);
 }

@@ -2,10 +2,10 @@
 
 import uPlot from "uplot";
 
-import type { Spending } from "./answers";
+import type { Spending, Spendings, Usage } from "./answers";
 import { type Scope, useAsked } from "./ask";
-import { Aged, Empty, Shown } from "./parts";
-import { brief, date, number } from "./words";
+import { Aged, Empty, Fact, Shown } from "./parts";
+import { brief, date, number, plain } from "./words";
 
 const { useEffect, useRef, useState } = React;
 
@@ -13,15 +13,15 @@ const DAY = 86400;
 const PACE_DAYS = 7;
 
 export function CreditsView({ scope }: { scope: Scope }): React.ReactElement {
-  const asked = useAsked<Spending[]>("spending", scope, 30);
+  const asked = useAsked<Spendings>("spending", scope, 30);
   return (
     <Shown asked={asked} what="credits">
       {(answer) =>
-        answer.length === 0 ? (
-          <Empty title="There is no Talkwalker connection." />
+        answer.credits.length + answer.usage.length === 0 ? (
+          <Empty title="There is no connection to a service that charges." />
         ) : (
           <>
-            {answer.map((spending) => (
+            {answer.credits.map((spending) => (
               <section key={spending.conn_id} className="twx-card">
                 <div className="twx-between">
                   <strong>{spending.conn_id}</strong>
@@ -33,10 +33,36 @@ export function CreditsView({ scope }: { scope: Scope }): React.ReactElement {
                 <Days spending={spending} />
               </section>
             ))}
+            {answer.usage.map((usage) => (
+              <Used key={usage.conn_id} usage={usage} at={asked.at} />
+            ))}
           </>
         )
       }
     </Shown>
+  );
+}
+
+function Used({ usage, at }: { usage: Usage; at: number }): React.ReactElement {
+  const used = Object.entries(usage.used);
+  return (
+    <section className="twx-card" aria-label={`Connection ${usage.conn_id}`}>
+      <div className="twx-between">
+        <span>
+          <strong>{usage.conn_id}</strong> <span className="twx-faint">X Enterprise</span>
+        </span>
+        <Aged age={usage.age} problem={usage.problem} at={at} />
+      </div>
+      {usage.problem && <p className="twx-problem">{usage.problem}</p>}
+      {usage.month && <p>Used in {usage.month}, as X counts it:</p>}
+      {used.length > 0 && (
+        <dl>
+          {used.map(([name, value]) => (
+            <Fact key={name} name={plain(name)} value={number(value)} />
+          ))}
+        </dl>
+      )}
+    </section>
   );
 }
 
@@ -138,6 +164,8 @@ function options(place: HTMLElement): uPlot.Options {
     height: 260,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
     scales: {
+      // room for half a bar
+      x: { range: (_, min, max) => [min - DAY / 2, max + DAY / 2] },
       used: { range: (_, __, max) => [0, Math.max(1, max) * 1.1] },
       left: { range: (_, __, max) => [0, Math.max(1, max) * 1.1] },
     },

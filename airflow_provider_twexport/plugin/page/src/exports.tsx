@@ -3,7 +3,7 @@
 import type { Export, Exports } from "./answers";
 import { act, type Scope, useAsked, useChosen } from "./ask";
 import { Accounts, Bar, Confirmation, Empty, Flags, isAsking, More, Shown, Status, Uses } from "./parts";
-import { brief, days, number, secondsUntil, span } from "./words";
+import { brief, count, days, number, secondsUntil, span } from "./words";
 
 const { useState } = React;
 
@@ -35,9 +35,9 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
           <>
             <Accounts accounts={answer.accounts} at={asked.at} />
             {answer.accounts.length === 0 ? (
-              <Empty title="There is no Talkwalker connection.">
-                Create one of the type Talkwalker under Admin, Connections; or name it in the option connections of the
-                section [twexport] of airflow.cfg.
+              <Empty title="There is no connection to a service that has exports.">
+                Create one of the type Talkwalker or Adobe Experience Platform under Admin, Connections; or name it in
+                the option connections of the section [twexport] of airflow.cfg.
               </Empty>
             ) : (
               <>
@@ -64,10 +64,10 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
                     </select>
                   </label>
                   <label>
-                    <span className="twx-sr">Search by export, collector or place</span>
+                    <span className="twx-sr">Search by export, collector, dataset or place</span>
                     <input
                       type="search"
-                      placeholder="Export, collector or place"
+                      placeholder="Export, collector, dataset or place"
                       value={search}
                       onChange={(event) => setSearch(event.target.value)}
                     />
@@ -95,13 +95,13 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
           </>
         )}
       </Shown>
-      {chosen.row && <Abort row={chosen.row} onClose={chosen.close} />}
+      {chosen.row && (isJob(chosen.row) ? <Cancel row={chosen.row} onClose={chosen.close} /> : <Abort row={chosen.row} onClose={chosen.close} />)}
     </>
   );
 }
 
 function Nothing(props: { isAsking: boolean; isCut: boolean }): React.ReactElement {
-  if (props.isAsking) return <Empty title="Asking Talkwalker …" />;
+  if (props.isAsking) return <Empty title="Asking …" />;
   if (props.isCut) return <Empty title="No export matches." />;
   return <Empty title="Nothing was exported here.">Exports appear as soon as a task orders one.</Empty>;
 }
@@ -131,8 +131,8 @@ function Table(props: { rows: Export[]; isMixed: boolean; onAbort: (row: Export)
         {rows.map((row) => (
           <tr key={`${row.conn_id} ${row.id}`}>
             <th scope="row" data-label="Export">
-              <div>{row.window ? days(row.window) : "Window not known"}</div>
-              <code title={row.collector_id ?? ""}>{row.id}</code>
+              <div>{what(row)}</div>
+              <code title={row.collector_id ?? row.dataset_id ?? ""}>{row.id}</code>
               {isMixed && <div className="twx-faint">{row.conn_id}</div>}
             </th>
             <td data-label="State">
@@ -148,7 +148,7 @@ function Table(props: { rows: Export[]; isMixed: boolean; onAbort: (row: Export)
               <Progress row={row} />
             </td>
             <td data-label="Credits" className="twx-number">
-              {number(row.exported)}
+              {isJob(row) ? "–" : number(row.credits)}
             </td>
             <td data-label="Used by">
               <Uses uses={row.uses} />
@@ -156,7 +156,8 @@ function Table(props: { rows: Export[]; isMixed: boolean; onAbort: (row: Export)
             <td className="twx-actions">
               {row.may_abort && (
                 <button type="button" className="twx-danger" onClick={() => onAbort(row)}>
-                  Abort<span className="twx-sr"> export {row.id}</span> …
+                  {isJob(row) ? "Cancel" : "Abort"}
+                  <span className="twx-sr"> export {row.id}</span> …
                 </button>
               )}
             </td>
@@ -167,13 +168,21 @@ function Table(props: { rows: Export[]; isMixed: boolean; onAbort: (row: Export)
   );
 }
 
+/** Tell whether it is an export job of Adobe: it exports segments into a dataset, and no result is charged. */
+const isJob = (row: Export): boolean => row.segments !== null;
+
+function what(row: Export): string {
+  if (row.segments !== null) return row.segments ? count(row.segments, "segment") : "All profiles";
+  return row.window ? days(row.window) : "Window not known";
+}
+
 function Progress({ row }: { row: Export }): React.ReactElement {
   if (!row.is_unfinished) {
     const more = row.matching !== null && row.exported !== null && row.matching > row.exported;
     return (
       <>
         <div>
-          {number(row.exported)} results
+          {number(row.exported)} {isJob(row) ? "profiles" : "results"}
           {more && <span className="twx-faint"> of about {number(row.matching)} that match</span>}
         </div>
         {row.landings.length > 0 && <div className="twx-faint twx-address">{row.landings[0]}</div>}
@@ -184,7 +193,8 @@ function Progress({ row }: { row: Export }): React.ReactElement {
     );
   }
   if (row.exported === null || row.expected === null) {
-    return <span className="twx-faint">{row.status === "queued" ? "waits for its turn" : "just begun"}</span>;
+    if (row.status === "queued") return <span className="twx-faint">waits for its turn</span>;
+    return <span className="twx-faint">{isJob(row) ? "Adobe does not say how far it is" : "just begun"}</span>;
   }
   return (
     <>
@@ -200,16 +210,33 @@ function Progress({ row }: { row: Export }): React.ReactElement {
   );
 }
 
-function Abort({ row, onClose }: { row: Export; onClose: (done: string | undefined) => void }): React.ReactElement {
-  const path = `connections/${encodeURIComponent(row.conn_id)}/exports/${encodeURIComponent(row.id)}/abort`;
-  const rest = row.expected !== null && row.exported !== null ? row.expected - row.exported : null;
+interface Asked {
+  row: Export;
+  onClose: (done: string | undefined) => void;
+}
+
+const abort = (row: Export): Promise<string> =>
+  act(`connections/${encodeURIComponent(row.conn_id)}/exports/${encodeURIComponent(row.id)}/abort`);
+
+function Failing({ row }: { row: Export }): React.ReactElement {
   const runs = row.uses.map((use) => `${use.dag_id}, run ${use.run_id}`);
+  return (
+    <>
+      {runs.map((run) => (
+        <li key={run}>The task that waits for it will fail: {run}.</li>
+      ))}
+    </>
+  );
+}
+
+function Abort({ row, onClose }: Asked): React.ReactElement {
+  const rest = row.expected !== null && row.exported !== null ? row.expected - row.exported : null;
   return (
     <Confirmation
       title="Abort this export?"
       keep="Keep it running"
       go="Abort export"
-      action={() => act(path)}
+      action={() => abort(row)}
       onClose={onClose}
     >
       <p>
@@ -232,9 +259,27 @@ function Abort({ row, onClose }: { row: Export; onClose: (done: string | undefin
           of it.
         </li>
         <li>What it has exported stays in its collector for 7 days, and can be read from there without paying.</li>
-        {runs.map((run) => (
-          <li key={run}>The task that waits for it will fail: {run}.</li>
-        ))}
+        <Failing row={row} />
+      </ul>
+    </Confirmation>
+  );
+}
+
+function Cancel({ row, onClose }: Asked): React.ReactElement {
+  return (
+    <Confirmation
+      title="Cancel this export job?"
+      keep="Keep it running"
+      go="Cancel export job"
+      action={() => abort(row)}
+      onClose={onClose}
+    >
+      <p>
+        <code>{row.id}</code>, {what(row)}, into dataset <code>{row.dataset_id}</code>
+      </p>
+      <ul>
+        <li>Nothing of it will land. To get the profiles later takes a new export job.</li>
+        <Failing row={row} />
       </ul>
     </Confirmation>
   );

@@ -3,16 +3,17 @@
 import type { Landing, Landings, Parts } from "./answers";
 import { type Scope, useAsked } from "./ask";
 import { Aged, Empty, Flags, More, Shown, Uses } from "./parts";
-import { days, number, size, time } from "./words";
+import { count, days, number, size, TALKWALKER, time } from "./words";
 
 const { Fragment, useState } = React;
 
 const STEP = 50;
 
-export function LandingsView({ scope }: { scope: Scope }): React.ReactElement {
+export function LandingsView({ scope, sought }: { scope: Scope; sought: string }): React.ReactElement {
   const [limit, setLimit] = useState(STEP);
-  const [open, setOpen] = useState("");
-  const asked = useAsked<Landings>("landings", { ...scope, limit: String(limit) }, 15);
+  const [chosen, setChosen] = useState<string | undefined>();
+  const asked = useAsked<Landings>("landings", { ...scope, limit: String(limit), manifest: sought }, 15);
+  const open = chosen ?? asked.answer?.sought?.id;
   return (
     <Shown asked={asked} what="landings">
       {(answer) => (
@@ -29,7 +30,13 @@ export function LandingsView({ scope }: { scope: Scope }): React.ReactElement {
                 </p>
               ),
           )}
-          {answer.rows.length === 0 ? (
+          {sought && answer.age !== null && !answer.sought && (
+            <p className="twx-problem" role="status">
+              No landing is known here whose manifest is <code>{sought}</code>. It is outside of these places, or was not
+              there yet when they were last seen.
+            </p>
+          )}
+          {answer.rows.length === 0 && !answer.sought ? (
             <NoLanding answer={answer} />
           ) : (
             <>
@@ -55,9 +62,13 @@ export function LandingsView({ scope }: { scope: Scope }): React.ReactElement {
                   </tr>
                 </thead>
                 <tbody>
-                  {answer.rows.map((row) => (
+                  {inOrder(answer).map((row) => (
                     <Fragment key={row.id}>
-                      <Line row={row} isOpen={open === row.id} onOpen={() => setOpen(open === row.id ? "" : row.id)} />
+                      <Line
+                        row={row}
+                        isOpen={open === row.id}
+                        onOpen={() => setChosen(open === row.id ? "" : row.id)}
+                      />
                       {open === row.id && (
                         <tr className="twx-detail">
                           <td colSpan={7}>
@@ -78,6 +89,11 @@ export function LandingsView({ scope }: { scope: Scope }): React.ReactElement {
   );
 }
 
+/** Return the one that was sought first. */
+function inOrder({ rows, sought }: Landings): Landing[] {
+  return sought ? [sought, ...rows.filter((row) => row.id !== sought.id)] : rows;
+}
+
 function NoLanding({ answer }: { answer: Landings }): React.ReactElement {
   if (answer.age === null && !answer.problem) return <Empty title="Reading the manifests …" />;
   if (answer.places.length > 0) return <Empty title="Nothing has landed here yet." />;
@@ -90,7 +106,8 @@ function NoLanding({ answer }: { answer: Landings }): React.ReactElement {
 }
 
 function Line({ row, isOpen, onOpen }: { row: Landing; isOpen: boolean; onOpen: () => void }): React.ReactElement {
-  const what = [row.scope, ...row.topics, row.query].filter(Boolean).join(" · ");
+  const system = row.system === TALKWALKER ? null : row.system.replaceAll("_", " ");
+  const what = [system, row.scope, ...row.topics, row.query].filter(Boolean).join(" · ");
   return (
     <tr>
       <th scope="row" data-label="Window">
@@ -106,6 +123,8 @@ function Line({ row, isOpen, onOpen }: { row: Landing; isOpen: boolean; onOpen: 
         {row.exported !== null && row.exported !== row.results && (
           <div className="twx-faint">of {number(row.exported)}</div>
         )}
+        {row.requests !== null && <div className="twx-faint">{count(row.requests, "request")}</div>}
+        {row.gaps !== null && <div className="twx-faint">{count(row.gaps, "gap")}</div>}
       </td>
       <td data-label="Size" className="twx-number">
         {size(row.bytes)}
@@ -133,7 +152,12 @@ function Manifest({ row }: { row: Landing }): React.ReactElement {
         <>
           <p>
             {row.file_format}; {number(row.duplicates_dropped)} repeated and {number(row.foreign_dropped)} foreign
-            results left out; export <code>{row.export_id ?? "not known"}</code>
+            results left out
+            {row.export_id && (
+              <>
+                ; export <code>{row.export_id}</code>
+              </>
+            )}
           </p>
           <table className="twx-table">
             <caption className="twx-sr">Parts</caption>

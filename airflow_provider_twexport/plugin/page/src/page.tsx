@@ -23,23 +23,23 @@ const VIEWS = ["Exports", "Collectors", "Landings", "Credits", "Coverage"] as co
 type View = (typeof VIEWS)[number];
 
 function Page({ dagId, runId, taskId, mapIndex }: Place): React.ReactElement {
-  const [view, setView] = useState<View>("Exports");
+  const asked = new URLSearchParams(window.location.search);
+  const [view, setView] = useState<View>(VIEWS.find((it) => it.toLowerCase() === asked.get("view")) ?? "Exports");
   const id = useId();
   const scope: Scope = {};
   if (dagId) scope.dag_id = dagId;
   if (dagId && runId) scope.run_id = runId;
   if (dagId && runId && taskId) scope.task_id = taskId;
   if (dagId && runId && taskId && mapIndex) scope.map_index = mapIndex;
-  const sought = new URLSearchParams(window.location.search).get("export_id") ?? "";
   return (
     <section className="twx-page" aria-label="Exports">
       <style>{uplot + style}</style>
       {!dagId && <h1>Exports</h1>}
       <Tabs id={id} view={view} onView={setView} />
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${view}`}>
-        {view === "Exports" && <ExportsView scope={scope} sought={sought} />}
+        {view === "Exports" && <ExportsView scope={scope} sought={asked.get("export_id") ?? ""} />}
         {view === "Collectors" && <CollectorsView scope={scope} />}
-        {view === "Landings" && <LandingsView scope={scope} />}
+        {view === "Landings" && <LandingsView scope={scope} sought={asked.get("manifest") ?? ""} />}
         {view === "Credits" && <CreditsView scope={scope} />}
         {view === "Coverage" && <CoverageView scope={scope} />}
       </div>

@@ -2,7 +2,7 @@
 
 import type { Account, Age, Use } from "./answers";
 import { address, type Asked, Refusal } from "./ask";
-import { FLAGS, number, span, status } from "./words";
+import { FLAGS, number, SERVICES, span, status, TALKWALKER } from "./words";
 
 const { useEffect, useId, useRef, useState } = React;
 
@@ -132,17 +132,23 @@ export function Accounts({ accounts, at }: { accounts: Account[]; at: number }):
       {accounts.map((account) => (
         <section key={account.conn_id} className="twx-card" aria-label={`Connection ${account.conn_id}`}>
           <div className="twx-between">
-            <strong>{account.conn_id}</strong>
+            <span>
+              <strong>{account.conn_id}</strong> <span className="twx-faint">{SERVICES[account.conn_type]}</span>
+            </span>
             <Aged age={account.age} problem={account.problem} at={at} />
           </div>
           <dl>
-            <Fact name="credits left" value={account.credits ? number(account.credits.left) : "–"} />
-            <Fact
-              name="next billing"
-              value={account.credits?.next_billing ? account.credits.next_billing.slice(0, 10) : "–"}
-            />
+            {account.conn_type === TALKWALKER && (
+              <>
+                <Fact name="credits left" value={account.credits ? number(account.credits.left) : "–"} />
+                <Fact
+                  name="next billing"
+                  value={account.credits?.next_billing ? account.credits.next_billing.slice(0, 10) : "–"}
+                />
+              </>
+            )}
             <Fact name="exports" value={number(account.exports)} />
-            <Fact name="running" value={number((account.counts.running ?? 0) + (account.counts.queued ?? 0))} />
+            <Fact name="running" value={number(account.counts.unfinished ?? 0)} />
           </dl>
           {account.problem && (
             <p className="twx-problem" role="alert">
@@ -178,7 +184,7 @@ export function Ages({ accounts, at }: { accounts: Account[]; at: number }): Rea
 
 export const isAsking = (accounts: Account[]): boolean => accounts.some((it) => it.age === null && !it.problem);
 
-function Fact({ name, value }: { name: string; value: string }): React.ReactElement {
+export function Fact({ name, value }: { name: string; value: string }): React.ReactElement {
   return (
     <div>
       <dt>{name}</dt>

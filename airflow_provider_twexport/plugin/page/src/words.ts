@@ -43,10 +43,24 @@ export function size(bytes: number): string {
 export const status = (raw: string): string =>
   raw === "result_limit_reached" ? "limit reached" : raw.replaceAll("_", " ");
 
+export const TALKWALKER = "talkwalker";
+export const SERVICES: Record<string, string> = {
+  [TALKWALKER]: "Talkwalker",
+  adobe_experience_platform: "Adobe Experience Platform",
+  x_enterprise: "X Enterprise",
+};
+
+export const count = (value: number, one: string, several = `${one}s`): string =>
+  `${number(value)} ${value === 1 ? one : several}`;
+
+/** Return a service's name of a thing, such as searchRequests30Day, as words. */
+export const plain = (name: string): string => name.replace(/([a-z0-9])([A-Z])|([a-zA-Z])([0-9])/g, "$1$3 $2$4").toLowerCase();
+
 export const FLAGS: Record<string, string> = {
   truncated: "More results match than were exported: the limit was reached.",
   partial: "Some of it is missing.",
   orphaned: "Paid for, and landed nowhere.",
   "bought twice": "Another export holds the same days.",
+  gaps: "Parts of the stream were missed.",
   "expires soon": "Talkwalker forgets its results within 48 hours.",
 };

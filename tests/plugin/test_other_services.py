@@ -1,0 +1,230 @@
+"""Adobe's jobs, X's usage, and what landed from both, beside Talkwalker's exports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+from airflow.sdk import DAG
+
+from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
+from airflow_provider_twexport.operators.adobe import AdobeCreateExportJobOperator
+from airflow_provider_twexport.plugin.landed import place_in
+from airflow_provider_twexport.plugin.x_account import Usage, usage_in
+from airflow_provider_twexport.storage.manifest import MANIFEST, nothing_yet
+from airflow_provider_twexport.transfers.adobe_to_object_storage import AdobeToObjectStorageOperator
+from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
+from tests.adobe_account import DATASET, INSTANT, ORDER, SECRET, SEGMENT, client_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.plugin.visiting import Server, Visitor
+    from tests.running_dags import DagRunner
+    from tests.simulator_process import Simulator
+
+ADOBE = "adobe_experience_platform_default"
+pytestmark = pytest.mark.usefixtures("adobe_connection", "x_connection", "quick_retries")
+
+
+def job_row(visitor: Visitor) -> Any:
+    """Return the row of the only job, as soon as it is there."""
+    return visitor.until(lambda: next(iter(visitor.json("exports", conn_id=ADOBE)["rows"]), None))
+
+
+def order(run_dag: DagRunner) -> str:
+    """Order a job, and return the id of the run that did."""
+    with DAG("ordered", schedule=None) as dag:
+        AdobeCreateExportJobOperator(
+            task_id="order", destination={"datasetId": DATASET}, filter={"segments": [SEGMENT]}
+        )
+    run = run_dag(dag)
+    assert run.state == "success"
+    return str(run.results["order"]["job_id"])
+
+
+def search(run_dag: DagRunner, lake: Path) -> None:
+    """Land a search."""
+    with DAG("searched", schedule=None) as dag:
+        XSearchToObjectStorageOperator(
+            task_id="land",
+            query="coffee",
+            start="2024-01-01",
+            stop="2024-01-03",
+            object_storage_path=f"file://{lake}/x",
+        )
+    assert run_dag(dag).state == "success"
+
+
+def test_a_job_is_shown_and_cancelled(server: Server, run_dag: DagRunner, simulator: Simulator) -> None:
+    """With its state, dataset, segments and DAG; a viewer cannot end it, and it costs no credits."""
+    simulator.settings(adobe_queue_seconds=0, adobe_job_seconds=None)
+    job_id = order(run_dag)
+    op = server.visitor("OP")
+    row = job_row(op)
+    assert (row["id"], row["status"], row["dataset_id"], row["segments"]) == (
+        job_id,
+        "processing",
+        DATASET,
+        1,
+    )
+    assert (row["exported"], row["credits"], row["collector_id"], row["window"]) == (None, None, None, None)
+    row = op.until(lambda: (it := job_row(op))["uses"] and it)
+    assert row["uses"][0]["dag_id"] == "ordered"
+    assert op.json("exports", dag_id="ordered")["total"] == 1
+    assert op.json("exports", search=DATASET)["total"] == 1
+    assert row["may_abort"]
+
+    action = f"connections/{ADOBE}/exports/{job_id}/abort"
+    assert server.visitor("VIEWER").post(action).status_code == 403
+    answer = op.post(action)
+    assert (answer.status_code, answer.json()["done"]) == (200, f"Export job {job_id} is being cancelled.")
+    assert op.until(lambda: job_row(op)["status"] == "cancelled")
+    assert op.post(action).status_code == 409
+
+
+def test_a_landed_job_tells_its_profiles_and_place(
+    server: Server, run_dag: DagRunner, simulator: Simulator, lake: Path
+) -> None:
+    """And its landing tells its dataset."""
+    simulator.settings(**INSTANT)
+    job_id = order(run_dag)
+    with DAG("landing", schedule=None) as dag:
+        AdobeToObjectStorageOperator(
+            task_id="land", job_id=job_id, object_storage_path=f"file://{lake}/adobe"
+        )
+    assert run_dag(dag).state == "success"
+    viewer = server.visitor("VIEWER")
+    row = viewer.until(lambda: (it := job_row(viewer))["landings"] and it)
+    assert (row["status"], row["exported"]) == ("succeeded", 1000)
+    assert viewer.until(lambda: {it["dag_id"] for it in job_row(viewer)["uses"]} >= {"ordered", "landing"})
+    (landing,) = viewer.json("landings", dag_id="landing")["rows"]
+    assert (landing["system"], landing["scope"], landing["results"]) == ("adobe", DATASET, 3)
+    assert viewer.json("exports", conn_id=ADOBE, only="finished")["total"] == 1
+
+
+def test_the_same_number_in_another_dataset_is_another_job(
+    server: Server, run_dag: DagRunner, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may read the DAG that ordered one learns nothing of the other."""
+    simulator.settings(**INSTANT)
+    order(run_dag)
+    simulator.reset()
+    simulator.settings(**INSTANT)
+    elsewhere = ExportJobOrder({**ORDER.document, "destination": {"datasetId": "another-dataset"}})
+    client_of(simulator).create_export_job(elsewhere)
+    monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"ordered"})
+    reader = server.visitor("VIEWER")
+    reader.until(lambda: reader.json("exports")["accounts"][0]["age"] is not None)
+    assert reader.json("exports")["total"] == 0
+
+
+def test_usage_of_the_month_is_shown_to_who_sees_all(
+    server: Server, run_dag: DagRunner, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the sum of what everybody does."""
+    search(run_dag, lake)
+    viewer = server.visitor("VIEWER")
+
+    def usage() -> Any:
+        (card,) = viewer.json("spending")["usage"]
+        return card
+
+    card = viewer.until(lambda: (it := usage())["age"] is not None and it)
+    assert (card["conn_id"], card["used"]["searchRequestsFullArchive"]) == ("x_enterprise_default", 1)
+    assert len(card["month"]) == len("2024-06")
+    monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"searched"})
+    assert (usage()["used"], usage()["month"]) == ({}, None)
+
+
+def test_usage_may_lack_anything() -> None:
+    """The service documents none of it as always there."""
+    assert usage_in({}) == Usage(None, {})
+    assert usage_in({"publishers": [{"used": [{"activities": 3}]}]}) == Usage(None, {"activities": 3})
+
+
+def test_a_search_is_a_landing_of_its_dag(
+    server: Server, run_dag: DagRunner, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no export; its DAG is known by the manifest that its task returned, and so is who may see it."""
+    search(run_dag, lake)
+    viewer = server.visitor("VIEWER")
+    (landing,) = viewer.until(lambda: viewer.json("landings", dag_id="searched")["rows"])
+    assert (landing["system"], landing["scope"], landing["query"]) == (
+        "x_enterprise_search",
+        "fullarchive",
+        "coffee",
+    )
+    assert (landing["requests"], landing["gaps"], landing["export_id"]) == (1, None, None)
+    assert landing["window"]["start"].startswith("2024-01-01")
+    assert landing["uses"][0]["dag_id"] == "searched"
+    assert viewer.json("landings", dag_id="another")["rows"] == []
+    monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"searched"})
+    assert viewer.json("landings")["total"] == 1
+    monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"another"})
+    assert viewer.json("landings")["total"] == 0
+    assert viewer.get(f"landings/{landing['id']}").status_code == 404
+    assert viewer.json("landings", manifest=landing["address"])["sought"] is None
+
+
+def test_a_stream_tells_its_time_and_gaps(server: Server, lake: Path) -> None:
+    """It has no window; what it was read for stands for it."""
+    told = {"start": "2024-06-01T10:00:00.000+00:00", "stop": "2024-06-01T11:00:00.000+00:00"}
+    gap = told | {"partition": 1, "because": "silence"}
+    report = told | {"stream": "decahose", "gaps": [gap, gap]}
+    landed = replace(nothing_yet({"system": "x_stream", "stream": "decahose"}, "jsonl.gz"), report=report)
+    (lake / "stream").mkdir(parents=True)
+    (lake / "stream" / MANIFEST).write_text(landed.to_json())
+    viewer = server.visitor("VIEWER")
+    (landing,) = viewer.until(lambda: viewer.json("landings")["rows"])
+    assert (landing["scope"], landing["gaps"], landing["requests"]) == ("decahose", 2, None)
+    assert landing["flags"] == ["partial", "gaps"]
+    assert landing["window"] == {"start": "2024-06-01T10:00:00Z", "stop": "2024-06-01T11:00:00Z"}
+
+
+def test_a_landing_is_found_by_the_address_of_its_manifest(
+    server: Server, run_dag: DagRunner, lake: Path
+) -> None:
+    """However it is written, and wherever it is in the list."""
+    search(run_dag, lake)
+    viewer = server.visitor("VIEWER")
+    viewer.until(lambda: viewer.json("landings")["rows"])
+    for address in (f"file://{lake}/x/_manifest.json", f"{lake}/x/_manifest.json"):
+        answer = viewer.json("landings", manifest=address, limit=1, offset=1)
+        assert answer["rows"] == []
+        assert answer["sought"]["query"] == "coffee"
+    assert viewer.json("landings", manifest="file:///elsewhere/_manifest.json")["sought"] is None
+
+
+def test_an_address_names_a_place_however_it_is_written() -> None:
+    """With and without connection, scheme or both."""
+    written = ("s3://lake/a/_manifest.json", "s3://lake_conn@lake/a/_manifest.json")
+    assert {place_in(it) for it in written} == {"lake/a/_manifest.json"}
+    assert place_in("file:///a@b/_manifest.json") == place_in("/a@b/_manifest.json")
+
+
+def test_no_answer_holds_a_password(server: Server, run_dag: DagRunner, simulator: Simulator) -> None:
+    """Not when all is well, and not when the services fail."""
+    order(run_dag)
+    admin = server.visitor("ADMIN")
+    for _ in range(2):
+        for path in ("exports", "spending", "landings"):
+            told = admin.get(path).text
+            assert SECRET not in told
+            assert simulator.x_password not in told
+        simulator.faults(*[{"fault": "html", "status": 502} for _ in range(20)])
+
+
+def test_a_connection_of_another_kind_is_told(
+    server: Server, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that the settings name; its password goes nowhere."""
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", f"http://user:secret@{simulator.url.removeprefix('http://')}")
+    monkeypatch.setenv("AIRFLOW__TWEXPORT__CONNECTIONS", "other, absent")
+    viewer = server.visitor("VIEWER")
+    told = viewer.until(lambda: [it["problem"] for it in viewer.json("exports")["accounts"] if it["problem"]])
+    assert "type 'http'" in told[0]
+    assert "no Airflow connection 'absent'" in told[1]
+    assert simulator.ledger()["requests"] == []
