@@ -193,7 +193,7 @@ def landed(live: Live) -> Run:
 @pytest.fixture(scope="module")
 def backfill(live: Live, landed: Run) -> Backfill:
     """A backfill whose windows wait in the triggerer for slow exports."""
-    live.talkwalker.settings(results_per_second=2)
+    live.talkwalker.settings(results_per_second=1)
     backfill = Backfill(live, "three_weeks")
     live.stack.api.wait_for_dag(backfill.dag_id)
     live.stack.api.unpause(backfill.dag_id)
