@@ -18,11 +18,24 @@ class _PushedLink(BaseOperatorLink):
     Airflow itself asks for a link only when the task has ended, and its UI reads nothing but this XCom.
     """
 
+    xcom_key = ""
+
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address that the operator pushed."""
         from airflow.providers.common.compat.sdk import XCom
 
         return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
+
+    @classmethod
+    def lead_to(cls, context: Context, address: str) -> None:
+        """Make the button lead to an address.
+
+        :param context: of the task.
+        :param address: absolute, or below Airflow's own.
+        """
+        # a script or a test of somebody's may execute an operator without a task, and then there is no button
+        if "ti" in context:
+            context["ti"].xcom_push(key=cls.xcom_key, value=address)
 
 
 class TalkwalkerExportLink(_PushedLink):
@@ -66,7 +79,7 @@ class TalkwalkerConsoleLink(_PushedLink):
         :param context: of the task.
         """
         # where people log in; no vendor page says how a project's own address is made
-        context["ti"].xcom_push(key=cls.xcom_key, value="https://app.talkwalker.com/app/login")
+        cls.lead_to(context, "https://app.talkwalker.com/app/login")
 
 
 class ManifestLink(_PushedLink):
@@ -83,7 +96,7 @@ class ManifestLink(_PushedLink):
         :param directory: where it lands; its text is its address.
         """
         manifest = quote(f"{directory}/_manifest.json", safe="")
-        context["ti"].xcom_push(key=cls.xcom_key, value=f"plugin/exports?view=landings&manifest={manifest}")
+        cls.lead_to(context, f"plugin/exports?view=landings&manifest={manifest}")
 
 
 class ExportsPageLink(_PushedLink):
@@ -100,4 +113,4 @@ class ExportsPageLink(_PushedLink):
         :param sought: an export or a collector.
         """
         # without host and prefix, because a worker need not know where the API server is
-        context["ti"].xcom_push(key=cls.xcom_key, value=f"plugin/exports?export_id={quote(sought, safe='')}")
+        cls.lead_to(context, f"plugin/exports?export_id={quote(sought, safe='')}")

@@ -57,7 +57,8 @@ class FixQueryError(FixRequestError):
     """
 
     def __init__(self, message: str, position: int = 1) -> None:
-        super().__init__(message)
+        super().__init__(message, facts={"position": position})
+        self.args = (message, position)
         self.position = position
 
 

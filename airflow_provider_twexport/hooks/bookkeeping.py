@@ -24,7 +24,7 @@ class Books:
     def __init__(self, ledger_path: str | None, conn_id: str | None, context: Context) -> None:
         self._path = ledger_path
         self._conn_id = conn_id
-        self._ti = context["ti"]
+        self._context = context
 
     def ordered(self, export_id: str, order: ExportOrder, collector_id: str | None, *, adopted: bool) -> None:
         """Tell that an export was bought, or found and used."""
@@ -83,7 +83,7 @@ class Books:
 
         from airflow_provider_twexport.storage.ledger import Fact, FactKind, Teller, enter
 
-        ti = self._ti
+        ti = self._context["ti"]
         fact = Fact(
             kind=FactKind(kind),
             export_id=export_id,

@@ -111,7 +111,7 @@ class AdobeCreateExportJobOperator(BaseOperator):
             self._note(job)
             self.log.info("Ordered export job %s into dataset %s.", job.id, job.dataset_id)
         address = AdobeExportJobLink.address_of(job.dataset_id or "", self._client.sandbox, hook.tenant)
-        context["ti"].xcom_push(key=AdobeExportJobLink.xcom_key, value=address)
+        AdobeExportJobLink.lead_to(context, address)
         return {
             "job_id": job.id,
             "dataset_id": job.dataset_id,

@@ -165,10 +165,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                 affordable.limit,
             )
         ExportsPageLink.push(context, purchase.task.id)
-        context["ti"].xcom_push(
-            key=TalkwalkerExportLink.xcom_key,
-            value=f"{client.base_url}/api/v3/tasks/export/{purchase.task.id}",
-        )
+        address = f"{client.base_url}/api/v3/tasks/export/{purchase.task.id}"
+        TalkwalkerExportLink.lead_to(context, address)
         books = Books(self.ledger_path, self.object_storage_conn_id, context)
         books.ordered(purchase.task.id, affordable, self.collector_id, adopted=purchase.adopted)
         return {
