@@ -33,6 +33,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 LIVE = "tests/live/"
+LONG = ("tests/transfers", "tests/dags", "tests/storage")
 QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 
 __all__ = [
@@ -135,5 +136,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the live tests, which take longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LIVE))
+    """Begin with what takes longest, so that no process is left with it at the end."""
+    items.sort(key=lambda item: (not item.nodeid.startswith(LIVE), not item.nodeid.startswith(LONG)))
