@@ -148,7 +148,7 @@ def test_two_at_the_same_moment_keep_the_older(simulator: Simulator) -> None:
 def test_what_is_not_the_same_or_is_older_is_left_alone(simulator: Simulator) -> None:
     """Another order at the same moment, the same of an earlier run, one that failed: none is a twin."""
     client = client_of(simulator)
-    simulator.control("time", {"offset_seconds": -600})
+    simulator.control("time", {"offset_seconds": -7200})
     client.create_export_job(ORDER)
     simulator.control("time", {"offset_seconds": 0})
     client.create_export_job(ExportJobOrder({**ORDER.body(), "destination": {"datasetId": "another"}}))
