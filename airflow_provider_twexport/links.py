@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
@@ -95,8 +95,7 @@ class ManifestLink(_PushedLink):
         :param context: of the task.
         :param directory: where it lands; its text is its address.
         """
-        manifest = quote(f"{directory}/_manifest.json", safe="")
-        cls.lead_to(context, f"plugin/exports?view=landings&manifest={manifest}")
+        cls.lead_to(context, _exports_page(view="landings", manifest=f"{directory}/_manifest.json"))
 
 
 class ExportsPageLink(_PushedLink):
@@ -112,5 +111,9 @@ class ExportsPageLink(_PushedLink):
         :param context: of the task.
         :param sought: an export or a collector.
         """
-        # without host and prefix, because a worker need not know where the API server is
-        cls.lead_to(context, f"plugin/exports?export_id={quote(sought, safe='')}")
+        cls.lead_to(context, _exports_page(export_id=sought))
+
+
+def _exports_page(**asked: str) -> str:
+    # without host and prefix, because a worker need not know where the API server is
+    return f"plugin/exports?{urlencode(asked, safe='', quote_via=quote)}"

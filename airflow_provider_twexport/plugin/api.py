@@ -116,11 +116,7 @@ def list_exports(
     """Return exports; ``only`` keeps those of a status or with a flag."""
     uses, accounts, found = watch().uses(), [], []
     for seen in watch().seen():
-        mine = [
-            row
-            for row in seen.exports
-            if scope.has(row.known_as) and visitor.may_see(uses.get(row.known_as, ()))
-        ]
+        mine = [row for row in seen.exports if _may_see(visitor, scope, [row.known_as], uses)]
         accounts.append(rows.account(seen, mine, visitor))
         if conn_id in (None, seen.account.conn_id):
             found += [(seen.account.conn_id, row) for row in mine if rows.matches(row, only, search)]
@@ -144,10 +140,11 @@ def list_collectors(
     uses, accounts, found = watch().uses(), [], []
     for seen in watch().seen(TalkwalkerAccount):
         accounts.append(rows.account(seen, (), visitor))
-        for row in seen.collectors:
-            tellers = _tellers(row.exports, uses)
-            if scope.has(*row.exports) and visitor.may_see(tellers):
-                found.append((seen.account.conn_id, row, tellers))
+        found += [
+            (seen.account.conn_id, row, _tellers(row.exports, uses))
+            for row in seen.collectors
+            if _may_see(visitor, scope, row.exports, uses)
+        ]
     never = pendulum.datetime(9999, 1, 1)
     found.sort(key=lambda it: (it[1].readable_until or never, it[1].collector.id))
     return CollectorsAnswer(
@@ -165,7 +162,7 @@ def list_landings(
     """Return the latest landings, and the one whose manifest has an address."""
     known, uses = watch().landed(), watch().uses()
     landed = known.value or _landed()
-    found = [it for it in landed.landings if _may_see(visitor, scope, it, uses)]
+    found = [it for it in landed.landings if _may_see(visitor, scope, it.known_as, uses)]
     sought = landed.by_place.get(place_in(manifest))
 
     def row(it: Landing) -> LandingAnswer:
@@ -178,7 +175,7 @@ def list_landings(
         problems=list(landed.problems) if visitor.reads_all else [],
         total=len(found),
         rows=[row(it) for it in found[offset : offset + limit]],
-        sought=row(sought) if sought and _may_see(visitor, Scope(None), sought, uses) else None,
+        sought=row(sought) if sought and _may_see(visitor, Scope(None), sought.known_as, uses) else None,
     )
 
 
@@ -186,7 +183,7 @@ def list_landings(
 def list_parts(landing_id: str, visitor: VisitorDep, limit: Limit = 100, offset: Offset = 0) -> PartsAnswer:
     """Return the files of a landing."""
     found = _landed().by_id.get(landing_id)
-    if found is None or not _may_see(visitor, Scope(None), found, watch().uses()):
+    if found is None or not _may_see(visitor, Scope(None), found.known_as, watch().uses()):
         raise HTTPException(404, "There is no such landing.")
     parts = found.manifest.parts
     return PartsAnswer(total=len(parts), rows=[rows.part(it) for it in parts[offset : offset + limit]])
@@ -215,17 +212,15 @@ def show_spending(visitor: VisitorDep, scope: ScopeDep) -> SpendingsAnswer:
     landed, uses, now = _landed(), watch().uses(), pendulum.now("UTC")
     seen, credits = watch().seen(TalkwalkerAccount), []
     for account in seen:
-        mine = [
-            row
-            for row in account.exports
-            if scope.has(row.known_as) and visitor.may_see(uses.get(row.known_as, ()))
-        ]
+        mine = [row for row in account.exports if _may_see(visitor, scope, [row.known_as], uses)]
         # manifests and ledgers tell no connection: with several, only the services' own lists are certain
-        visible = [it for it in landed.landings if len(seen) == 1 and _may_see(visitor, scope, it, uses)]
+        visible = [
+            it for it in landed.landings if len(seen) == 1 and _may_see(visitor, scope, it.known_as, uses)
+        ]
         entries = {
             export_id: entry
             for export_id, entry in landed.entries.items()
-            if len(seen) == 1 and scope.has(export_id) and visitor.may_see(uses.get(export_id, ()))
+            if len(seen) == 1 and _may_see(visitor, scope, [export_id], uses)
         }
         days = exports.spent(mine, visible, entries, now)
         credits.append(rows.spending(account, days, visitor))
@@ -284,19 +279,20 @@ def _landed() -> Landed:
     return watch().landed().value or Landed()
 
 
-def _may_see(visitor: VisitorDep, scope: Scope, landing: Landing, uses: Uses) -> bool:
-    return scope.has(*landing.known_as) and visitor.may_see(_tellers(landing.known_as, uses))
+def _may_see(visitor: Visitor, scope: Scope, names: Sequence[str], uses: Uses) -> bool:
+    """Tell whether what is known by these names belongs there, and the visitor may read the DAGs that use it."""
+    return scope.has(*names) and visitor.may_see(_tellers(names, uses))
 
 
 def _pieces(visitor: Visitor, scope: Scope, landed: Landed) -> Iterator[Piece]:
     """Yield what there is of tracks, landed or not."""
     uses = watch().uses()
     for landing in landed.landings:
-        if _may_see(visitor, scope, landing, uses) and (piece := piece_of(landing.manifest)):
+        if _may_see(visitor, scope, landing.known_as, uses) and (piece := piece_of(landing.manifest)):
             yield piece
     for seen in watch().seen(TalkwalkerAccount) if landed.places else ():
         for piece in seen.unlanded:
-            if scope.has(piece.export_id) and visitor.may_see(uses.get(piece.export_id, ())):
+            if _may_see(visitor, scope, [piece.export_id], uses):
                 yield piece
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
-# what takes long is asked less often, so that a server spends no more than a tenth of its time on it
+# what takes long is asked less often, so that a server spends no more than a tenth of its time on it; but not the
+# first answer, which loads modules, reads every manifest and waits for the first answers of others
 _REST = 10
 log = logging.getLogger(__name__)
 
@@ -92,18 +93,18 @@ class Poll(Generic[T]):
         threading.Thread(target=self._run, name="twexport-poll", daemon=True).start()
 
     def _run(self) -> None:
-        began = time.monotonic()
+        began, is_first = time.monotonic(), self._known is None
         try:
             with self._asking:
                 value = self._ask()
         except Exception as error:
             with self._lock:
-                self._problem = _told(error)
+                self._problem, self._took = _told(error), time.monotonic() - began
         else:
             with self._lock:
                 self._known, self._problem = (value, time.monotonic()), None
+                self._took = 0.0 if is_first else time.monotonic() - began
         finally:
-            self._took = time.monotonic() - began
             self._answered.set()
 
 

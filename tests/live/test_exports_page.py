@@ -25,6 +25,7 @@ from demo.ports import free_port
 from demo.stack import AirflowStack
 from tests.adobe_account import CREDENTIAL, ORDER, ORG_ID, SECRET, client_of
 from tests.live.browser import browser
+from tests.live.connections import ADOBE, X, connect_x_and_adobe
 from tests.live.exports_site import PATIENCE, Site
 from tests.live.pipeline import Live, Run, wait_until
 from tests.simulator_process import running_simulator
@@ -42,8 +43,6 @@ LAKE = "s3://lake_conn@lake/talkwalker"
 WEEKS = ("2024-02-05", "2024-02-12", "2024-02-19")
 CREATE, WAIT = "window.export.create_export", "window.export.wait_for_export"
 PLANTED = "<script>document.title='broken into'</script>"
-ADOBE = {"org_id": ORG_ID, "scopes": "openid,AdobeID"}
-X = {"account": "demo", "label": "prod"}
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 QUERY = "<img src=x onerror=\"document.title='broken into'\">"
 expect.set_options(timeout=PATIENCE)
@@ -157,22 +156,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, lake: str) -> Iterator[Live]:
             host=talkwalker.url,
             password=talkwalker.token,
         )
-        stack.api.create_connection(
-            connection_id="adobe_experience_platform_default",
-            conn_type="adobe_experience_platform",
-            host=talkwalker.url,
-            login=CREDENTIAL.client_id,
-            password=SECRET,
-            extra=json.dumps(ADOBE | {"ims_host": talkwalker.url}),
-        )
-        stack.api.create_connection(
-            connection_id="x_enterprise_default",
-            conn_type="x_enterprise",
-            host=talkwalker.url,
-            login=talkwalker.x_login,
-            password=talkwalker.x_password,
-            extra=json.dumps(X),
-        )
+        connect_x_and_adobe(stack.api, talkwalker)
         yield Live(stack, talkwalker)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_twexport.storage import manifest
-from tests.adobe_account import CREDENTIAL, ORG_ID
+from tests.adobe_account import CREDENTIAL
+from tests.live.connections import connect_x_and_adobe
 from tests.live.database import tables_with
 from tests.live.pipeline import PATIENCE, files_with
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from demo.api import AirflowApi
     from tests.live.pipeline import Live
-    from tests.simulator_process import Simulator
 
 pytestmark = pytest.mark.live
 
@@ -38,34 +37,14 @@ def ended(live: Live) -> dict[str, str]:
     """Run all of them at the same time, and return how each has ended."""
     live.talkwalker.settings(queue_seconds=0)
     api = live.stack.api
-    connect(api, live.talkwalker)
+    connect_x_and_adobe(api, live.talkwalker)
+    # the stream's DAG asks for it
+    api.create_pool("x_recovery", 1)
     for dag_id in LANDED:
         api.wait_for_dag(dag_id)
         start(api, dag_id)
         api.unpause(dag_id)
     return {dag_id: str(api.wait_for_run(dag_id, RUN, PATIENCE)["state"]) for dag_id in LANDED}
-
-
-def connect(api: AirflowApi, simulator: Simulator) -> None:
-    """Store the connections of the other two systems, and the pool that the stream's DAG asks for."""
-    api.create_connection(
-        connection_id="x_enterprise_default",
-        conn_type="x_enterprise",
-        host=simulator.url,
-        login=simulator.x_login,
-        password=simulator.x_password,
-        extra=json.dumps({"account": "demo", "label": "prod"}),
-    )
-    extra = {"org_id": ORG_ID, "scopes": ",".join(CREDENTIAL.scopes), "ims_host": simulator.url}
-    api.create_connection(
-        connection_id="adobe_experience_platform_default",
-        conn_type="adobe_experience_platform",
-        host=simulator.url,
-        login=CREDENTIAL.client_id,
-        password=CREDENTIAL.client_secret,
-        extra=json.dumps(extra),
-    )
-    api.create_pool("x_recovery", 1)
 
 
 def start(api: AirflowApi, dag_id: str) -> None:

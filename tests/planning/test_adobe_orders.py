@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
-import subprocess
-import sys
 import threading
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -20,13 +16,13 @@ from airflow_provider_twexport.clients.errors import RetryLaterError
 from airflow_provider_twexport.planning import adobe_orders
 from airflow_provider_twexport.planning.adobe_orders import Ordered, order_once
 from tests.adobe_account import ORDER, client_of
+from tests.planning.at_once import run_at_once
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.clients.adobe import AdobeClient
     from airflow_provider_twexport.clients.adobe_records import ExportJob
     from tests.simulator_process import Simulator
 
-ROOT = Path(__file__).parents[2]
 POST = {"path": "export/jobs$", "method": "POST"}
 LIST = {"path": "export/jobs$", "method": "GET"}
 CANCEL = {"path": "export/jobs/", "method": "DELETE"}
@@ -53,31 +49,9 @@ def kept(simulator: Simulator) -> list[str]:
 
 def order_at_once(simulator: Simulator, crowd: int = CROWD) -> list[tuple[str, bool]]:
     """Order the same from many processes at the same moment; return what each made of it."""
-    program = [sys.executable, "-m", "tests.planning.ordering_adobe", simulator.url, SINCE.isoformat()]
-    with ExitStack() as stack:
-        crowded = [
-            stack.enter_context(
-                subprocess.Popen(
-                    program,
-                    cwd=ROOT,
-                    text=True,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                )
-            )
-            for _ in range(crowd)
-        ]
-        for one in crowded:
-            assert one.stdout is not None
-            assert one.stdout.readline() == "ready\n"
-        for one in crowded:
-            assert one.stdin is not None
-            one.stdin.write("go\n")
-            one.stdin.flush()
-        told = [one.communicate(timeout=120) for one in crowded]
-    assert all(answer for answer, _ in told), told
-    return [tuple(json.loads(answer)) for answer, _ in told]
+    told = run_at_once("tests.planning.ordering_adobe", [[simulator.url, SINCE.isoformat()]] * crowd)
+    assert all(told), told
+    return [tuple(json.loads(answer)) for answer in told]
 
 
 @pytest.mark.parametrize("lag", [0.0, 2.0])

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import random
 import re
-import subprocess
-import sys
 import threading
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -24,6 +21,7 @@ from airflow_provider_twexport.planning.fingerprint import collector_id
 from airflow_provider_twexport.planning.purchase import buy_once
 from airflow_provider_twexport.planning.turns import Timing, taking_turns
 from tests.conftest import QUICK
+from tests.planning.at_once import run_at_once
 from tests.planning.ordering import BRISK, month_of
 from tests.planning.ordering import order as order_month
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.clients.talkwalker import ExportOrder
     from tests.simulator_process import Simulator
 
-ROOT = Path(__file__).resolve().parents[2]
 ORDERING = {"method": "POST", "path": "/export$"}
 FLOOR_0 = Budget(min_left=0)
 
@@ -63,24 +60,7 @@ def told(simulator: Simulator, month: int, limit: int, **budget: Any) -> dict[st
 
 def order_in_processes(orders: list[dict[str, Any]], *options: str) -> list[dict[str, Any]]:
     """Start a process for each, let them all order at the same moment, and return what became of it."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.planning.ordering", json.dumps(each), *options],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for each in orders
-    ]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    answers = [process.communicate(timeout=120)[0] for process in started]
+    answers = run_at_once("tests.planning.ordering", ([json.dumps(each), *options] for each in orders))
     return [json.loads(answer) for answer in answers if answer]
 
 

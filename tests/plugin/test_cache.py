@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from airflow_provider_twexport.clients.errors import ThrottledError
@@ -89,3 +90,17 @@ def test_what_must_be_true_now_is_asked_now() -> None:
     assert poll.look(first=60).value == 1
     assert poll.renew() == 2
     assert poll.look().value == 2
+
+
+def test_a_long_first_answer_does_not_put_off_the_second() -> None:
+    """It was made of modules to load and of waiting for others; what takes long later is asked less often."""
+    seconds = [0.2, 0.2, 0.0]
+
+    def ask() -> int:
+        time.sleep(seconds.pop(0))
+        return len(seconds)
+
+    poll = Poll(ask, 0)
+    assert poll.look(first=60).value == 2
+    assert poll.look(fresh=60).value == 1
+    assert poll.look(fresh=60).value == 1
