@@ -92,8 +92,16 @@ class XEnterpriseHook(BaseHook):
 
     def _capabilities(self) -> str:
         from airflow_provider_twexport.clients._retry import Retry
+        from airflow_provider_twexport.clients.errors import ThrottledError
 
-        usage = client_for(self.connection, Retry(attempts=1, throttled_for=0)).get_usage()
+        try:
+            usage = client_for(self.connection, Retry(attempts=1, throttled_for=0)).get_usage()
+        except ThrottledError as error:
+            msg = (
+                "X tells the usage of an account twice a minute, and the Exports page or another test has just "
+                "asked: test again in a minute."
+            )
+            raise ThrottledError(msg, error.evidence) from None
         return f"Connected to account {self.connection.extra_dejson['account']}. {_used(usage)}"
 
     def _mask(self) -> None:

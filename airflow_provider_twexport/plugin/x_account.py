@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.plugin.accounts import Surroundings
 
-# free, but the service answers twice a minute at most, and there may be several servers
-USAGE_SECONDS = 120.0
+# free, but the service answers twice a minute at most, there may be several servers, and people test connections
+USAGE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)

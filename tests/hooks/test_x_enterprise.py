@@ -52,6 +52,14 @@ def test_what_is_wrong_is_told_and_not_raised(
     assert "not-a-real-password" not in told
 
 
+def test_who_asks_too_often_is_told_to_wait(x_connection: Callable[..., None]) -> None:
+    """The usage is told twice a minute; that says nothing against the connection."""
+    told = [XEnterpriseHook().test_connection() for _ in range(3)]
+    assert [works for works, _ in told] == [True, True, False]
+    assert "test again in a minute" in told[-1][1]
+    assert "HTTP 429" in told[-1][1]
+
+
 def test_the_service_itself_is_the_default(x_connection: Callable[..., None]) -> None:
     """No host means X."""
     x_connection(host=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,17 +68,22 @@ class Site:
         if extra:
             form.get_by_role("button", name="Extra Fields", exact=True).click()
         for name, value in (extra or {}).items():
-            form.locator(f"[name=element_{name}]").fill(value)
+            field = form.locator(f"[name=element_{name}]")
+            # unlike filling, clicking waits until the form has unfolded
+            field.click()
+            field.fill(value)
         self.picture(f"form-{conn_id}")
         form.get_by_role("button", name="Save").click()
         expect(form).to_have_count(0)
 
-    def test_connection(self, conn_id: str) -> Any:
+    def test_connection(self, conn_id: str) -> str:
         """Press the button of a connection, and return what Airflow says then."""
-        self.page.get_by_role("row").filter(has_text=conn_id).get_by_role(
-            "button", name="Test Connection"
-        ).click()
-        return self.page.get_by_role("status").filter(has_text="Connected")
+        row = self.page.get_by_role("row").filter(has_text=conn_id)
+        row.get_by_role("button", name="Test Connection").click()
+        said = self.page.get_by_role("status").filter(
+            has_text=re.compile("Test Connection (Failed|Successful)")
+        )
+        return said.inner_text(timeout=PATIENCE)
 
     def choose_appearance(self, name: str) -> None:
         """Switch between light and dark by Airflow's own menu."""

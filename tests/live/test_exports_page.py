@@ -379,15 +379,16 @@ def test_connections_are_made_and_tested(site: Site, live: Live) -> None:
     address = {"host": simulator.url.rpartition(":")[0], "port": simulator.url.rpartition(":")[2]}
     site.connect("my_talkwalker", "Talkwalker", address | {"password": simulator.token})
     said = site.test_connection("my_talkwalker")
-    told = r"Connected to Demo account\. Rights: read and write\. Credits left: [\d,]+\."
-    expect(said).to_contain_text(re.compile(told))
-    expect(said).to_contain_text(f"Demo project ({simulator.project_id})")
+    assert re.search(r"Connected to Demo account\. Rights: read and write\. Credits left: [\d,]+\.", said), (
+        said
+    )
+    assert f"Demo project ({simulator.project_id})" in said
     login = {"login": simulator.x_login, "password": simulator.x_password}
     site.connect("my_x", "X Enterprise", address | login, X)
-    expect(site.test_connection("my_x")).to_contain_text("Connected to account demo.")
+    assert "Connected to account demo." in site.test_connection("my_x")
     credential = {"login": CREDENTIAL.client_id, "password": SECRET}
     extra = ADOBE | {"ims_host": simulator.url}
     site.connect("my_adobe", "Adobe Experience Platform", address | credential, extra)
-    expect(site.test_connection("my_adobe")).to_contain_text(f"Connected to {ORG_ID}, sandbox prod.")
+    assert f"Connected to {ORG_ID}, sandbox prod." in site.test_connection("my_adobe")
     for secret in (simulator.token, simulator.x_password, SECRET):
         assert secret not in site.page.content()
