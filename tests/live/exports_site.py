@@ -78,6 +78,7 @@ class Site:
 
     def test_connection(self, conn_id: str) -> str:
         """Press the button of a connection, and return what Airflow says then."""
+        self.page.goto(f"{self.home}/connections")
         row = self.page.get_by_role("row").filter(has_text=conn_id)
         row.get_by_role("button", name="Test Connection").click()
         said = self.page.get_by_role("status").filter(
