@@ -126,7 +126,7 @@ def bought(
         name = collector_id(part)
         simulator.control("time", {"offset_seconds": -DAY * days_ago})
         if abort:
-            simulator.settings(results_per_second=100)
+            simulator.settings(results_per_second=10)
         client.put_collector(name)
         task = client.create_export(part, name)
         if abort:

@@ -69,7 +69,7 @@ def test_a_running_export_shows_its_progress(
     server: Server, client: TalkwalkerClient, simulator: Simulator
 ) -> None:
     """State, progress, speed, time left and credits are told, and go on while nobody works for it."""
-    simulator.settings(results_per_second=20)
+    simulator.settings(results_per_second=5)
     export = bought(client)
     viewer = server.visitor("VIEWER")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -173,9 +175,17 @@ def test_execution_timeout_aborts_while_deferred(
     assert [export["status"] for export in simulator.ledger()["exports"]] == ["aborted"]
 
 
+def finish_when_listed_twice(simulator: Simulator) -> None:
+    """Let all exports end when somebody has looked for them in the list again."""
+    while simulator.ledger()["counts"].get("GET /api/v3/tasks/export", 0) < 2:
+        time.sleep(0.05)
+    simulator.settings(results_per_second=None)
+
+
 def test_deferring_asks_once_per_interval(export_id: str, simulator: Simulator, run_dag: DagRunner) -> None:
     """What has ended is seen by the worker's own look; what has not is waited for by the list."""
-    simulator.settings(results_per_second=350)
+    simulator.settings(results_per_second=0)
+    Thread(target=finish_when_listed_twice, args=(simulator,), daemon=True).start()
     wait(run_dag, export_id=export_id, deferrable=True)
     counts = simulator.ledger()["counts"]
     assert counts["GET /api/v3/tasks/export/{task_id}"] == 1

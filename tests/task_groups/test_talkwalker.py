@@ -163,7 +163,7 @@ def test_what_was_exported_before_an_abort_lands(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """It is paid for; the run fails all the same, and the manifest says that it is a part, and why."""
-    simulator.settings(results_per_second=100)
+    simulator.settings(results_per_second=10)
     run = run_dag(slow(tmp_path, ledger_path=f"file://{tmp_path}/_ledger"))
     assert run.state == "failed"
     assert run.states == {
@@ -187,7 +187,7 @@ def test_buying_the_window_again_replaces_the_part(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """What the first export brought is in the second one, too: the directory holds each result once."""
-    simulator.settings(results_per_second=100)
+    simulator.settings(results_per_second=10)
     run_dag(slow(tmp_path))
     part = manifest.read(tmp_path)
     simulator.settings(results_per_second=None)
@@ -206,7 +206,7 @@ def test_a_part_never_replaces_a_whole_landing(
     """A window that is bought again and breaks off leaves what had landed before."""
     run_dag(slow(tmp_path))
     before = manifest.read(tmp_path)
-    simulator.settings(results_per_second=100)
+    simulator.settings(results_per_second=10)
     run = run_dag(slow(tmp_path, if_exists="recreate"))
     assert (run.states["export.wait_for_export"], run.states["export.salvage"]) == ("failed", "failed")
     assert "holds 500 results of another export" in run.log

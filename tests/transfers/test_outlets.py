@@ -82,7 +82,7 @@ def test_what_was_salvaged_says_that_it_is_not_whole(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """A reader decides whether to wait for the rest."""
-    simulator.settings(results_per_second=100)
+    simulator.settings(results_per_second=5)
     asset = Asset("salvaged")
     dag = pipeline({"object_storage_path": f"file://{tmp_path}"}, outlets=[asset])
     sensor: Any = dag.get_task("export.wait_for_export")

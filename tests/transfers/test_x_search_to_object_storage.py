@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 
+from airflow_provider_twexport.clients import _retry
 from airflow_provider_twexport.clients.x_pages import post_id
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
 from tests.clients.conftest import JANUARY
 from tests.clients.test_x_search import failing, truth
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,9 +119,15 @@ def test_a_refused_query_shows_the_words_of_the_service(
     [(429, "asks for fewer requests"), (503, "X is overloaded, perhaps by this very search")],
 )
 def test_a_storm_ends_in_an_error_that_says_so(
-    status: int, words: str, run_dag: DagRunner, simulator: Simulator, directory: dict[str, str]
+    status: int,
+    words: str,
+    run_dag: DagRunner,
+    simulator: Simulator,
+    directory: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After all tries."""
+    monkeypatch.setattr(_retry, "DEFAULT", replace(QUICK, throttled_for=0.5))
     simulator.faults(failing(status, times=9_999))
     run = land(run_dag, **directory)
     assert (run.state, run.tries["land"], words in run.log) == ("failed", 4, True)
