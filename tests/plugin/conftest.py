@@ -28,8 +28,19 @@ def server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Server]:
     """An API server that has looked at nothing yet."""
+    _forget_what_tasks_returned()
     monkeypatch.setenv("AIRFLOW__TWEXPORT__LANDINGS", f"file://{lake}")
     monkeypatch.setenv("AIRFLOW__TWEXPORT__POLL_SECONDS", "1")
     watch.cache_clear()
     yield Server.started()
     watch.cache_clear()
+
+
+def _forget_what_tasks_returned() -> None:
+    """The simulator counts its jobs anew for each test: what earlier tests ordered had the same ids."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(XComModel))
