@@ -56,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _range(options: argparse.Namespace, pieces: Sequence[Piece]) -> Window | None:
+    if not options.start and not options.stop:
+        return None
     from airflow_provider_twexport.clients.window import Window
     from airflow_provider_twexport.planning.windows import moment
 

@@ -200,17 +200,17 @@ def coverage(pieces: Iterable[Piece], within: Window | None = None) -> list[Trac
     A truncated landing counts as whole once all of its rest has landed, and is no second purchase of the same time.
 
     :param pieces: the landings.
-    :param within: the days to tell of; by default from the first to the last that anything was landed of.
+    :param within: the days to tell of; by default from the first to the last that anything was landed of the scope
+        and query, for all its topics.
     """
     landings = _completed(pieces)
-    if not landings:
-        return []
-    whole = within or Window(
-        min(piece.window.start for piece in landings), max(piece.window.stop for piece in landings)
-    )
-    days = whole.cut("day")
+    followed: defaultdict[tuple[str, str], list[Piece]] = defaultdict(list)
+    for piece in landings:
+        followed[piece.scope, piece.query or ""].append(piece)
+    days = {name: (within or _span(found)).cut("day") for name, found in followed.items()}
     return [
-        TrackCoverage(track, _days(days, tracked)) for track, tracked in sorted(_tracks(landings).items())
+        TrackCoverage(track, _days(days[track.scope, track.query], tracked))
+        for track, tracked in sorted(_tracks(landings).items())
     ]
 
 
@@ -261,6 +261,10 @@ def _completed(pieces: Iterable[Piece]) -> list[Piece]:
             rests[whole.rest_of[-1]][whole.collector_id] = whole.rest_windows
         found.append(whole)
     return found
+
+
+def _span(pieces: Sequence[Piece]) -> Window:
+    return Window(min(piece.window.start for piece in pieces), max(piece.window.stop for piece in pieces))
 
 
 def _tracks(pieces: Iterable[Piece]) -> dict[Track, list[Piece]]:

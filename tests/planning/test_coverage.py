@@ -146,6 +146,17 @@ def test_queries_and_scopes_do_not_cover_each_other() -> None:
     assert not any(day.bought_twice for covered in tracks for day in covered.days)
 
 
+def test_nothing_is_missing_before_the_first_landing_of_a_query() -> None:
+    """Nor behind the last; but the topics of a scope are told of for the same days."""
+    tracks = coverage(
+        [piece(0, 2, topics=("a",)), piece(1, 3, "e2", topics=("b",)), piece(9, 10, "e3", query="cats")]
+    )
+    found = {(covered.track.topic, covered.track.query): covered for covered in tracks}
+    assert [str(day.state) for day in found["a", ""].days] == ["landed", "landed", "missing"]
+    assert [str(day.state) for day in found["b", ""].days] == ["missing", "landed", "landed"]
+    assert [str(day.state) for day in found["*", "cats"].days] == ["landed"]
+
+
 @given(st.lists(st.tuples(st.integers(0, 239), st.integers(1, 100)), min_size=1, max_size=8))
 def test_every_hour_counts(spans: list[tuple[int, int]]) -> None:
     """The share of a day is the share of its hours that something holds; twice is where two exports hold one."""

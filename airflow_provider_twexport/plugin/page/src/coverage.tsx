@@ -77,9 +77,11 @@ function Calendar({ track }: { track: Track }): React.ReactElement {
   const squares = [...track.states].map((letter, index) => {
     const at = first + index * DAY;
     const place = Math.round((at - monday) / DAY);
-    return { letter, at, index, x: LEFT + Math.floor(place / 7) * SQUARE, y: TOP + (place % 7) * SQUARE };
+    const day = date(new Date(at).toISOString());
+    return { letter, at, day, index, x: LEFT + Math.floor(place / 7) * SQUARE, y: TOP + (place % 7) * SQUARE };
   });
   const width = (squares.at(-1)?.x ?? LEFT) + SQUARE + 40;
+  const span = [squares[0]?.day, squares.at(-1)?.day].join(" – ");
   const name = [track.scope, track.topic === "*" ? "" : track.topic, track.query].filter(Boolean).join(" · ");
   const said = Object.entries(track.counts)
     .filter(([, count]) => count > 0)
@@ -91,9 +93,11 @@ function Calendar({ track }: { track: Track }): React.ReactElement {
   return (
     <section className="twx-card">
       <strong>{name}</strong>
-      <p className="twx-faint">Days: {said}</p>
+      <p className="twx-faint">
+        {span}; days: {said}
+      </p>
       <div ref={scroller} className="twx-scroll" tabIndex={0} role="group" aria-label={`Calendar of ${name}`}>
-        <svg width={width} height={TOP + 7 * SQUARE + 2} role="img" aria-label={`${name}. Days: ${said}.`}>
+        <svg width={width} height={TOP + 7 * SQUARE + 2} role="img" aria-label={`${name}. ${span}; days: ${said}.`}>
           {["Mon", "Wed", "Fri"].map((day, row) => (
             <text key={day} x={0} y={TOP + (row * 2 + 1) * SQUARE - 3}>
               {day}
@@ -109,11 +113,11 @@ function Calendar({ track }: { track: Track }): React.ReactElement {
                 {new Date(at).getUTCMonth() === 0 ? ` ${new Date(at).getUTCFullYear()}` : ""}
               </text>
             ))}
-          {squares.map(({ letter, at, index, x, y }) => (
+          {squares.map(({ letter, at, day, index, x, y }) => (
             <g key={at}>
               <rect className={`twx-day-${letter}`} x={x} y={y} width={SQUARE - 2} height={SQUARE - 2} rx="2">
                 <title>
-                  {`${date(new Date(at).toISOString())}: ${NAMES[letter] ?? letter}, about ${number(track.results[index] ?? 0)} results` +
+                  {`${day}: ${NAMES[letter] ?? letter}, about ${number(track.results[index] ?? 0)} results` +
                     (twice.has(index) ? ", bought twice" : "")}
                 </title>
               </rect>
