@@ -6,11 +6,9 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
 from airflow_provider_twexport.storage import manifest
-from demo.api import FINISHED
 from tests.live.pipeline import PATIENCE, wait_until
 
 if TYPE_CHECKING:
@@ -46,22 +44,17 @@ def question(api: AirflowApi, run_id: str) -> Json:
     return found
 
 
-def decide(api: AirflowApi, run_id: str, option: str) -> str:
-    """Answer whenever the run asks, and return how it ended.
+def decide(live: Live, run_id: str, option: str) -> str:
+    """Answer when the run asks, and return how it ended.
 
-    Airflow 3.3.2 may fail a task whose answer comes before the executor has told that it began to wait; its retry asks
-    again.
+    As late as a person does: Airflow 3.3.2 fails a task, and all its tries, that is answered before the scheduler has
+    heard from the executor that the worker is done with asking.
     """
-    worker = api.task(DAG_ID, run_id, "approve")["pid"]
-    wait_until(lambda: not psutil.pid_exists(worker))
-
-    def ended() -> str | None:
-        state = str(api.run(DAG_ID, run_id)["state"])
-        if api.task(DAG_ID, run_id, "approve")["state"] == "awaiting_input":
-            api.answer(DAG_ID, run_id, "approve", option)
-        return state if state in FINISHED else None
-
-    return str(wait_until(ended))
+    api = live.stack.api
+    heard = f"TaskInstance Finished: dag_id={DAG_ID}, task_id=approve, run_id={run_id},"
+    wait_until(lambda: heard in live.stack.log_of("scheduler").read_text())
+    api.answer(DAG_ID, run_id, "approve", option)
+    return str(api.wait_for_run(DAG_ID, run_id, PATIENCE)["state"])
 
 
 def bought(live: Live, days: tuple[str, str]) -> list[dict[str, Any]]:
@@ -88,7 +81,7 @@ def test_an_approved_price_is_paid_once_and_everything_lands(
 ) -> None:
     """Each month is one export, whole in its directory; the mapped tasks are called by their month."""
     api = live.stack.api
-    assert decide(api, "approved", "Approve") == "success"
+    assert decide(live, "approved", "Approve") == "success"
     exports = {each["target"]: each for each in bought(live, RANGES["approved"])}
     assert len(exports) == len(bought(live, RANGES["approved"])) == 3
     for target, export in exports.items():
@@ -110,7 +103,7 @@ def test_an_approved_price_is_paid_once_and_everything_lands(
 def test_a_rejected_price_buys_nothing(asked: dict[str, Json], live: Live, landing: Path) -> None:
     """The run ends with everything after the question skipped."""
     api = live.stack.api
-    assert decide(api, "rejected", "Reject") == "success"
+    assert decide(live, "rejected", "Reject") == "success"
     states = {task["task_id"]: task["state"] for task in api.tasks(DAG_ID, "rejected")}
     after = {task: state for task, state in states.items() if task.startswith(("buy", "window", "report"))}
     assert set(after.values()) == {"skipped"}
