@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def ours(url: str, target: str, count: int, file_format: str) -> None:
     """Land as the transfer operator does: offsets, checks, digests, checksums, atomic parts, manifest."""
-    from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
-    from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
     from airflow_provider_twexport.storage.landing import Landing
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.schema import SCHEMA
     from benchmarks.corpus import COLLECTOR_ID, EXPORT_ID
 
     client = TalkwalkerClient("not-a-real-token", url)

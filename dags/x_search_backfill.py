@@ -56,8 +56,8 @@ with DAG(
     @task
     def months(params=None) -> list[dict[str, str]]:
         """Return start and stop of each month, the newest first."""
-        from airflow_provider_twexport.clients.window import Window
-        from airflow_provider_twexport.planning.windows import moment
+        from airflow_provider_twexport.core.run_window import moment
+        from airflow_provider_twexport.core.window import Window
 
         whole = Window(moment(params["start"]), moment(params["stop"]))
         return [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from airflow_provider_twexport.clients.errors import TwexportError
+from airflow_provider_twexport.exceptions import TwexportError
 from airflow_provider_twexport.storage import manifest
 from demo.api import FINISHED, AirflowApi, Json
 from demo.months import Month

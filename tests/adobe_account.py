@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_twexport.clients._retry import Retry
-from airflow_provider_twexport.clients.adobe import AdobeClient
-from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
-from airflow_provider_twexport.clients.adobe_token import ServerCredential
+from airflow_provider_twexport.adobe.client import AdobeClient
+from airflow_provider_twexport.adobe.models import ExportJobOrder
+from airflow_provider_twexport.adobe.oauth import ServerCredential
+from airflow_provider_twexport.core.retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,13 +19,13 @@ os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"
 # before anything imports gcsfs, which would ask the test's server by gRPC what kind of bucket it has
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
-from airflow_provider_twexport.clients import _retry
-from airflow_provider_twexport.clients._retry import Retry
-from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
-from airflow_provider_twexport.planning import turns
+from airflow_provider_twexport.core import retry
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.purchasing import account_lock
 from tests.adobe_account import adobe_client, adobe_connection
 from tests.object_stores import azure_account, gcs_address, s3_address, store
 from tests.running_dags import airflow_database, run_dag
+from tests.service_clients import QUICK, order, x_client
 from tests.simulator_process import Simulator, running_simulator
 
 # how long an example may take depends on what else the machine does
@@ -34,7 +34,6 @@ settings.load_profile("untimed")
 
 LIVE = "tests/live/"
 LONG = ("tests/transfers", "tests/dags", "tests/storage")
-QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 
 __all__ = [
     "adobe_client",
@@ -42,9 +41,11 @@ __all__ = [
     "airflow_database",
     "azure_account",
     "gcs_address",
+    "order",
     "run_dag",
     "s3_address",
     "store",
+    "x_client",
 ]
 
 if TYPE_CHECKING:
@@ -78,14 +79,14 @@ def client(simulator: Simulator) -> TalkwalkerClient:
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry as in earnest, but without the long waits."""
-    monkeypatch.setattr(_retry, "DEFAULT", QUICK)
-    monkeypatch.setattr("airflow_provider_twexport.planning.purchase.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
-    monkeypatch.setattr("airflow_provider_twexport.planning.adobe_orders.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
-    monkeypatch.setattr("airflow_provider_twexport.clients.x_search.OVERLOAD_WAITS", (0.01, 0.01))
-    monkeypatch.setattr(turns, "TIMING", turns.Timing(settle=0.1, look_every=0.1))
+    monkeypatch.setattr(retry, "DEFAULT", QUICK)
     monkeypatch.setattr(
-        "airflow_provider_twexport.transfers.landing_talkwalker.SECOND_READ_AFTER_SECONDS", 0.1
+        "airflow_provider_twexport.talkwalker.purchasing.buy_once.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2)
     )
+    monkeypatch.setattr("airflow_provider_twexport.adobe.order_once.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
+    monkeypatch.setattr("airflow_provider_twexport.x.search.client.OVERLOAD_WAITS", (0.01, 0.01))
+    monkeypatch.setattr(account_lock, "TIMING", account_lock.Timing(settle=0.1, look_every=0.1))
+    monkeypatch.setattr("airflow_provider_twexport.talkwalker.landing.SECOND_READ_AFTER_SECONDS", 0.1)
 
 
 @pytest.fixture

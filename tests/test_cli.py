@@ -16,16 +16,15 @@ from xml.etree import ElementTree
 import pendulum
 import pytest
 
-from airflow_provider_twexport.clients.batch import Batch
-from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask, TalkwalkerClient
-from airflow_provider_twexport.clients.window import Window
-from airflow_provider_twexport.planning.fingerprint import collector_id
+from airflow_provider_twexport.core.batch import Batch
+from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.storage.ledger import Fact, FactKind, Teller, enter
-from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding
-from tests.clients.conftest import JANUARY
-from tests.conftest import QUICK
+from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.landing import CollectorLanding
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from tests.service_clients import JANUARY, QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

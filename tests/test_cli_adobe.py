@@ -13,7 +13,7 @@ from tests.test_cli import twexport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_twexport.clients.adobe import AdobeClient
+    from airflow_provider_twexport.adobe.client import AdobeClient
     from tests.simulator_process import Simulator
 
 pytestmark = pytest.mark.usefixtures("adobe_connection")

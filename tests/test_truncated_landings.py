@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-from airflow_provider_twexport.clients.talkwalker_identity import identity, published_ms
-from airflow_provider_twexport.clients.window import Window
-from airflow_provider_twexport.planning.coverage import coverage, piece_of
-from airflow_provider_twexport.planning.estimate import survey
-from airflow_provider_twexport.planning.purchase import buy_once
-from airflow_provider_twexport.storage import landings
-from airflow_provider_twexport.storage.landed_results import landed_hours, read
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.coverage.coverage import coverage, piece_of
+from airflow_provider_twexport.storage import discovery
+from airflow_provider_twexport.storage.already_landed import landed_hours, read
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, source_of
+from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.landing import CollectorLanding, source_of
+from airflow_provider_twexport.talkwalker.planning.survey import survey
+from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
+from airflow_provider_twexport.talkwalker.record_identity import identity, published_ms
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_twexport.planning.plan import PlannedWindow
+    from airflow_provider_twexport.talkwalker.planning.plan import PlannedWindow
     from tests.simulator_process import Simulator
 
 NEW_YEAR = pendulum.datetime(2024, 1, 1)
@@ -31,7 +31,7 @@ WEEK = Window(NEW_YEAR, NEW_YEAR.add(weeks=1))
 
 def planned(client: TalkwalkerClient, order: ExportOrder, root: Path) -> list[PlannedWindow]:
     """Return what is still to be done of a week."""
-    found = landings.find([root])
+    found = discovery.find([root])
     places = found.directories()
     looked = survey(
         client,
@@ -90,7 +90,7 @@ def test_all_of_it_lands_exactly_once(
         for window in todo:
             buy_and_land(client, order, window, tmp_path)
     assert 1 < rounds <= most_rounds
-    found = landings.find([tmp_path])
+    found = discovery.find([tmp_path])
     results: list[bytes] = []
     for place in found.directories().values():
         read(place, lambda records: results.extend(map(identity, records)))

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: what stands behind ``twexport``; ``None`` for this process's own.
     """
-    from airflow_provider_twexport.clients.errors import TwexportError
+    from airflow_provider_twexport.exceptions import TwexportError
 
     options = _parser().parse_args(arguments)
     options.output = sys.stdout

@@ -9,7 +9,7 @@ from airflow_provider_twexport.cli.arguments import add_command, adobe, answer
 if TYPE_CHECKING:
     import argparse
 
-    from airflow_provider_twexport.clients.adobe_records import ExportJob
+    from airflow_provider_twexport.adobe.models import ExportJob
 
 _COLUMNS = ("job", "status", "created", "profiles", "dataset", "segments")
 _SIDES = "<<<><<"
@@ -32,7 +32,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print them."""
-    from airflow_provider_twexport.planning.table import aligned
+    from airflow_provider_twexport.talkwalker.planning.plan_table import aligned
 
     client = adobe(options.conn_id).get_conn()
     jobs = client.list_export_jobs(options.limit, options.offset, options.status)

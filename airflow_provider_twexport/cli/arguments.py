@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
     from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-    from airflow_provider_twexport.storage.landings import Landings
+    from airflow_provider_twexport.storage.discovery import Landings
 
 
 def add_command(commands: Any, name: str, command: Any, text: str) -> argparse.ArgumentParser:
@@ -65,7 +65,7 @@ def storage_path(path: str, conn_id: str | None) -> Any:
 
 def landings(paths: Iterable[str], conn_id: str | None) -> Landings:
     """Return what has landed below the paths, and tell of manifests that cannot be read."""
-    from airflow_provider_twexport.storage.landings import find
+    from airflow_provider_twexport.storage.discovery import find
 
     found = find(storage_path(path, conn_id) for path in paths)
     for problem in found.problems:
@@ -100,7 +100,7 @@ def adobe(conn_id: str) -> AdobeExperiencePlatformHook:
 def _expect(look: Callable[[], object], conn_id: str) -> None:
     from airflow.providers.common.compat.sdk import AirflowException
 
-    from airflow_provider_twexport.clients.errors import FixConnectionError
+    from airflow_provider_twexport.exceptions import FixConnectionError
 
     try:
         look()

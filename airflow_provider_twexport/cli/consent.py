@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from airflow_provider_twexport.clients.errors import FixRequestError
+from airflow_provider_twexport.exceptions import FixRequestError
 
 
 def agreed(what: str, *, yes: bool) -> bool:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from airflow_provider_twexport.clients.window import Window
-    from airflow_provider_twexport.planning.coverage import Piece
+    from airflow_provider_twexport.core.window import Window
+    from airflow_provider_twexport.coverage.coverage import Piece
 
 
 def add_to(commands: Any) -> None:
@@ -33,11 +33,11 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print it, and draw it if asked to."""
-    from airflow_provider_twexport.clients.errors import MissingError
-    from airflow_provider_twexport.planning.coverage import coverage, piece_of, table, unlanded
+    from airflow_provider_twexport.coverage.coverage import coverage, piece_of, table, unlanded
+    from airflow_provider_twexport.exceptions import MissingError
 
     if options.picture:
-        from airflow_provider_twexport.planning.picture import check, draw
+        from airflow_provider_twexport.coverage.chart import check, draw
 
         check(options.picture)
     found = landings(options.paths, options.conn_id)
@@ -58,8 +58,8 @@ def run(options: argparse.Namespace) -> int:
 def _range(options: argparse.Namespace, pieces: Sequence[Piece]) -> Window | None:
     if not options.start and not options.stop:
         return None
-    from airflow_provider_twexport.clients.window import Window
-    from airflow_provider_twexport.planning.windows import moment
+    from airflow_provider_twexport.core.run_window import moment
+    from airflow_provider_twexport.core.window import Window
 
     start = moment(options.start) if options.start else min(piece.window.start for piece in pieces)
     stop = moment(options.stop) if options.stop else max(piece.window.stop for piece in pieces)

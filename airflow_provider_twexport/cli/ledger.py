@@ -24,7 +24,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print it; status 1 if something in it cannot be read."""
-    from airflow_provider_twexport.clients.errors import MissingError
+    from airflow_provider_twexport.exceptions import MissingError
     from airflow_provider_twexport.storage.ledger import read
 
     found = read(storage_path(options.path, options.conn_id))
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _table(found: Ledger) -> str:
-    from airflow_provider_twexport.planning.table import aligned
+    from airflow_provider_twexport.talkwalker.planning.plan_table import aligned
 
     heads = ("window", "scope", "ordered at", "by", "credits", "state", "landed in", "export")
     lines = aligned([heads, *map(_row, found.entries)], "<<<<><<<")
@@ -54,9 +54,9 @@ def _table(found: Ledger) -> str:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    from airflow_provider_twexport.clients.window import Window
-    from airflow_provider_twexport.planning.table import edges
-    from airflow_provider_twexport.planning.windows import moment
+    from airflow_provider_twexport.core.run_window import moment
+    from airflow_provider_twexport.core.window import Window
+    from airflow_provider_twexport.talkwalker.planning.plan_table import edges
 
     order, bought, others = entry.order, entry.bought, len(entry.adopted_by)
     window = order.get("window")

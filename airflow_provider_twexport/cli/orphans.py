@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from airflow_provider_twexport.planning.orphans import Orphan
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.talkwalker.orphans import Orphan
 
 
 def add_to(commands: Any) -> None:
@@ -38,7 +38,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List them; land and delete what was asked for; status 1 if paid results are about to be lost."""
-    from airflow_provider_twexport.planning.orphans import disposable, table, warning
+    from airflow_provider_twexport.talkwalker.orphans import disposable, table, warning
 
     account = _Account(options)
     found = account.look()
@@ -63,7 +63,7 @@ class _Account:
     """What is left behind at Talkwalker, and the places that it may have landed in."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        from airflow_provider_twexport.storage.landings import Landings
+        from airflow_provider_twexport.storage.discovery import Landings
 
         hook = talkwalker(options.conn_id)
         self._options = options
@@ -73,7 +73,7 @@ class _Account:
 
     def look(self) -> list[Orphan]:
         """Return what no landing tells of."""
-        from airflow_provider_twexport.planning.orphans import look
+        from airflow_provider_twexport.talkwalker.orphans import look
 
         options = self._options
         paths = dict.fromkeys([*options.landed, *([options.land] if options.land else [])])
@@ -82,8 +82,8 @@ class _Account:
 
     def land(self, orphan: Orphan, found: Sequence[Orphan]) -> dict[str, Any]:
         """Land an export and tell what came of it; what goes wrong must not keep the others from landing."""
-        from airflow_provider_twexport.clients.errors import TwexportError
-        from airflow_provider_twexport.transfers.landing_orphans import address_of
+        from airflow_provider_twexport.exceptions import TwexportError
+        from airflow_provider_twexport.talkwalker.orphan_landing import address_of
 
         address = address_of(orphan, found, self._options.land)
         told = {"collector_id": orphan.collector_id, "path": address}
@@ -98,7 +98,7 @@ class _Account:
     def delete(self, orphans: Sequence[Orphan]) -> list[str]:
         """Delete collectors, if the person at the terminal agrees, and return their ids."""
         from airflow_provider_twexport.cli.consent import agreed
-        from airflow_provider_twexport.clients.errors import MissingError
+        from airflow_provider_twexport.exceptions import MissingError
 
         states = {orphan.collector_id: orphan.state for orphan in orphans}
         if not states:
@@ -114,7 +114,7 @@ class _Account:
         return list(states)
 
     def _landed(self, orphan: Orphan, address: str) -> Manifest:
-        from airflow_provider_twexport.transfers.landing_orphans import land_orphan
+        from airflow_provider_twexport.talkwalker.orphan_landing import land_orphan
 
         at = partial(storage_path, conn_id=self._options.storage_conn_id)
         return land_orphan(self._client, orphan, address, self._landings, self._project_id, at)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
     from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-    from airflow_provider_twexport.planning.estimate import Survey
-    from airflow_provider_twexport.storage.landed_results import LandedHours
-    from airflow_provider_twexport.storage.landings import Landings
+    from airflow_provider_twexport.storage.already_landed import LandedHours
+    from airflow_provider_twexport.storage.discovery import Landings
+    from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.planning.survey import Survey
 
 _SPLITS = ("month", "week", "day", "hour", "auto")
 
@@ -61,8 +61,8 @@ def run(options: argparse.Namespace) -> int:
     """Say what asking costs, ask, and print the plan."""
     import pendulum
 
-    from airflow_provider_twexport.clients.talkwalker_volume import why_uncountable
-    from airflow_provider_twexport.planning.table import table
+    from airflow_provider_twexport.talkwalker.histogram import why_uncountable
+    from airflow_provider_twexport.talkwalker.planning.plan_table import table
 
     hook = talkwalker(options.conn_id)
     order, client = _order(options, hook), hook.get_conn()
@@ -79,8 +79,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _survey(options: argparse.Namespace, order: ExportOrder, client: TalkwalkerClient) -> Survey:
-    from airflow_provider_twexport.clients.errors import FixRequestError
-    from airflow_provider_twexport.planning.estimate import survey
+    from airflow_provider_twexport.exceptions import FixRequestError
+    from airflow_provider_twexport.talkwalker.planning.survey import survey
 
     if options.on_truncated == "split" and not options.landed:
         raise FixRequestError("--on-truncated split needs --landed: what landed tells what is missing.")
@@ -97,16 +97,16 @@ def _survey(options: argparse.Namespace, order: ExportOrder, client: TalkwalkerC
 
 def _dates(options: argparse.Namespace, landed: Landings) -> Callable[[str], LandedHours]:
     """Return what tells the dates of a collector's landing."""
-    from airflow_provider_twexport.clients.talkwalker_identity import published_ms
-    from airflow_provider_twexport.storage.landed_results import landed_hours
+    from airflow_provider_twexport.storage.already_landed import landed_hours
+    from airflow_provider_twexport.talkwalker.record_identity import published_ms
 
     places = landed.directories()
     return lambda name: landed_hours(storage_path(places[name], options.storage_conn_id), published_ms)
 
 
 def _order(options: argparse.Namespace, hook: TalkwalkerHook) -> ExportOrder:
-    from airflow_provider_twexport.clients.window import Window
-    from airflow_provider_twexport.planning.windows import moment
+    from airflow_provider_twexport.core.run_window import moment
+    from airflow_provider_twexport.core.window import Window
 
     return hook.order(
         Window(moment(options.start), moment(options.stop)),
@@ -120,8 +120,8 @@ def _order(options: argparse.Namespace, hook: TalkwalkerHook) -> ExportOrder:
 
 def _may_count(options: argparse.Namespace, found: Survey) -> bool:
     from airflow_provider_twexport.cli.consent import agreed
-    from airflow_provider_twexport.clients.talkwalker_volume import HISTOGRAM_CREDITS
-    from airflow_provider_twexport.planning.table import edges
+    from airflow_provider_twexport.talkwalker.histogram import HISTOGRAM_CREDITS
+    from airflow_provider_twexport.talkwalker.planning.plan_table import edges
 
     if not found.price:
         return True

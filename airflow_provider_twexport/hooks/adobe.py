@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_twexport.hooks import metrics
-from airflow_provider_twexport.hooks.address import address_of
+from airflow_provider_twexport.hooks.base import address_of
 from airflow_provider_twexport.hooks.connection_test import tested
 from airflow_provider_twexport.hooks.masking import mask_quoted
+from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_twexport.clients._retry import Retry
-    from airflow_provider_twexport.clients.adobe import AdobeClient
+    from airflow_provider_twexport.adobe.client import AdobeClient
+    from airflow_provider_twexport.core.retry import Retry
 
 DEFAULT_SANDBOX = "prod"
 
@@ -62,7 +62,7 @@ class AdobeExperiencePlatformHook(BaseHook):
         return tested(self._capabilities)
 
     def _capabilities(self) -> str:
-        from airflow_provider_twexport.clients._retry import Retry
+        from airflow_provider_twexport.core.retry import Retry
 
         client = client_for(self.connection, Retry(attempts=1, throttled_for=0))
         jobs = client.list_export_jobs(limit=1)
@@ -76,9 +76,9 @@ def client_for(connection: Connection, retry: Retry | None = None) -> AdobeClien
 
     :param retry: how repeatable calls are tried again; ``None`` for the usual way, counted.
     """
-    from airflow_provider_twexport.clients.adobe import DEFAULT_HOST, AdobeClient
-    from airflow_provider_twexport.clients.adobe_token import DEFAULT_IMS_HOST, ServerCredential
-    from airflow_provider_twexport.planning.arguments import listed
+    from airflow_provider_twexport.adobe.client import DEFAULT_HOST, AdobeClient
+    from airflow_provider_twexport.adobe.oauth import DEFAULT_IMS_HOST, ServerCredential
+    from airflow_provider_twexport.core.arguments import listed
 
     extra = connection.extra_dejson
     credential = ServerCredential(

@@ -13,7 +13,7 @@ def tested(test: Callable[[], str]) -> tuple[bool, str]:
 
     :param test: makes free calls only, and returns what the connection can do.
     """
-    from airflow_provider_twexport.clients.errors import TwexportError
+    from airflow_provider_twexport.exceptions import TwexportError
 
     try:
         return True, test()

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_twexport.hooks import metrics
-from airflow_provider_twexport.hooks.address import address_of
+from airflow_provider_twexport.hooks.base import address_of
 from airflow_provider_twexport.hooks.connection_test import tested
 from airflow_provider_twexport.hooks.masking import mask_quoted
+from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Connection
 
-    from airflow_provider_twexport.clients._retry import Retry
-    from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-    from airflow_provider_twexport.clients.window import Window
+    from airflow_provider_twexport.core.retry import Retry
+    from airflow_provider_twexport.core.window import Window
+    from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
 
 
 class TalkwalkerHook(BaseHook):
@@ -75,8 +75,8 @@ class TalkwalkerHook(BaseHook):
         :param topics: topic ids of the project; a list, or a text with commas.
         :param limit: results at most; ``None`` for the most that there may be.
         """
-        from airflow_provider_twexport.clients.talkwalker import MAX_LIMIT, ExportOrder
-        from airflow_provider_twexport.planning.arguments import listed
+        from airflow_provider_twexport.core.arguments import listed
+        from airflow_provider_twexport.talkwalker.client import MAX_LIMIT, ExportOrder
 
         return ExportOrder(
             window=window,
@@ -97,7 +97,7 @@ class TalkwalkerHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the token works, and for what; makes free calls only and never raises."""
-        from airflow_provider_twexport.clients._retry import Retry
+        from airflow_provider_twexport.core.retry import Retry
 
         once = Retry(attempts=1, throttled_for=0)
         return tested(lambda: _capabilities(client_for(self.connection, once)))
@@ -108,14 +108,14 @@ def client_for(connection: Connection, retry: Retry | None = None) -> Talkwalker
 
     :param retry: how repeatable calls are tried again; ``None`` for the usual way, counted.
     """
-    from airflow_provider_twexport.clients.talkwalker import DEFAULT_HOST, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import DEFAULT_HOST, TalkwalkerClient
 
     retry = retry or metrics.counted("talkwalker")
     return TalkwalkerClient(connection.password or "", address_of(connection, DEFAULT_HOST), retry)
 
 
 def _capabilities(client: TalkwalkerClient) -> str:
-    from airflow_provider_twexport.clients.errors import AskForRightsError
+    from airflow_provider_twexport.exceptions import AskForRightsError
 
     projects = client.list_projects()
     accounts = sorted({project.account_name for project in projects if project.account_name})

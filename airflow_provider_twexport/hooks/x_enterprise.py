@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
-from airflow_provider_twexport.hooks import metrics
-from airflow_provider_twexport.hooks.address import address_of
+from airflow_provider_twexport.hooks.base import address_of
 from airflow_provider_twexport.hooks.connection_test import tested
 from airflow_provider_twexport.hooks.masking import mask_quoted
+from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_twexport.clients._retry import Retry
-    from airflow_provider_twexport.clients.x_search import XSearchClient
-    from airflow_provider_twexport.clients.x_streams import XStreamClient
+    from airflow_provider_twexport.core.retry import Retry
+    from airflow_provider_twexport.x.search.client import XSearchClient
+    from airflow_provider_twexport.x.streams.client import XStreamClient
 
 DEFAULT_PRODUCT = "fullarchive"
 
@@ -70,8 +70,8 @@ class XEnterpriseHook(BaseHook):
             one of search.
         :raises FixConnectionError: if something is missing, or there is no address to send a password to.
         """
-        from airflow_provider_twexport.clients.x_search import DEFAULT_HOST
-        from airflow_provider_twexport.clients.x_streams import LIVE_HOST, XStreamClient
+        from airflow_provider_twexport.x.search.client import DEFAULT_HOST
+        from airflow_provider_twexport.x.streams.client import LIVE_HOST, XStreamClient
 
         self._mask()
         extra, address = self.connection.extra_dejson, address_of(self.connection, DEFAULT_HOST)
@@ -91,8 +91,8 @@ class XEnterpriseHook(BaseHook):
         return tested(self._capabilities)
 
     def _capabilities(self) -> str:
-        from airflow_provider_twexport.clients._retry import Retry
-        from airflow_provider_twexport.clients.errors import ThrottledError
+        from airflow_provider_twexport.core.retry import Retry
+        from airflow_provider_twexport.exceptions import ThrottledError
 
         try:
             usage = client_for(self.connection, Retry(attempts=1, throttled_for=0)).get_usage()
@@ -116,9 +116,9 @@ def client_for(connection: Connection, retry: Retry | None = None) -> XSearchCli
 
     :param retry: how repeatable calls are tried again.
     """
-    from airflow_provider_twexport.clients.errors import FixConnectionError, FixRequestError
-    from airflow_provider_twexport.clients.x_search import DEFAULT_HOST, REQUESTS_PER_MINUTE, XSearchClient
-    from airflow_provider_twexport.planning.arguments import whole_number
+    from airflow_provider_twexport.core.arguments import whole_number
+    from airflow_provider_twexport.exceptions import FixConnectionError, FixRequestError
+    from airflow_provider_twexport.x.search.client import DEFAULT_HOST, REQUESTS_PER_MINUTE, XSearchClient
 
     extra = connection.extra_dejson
     try:

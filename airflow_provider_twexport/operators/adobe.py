@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.links import AdobeExportJobLink
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pendulum
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.adobe import AdobeClient
-    from airflow_provider_twexport.clients.adobe_records import ExportJob, ExportJobOrder
+    from airflow_provider_twexport.adobe.client import AdobeClient
+    from airflow_provider_twexport.adobe.models import ExportJob, ExportJobOrder
 
 # the service's clock may be behind ours
 CLOCK_SKEW_MINUTES = 5
@@ -96,7 +96,7 @@ class AdobeCreateExportJobOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the job, and whether it was there before."""
-        from airflow_provider_twexport.planning.adobe_orders import order_once
+        from airflow_provider_twexport.adobe.order_once import order_once
 
         with fail_without_retry():
             order = self._order()
@@ -128,9 +128,9 @@ class AdobeCreateExportJobOperator(BaseOperator):
         self._ordered_job_id = job.id
 
     def _order(self) -> ExportJobOrder:
-        from airflow_provider_twexport.clients.adobe_records import PROFILE_SCHEMA, ExportJobOrder
-        from airflow_provider_twexport.clients.errors import FixRequestError
-        from airflow_provider_twexport.planning.arguments import listed
+        from airflow_provider_twexport.adobe.models import PROFILE_SCHEMA, ExportJobOrder
+        from airflow_provider_twexport.core.arguments import listed
+        from airflow_provider_twexport.exceptions import FixRequestError
 
         document = {
             "fields": ",".join(listed(self.fields)),

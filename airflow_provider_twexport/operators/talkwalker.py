@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_twexport.hooks.bookkeeping import Books
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLink, TalkwalkerExportLink
+from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
 from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
-from airflow_provider_twexport.operators.talkwalker_order import TalkwalkerOrderOperator
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.telemetry.ledger import Books
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import pendulum
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.talkwalker import ExportOrder, ExportTask, TalkwalkerClient
-    from airflow_provider_twexport.planning.budget import Budget
-    from airflow_provider_twexport.planning.layout import PartitionBy
+    from airflow_provider_twexport.core.partitioning import PartitionBy
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
 
 __all__ = [
     "TalkwalkerAbortExportOperator",
@@ -44,12 +44,12 @@ class TalkwalkerCreateCollectorOperator(TalkwalkerOrderOperator):
 
     def execute(self, context: Context) -> str:
         """Return the collector's id."""
-        from airflow_provider_twexport.clients.errors import MissingError
-        from airflow_provider_twexport.planning import fingerprint
+        from airflow_provider_twexport.exceptions import MissingError
+        from airflow_provider_twexport.talkwalker.purchasing import collector_names
 
         with fail_without_retry():
             hook = TalkwalkerHook(self.talkwalker_conn_id)
-            collector_id = self.collector_id or fingerprint.collector_id(self._order(context, hook))
+            collector_id = self.collector_id or collector_names.collector_id(self._order(context, hook))
             client = hook.get_conn()
             try:
                 client.get_collector(collector_id)
@@ -130,8 +130,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return what was ordered, and whether it was there before."""
-        from airflow_provider_twexport.clients.errors import OrderAnewError
-        from airflow_provider_twexport.planning.purchase import buy_once
+        from airflow_provider_twexport.exceptions import OrderAnewError
+        from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 
         TalkwalkerConsoleLink.push(context)
         with fail_without_retry():
@@ -184,14 +184,14 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             self._kill_client.abort_when_killed(self._bought_export_id)
 
     def _within_max_credits(self, order: ExportOrder) -> ExportOrder:
-        from airflow_provider_twexport.planning.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import whole_number
 
         most = whole_number("max_credits", self.max_credits)
         return order if most is None else replace(order, limit=min(order.limit, most))
 
     def _budget(self, context: Context) -> Budget:
-        from airflow_provider_twexport.planning.arguments import whole_number
-        from airflow_provider_twexport.planning.budget import Budget
+        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
 
         dag_run = context["dag_run"]
         return Budget(
@@ -215,7 +215,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         return pendulum.instance(ordered_at).subtract(minutes=5)
 
     def _tell_adoption(self, order: ExportOrder, task: ExportTask) -> None:
-        from airflow_provider_twexport.planning.fingerprint import collector_id
+        from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 
         self.log.info("Export %s is there already (%s): adopted, nothing bought.", task.id, task.raw_status)
         if self.collector_id != collector_id(order):
@@ -228,7 +228,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
 
     def _check_still_there(self, client: TalkwalkerClient, order: ExportOrder, task: ExportTask) -> None:
         """Tell at once, instead of after the wait and the read, that an export's results were deleted unlanded."""
-        from airflow_provider_twexport.clients.errors import MissingError, OrderAnewError
+        from airflow_provider_twexport.exceptions import MissingError, OrderAnewError
 
         if not self.object_storage_path or task.created is None:
             return
@@ -250,7 +250,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
     def _landing(self, object_storage_path: str, order: ExportOrder) -> Manifest | None:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.planning.layout import landing_path
+        from airflow_provider_twexport.core.partitioning import landing_path
         from airflow_provider_twexport.storage import manifest
 
         path = landing_path(object_storage_path, order.window, self.partition_by)
@@ -361,7 +361,7 @@ class TalkwalkerDeleteCollectorOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Delete the collector and return its id."""
-        from airflow_provider_twexport.clients.errors import MissingError
+        from airflow_provider_twexport.exceptions import MissingError
 
         with fail_without_retry():
             client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()

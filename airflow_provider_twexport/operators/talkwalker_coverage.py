@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.operators.talkwalker_order import TalkwalkerOrderOperator
+from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.talkwalker import ExportOrder
-    from airflow_provider_twexport.planning.coverage import Piece
+    from airflow_provider_twexport.coverage.coverage import Piece
+    from airflow_provider_twexport.talkwalker.client import ExportOrder
 
 
 class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
@@ -55,7 +55,7 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many days are there."""
-        from airflow_provider_twexport.planning.coverage import coverage, table
+        from airflow_provider_twexport.coverage.coverage import coverage, table
 
         with fail_without_retry():
             order = self._order(context, TalkwalkerHook(self.talkwalker_conn_id))
@@ -96,13 +96,13 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
 
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.planning.coverage import piece_of
-        from airflow_provider_twexport.planning.estimate import is_part_of
-        from airflow_provider_twexport.storage import landings
+        from airflow_provider_twexport.coverage.coverage import piece_of
+        from airflow_provider_twexport.storage import discovery
+        from airflow_provider_twexport.talkwalker.planning.survey import is_part_of
 
         scope = order.project_id or order.stream_id or "all"
         root = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
-        for found in landings.find([root]).all_read().manifests.values():
+        for found in discovery.find([root]).all_read().manifests.values():
             piece = piece_of(found)
             if piece and is_part_of(order, str(found.source.get("collector_id"))):
                 yield replace(piece, scope=scope, topics=(), query=order.query)

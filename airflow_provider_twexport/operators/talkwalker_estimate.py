@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
-from airflow_provider_twexport.hooks import metrics
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.operators.talkwalker_order import TalkwalkerOrderOperator
+from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
+from airflow_provider_twexport.telemetry import metrics
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-    from airflow_provider_twexport.planning.estimate import Survey
-    from airflow_provider_twexport.planning.layout import PartitionBy
-    from airflow_provider_twexport.planning.plan import Plan, PlannedWindow
-    from airflow_provider_twexport.storage.landed_results import LandedHours
-    from airflow_provider_twexport.storage.landings import Landings
+    from airflow_provider_twexport.core.partitioning import PartitionBy
+    from airflow_provider_twexport.storage.already_landed import LandedHours
+    from airflow_provider_twexport.storage.discovery import Landings
+    from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.planning.plan import Plan, PlannedWindow
+    from airflow_provider_twexport.talkwalker.planning.survey import Survey
 
 # a plan is for people and goes through Airflow's database: the windows of a longer one are told in the log only
 MOST_WINDOWS_IN_PLAN = 100
@@ -96,7 +96,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the windows that need something."""
-        from airflow_provider_twexport.planning.table import table
+        from airflow_provider_twexport.talkwalker.planning.plan_table import table
 
         with fail_without_retry():
             hook = TalkwalkerHook(self.talkwalker_conn_id)
@@ -117,9 +117,9 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             return [self._task(window, places) for window in todo]
 
     def _survey(self, client: TalkwalkerClient, order: ExportOrder, landings: Landings) -> Survey:
-        from airflow_provider_twexport.clients.errors import FixRequestError
-        from airflow_provider_twexport.planning.estimate import survey
-        from airflow_provider_twexport.planning.splitting import CALENDAR_UNITS, SplitBy
+        from airflow_provider_twexport.exceptions import FixRequestError
+        from airflow_provider_twexport.talkwalker.planning.splitting import CALENDAR_UNITS, SplitBy
+        from airflow_provider_twexport.talkwalker.planning.survey import survey
 
         if self.split not in (*CALENDAR_UNITS, "auto"):
             raise FixRequestError(f"split={self.split!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
@@ -142,7 +142,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
     def _landings(self) -> Landings:
         """Return what has landed below the root."""
-        from airflow_provider_twexport.storage import landings
+        from airflow_provider_twexport.storage import discovery as landings
 
         return landings.find([self._root()] if self.object_storage_path else []).all_read()
 
@@ -155,8 +155,8 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         """Return what tells the dates of a collector's landing."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.clients.talkwalker_identity import published_ms
-        from airflow_provider_twexport.storage.landed_results import landed_hours
+        from airflow_provider_twexport.storage.already_landed import landed_hours
+        from airflow_provider_twexport.talkwalker.record_identity import published_ms
 
         places = self._places(landings)
         conn_id = self.object_storage_conn_id
@@ -174,7 +174,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         }
 
     def _priced_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
-        from airflow_provider_twexport.clients.errors import RetryLaterError
+        from airflow_provider_twexport.exceptions import RetryLaterError
 
         if survey.price:
             self.log.info("Counting costs at least %d credits.", survey.price)
@@ -189,8 +189,8 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             ) from error
 
     def _check_length(self, windows: int) -> None:
-        from airflow_provider_twexport.clients.errors import FixRequestError
-        from airflow_provider_twexport.planning.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.exceptions import FixRequestError
 
         most = whole_number("max_windows", self.max_windows)
         most = conf.getint("core", "max_map_length", fallback=1024) if most is None else most
@@ -203,8 +203,8 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             )
 
     def _check_price(self, planned: Plan) -> None:
-        from airflow_provider_twexport.clients.errors import BuyCreditsError
-        from airflow_provider_twexport.planning.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.exceptions import BuyCreditsError
 
         most = whole_number("max_credits", self.max_credits)
         if most is not None and planned.credits > most:
@@ -222,16 +222,16 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             )
 
     def _tell_expired(self, planned: Plan) -> None:
-        from airflow_provider_twexport.planning.estimate import states
-        from airflow_provider_twexport.planning.plan import WindowState
+        from airflow_provider_twexport.talkwalker.planning.plan import WindowState
+        from airflow_provider_twexport.talkwalker.planning.survey import states
 
         lost = states(planned).get(str(WindowState.EXPIRED), 0)
         if lost and not planned.credits_at_most:
             self.log.warning("%d windows are left out: %s.", lost, WindowState.EXPIRED.meaning)
 
     def _task(self, planned: PlannedWindow, places: Mapping[str, str]) -> dict[str, Any]:
-        from airflow_provider_twexport.planning.estimate import window_name
-        from airflow_provider_twexport.planning.plan import WindowState
+        from airflow_provider_twexport.talkwalker.planning.plan import WindowState
+        from airflow_provider_twexport.talkwalker.planning.survey import window_name
 
         window = planned.window
         place = {"object_storage_path": self._place(planned)}
@@ -251,7 +251,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         }
 
     def _place(self, planned: PlannedWindow) -> str | None:
-        from airflow_provider_twexport.planning.layout import landing_path
+        from airflow_provider_twexport.core.partitioning import landing_path
 
         if not self.object_storage_path:
             return None
@@ -263,8 +263,8 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
 def _told(planned: Plan, todo: int) -> dict[str, Any]:
     """Return the plan for the XCom ``plan``: small, whatever the range."""
-    from airflow_provider_twexport.planning.estimate import states
-    from airflow_provider_twexport.planning.table import table
+    from airflow_provider_twexport.talkwalker.planning.plan_table import table
+    from airflow_provider_twexport.talkwalker.planning.survey import states
 
     told = planned.to_json() | {"todo": todo, "states": states(planned)}
     if len(planned.windows) > MOST_WINDOWS_IN_PLAN:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_twexport.hooks.bookkeeping import Books
-from airflow_provider_twexport.hooks.failing import FailWithFactsException, fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.telemetry.failures import FailWithFactsException, fail_without_retry
+from airflow_provider_twexport.telemetry.ledger import Books
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
-    from airflow_provider_twexport.planning.orphans import Orphan
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.orphans import Orphan
 
 # a report goes through Airflow's database: what is beyond is told in the log only
 MOST_ORPHANS_IN_REPORT = 50
@@ -51,12 +51,14 @@ class _OrphansOperator(BaseOperator):
         import pendulum
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.planning.arguments import listed
-        from airflow_provider_twexport.planning.orphans import URGENT, look
-        from airflow_provider_twexport.storage import landings
+        from airflow_provider_twexport.core.arguments import listed
+        from airflow_provider_twexport.storage import discovery
+        from airflow_provider_twexport.talkwalker.orphans import URGENT, look
 
         paths = listed(self.landed_paths)
-        landed = landings.find(ObjectStoragePath(path, conn_id=self.object_storage_conn_id) for path in paths)
+        landed = discovery.find(
+            ObjectStoragePath(path, conn_id=self.object_storage_conn_id) for path in paths
+        )
         for problem in landed.problems:
             self.log.warning(problem)
         warn_before = URGENT if warn_hours is None else pendulum.duration(hours=warn_hours)
@@ -85,8 +87,13 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many exports are in which state."""
-        from airflow_provider_twexport.planning.arguments import whole_number
-        from airflow_provider_twexport.planning.orphans import facts_of_urgent, lost_for_good, table, warning
+        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.talkwalker.orphans import (
+            facts_of_urgent,
+            lost_for_good,
+            table,
+            warning,
+        )
 
         with fail_without_retry():
             client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
@@ -130,8 +137,8 @@ class TalkwalkerDeleteOrphansOperator(_OrphansOperator):
 
     def execute(self, context: Context) -> int:
         """Return how many collectors were deleted."""
-        from airflow_provider_twexport.clients.errors import MissingError
-        from airflow_provider_twexport.planning.orphans import disposable
+        from airflow_provider_twexport.exceptions import MissingError
+        from airflow_provider_twexport.talkwalker.orphans import disposable
 
         books = Books(self.ledger_path, self.object_storage_conn_id, context)
         deleted = set()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.hooks import metrics
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
-from airflow_provider_twexport.landing_operator import LandingOperator
 from airflow_provider_twexport.links import ManifestLink
+from airflow_provider_twexport.telemetry import metrics
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.telemetry.landing_operator import LandingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.x_pages import Bucket, Place, Search
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.x.search.pages import Bucket, Place, Search
 
 
 class XSearchCountsOperator(LandingOperator):
@@ -84,8 +84,8 @@ class XSearchCountsOperator(LandingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the total and what it took."""
-        from airflow_provider_twexport.clients.x_pages import Search, most_requests
-        from airflow_provider_twexport.planning.windows import export_window
+        from airflow_provider_twexport.core.run_window import export_window
+        from airflow_provider_twexport.x.search.pages import Search, most_requests
 
         with fail_without_retry():
             window = export_window(context, self.start, self.stop, self.partition_length)
@@ -103,7 +103,7 @@ class XSearchCountsOperator(LandingOperator):
         }
 
     def _counted(self, search: Search) -> Place:
-        from airflow_provider_twexport.clients.x_pages import Place
+        from airflow_provider_twexport.x.search.pages import Place
 
         cursor = None
         for batch in self._pages(search, None):
@@ -115,10 +115,10 @@ class XSearchCountsOperator(LandingOperator):
     def _landed_counts(self, context: Context, search: Search, path: str) -> tuple[Place, dict[str, Any]]:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.clients.x_pages import Place, count_period
-        from airflow_provider_twexport.clients.x_schema import COUNTS
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.storage.manifest import MANIFEST
+        from airflow_provider_twexport.x.schema import COUNTS
+        from airflow_provider_twexport.x.search.pages import Place, count_period
 
         directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
         ManifestLink.push(context, directory)
@@ -136,7 +136,7 @@ class XSearchCountsOperator(LandingOperator):
         return Place.of(search, manifest.final_offset), told
 
     def _land(self, search: Search, landing: Any) -> Manifest:
-        from airflow_provider_twexport.clients.x_pages import Place
+        from airflow_provider_twexport.x.search.pages import Place
 
         for batch in self._pages(search, landing.offset):
             landing.write(batch)
@@ -147,7 +147,7 @@ class XSearchCountsOperator(LandingOperator):
         return manifest
 
     def _pages(self, search: Search, cursor: str | None) -> Any:
-        from airflow_provider_twexport.planning.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import whole_number
 
         client = XEnterpriseHook(self.x_conn_id).get_conn()
         most = whole_number("max_requests", self.max_requests)

@@ -14,12 +14,16 @@ from airflow.api_fastapi.logging.decorators import action_logging
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
-from airflow_provider_twexport.clients.errors import MissingError, TwexportError
-from airflow_provider_twexport.planning.coverage import coverage, piece_of
-from airflow_provider_twexport.plugin import exports, rows, settings
-from airflow_provider_twexport.plugin.access import LOOK, VisitorDep, refuse_other_sites
-from airflow_provider_twexport.plugin.accounts import Account, Orders, Rows, TooLateError
-from airflow_provider_twexport.plugin.answers import (
+from airflow_provider_twexport.coverage.coverage import coverage, piece_of
+from airflow_provider_twexport.exceptions import MissingError, TwexportError
+from airflow_provider_twexport.plugin import rows as plugin_rows
+from airflow_provider_twexport.plugin import serializers, settings
+from airflow_provider_twexport.plugin.accounts.base import Account, Orders, Rows, TooLateError
+from airflow_provider_twexport.plugin.accounts.talkwalker import TalkwalkerAccount
+from airflow_provider_twexport.plugin.accounts.x import XAccount
+from airflow_provider_twexport.plugin.authorization import LOOK, VisitorDep, refuse_other_sites
+from airflow_provider_twexport.plugin.landed import Landed, place_in
+from airflow_provider_twexport.plugin.responses import (
     CollectorsAnswer,
     CoverageAnswer,
     DoneAnswer,
@@ -29,19 +33,16 @@ from airflow_provider_twexport.plugin.answers import (
     PartsAnswer,
     SpendingsAnswer,
 )
-from airflow_provider_twexport.plugin.landed import Landed, place_in
-from airflow_provider_twexport.plugin.talkwalker_account import TalkwalkerAccount
-from airflow_provider_twexport.plugin.uses import belonging
-from airflow_provider_twexport.plugin.watch import PATIENT, watch
-from airflow_provider_twexport.plugin.x_account import XAccount
+from airflow_provider_twexport.plugin.state import PATIENT, watch
+from airflow_provider_twexport.plugin.usage import belonging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow_provider_twexport.planning.coverage import Piece
-    from airflow_provider_twexport.plugin.access import Visitor
+    from airflow_provider_twexport.coverage.coverage import Piece
+    from airflow_provider_twexport.plugin.authorization import Visitor
     from airflow_provider_twexport.plugin.landed import Landing
-    from airflow_provider_twexport.plugin.uses import Uses
+    from airflow_provider_twexport.plugin.usage import Uses
     from airflow_provider_twexport.storage.ledger import Teller
 
 log = logging.getLogger(__name__)
@@ -117,16 +118,16 @@ def list_exports(
     uses, accounts, found = watch().uses(), [], []
     for seen in watch().seen():
         mine = [row for row in seen.exports if _may_see(visitor, scope, [row.known_as], uses)]
-        accounts.append(rows.account(seen, mine, visitor))
+        accounts.append(serializers.account(seen, mine, visitor))
         if conn_id in (None, seen.account.conn_id):
-            found += [(seen.account.conn_id, row) for row in mine if rows.matches(row, only, search)]
+            found += [(seen.account.conn_id, row) for row in mine if serializers.matches(row, only, search)]
     found.sort(key=lambda it: not it[1].is_unfinished)
     return ExportsAnswer(
         accounts=accounts,
         places=len(settings.landings()),
         total=len(found),
         rows=[
-            rows.export(name, row, uses.get(row.known_as, ()), visitor)
+            serializers.export(name, row, uses.get(row.known_as, ()), visitor)
             for name, row in found[offset : offset + limit]
         ],
     )
@@ -139,7 +140,7 @@ def list_collectors(
     """Return collectors, with the time left until their rows vanish."""
     uses, accounts, found = watch().uses(), [], []
     for seen in watch().seen(TalkwalkerAccount):
-        accounts.append(rows.account(seen, (), visitor))
+        accounts.append(serializers.account(seen, (), visitor))
         found += [
             (seen.account.conn_id, row, _tellers(row.exports, uses))
             for row in seen.collectors
@@ -151,7 +152,7 @@ def list_collectors(
         accounts=accounts,
         places=len(settings.landings()),
         total=len(found),
-        rows=[rows.collector(*it, visitor) for it in found[offset : offset + limit]],
+        rows=[serializers.collector(*it, visitor) for it in found[offset : offset + limit]],
     )
 
 
@@ -166,7 +167,7 @@ def list_landings(
     sought = landed.by_place.get(place_in(manifest))
 
     def row(it: Landing) -> LandingAnswer:
-        return rows.landing(it, landed, _tellers(it.known_as, uses), visitor)
+        return serializers.landing(it, landed, _tellers(it.known_as, uses), visitor)
 
     return LandingsAnswer(
         age=known.age,
@@ -186,7 +187,7 @@ def list_parts(landing_id: str, visitor: VisitorDep, limit: Limit = 100, offset:
     if found is None or not _may_see(visitor, Scope(None), found.known_as, watch().uses()):
         raise HTTPException(404, "There is no such landing.")
     parts = found.manifest.parts
-    return PartsAnswer(total=len(parts), rows=[rows.part(it) for it in parts[offset : offset + limit]])
+    return PartsAnswer(total=len(parts), rows=[serializers.part(it) for it in parts[offset : offset + limit]])
 
 
 @look.get("/coverage")
@@ -202,7 +203,7 @@ def show_coverage(visitor: VisitorDep, scope: ScopeDep) -> CoverageAnswer:
         age=known.age,
         problem=known.problem,
         places=list(landed.places),
-        tracks=[rows.track(it) for it in tracks],
+        tracks=[serializers.track(it) for it in tracks],
     )
 
 
@@ -222,10 +223,10 @@ def show_spending(visitor: VisitorDep, scope: ScopeDep) -> SpendingsAnswer:
             for export_id, entry in landed.entries.items()
             if len(seen) == 1 and _may_see(visitor, scope, [export_id], uses)
         }
-        days = exports.spent(mine, visible, entries, now)
-        credits.append(rows.spending(account, days, visitor))
+        days = plugin_rows.spent(mine, visible, entries, now)
+        credits.append(serializers.spending(account, days, visitor))
     usage = watch().accounts(XAccount) if scope.names is None else []
-    return SpendingsAnswer(credits=credits, usage=[rows.usage(it, visitor) for it in usage])
+    return SpendingsAnswer(credits=credits, usage=[serializers.usage(it, visitor) for it in usage])
 
 
 def _may_abort(conn_id: str, export_id: str, visitor: VisitorDep) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_twexport.planning.coverage import coverage, piece_of
+from airflow_provider_twexport.coverage.coverage import coverage, piece_of
 from airflow_provider_twexport.plugin import settings
-from airflow_provider_twexport.storage import landings, ledger
+from airflow_provider_twexport.storage import discovery as landings
+from airflow_provider_twexport.storage import ledger
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.planning.coverage import Piece, TrackCoverage
+    from airflow_provider_twexport.coverage.coverage import Piece, TrackCoverage
     from airflow_provider_twexport.storage.ledger import Entry, Fact
     from airflow_provider_twexport.storage.manifest import Manifest
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
-from airflow_provider_twexport.hooks.failing import FailWithFactsException
-from airflow_provider_twexport.sensors.export_sensor import ExportSensor
+from airflow_provider_twexport.sensors.base import ExportSensor
+from airflow_provider_twexport.telemetry.failures import FailWithFactsException
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from airflow_provider_twexport.clients.adobe import AdobeClient
-    from airflow_provider_twexport.clients.adobe_records import ExportJob
+    from airflow_provider_twexport.adobe.client import AdobeClient
+    from airflow_provider_twexport.adobe.models import ExportJob
     from airflow_provider_twexport.triggers.adobe import AdobeExportJobTrigger
 
 
@@ -69,13 +69,13 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
 
     def read(self, export: dict[str, Any]) -> ExportJob:
         """Read what the trigger told of the job."""
-        from airflow_provider_twexport.clients.adobe_records import ExportJob
+        from airflow_provider_twexport.adobe.models import ExportJob
 
         return ExportJob.from_json(export)
 
     def outcome(self, export: ExportJob) -> dict[str, Any]:
         """Return what was exported, or raise."""
-        from airflow_provider_twexport.clients.adobe_records import JobStatus
+        from airflow_provider_twexport.adobe.models import JobStatus
 
         words = "; ".join(export.errors)
         if export.status is not JobStatus.SUCCEEDED:

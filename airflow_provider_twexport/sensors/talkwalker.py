@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 
-from airflow_provider_twexport.hooks.failing import FailWithFactsException
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLink
-from airflow_provider_twexport.sensors.export_sensor import ExportSensor
+from airflow_provider_twexport.sensors.base import ExportSensor
+from airflow_provider_twexport.telemetry.failures import FailWithFactsException
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import ExportTask, TalkwalkerClient
     from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
 
 
@@ -91,13 +91,13 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     def read(self, export: dict[str, Any]) -> ExportTask:
         """Read what the trigger told of the export."""
-        from airflow_provider_twexport.clients.talkwalker import ExportTask
+        from airflow_provider_twexport.talkwalker.client import ExportTask
 
         return ExportTask.from_json(export)
 
     def outcome(self, export: ExportTask) -> dict[str, Any]:
         """Return what was exported, or raise."""
-        from airflow_provider_twexport.planning.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import whole_number
 
         if export.status.is_lost:
             words = "; ".join(export.messages) or "no message"

@@ -6,13 +6,13 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from airflow_provider_twexport.storage import dead_uploads, whole_file
+from airflow_provider_twexport.storage import atomic_file, stale_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from airflow_provider_twexport.storage.whole_file import WholeFile
+    from airflow_provider_twexport.storage.atomic_file import WholeFile
 
 
 class StoragePath(Protocol):
@@ -38,7 +38,7 @@ class Directory:
     def __init__(self, path: StoragePath | str | os.PathLike[str]) -> None:
         place = as_storage_path(path)
         self._fs = place.fs
-        self._root = os.path.abspath(place.path) if whole_file.is_local(place.fs) else place.path.rstrip("/")
+        self._root = os.path.abspath(place.path) if atomic_file.is_local(place.fs) else place.path.rstrip("/")
 
     def __str__(self) -> str:
         """Return the address, for messages."""
@@ -46,11 +46,11 @@ class Directory:
 
     def create(self, name: str) -> WholeFile:
         """Begin a file; it is not visible before its ``commit``."""
-        return whole_file.create(self._fs, self._at(name))
+        return atomic_file.create(self._fs, self._at(name))
 
     def write(self, name: str, data: bytes) -> None:
         """Write a small file at once, in place of one of the same name."""
-        if not whole_file.is_local(self._fs):
+        if not atomic_file.is_local(self._fs):
             self._fs.pipe_file(self._at(name), data)
             return
         file = self.create(name)
@@ -76,7 +76,7 @@ class Directory:
         """
         self._forget_listing()
         # gcsfs by itself would ask the service for as little as its reader asks, thousands of times for a part.
-        blocks = {"block_size": whole_file.UPLOAD_BLOCK, "cache_type": "readahead"}
+        blocks = {"block_size": atomic_file.UPLOAD_BLOCK, "cache_type": "readahead"}
         file: BinaryIO = self._fs.open(self._at(name), "rb", **blocks)
         return file
 
@@ -99,7 +99,7 @@ class Directory:
 
         :param is_ours: tells by a file's name whether to abort its uploads.
         """
-        dead_uploads.abort(self._fs, self._root, is_ours)
+        stale_uploads.abort(self._fs, self._root, is_ours)
 
     def _forget_listing(self) -> None:
         # s3fs answers even "does it exist" from a listing it once made, which other tries have outdated.

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from airflow_provider_twexport.clients.errors import FixRequestError
-from airflow_provider_twexport.storage.lines import CompressedLines, PlainLines
+from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.storage.json_lines import CompressedLines, PlainLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from airflow_provider_twexport.clients.schema import Schema
+    from airflow_provider_twexport.core.schema import Schema
 
 READ_BLOCK = 1024 * 1024
 ROW_GROUP_BYTES = 8 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.clients.batch import Batch
+from airflow_provider_twexport.core.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

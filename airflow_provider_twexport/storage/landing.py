@@ -19,23 +19,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from airflow_provider_twexport import __version__
-from airflow_provider_twexport.clients.errors import FixRequestError, TwexportError
-from airflow_provider_twexport.storage import earlier_tries, formats, part_check
+from airflow_provider_twexport.exceptions import FixRequestError, TwexportError
+from airflow_provider_twexport.storage import formats, part_verification, resume
+from airflow_provider_twexport.storage.already_landed import LandedElsewhere
+from airflow_provider_twexport.storage.dedup import RecentRecords, SeenRecords
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.formats import Written
 from airflow_provider_twexport.storage.journal import Journal
-from airflow_provider_twexport.storage.landed_results import LandedElsewhere
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, nothing_yet, now
 from airflow_provider_twexport.storage.part_writer import PartWriter
-from airflow_provider_twexport.storage.seen_records import RecentRecords, SeenRecords
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from airflow_provider_twexport.clients.batch import Batch
-    from airflow_provider_twexport.clients.schema import Schema
+    from airflow_provider_twexport.core.batch import Batch
+    from airflow_provider_twexport.core.schema import Schema
     from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.formats import FileFormat
     from airflow_provider_twexport.storage.manifest import Part
@@ -132,12 +132,12 @@ class Landing:
         :raises formats.ChooseCompressionLevelError: the format has no such level.
         :raises FixRequestError: the source has no ``collector_id``, ``search_id`` or ``capture_id``.
         """
-        if not earlier_tries.whose(source):
+        if not resume.whose(source):
             msg = "A landing's source needs a collector_id, search_id or capture_id: it tells whose results these are."
             raise FixRequestError(msg)
         place, form = Directory(directory), formats.by_name(file_format)
         afresh = nothing_yet(json.loads(json.dumps(source)), file_format)
-        found = earlier_tries.find(place, afresh.source)
+        found = resume.find(place, afresh.source)
         written = Written(form.level(compression_level), schema, row_group_bytes)
         journal = Journal(place) if batches_cost else None
         begin = partial(
@@ -154,18 +154,18 @@ class Landing:
         )
         landing = begin(found or afresh)
         if found and found.complete:
-            earlier_tries.tidy(place, found)
+            resume.tidy(place, found)
             return landing
         form.encoder(written).close()  # what is missing for that is told before anything is read
         elsewhere = LandedElsewhere(except_landed, identity) if except_landed else None
         if found and (problem := landing._cannot_go_on(file_format, elsewhere)):
             if batches_cost:
-                raise earlier_tries.ChooseDirectoryError(
+                raise resume.ChooseDirectoryError(
                     f"{place} cannot be gone on with, because {problem}. What is there was paid for, so it is not "
                     "replaced: land as it began, or choose another directory and pay again."
                 )
             log.warning("%s: landing again from the start, because %s", place, problem)
-            earlier_tries.clear(place)
+            resume.clear(place)
             landing = begin(afresh)
         elif found:
             landing._landed = replace(found, source=afresh.source, complete=False)
@@ -277,7 +277,7 @@ class Landing:
             self._save(MANIFEST, complete=complete)
         finally:
             self.discard()
-        earlier_tries.tidy(self._directory, self._landed)
+        resume.tidy(self._directory, self._landed)
         return self._landed
 
     def discard(self) -> None:
@@ -380,7 +380,7 @@ class Landing:
                 "it leaves out what other landings hold, and of what came of that no try but the first knows"
             )
         problems = (
-            part_check.problem(self._directory, part, self._format, self._seen.add)
+            part_verification.problem(self._directory, part, self._format, self._seen.add)
             for part in self._landed.parts
             if self._may_come_again(part)
         )

@@ -29,9 +29,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_provider_twexport.clients.errors import TwexportError
+from airflow_provider_twexport.exceptions import TwexportError
 from airflow_provider_twexport.storage.directory import Directory
-from airflow_provider_twexport.storage.landings import READERS
+from airflow_provider_twexport.storage.discovery import READERS
 from airflow_provider_twexport.storage.manifest import RepairManifestError, UpgradeProviderError
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport import __version__
-from airflow_provider_twexport.clients.errors import MissingError, TwexportError
+from airflow_provider_twexport.exceptions import MissingError, TwexportError
 from airflow_provider_twexport.storage.directory import Directory, as_storage_path
 
 if TYPE_CHECKING:
@@ -227,11 +227,11 @@ def verify(path: StoragePath | str | os.PathLike[str]) -> Sequence[str]:
     :returns: nothing, if each part is there with the size, the sha256 and the number of results it should have.
     :raises LandFirstError: there is no manifest.
     """
-    from airflow_provider_twexport.storage import formats, part_check
+    from airflow_provider_twexport.storage import formats, part_verification
 
     directory, landed = _directory_of(path), read(path)
     file_format = formats.of_landing(landed.file_format)
-    found = (part_check.problem(directory, part, file_format) for part in landed.parts)
+    found = (part_verification.problem(directory, part, file_format) for part in landed.parts)
     return [problem for problem in found if problem]
 
 

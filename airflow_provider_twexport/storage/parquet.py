@@ -6,14 +6,14 @@ from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from airflow_provider_twexport.storage.columns import RAW, arrow_schema, leaves, repetitive
+from airflow_provider_twexport.storage.arrow_tables import TableMaker
+from airflow_provider_twexport.storage.arrow_types import RAW, arrow_schema, leaves, repetitive
 from airflow_provider_twexport.storage.formats import ROW_GROUP_BYTES, DamagedPartError
-from airflow_provider_twexport.storage.tables import TableMaker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow_provider_twexport.clients.schema import Schema
+    from airflow_provider_twexport.core.schema import Schema
 
 FRAME_BYTES = 2 * 1024 * 1024
 FRAMES_UNDER_WAY = 1

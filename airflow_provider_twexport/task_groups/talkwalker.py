@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Asset, AssetAlias
 
-    from airflow_provider_twexport.planning.layout import PartitionBy
+    from airflow_provider_twexport.core.partitioning import PartitionBy
 
 # what a task is called in the UI where the group is mapped over windows: 2024-01-31, or 2024-01-31T05:00:00Z
 MAPPED_NAME = "{% if ti.map_index >= 0 %}{{ (task.start | string).replace('T00:00:00Z', '') }}{% endif %}"

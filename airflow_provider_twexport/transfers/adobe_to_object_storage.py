@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.hooks import metrics
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
-from airflow_provider_twexport.hooks.failing import fail_without_retry
-from airflow_provider_twexport.landing_operator import LandingOperator
 from airflow_provider_twexport.links import ManifestLink
+from airflow_provider_twexport.telemetry import metrics
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.telemetry.landing_operator import LandingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.storage.copied_files import CopiedFiles
+    from airflow_provider_twexport.adobe.landing import JobLanding
+    from airflow_provider_twexport.storage.file_landing import CopiedFiles
     from airflow_provider_twexport.storage.manifest import Manifest
-    from airflow_provider_twexport.transfers.landing_adobe import JobLanding
 
 
 class AdobeToObjectStorageOperator(LandingOperator):
@@ -62,8 +62,8 @@ class AdobeToObjectStorageOperator(LandingOperator):
         """Return where the manifest is and what it counts."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.storage.copied_files import CopiedFiles
-        from airflow_provider_twexport.transfers.landing_adobe import JobLanding
+        from airflow_provider_twexport.adobe.landing import JobLanding
+        from airflow_provider_twexport.storage.file_landing import CopiedFiles
 
         with fail_without_retry():
             way = JobLanding(AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn(), str(self.job_id))

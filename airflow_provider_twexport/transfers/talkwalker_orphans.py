@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
 
-from airflow_provider_twexport.hooks import metrics, outlets
-from airflow_provider_twexport.hooks.bookkeeping import Books
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.telemetry import assets, metrics
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.telemetry.ledger import Books
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.planning.orphans import Orphan
-    from airflow_provider_twexport.storage.landings import Landings
+    from airflow_provider_twexport.storage.discovery import Landings
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.talkwalker.orphans import Orphan
 
 
 class TalkwalkerLandOrphansOperator(BaseOperator):
@@ -70,8 +70,8 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many have landed, and of how many results."""
-        from airflow_provider_twexport.planning.orphans import look
-        from airflow_provider_twexport.transfers.landing_orphans import land_orphan
+        from airflow_provider_twexport.talkwalker.orphan_landing import land_orphan
+        from airflow_provider_twexport.talkwalker.orphans import look
 
         with fail_without_retry():
             hook = TalkwalkerHook(self.talkwalker_conn_id)
@@ -86,7 +86,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         land = partial(land_orphan, client, landed=landed_before, project_id=hook.project_id, at=self._at)
         landed = [self._land(orphan, self._address(orphan, found), land, context) for orphan in readable]
         manifests = [manifest for manifest in landed if manifest]
-        outlets.tell(
+        assets.tell(
             context,
             {
                 self._at(self._address(orphan, found)): manifest
@@ -105,11 +105,11 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         }
 
     def _landings(self) -> Landings:
-        from airflow_provider_twexport.planning.arguments import listed
-        from airflow_provider_twexport.storage import landings
+        from airflow_provider_twexport.core.arguments import listed
+        from airflow_provider_twexport.storage import discovery
 
         paths = dict.fromkeys([*listed(self.landed_paths), self.object_storage_path])
-        found = landings.find(map(self._at, paths))
+        found = discovery.find(map(self._at, paths))
         for problem in found.problems:
             self.log.warning(problem)
         return found
@@ -120,7 +120,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         return ObjectStoragePath(address, conn_id=self.object_storage_conn_id)
 
     def _address(self, orphan: Orphan, found: Sequence[Orphan]) -> str:
-        from airflow_provider_twexport.transfers.landing_orphans import address_of
+        from airflow_provider_twexport.talkwalker.orphan_landing import address_of
 
         return address_of(orphan, found, self.object_storage_path)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class TalkwalkerSalvageExportOperator(TalkwalkerToObjectStorageOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is and what it counts."""
-        from airflow_provider_twexport.transfers.landing_talkwalker import check_nothing_better
+        from airflow_provider_twexport.talkwalker.landing import check_nothing_better
 
         if not self.export_id:
             raise AirflowSkipException("Nothing was ordered, so there is nothing to salvage.")

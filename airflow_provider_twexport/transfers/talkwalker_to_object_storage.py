@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_twexport.hooks import metrics
-from airflow_provider_twexport.hooks.bookkeeping import Books
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.landing_operator import LandingOperator
 from airflow_provider_twexport.links import ExportsPageLink, ManifestLink, TalkwalkerConsoleLink
 from airflow_provider_twexport.storage import formats
+from airflow_provider_twexport.telemetry import metrics
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.telemetry.landing_operator import LandingOperator
+from airflow_provider_twexport.telemetry.ledger import Books
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.talkwalker import ExportTask
-    from airflow_provider_twexport.clients.window import Window
-    from airflow_provider_twexport.planning.layout import PartitionBy
+    from airflow_provider_twexport.core.partitioning import PartitionBy
+    from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.talkwalker.client import ExportTask
 
 
 class TalkwalkerToObjectStorageOperator(LandingOperator):
@@ -144,9 +144,9 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is and what it counts."""
-        from airflow_provider_twexport.clients.talkwalker_identity import identity
-        from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
         from airflow_provider_twexport.storage.landing import Landing
+        from airflow_provider_twexport.talkwalker.record_identity import identity
+        from airflow_provider_twexport.talkwalker.schema import SCHEMA
 
         ExportsPageLink.push(context, self.export_id or self.collector_id)
         TalkwalkerConsoleLink.push(context)
@@ -177,7 +177,7 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
     def _elsewhere(self) -> list[ObjectStoragePath]:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.planning.arguments import listed
+        from airflow_provider_twexport.core.arguments import listed
 
         return [
             ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
@@ -194,15 +194,15 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
     def _directory(self, window: Window | None) -> ObjectStoragePath:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.planning.layout import landing_path
+        from airflow_provider_twexport.core.partitioning import landing_path
 
         path = landing_path(self.object_storage_path, window, self.partition_by)
         return ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
 
     def _source(self, window: Window | None) -> dict[str, Any]:
-        from airflow_provider_twexport.planning.arguments import listed, whole_number
+        from airflow_provider_twexport.core.arguments import listed, whole_number
         from airflow_provider_twexport.storage import manifest
-        from airflow_provider_twexport.transfers.landing_talkwalker import source_of
+        from airflow_provider_twexport.talkwalker.landing import source_of
 
         hook = TalkwalkerHook(self.talkwalker_conn_id)
         return source_of(
@@ -219,8 +219,8 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
         )
 
     def _window(self, context: Context) -> Window | None:
-        from airflow_provider_twexport.clients.errors import FixRequestError
-        from airflow_provider_twexport.planning.windows import export_window
+        from airflow_provider_twexport.core.run_window import export_window
+        from airflow_provider_twexport.exceptions import FixRequestError
 
         try:
             return export_window(context, self.start, self.stop)
@@ -251,8 +251,8 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
             )
 
     def _land(self, landing: Landing, context: Context) -> Manifest:
-        from airflow_provider_twexport.planning.arguments import whole_number
-        from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, ended_export
+        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.talkwalker.landing import CollectorLanding, ended_export
 
         client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
         task = ended_export(client, self.export_id, salvage=self._salvages) if self.export_id else None

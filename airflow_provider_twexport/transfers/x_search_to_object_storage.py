@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.hooks import metrics
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
-from airflow_provider_twexport.landing_operator import LandingOperator
 from airflow_provider_twexport.links import ManifestLink
 from airflow_provider_twexport.storage import formats
+from airflow_provider_twexport.telemetry import metrics
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.telemetry.landing_operator import LandingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.x_pages import Search
-    from airflow_provider_twexport.planning.layout import PartitionBy
+    from airflow_provider_twexport.core.partitioning import PartitionBy
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.x.search.pages import Search
 
 
 class XSearchToObjectStorageOperator(LandingOperator):
@@ -115,11 +115,11 @@ class XSearchToObjectStorageOperator(LandingOperator):
         """Return where the manifest is and what it counts."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.clients.x_pages import Place, Search, post_id
-        from airflow_provider_twexport.clients.x_schema import POSTS
-        from airflow_provider_twexport.planning.layout import landing_path
-        from airflow_provider_twexport.planning.windows import export_window
+        from airflow_provider_twexport.core.partitioning import landing_path
+        from airflow_provider_twexport.core.run_window import export_window
         from airflow_provider_twexport.storage.landing import Landing
+        from airflow_provider_twexport.x.schema import POSTS
+        from airflow_provider_twexport.x.search.pages import Place, Search, post_id
 
         with fail_without_retry():
             window = export_window(context, self.start, self.stop, self.partition_length)
@@ -148,8 +148,8 @@ class XSearchToObjectStorageOperator(LandingOperator):
         return manifest.summary(directory) | {"requests": requests, "truncated": manifest.truncated}
 
     def _max_results(self) -> int | None:
-        from airflow_provider_twexport.clients.errors import FixRequestError
-        from airflow_provider_twexport.planning.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.exceptions import FixRequestError
 
         most = whole_number("max_results", self.max_results)
         if most is not None and most < 1:
@@ -157,9 +157,9 @@ class XSearchToObjectStorageOperator(LandingOperator):
         return most
 
     def _land(self, search: Search, landing: Landing, max_results: int | None) -> Manifest:
-        from airflow_provider_twexport.clients.x_pages import Place
-        from airflow_provider_twexport.planning.arguments import whole_number
-        from airflow_provider_twexport.transfers.progress import Progress
+        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.core.progress import Progress
+        from airflow_provider_twexport.x.search.pages import Place
 
         most = math.inf if max_results is None else max_results
         progress = Progress(max_results, landing.results)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.hooks import metrics
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
-from airflow_provider_twexport.landing_operator import LandingOperator
 from airflow_provider_twexport.links import ManifestLink
 from airflow_provider_twexport.storage import formats
+from airflow_provider_twexport.telemetry import metrics
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.telemetry.landing_operator import LandingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.x_recovery import Slice
-    from airflow_provider_twexport.clients.x_streams import XStreamClient
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.x.streams.client import XStreamClient
+    from airflow_provider_twexport.x.streams.recovery import Slice
 
 
 class XStreamRecoveryOperator(LandingOperator):
@@ -79,12 +79,12 @@ class XStreamRecoveryOperator(LandingOperator):
         """Return where the manifest is, what it counts, and how many requests' worth of gaps were filled."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.clients.x_recovery import HOSTS, slices
-        from airflow_provider_twexport.clients.x_schema import SCHEMAS
-        from airflow_provider_twexport.clients.x_stream_log import StreamLog
-        from airflow_provider_twexport.clients.x_stream_messages import message_key
         from airflow_provider_twexport.storage import manifest
         from airflow_provider_twexport.storage.landing import Landing
+        from airflow_provider_twexport.x.schema import SCHEMAS
+        from airflow_provider_twexport.x.streams.capture_report import StreamLog
+        from airflow_provider_twexport.x.streams.messages import message_key
+        from airflow_provider_twexport.x.streams.recovery import HOSTS, slices
 
         with fail_without_retry():
             capture_path = ObjectStoragePath(self.capture_path, conn_id=self.object_storage_conn_id)
@@ -122,9 +122,9 @@ class XStreamRecoveryOperator(LandingOperator):
         return landed.summary(directory) | {"recovered": done}
 
     def _land(self, client: XStreamClient, landing: Landing, wanted: Sequence[Slice]) -> Manifest:
-        from airflow_provider_twexport.clients.batch import Batch
-        from airflow_provider_twexport.clients.x_recovery import recover
-        from airflow_provider_twexport.clients.x_stream_log import StreamLog
+        from airflow_provider_twexport.core.batch import Batch
+        from airflow_provider_twexport.x.streams.capture_report import StreamLog
+        from airflow_provider_twexport.x.streams.recovery import recover
 
         log = StreamLog.of(landing.report or {"stream": client.stream})
         missing = [one for one in wanted if one.told not in log.done]

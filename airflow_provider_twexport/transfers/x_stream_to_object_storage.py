@@ -7,12 +7,12 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.hooks import metrics
-from airflow_provider_twexport.hooks.failing import fail_without_retry
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
-from airflow_provider_twexport.landing_operator import LandingOperator
 from airflow_provider_twexport.links import ManifestLink
 from airflow_provider_twexport.storage import formats
+from airflow_provider_twexport.telemetry import metrics
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.telemetry.landing_operator import LandingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.clients.x_stream_log import StreamLog
-    from airflow_provider_twexport.clients.x_streams import XStreamClient
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.x.streams.capture_report import StreamLog
+    from airflow_provider_twexport.x.streams.client import XStreamClient
 
 PART_SECONDS = 120.0
 # Backfill repeats what came up to 5 minutes ago, and takes a while for that
@@ -117,10 +117,10 @@ class XStreamToObjectStorageOperator(LandingOperator):
         """Return where the manifest is and what it counts."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.clients.x_schema import SCHEMAS
-        from airflow_provider_twexport.clients.x_stream_messages import message_key
-        from airflow_provider_twexport.planning.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import whole_number
         from airflow_provider_twexport.storage.landing import Landing
+        from airflow_provider_twexport.x.schema import SCHEMAS
+        from airflow_provider_twexport.x.streams.messages import message_key
 
         with fail_without_retry():
             most = whole_number("max_results", self.max_results)
@@ -150,10 +150,10 @@ class XStreamToObjectStorageOperator(LandingOperator):
 
     def _wanted(self, now: float, max_results: int | None) -> StreamLog:
         """Return the log of a capture that has not begun."""
-        from airflow_provider_twexport.clients.errors import FixRequestError
-        from airflow_provider_twexport.clients.x_stream_log import StreamLog, iso
-        from airflow_provider_twexport.clients.x_streams import PARTITIONS
-        from airflow_provider_twexport.planning.windows import moment
+        from airflow_provider_twexport.core.run_window import moment
+        from airflow_provider_twexport.exceptions import FixRequestError
+        from airflow_provider_twexport.x.streams.capture_report import StreamLog, iso
+        from airflow_provider_twexport.x.streams.client import PARTITIONS
 
         if not set(self.partitions) <= set(PARTITIONS) or not self.partitions:
             raise FixRequestError(f"partitions={self.partitions!r}: there are 1 and 2.")
@@ -192,8 +192,8 @@ class XStreamToObjectStorageOperator(LandingOperator):
     def _land(
         self, client: XStreamClient, landing: Landing, wanted: StreamLog, max_results: int | None
     ) -> Manifest:
-        from airflow_provider_twexport.clients.errors import TwexportError
-        from airflow_provider_twexport.clients.x_stream_log import StreamLog
+        from airflow_provider_twexport.exceptions import TwexportError
+        from airflow_provider_twexport.x.streams.capture_report import StreamLog
 
         log = StreamLog.of(landing.report) if landing.report else wanted
         try:
@@ -207,9 +207,9 @@ class XStreamToObjectStorageOperator(LandingOperator):
         return manifest
 
     def _capture(self, client: XStreamClient, landing: Landing, log: StreamLog, most: float) -> None:
-        from airflow_provider_twexport.clients.batch import Batch
-        from airflow_provider_twexport.planning.windows import moment
-        from airflow_provider_twexport.transfers.progress import Progress
+        from airflow_provider_twexport.core.batch import Batch
+        from airflow_provider_twexport.core.progress import Progress
+        from airflow_provider_twexport.core.run_window import moment
 
         # a capture from now on asks for nothing that was before it
         begun = moment(log.start).timestamp() if self.start or landing.report else None

@@ -6,14 +6,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook, client_for
-from airflow_provider_twexport.triggers.export_trigger import ConnectionPoll, ExportTrigger
+from airflow_provider_twexport.triggers.base import ConnectionPoll, ExportTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_twexport.clients.adobe import AdobeClient
-    from airflow_provider_twexport.clients.adobe_records import ExportJob
-    from airflow_provider_twexport.clients.errors import TwexportError
+    from airflow_provider_twexport.adobe.client import AdobeClient
+    from airflow_provider_twexport.adobe.models import ExportJob
+    from airflow_provider_twexport.exceptions import TwexportError
 
 # older jobs than these, five pages of the list, are asked for one by one
 NEWEST_LISTED = 500
@@ -71,7 +71,7 @@ class _JobPoll(ConnectionPoll["AdobeClient", "ExportJob"]):
         return self._client
 
     def look(self, client: AdobeClient, wanted: frozenset[str]) -> dict[str, ExportJob | TwexportError]:
-        from airflow_provider_twexport.clients.errors import TwexportError
+        from airflow_provider_twexport.exceptions import TwexportError
 
         found: dict[str, ExportJob | TwexportError] = {}
         for job in islice(client.iter_export_jobs(), NEWEST_LISTED):

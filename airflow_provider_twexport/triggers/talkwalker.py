@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, client_for
-from airflow_provider_twexport.triggers.export_trigger import ConnectionPoll, ExportTrigger
+from airflow_provider_twexport.triggers.base import ConnectionPoll, ExportTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_twexport.clients.errors import TwexportError
-    from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.exceptions import TwexportError
+    from airflow_provider_twexport.talkwalker.client import ExportTask, TalkwalkerClient
 
 
 class TalkwalkerExportTrigger(ExportTrigger["TalkwalkerClient", "ExportTask"]):
@@ -59,7 +59,7 @@ class _ExportPoll(ConnectionPoll["TalkwalkerClient", "ExportTask"]):
         return client_for(connection)
 
     def look(self, client: TalkwalkerClient, wanted: frozenset[str]) -> dict[str, ExportTask | TwexportError]:
-        from airflow_provider_twexport.clients.errors import TwexportError
+        from airflow_provider_twexport.exceptions import TwexportError
 
         found: dict[str, ExportTask | TwexportError] = {task.id: task for task in client.list_exports()}
         for export_id in wanted - found.keys():

@@ -12,11 +12,11 @@ from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-from airflow_provider_twexport.clients.window import Window
-from airflow_provider_twexport.planning.fingerprint import collector_id
-from airflow_provider_twexport.storage import landings, ledger, manifest
-from tests.clients.conftest import JANUARY
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.storage import discovery, ledger, manifest
+from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from tests.service_clients import JANUARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ def test_by_default_it_changes_nothing_and_is_heard(
     assert f"Would land readable {urgent}" in run.log
     assert f"Would delete expired {expired}" in run.log
     assert [orphan["collector_id"] for orphan in reported()] == [urgent, later, expired]
-    assert landings.find([tmp_path]).manifests == {}
+    assert discovery.find([tmp_path]).manifests == {}
     assert {collector.id for collector in client.list_collectors()} == before
 
 
@@ -162,6 +162,6 @@ def test_the_form_may_ask_for_one_thing_and_another_deadline(
     readable, expired = bought(0, 5.5), bought(1, 9)
     run = run_dag(janitor(), run_conf=conf(tmp_path, dry_run=False, land=False, warn_hours=24))
     assert run.state == "success", run.log
-    assert landings.find([tmp_path]).manifests == {}
+    assert discovery.find([tmp_path]).manifests == {}
     assert {collector.id for collector in client.list_collectors()} == {readable}
     assert expired in run.log

@@ -9,7 +9,7 @@ import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from airflow_provider_twexport.storage import landings
+from airflow_provider_twexport.storage import discovery
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -32,7 +32,7 @@ def example(dag_id: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> DAG:
 
 def landed(path: Path) -> dict[str, int]:
     """Return the posts of each landing by its directory."""
-    found = landings.find([path]).manifests
+    found = discovery.find([path]).manifests
     return {Path(name).parent.name: manifest.results for name, manifest in found.items()}
 
 

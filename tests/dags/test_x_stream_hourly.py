@@ -12,11 +12,11 @@ import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from airflow_provider_twexport.clients import x_streams
-from airflow_provider_twexport.clients.x_stream_messages import X_EPOCH_MS
 from airflow_provider_twexport.storage import manifest
-from tests.clients.test_x_streams import QUICK, SimulatedClock, truth
+from airflow_provider_twexport.x.streams import client as x_streams_client
+from airflow_provider_twexport.x.streams.messages import X_EPOCH_MS
 from tests.transfers.test_x_stream_to_object_storage import landed
+from tests.x.streams.test_client import QUICK, SimulatedClock, truth
 
 if TYPE_CHECKING:
     from tests.running_dags import DagRunner
@@ -54,9 +54,9 @@ def test_an_hour_that_began_late_is_whole_in_the_end(
         {"fault": "disconnect", "after_seconds": 300, **second},
         {"fault": "error", "http": 503, "message": "no", "times": 7, **second},
     )
-    monkeypatch.setattr(x_streams, "CONNECTS_PER_MINUTE", 100_000)
-    monkeypatch.setattr(x_streams, "BACKOFF", QUICK)
-    monkeypatch.setattr(x_streams, "CLOCK", SimulatedClock(simulator, speed=100))
+    monkeypatch.setattr(x_streams_client, "CONNECTS_PER_MINUTE", 100_000)
+    monkeypatch.setattr(x_streams_client, "BACKOFF", QUICK)
+    monkeypatch.setattr(x_streams_client, "CLOCK", SimulatedClock(simulator, speed=100))
     monkeypatch.setenv("TWEXPORT_DESTINATION", f"file://{tmp_path}")
     dag = DagBag(ROOT / "dags").dags["x_stream_hourly"]
     run = run_dag(dag, logical_date=hour)

@@ -15,11 +15,11 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 
-from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
-from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-from airflow_provider_twexport.clients.window import Window
-from airflow_provider_twexport.planning.fingerprint import collector_id
+from airflow_provider_twexport.adobe.models import ExportJobOrder
+from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage.manifest import Part, nothing_yet
+from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from demo.api import AirflowApi
 from demo.ports import free_port
 from demo.stack import AirflowStack

@@ -15,7 +15,7 @@ from airflow_provider_twexport.operators.talkwalker import (
     TalkwalkerCreateExportOperator,
     TalkwalkerDeleteCollectorOperator,
 )
-from tests.conftest import QUICK
+from tests.service_clients import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

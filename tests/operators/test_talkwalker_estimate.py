@@ -9,14 +9,14 @@ import pendulum
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-from airflow_provider_twexport.clients.window import Window
+from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.operators.talkwalker import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.operators.talkwalker_coverage import TalkwalkerCheckCoverageOperator
-from airflow_provider_twexport.planning.fingerprint import collector_id
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.transfers.landing_talkwalker import CollectorLanding, source_of
-from tests.conftest import QUICK
+from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.landing import CollectorLanding, source_of
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from tests.service_clients import QUICK
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from airflow.sdk import DAG
 
 from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator
 from airflow_provider_twexport.storage import manifest
-from tests.clients.conftest import JANUARY
-from tests.clients.test_x_search import failing, truth
+from tests.service_clients import JANUARY
+from tests.x.search.test_client import failing, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_twexport.plugin.watch import watch
+from airflow_provider_twexport.plugin.state import watch
 from tests.plugin.visiting import Server
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ import pytest
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.clients.talkwalker import ExportOrder
-from airflow_provider_twexport.clients.window import Window
-from airflow_provider_twexport.planning.fingerprint import collector_id
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.talkwalker.client import ExportOrder
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_twexport.clients.talkwalker import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import ExportTask, TalkwalkerClient
     from tests.plugin.visiting import Server
     from tests.running_dags import DagRunner
     from tests.simulator_process import Simulator

@@ -9,10 +9,10 @@ import pytest
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.clients.adobe_records import ExportJobOrder
+from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.operators.adobe import AdobeCreateExportJobOperator
+from airflow_provider_twexport.plugin.accounts.x import Usage, usage_in
 from airflow_provider_twexport.plugin.landed import place_in
-from airflow_provider_twexport.plugin.x_account import Usage, usage_in
 from airflow_provider_twexport.storage.manifest import MANIFEST, nothing_yet
 from airflow_provider_twexport.transfers.adobe_to_object_storage import AdobeToObjectStorageOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator

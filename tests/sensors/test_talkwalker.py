@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
-from tests.clients.conftest import JANUARY
-from tests.conftest import QUICK
+from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from tests.service_clients import JANUARY, QUICK
 
 if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
-from airflow_provider_twexport.clients.batch import Batch
+from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.storage import manifest
 from tests.storage.stream import land, open_landing, stream
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from airflow_provider_twexport.storage.seen_records import RecentRecords
+from airflow_provider_twexport.storage.dedup import RecentRecords
 from tests.storage.measuring import peak_mib
 
 PER_SECOND = 500

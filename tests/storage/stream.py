@@ -6,8 +6,8 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.clients.batch import Batch
-from airflow_provider_twexport.clients.schema import Column, Schema
+from airflow_provider_twexport.core.batch import Batch
+from airflow_provider_twexport.core.schema import Column, Schema
 from airflow_provider_twexport.storage import formats, manifest
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.landing import Landing

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_twexport.clients.batch import Batch
-from airflow_provider_twexport.clients.errors import FixRequestError
+from airflow_provider_twexport.core.batch import Batch
+from airflow_provider_twexport.exceptions import FixRequestError
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS, FileFormat
+from airflow_provider_twexport.storage.json_lines import BLOCK_BYTES, CompressedLines
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.storage.lines import BLOCK_BYTES, CompressedLines
 from tests.storage.stream import SOURCE, assert_landed_exactly_once, each_once, land, landed_records
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airflow_provider_twexport.clients._retry import Retry
-from airflow_provider_twexport.clients.errors import TwexportError
-from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
-from airflow_provider_twexport.clients.talkwalker_results import EARLIEST
-from airflow_provider_twexport.storage import formats, part_check
+from airflow_provider_twexport.core.retry import Retry
+from airflow_provider_twexport.exceptions import TwexportError
+from airflow_provider_twexport.storage import formats, part_verification
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, load
-from tests.clients.test_results import OURS, control
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.results import EARLIEST
 from tests.storage.stream import SOURCE
+from tests.talkwalker.test_results import OURS, control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -239,7 +239,9 @@ def landed_records(directory: Path) -> list[bytes]:
     found: list[bytes] = []
     if listed:
         file_format = formats.by_name(listed.file_format)
-        problems = [part_check.problem(place, part, file_format, found.extend) for part in listed.parts]
+        problems = [
+            part_verification.problem(place, part, file_format, found.extend) for part in listed.parts
+        ]
         assert not any(problems)
         assert listed.results == len(found)
     return found

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_twexport.clients.batch import Batch
-from airflow_provider_twexport.clients.errors import FixRequestError
+from airflow_provider_twexport.core.batch import Batch
+from airflow_provider_twexport.exceptions import FixRequestError
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.earlier_tries import ChooseDirectoryError
 from airflow_provider_twexport.storage.formats import FORMATS, ChooseFileFormatError
 from airflow_provider_twexport.storage.landing import Landing, ReopenLandingError
+from airflow_provider_twexport.storage.resume import ChooseDirectoryError
 from tests.storage.stream import (
     SOURCE,
     assert_landed_exactly_once,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_twexport.storage import landings
+from airflow_provider_twexport.storage import discovery
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.storage.ledger import Entry, Fact, FactKind, Teller, enter, read
@@ -163,8 +163,8 @@ def test_landings_and_ledger_share_a_directory(store: Place) -> None:
     """Neither takes the other for its own, and landing again removes no fact."""
     enter(store / "lake/_ledger", ordered())
     land(store / "lake", stream(12))
-    assert len(landings.find([store / "lake"]).manifests) == 1
-    assert landings.find([store / "lake"]).problems == ()
+    assert len(discovery.find([store / "lake"]).manifests) == 1
+    assert discovery.find([store / "lake"]).problems == ()
     with Landing.open(store / "lake", source=SOURCE | {"export_id": "another"}) as landing:
         for batch in stream(12):
             landing.write(batch)

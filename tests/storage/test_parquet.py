@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_twexport.clients.talkwalker_schema import SCHEMA
-from airflow_provider_twexport.storage.columns import arrow_schema
+from airflow_provider_twexport.storage.arrow_types import arrow_schema
 from airflow_provider_twexport.storage.formats import DamagedPartError
 from airflow_provider_twexport.storage.parquet import ParquetEncoder, decode
+from airflow_provider_twexport.talkwalker.schema import SCHEMA
 from tests import captured
 
 if TYPE_CHECKING:

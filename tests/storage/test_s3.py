@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upath import UPath
 
-from airflow_provider_twexport.clients.batch import Batch
+from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
 from tests.storage.dying import LARGE_PART_BYTES, LARGE_STREAM

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_twexport.clients.batch import Batch
-from airflow_provider_twexport.clients.x_pages import post_id
+from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.earlier_tries import ChooseDirectoryError
 from airflow_provider_twexport.storage.landing import Landing
-from tests.clients.test_x_search import truth
+from airflow_provider_twexport.storage.resume import ChooseDirectoryError
+from airflow_provider_twexport.x.search.pages import post_id
 from tests.storage.dying_search import SEARCH
 from tests.storage.stream import landed_records
+from tests.x.search.test_client import truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable

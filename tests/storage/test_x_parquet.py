@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_twexport.clients.batch import Batch
-from airflow_provider_twexport.clients.x_schema import COUNTS, POSTS
+from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.storage.landing import Landing
+from airflow_provider_twexport.x.schema import COUNTS, POSTS
 from tests import captured
-from tests.clients.conftest import x_client_of
-from tests.clients.test_x_search import everything
+from tests.service_clients import x_client_of
+from tests.x.search.test_client import everything
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_twexport.clients.schema import Schema
+    from airflow_provider_twexport.core.schema import Schema
     from tests.simulator_process import Simulator
 
 

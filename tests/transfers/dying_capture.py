@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, cast
 
-from airflow_provider_twexport.clients import x_streams
 from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
-from tests.clients.test_x_streams import SimulatedClock
+from airflow_provider_twexport.x.streams import client as x_streams_client
 from tests.simulator_process import Simulator
+from tests.x.streams.test_client import SimulatedClock
 
 if TYPE_CHECKING:
     import subprocess
@@ -27,8 +27,8 @@ class Unheard:
 if __name__ == "__main__":
     directory, start, stop, url = sys.argv[1:]
     simulator = Simulator(url, cast("subprocess.Popen[str]", None))
-    x_streams.CLOCK = SimulatedClock(simulator, speed=20)
-    x_streams.CONNECTS_PER_MINUTE = 100_000
+    x_streams_client.CLOCK = SimulatedClock(simulator, speed=20)
+    x_streams_client.CONNECTS_PER_MINUTE = 100_000
     operator = XStreamToObjectStorageOperator(
         task_id="land", object_storage_path=f"file://{directory}", start=start, stop=stop
     )

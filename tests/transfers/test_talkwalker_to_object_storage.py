@@ -11,15 +11,14 @@ from uuid import uuid4
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 
-from airflow_provider_twexport.clients.errors import FixRequestError
-from airflow_provider_twexport.clients.talkwalker import ExportOrder, TalkwalkerClient
-from airflow_provider_twexport.clients.talkwalker_identity import identity
+from airflow_provider_twexport.exceptions import FixRequestError
 from airflow_provider_twexport.storage import manifest
+from airflow_provider_twexport.storage.already_landed import read
 from airflow_provider_twexport.storage.formats import FORMATS
-from airflow_provider_twexport.storage.landed_results import read
+from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.record_identity import identity
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
-from tests.clients.conftest import JANUARY
-from tests.conftest import QUICK
+from tests.service_clients import JANUARY, QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

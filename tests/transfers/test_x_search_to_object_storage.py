@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 
-from airflow_provider_twexport.clients import _retry
-from airflow_provider_twexport.clients.x_pages import post_id
+from airflow_provider_twexport.core import retry
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
-from tests.clients.conftest import JANUARY
-from tests.clients.test_x_search import failing, truth
-from tests.conftest import QUICK
+from airflow_provider_twexport.x.search.pages import post_id
+from tests.service_clients import JANUARY, QUICK
+from tests.x.search.test_client import failing, truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +126,7 @@ def test_a_storm_ends_in_an_error_that_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After all tries."""
-    monkeypatch.setattr(_retry, "DEFAULT", replace(QUICK, throttled_for=0.5))
+    monkeypatch.setattr(retry, "DEFAULT", replace(QUICK, throttled_for=0.5))
     simulator.faults(failing(status, times=9_999))
     run = land(run_dag, **directory)
     assert (run.state, run.tries["land"], words in run.log) == ("failed", 4, True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.clients import x_recovery
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.transfers.x_stream_recovery import XStreamRecoveryOperator
 from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
-from tests.clients.test_x_streams import SimulatedClock, truth
+from airflow_provider_twexport.x.streams import recovery
 from tests.transfers.test_x_stream_to_object_storage import clock, iso, landed
+from tests.x.streams.test_client import SimulatedClock, truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +50,8 @@ def test_a_hole_is_filled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Through failed minutes, each message once in both landings together."""
-    monkeypatch.setattr(x_recovery, "REPLAYS_PER_MINUTE", 100_000)
-    monkeypatch.setattr(x_recovery, "REPLAYABLE_AFTER", timedelta(0))
+    monkeypatch.setattr(recovery, "REPLAYS_PER_MINUTE", 100_000)
+    monkeypatch.setattr(recovery, "REPLAYABLE_AFTER", timedelta(0))
     simulator.settings(x_stream_per_minute=60)
     ends = {"fault": "recovery_ends", "how": "with_errors"}
     simulator.faults(ends | {"match": {"query": "startTime|fromDate"}})

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.clients import x_streams
-from airflow_provider_twexport.clients.x_stream_messages import message_key
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
-from tests.clients.test_x_streams import QUICK, SimulatedClock, truth
+from airflow_provider_twexport.x.streams import client as x_streams_client
+from airflow_provider_twexport.x.streams.messages import message_key
 from tests.simulator.conftest import wait_until
 from tests.simulator_process import ROOT
+from tests.x.streams.test_client import QUICK, SimulatedClock, truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +34,9 @@ def clock(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> SimulatedClo
     """Twenty simulated seconds in a real one, from the begin of the task on."""
     simulator.settings(x_connects_per_minute=None)
     clock = SimulatedClock(simulator, speed=20)
-    monkeypatch.setattr(x_streams, "CONNECTS_PER_MINUTE", 100_000)
-    monkeypatch.setattr(x_streams, "BACKOFF", QUICK)
-    monkeypatch.setattr(x_streams, "CLOCK", clock)
+    monkeypatch.setattr(x_streams_client, "CONNECTS_PER_MINUTE", 100_000)
+    monkeypatch.setattr(x_streams_client, "BACKOFF", QUICK)
+    monkeypatch.setattr(x_streams_client, "CLOCK", clock)
     return clock
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.serde import deserialize, serialize
 
-from airflow_provider_twexport.clients.talkwalker import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
 from tests.triggers.conftest import event
 

@@ -1,0 +1,1 @@
+"""Adobe Experience Platform: export jobs and their files; nothing here knows Airflow."""

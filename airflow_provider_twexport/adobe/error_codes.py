@@ -1,0 +1,126 @@
+"""What Adobe's errors mean, and what to do about each (vendor page "Experience Platform troubleshooting guide").
+
+The gateway refuses by an ``error_code``; the services behind it by a ``title`` and ``detail``, where the HTTP status
+tells the most; the identity service by an ``error`` of OAuth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_twexport.exceptions import (
+    AskForRightsError,
+    Evidence,
+    FixConnectionError,
+    FixRequestError,
+    MissingError,
+    RetryLaterError,
+    ThrottledError,
+    TwexportError,
+    UnexpectedAnswerError,
+)
+
+INVALID_TOKEN = "401013"  # noqa: S105
+
+GATEWAY: dict[str, tuple[type[TwexportError], str]] = {
+    "403010": (
+        FixConnectionError,
+        "No access token reached Adobe: is there a proxy that takes headers away at the connection's host?",
+    ),
+    INVALID_TOKEN: (
+        FixConnectionError,
+        "Adobe does not accept the access token, not even a new one: correct the connection's secret and scopes.",
+    ),
+    "403000": (
+        FixConnectionError,
+        "No API key reached Adobe: give the client id as the connection's login.",
+    ),
+    "403003": (
+        FixConnectionError,
+        "Adobe does not know the API key: correct the client id, which is the connection's login.",
+    ),
+    "400003": (FixConnectionError, "No organization reached Adobe: give the connection's org_id."),
+    "403025": (
+        FixConnectionError,
+        "The client id does not belong to this organization: correct the connection's org_id, which ends in @AdobeOrg.",
+    ),
+}
+STATUSES: dict[int, tuple[type[TwexportError], str]] = {
+    400: (FixRequestError, "Adobe does not accept the request: correct what the details name."),
+    401: (FixConnectionError, "Adobe does not accept the credential: correct the connection."),
+    403: (
+        AskForRightsError,
+        "The credential may not do this: ask an administrator to give it a role in this sandbox.",
+    ),
+    404: (MissingError, "There is no such job, batch or file in this sandbox."),
+    429: (ThrottledError, "Adobe asks for fewer calls."),
+}
+SIGN_IN: dict[str, str] = {
+    "invalid_client": "Adobe does not know this client id and secret: correct the connection's login and password.",
+    "invalid_scope": "Adobe does not give these scopes: copy them from the Developer Console.",
+}
+
+
+def explain(status: int, body: Any, evidence: Evidence) -> TwexportError | None:
+    """Return the error that an answer means, or ``None`` for a success or where it is not Adobe's.
+
+    :param status: HTTP status.
+    :param body: the JSON body, or ``None``.
+    :param evidence: method and path of the call.
+    """
+    if not isinstance(body, dict) or status < 400:
+        return None
+    if "error_code" in body:
+        return _by_gateway(body, evidence)
+    if "error" in body and "error_description" in body:
+        return _at_sign_in(status, body, evidence)
+    return _by_service(status, body, evidence)
+
+
+def is_invalid_token(error: TwexportError) -> bool:
+    """Tell whether a call was refused because of its token, so that nothing was done."""
+    return error.evidence is not None and error.evidence.code == INVALID_TOKEN
+
+
+def _by_gateway(body: dict[str, Any], evidence: Evidence) -> TwexportError:
+    code = str(body["error_code"])
+    evidence = replace(evidence, code=code, details=_text(body.get("message")))
+    if code in GATEWAY:
+        error, message = GATEWAY[code]
+        return error(message, evidence)
+    if (evidence.status or 0) in (429, 500, 502, 503, 504):
+        return _passing(evidence)
+    return UnexpectedAnswerError(
+        f"Adobe's gateway answered with the undocumented error code {code}.", evidence
+    )
+
+
+def _at_sign_in(status: int, body: dict[str, Any], evidence: Evidence) -> TwexportError:
+    code = str(body["error"])
+    evidence = replace(evidence, code=code, details=_text(body["error_description"]))
+    if status == 429 or status >= 500:
+        return _passing(evidence)
+    message = "Adobe does not give an access token: correct the connection."
+    return FixConnectionError(SIGN_IN.get(code, message), evidence)
+
+
+def _by_service(status: int, body: dict[str, Any], evidence: Evidence) -> TwexportError:
+    words = [_text(body.get(name)) for name in ("title", "detail", "message", "errorMessage")]
+    evidence = replace(evidence, details=": ".join(filter(None, words)) or None)
+    if status in STATUSES:
+        error, message = STATUSES[status]
+        return error(message, evidence)
+    if status >= 500:
+        return _passing(evidence)
+    return UnexpectedAnswerError("Adobe answered with an error that nobody documented.", evidence)
+
+
+def _passing(evidence: Evidence) -> RetryLaterError:
+    if evidence.status == 429:
+        return ThrottledError("Adobe asks for fewer calls.", evidence)
+    return RetryLaterError("Adobe is out of order, perhaps because of too many calls at a time.", evidence)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)[:500]

@@ -1,0 +1,142 @@
+"""Landing an Adobe export job: its batches, their files, each byte for byte; knows no Airflow."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twexport.adobe.models import DataFile, JobStatus
+from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES, RangedDownload
+from airflow_provider_twexport.core.progress import Progress
+from airflow_provider_twexport.exceptions import MissingError, RetryLaterError, UnexpectedAnswerError
+from airflow_provider_twexport.storage.file_landing import SourceFile
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.adobe.client import AdobeClient
+    from airflow_provider_twexport.adobe.models import ExportJob, JobBatch
+    from airflow_provider_twexport.core.retry import Retry
+    from airflow_provider_twexport.storage.file_landing import CopiedFiles
+    from airflow_provider_twexport.storage.manifest import Manifest
+
+log = logging.getLogger(__name__)
+
+READABLE = frozenset({"success", "active"})
+LOST = frozenset({"failure", "failed", "aborted", "abandoned", "inactive", "deleted"})
+# a batch follows its job within minutes
+LOOK_AGAIN_SECONDS = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 60.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class JobLanding:
+    """The way of one job's files into one directory.
+
+    :param client: who is asked.
+    :param job_id: the export job.
+    :param retry: how a range that breaks off is tried again while it brings nothing; ``None`` for the client's way.
+    :param range_bytes: bytes to ask for at a time.
+    """
+
+    client: AdobeClient
+    job_id: str
+    retry: Retry | None = None
+    range_bytes: int = RANGE_BYTES
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return what tells this landing from others, for the manifest's ``source``."""
+        return {
+            "system": "adobe",
+            "job_id": self.job_id,
+            "export_id": self.job_id,
+            "sandbox": self.client.sandbox,
+        }
+
+    def land(self, landing: CopiedFiles) -> Manifest:
+        """Copy what is still to come and return the manifest; goes on where an earlier try broke off.
+
+        :raises RetryLaterError: if the job, or a batch of it, is not ready.
+        :raises MissingError: if the job, or a batch of it, ended without giving what was ordered.
+        """
+        job = self._succeeded()
+        files = {batch.id: self._files(batch) for batch in job.batches}
+        listed = [file for found in files.values() for file in found]
+        if job.profiles and not listed:
+            raise RetryLaterError(
+                f"Export job {job.id} exported {job.profiles} profiles, but no files are listed yet."
+            )
+        self._copy(landing, listed)
+        return landing.commit(len(listed), self._source(job, files))
+
+    def _succeeded(self) -> ExportJob:
+        job = self.client.get_export_job(self.job_id)
+        if job.is_unfinished:
+            raise RetryLaterError(
+                f"Export job {job.id} is {job.raw_status}: wait for it with AdobeExportJobSensor before landing it."
+            )
+        if job.status is not JobStatus.SUCCEEDED:
+            words = "; ".join(job.errors) or "no message"
+            raise MissingError(
+                f"Export job {job.id} is {job.raw_status} ({words}): there is nothing to land."
+            )
+        if not job.batches and job.profiles != 0:
+            raise UnexpectedAnswerError(f"Export job {job.id} succeeded, but names no batch.")
+        return job
+
+    def _files(self, batch: JobBatch) -> list[DataFile]:
+        self._await(batch)
+        return self.client.list_files(batch.id)
+
+    def _await(self, batch: JobBatch) -> None:
+        for seconds in (*LOOK_AGAIN_SECONDS, None):
+            status = self.client.get_batch_status(batch.id)
+            if status in READABLE:
+                return
+            if status in LOST:
+                raise MissingError(
+                    f"Batch {batch.id} of export job {self.job_id} is {status}: it cannot be read."
+                )
+            log.info("Batch %s is %s.", batch.id, status)
+            if seconds is not None:
+                time.sleep(seconds)
+        raise RetryLaterError(f"Batch {batch.id} of export job {self.job_id} is still {status}.")
+
+    def _copy(self, landing: CopiedFiles, listed: list[DataFile]) -> None:
+        sources = [SourceFile(f"{file.id}/{file.name}", _suffix(file.name), file.size) for file in listed]
+        missing = landing.missing(sources)
+        wanted, total = listed[len(listed) - len(missing) :], sum(file.size for file in listed)
+        progress = Progress(len(listed), len(listed) - len(missing), "files")
+        with RangedDownload(
+            self.client.read, wanted, self.retry or self.client.retry, self.range_bytes
+        ) as download:
+            for place, (source, file) in enumerate(
+                zip(missing, wanted, strict=True), len(listed) - len(wanted)
+            ):
+                landing.copy(source, download.bytes_of(file), total)
+                progress.tell(place + 1, landing.landed_bytes)
+
+    def _source(self, job: ExportJob, files: dict[str, list[DataFile]]) -> dict[str, Any]:
+        """Return what the manifest tells; parts are in the order of the batches, so the counts say whose is whose."""
+        return self.identity | {
+            "dataset_id": job.dataset_id,
+            "status": str(job.status),
+            "profiles": job.profiles,
+            "filter": job.document.get("filter"),
+            "fields": job.document.get("fields"),
+            "batches": [
+                {
+                    "batch_id": batch.id,
+                    "segment_id": batch.segment_id,
+                    "segment_namespace": batch.segment_namespace,
+                    "files": len(files[batch.id]),
+                }
+                for batch in job.batches
+            ],
+        }
+
+
+def _suffix(name: str) -> str:
+    """Return what a file's name ends in: the last two words behind a dot, where they are words."""
+    endings = [word for word in name.split(".")[1:] if word.isalnum()]
+    return ".".join(endings[-2:]) or "bin"

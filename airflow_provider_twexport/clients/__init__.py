@@ -1,1 +1,0 @@
-"""Pure protocol clients, one module a service; nothing here knows Airflow."""

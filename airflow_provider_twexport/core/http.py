@@ -1,0 +1,453 @@
+"""One HTTP session: timeouts, retries, redirects, error translation and signing have their one place here.
+
+The credential is added by the connection, below everything that logs or raises: neither the request
+object, nor an exception text, nor a debug log of requests, urllib3 or http.client ever holds it.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+from abc import abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, quote, quote_plus, urlencode, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from airflow_provider_twexport.clients.watch import Happening
+from airflow_provider_twexport.exceptions import (
+    Evidence,
+    FixConnectionError,
+    ResumeReadError,
+    RetryLaterError,
+    ThrottledError,
+    TwexportError,
+    UnexpectedAnswerError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_twexport.core.retry import Retry
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+BLOCK_BYTES = 256 * 1024
+
+
+class Credential:
+    """Signs a request where it goes on the wire, and takes itself out of texts."""
+
+    def sign(self, target: str) -> str:
+        """Return the request target (path and query) with the credential in it."""
+        return target
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers that carry the credential."""
+        return {}
+
+    def fill(self, body: Any) -> Any:
+        """Return the request's body with the credential in it, which makes it no longer."""
+        return body
+
+    @abstractmethod
+    def redact(self, text: str) -> str:
+        """Return ``text`` without the credential."""
+
+
+class QueryToken(Credential):
+    """An access token that travels in the query string.
+
+    :param name: name of the query parameter.
+    :param token: the secret.
+    """
+
+    def __init__(self, name: str, token: str) -> None:
+        self._name = name
+        self._token = token
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"QueryToken({self._name!r}, '***')"
+
+    def sign(self, target: str) -> str:
+        """Return the request target with the token as its last query parameter."""
+        separator = "&" if "?" in target else "?"
+        return f"{target}{separator}{self._name}={quote(self._token, safe='')}"
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with the token replaced, as it is and in its URL-quoted forms."""
+        return without(text, self._token)
+
+
+class BasicLogin(Credential):
+    """A login and a password that travel in a header (HTTP Basic).
+
+    :param login: who asks; no secret by itself.
+    :param password: the secret.
+    """
+
+    def __init__(self, login: str, password: str) -> None:
+        self._login = login
+        self._password = password
+        self._token = base64.b64encode(f"{login}:{password}".encode()).decode()
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"BasicLogin({self._login!r}, '***')"
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the header of HTTP Basic."""
+        return {"Authorization": f"Basic {self._token}"}
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with password and header replaced, as they are and in their URL-quoted forms."""
+        return without(without(text, self._token), self._password)
+
+
+class FormSecret(Credential):
+    """A secret that travels as a field of a form, in place of what stands for it until then.
+
+    :param name: name of the field.
+    :param secret: the secret.
+    """
+
+    def __init__(self, name: str, secret: str) -> None:
+        self._name = name
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"FormSecret({self._name!r}, '***')"
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The field as the form is to have it: as long as the secret will be, because the length is told ahead."""
+        return {self._name: "x" * len(quote_plus(self._secret))}
+
+    def fill(self, body: str) -> str:
+        """Return the form with the secret in its field."""
+        return body.replace(urlencode(self.form), urlencode({self._name: self._secret}))
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with the secret replaced, as it is and in its URL-quoted forms."""
+        return without(text, self._secret)
+
+
+def without(text: str, secret: str) -> str:
+    """Return ``text`` with a secret replaced, as it is and in its URL-quoted forms."""
+    for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
+        text = text.replace(form, "***")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer whose body is still to come, in blocks, as they arrive."""
+
+    status: int
+    headers: Mapping[str, str]
+    blocks: Iterator[bytes]
+
+
+class Session:
+    """Sends signed requests to one host.
+
+    :param base_url: ``https://`` address of the service; ``http://`` for loopback hosts only.
+    :param credential: what signs the requests.
+    :param explain: turns an answer (its body where that was JSON) into the error that it means, ``None``
+        where it means success.
+    :param retry: how repeatable calls are tried again.
+    :param headers: go with each request; nothing secret.
+    :raises FixConnectionError: if ``base_url`` is not an address to send a credential to.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credential: Credential,
+        explain: Callable[[int, Any, Evidence], TwexportError | None],
+        retry: Retry,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.base_url = checked_base_url(base_url)
+        self.retry = retry
+        self._credential = credential
+        self._explain = explain
+        self._requests = requests.Session()
+        self._requests.trust_env = not is_loopback(self.base_url)
+        self._requests.headers.update(headers)
+        self._requests.auth = _nobody  # else a login in ~/.netrc would be added to what is logged
+        for scheme in ("http://", "https://"):
+            self._requests.mount(scheme, _SigningAdapter(credential))
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        form: Mapping[str, str] | None = None,
+        repeatable: bool = True,
+        seconds: float = READ_SECONDS,
+    ) -> Any:
+        """Return the JSON body of a successful answer.
+
+        :param params: query parameters.
+        :param body: what to send as JSON.
+        :param form: what to send as a form instead.
+        :param repeatable: whether the call may be sent again after a passing fault; never for one that buys.
+        :param seconds: how long to wait for the answer.
+        :raises TwexportError: the error that the answer, or its absence, means.
+        """
+
+        def once() -> Any:
+            with self._answer(method, path, params, body, seconds, form=form) as response:
+                return self._body(response, Evidence(method, path, response.status_code))
+
+        return self.retry.call(once) if repeatable else once()
+
+    def content(self, method: str, path: str, *, body: Any, seconds: float = READ_SECONDS) -> bytes:
+        """Return the body of a successful answer as it came; one try.
+
+        :param body: what to send as JSON.
+        :param seconds: how long to wait for the answer.
+        :raises TwexportError: the error that the answer, or its absence, means.
+        """
+        self.retry.watch(Happening.READ)
+        with self._answer(method, path, None, body, seconds) as response:
+            evidence = Evidence(method, path, response.status_code)
+            if not response.ok:
+                self._body(response, evidence)
+            with _translated(evidence):
+                return bytes(response.content)
+
+    @contextmanager
+    def stream(
+        self, path: str, *, params: Mapping[str, Any], seconds: float, packed: bool = False
+    ) -> Iterator[Iterator[bytes]]:
+        """Open a long answer and hand out its body in blocks, as they arrive; one try.
+
+        :param seconds: how long to wait for each next byte.
+        :param packed: ask for gzip, and hand it out as it is.
+        :raises TwexportError: the error that the answer, or its end, means.
+        """
+        headers = {"Accept-Encoding": "gzip"} if packed else None
+        with self.open(path, params=params, seconds=seconds, headers=headers, packed=packed) as answer:
+            yield answer.blocks
+
+    @contextmanager
+    def open(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any],
+        seconds: float,
+        headers: Mapping[str, str] | None = None,
+        packed: bool = False,
+    ) -> Iterator[Answer]:
+        """Open a long answer whose head matters too; one try.
+
+        :param seconds: how long to wait for each next byte.
+        :param headers: go with this request; nothing secret.
+        :param packed: hand the body out as it is, without unpacking it.
+        :raises TwexportError: the error that the answer, or its end, means.
+        """
+        self.retry.watch(Happening.READ)
+        with self._answer("GET", path, params, None, seconds, headers=headers) as response:
+            evidence = Evidence("GET", path, response.status_code)
+            if not response.ok:
+                self._body(response, evidence)
+            blocks = _blocks(response, evidence, unpack=not packed)
+            yield Answer(response.status_code, response.headers, blocks)
+
+    @contextmanager
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: Any,
+        seconds: float,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[requests.Response]:
+        self.retry.watch(Happening.REQUEST)
+        with _translated(Evidence(method, path)):
+            response = self._requests.request(
+                method,
+                self.base_url + path,
+                params=params,
+                json=body,
+                data=form,
+                headers=headers,
+                timeout=(min(CONNECT_SECONDS, seconds), seconds),
+                stream=True,
+                allow_redirects=False,
+            )
+        with response:
+            self._refuse_redirect(response, Evidence(method, path, response.status_code))
+            yield response
+
+    def _refuse_redirect(self, response: requests.Response, evidence: Evidence) -> None:
+        if not response.is_redirect:
+            return
+        host = urlsplit(response.headers["location"]).hostname or "another path"
+        msg = f"The service redirects to {host}, where the credential must not go. Correct the connection's host."
+        raise FixConnectionError(self._credential.redact(msg), evidence)
+
+    def _body(self, response: requests.Response, evidence: Evidence) -> Any:
+        with _translated(evidence):
+            content = response.content
+        try:
+            body = json.loads(self._credential.redact(content.decode()))
+        except ValueError:
+            body = None
+        error = self._explain(response.status_code, body, evidence) or _unreadable(body, evidence)
+        if error is None or (response.ok and not content):
+            return body
+        if isinstance(error, ThrottledError):
+            self.retry.watch(Happening.THROTTLE)
+        if isinstance(error, RetryLaterError) and error.retry_after is None:
+            error.retry_after = _retry_after(response)
+        raise error
+
+
+def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def checked_base_url(url: str) -> str:
+    """Return ``url`` without its trailing slash.
+
+    :raises FixConnectionError: if it is not ``https://``, nor ``http://`` on a loopback host, or holds more
+        than scheme, host, port and path.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port_or_none(parts):
+        raise FixConnectionError("The connection's host is not a web address. Give it as https://HOST.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise FixConnectionError(
+            "The connection's host holds credentials or a query. Give https://HOST only, and the token as password."
+        )
+    if parts.scheme == "http" and not is_loopback(url):
+        raise FixConnectionError(
+            f"http://{parts.hostname} would send the credential in clear text. Use https://; "
+            "http:// is for loopback hosts only."
+        )
+    return url.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether ``url`` points at this machine by its name or number alone."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _has_port_or_none(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
+class _SigningAdapter(HTTPAdapter):
+    """Hands requests to connections that sign them."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._pools = _signing_pools(credential)
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _signing_pools(credential: Credential) -> dict[str, type[HTTPConnectionPool]]:
+    class Signing:
+        debuglevel = 0  # http.client would print the signed request line
+
+        def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+            super().request(method, url, credential.fill(body), *args, **kwargs)  # type: ignore[misc]
+
+        def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+            super().putrequest(method, credential.sign(url), *args, **kwargs)  # type: ignore[misc]
+            for name, value in credential.headers().items():
+                self.putheader(name, value)  # type: ignore[attr-defined]
+
+    class PlainConnection(Signing, HTTPConnection):
+        pass
+
+    class TlsConnection(Signing, HTTPSConnection):
+        pass
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = PlainConnection
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = TlsConnection
+
+    return {"http": PlainPool, "https": TlsPool}
+
+
+@contextmanager
+def _translated(evidence: Evidence) -> Iterator[None]:
+    """Turn what requests and urllib3 raise into our errors; their texts hold addresses and are left behind."""
+    try:
+        yield
+    except (requests.exceptions.SSLError, requests.exceptions.InvalidURL) as error:
+        msg = f"No safe connection to the host ({type(error).__name__}). Check the connection's host and certificates."
+        raise FixConnectionError(msg, evidence) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise RetryLaterError(f"No answer from the service ({type(error).__name__}).", evidence) from None
+
+
+def _blocks(response: requests.Response, evidence: Evidence, *, unpack: bool) -> Iterator[bytes]:
+    raw = response.raw
+    # read(n) would hold back a live stream until n bytes are there
+    blocks = (
+        raw.stream(BLOCK_BYTES, decode_content=unpack)
+        if raw.chunked
+        else iter(lambda: raw.read1(BLOCK_BYTES, decode_content=unpack), b"")
+    )
+    try:
+        yield from blocks
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise ResumeReadError(f"The answer broke off ({type(error).__name__}).", evidence) from None
+
+
+def _unreadable(body: Any, evidence: Evidence) -> TwexportError | None:
+    """Return what an answer means that no vendor code explains."""
+    status = evidence.status or 0
+    if status == 429:
+        return ThrottledError("Too many calls.", evidence)
+    if status >= 500:
+        return RetryLaterError("The service is out of order.", evidence)
+    if status >= 400 or body is None:
+        msg = "The service's answer is not its own: is there a proxy, or another service, at the connection's host?"
+        return UnexpectedAnswerError(msg, evidence)
+    return None
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Return the seconds of a Retry-After header; its other form, a date, is not used by these services."""
+    value = response.headers.get("retry-after", "")
+    return float(value) if value.isdigit() else None

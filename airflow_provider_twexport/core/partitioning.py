@@ -1,0 +1,45 @@
+"""Where a window lands under a common root, in the style that lakes prune by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from airflow_provider_twexport.exceptions import FixRequestError
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.core.window import Window
+
+PartitionBy = Literal["year", "month", "day", "hour"]
+_KEYS = {"year": "YYYY", "month": "MM", "day": "DD", "hour": "HH"}
+
+
+def partition_path(window: Window, partition_by: str) -> str:
+    """Return ``year=2024/month=01`` and the like, by the start of the window.
+
+    :param window: what lands there.
+    :param partition_by: the smallest part: ``year``, ``month``, ``day`` or ``hour``.
+    :raises FixRequestError: if there is no such part, or the window is not cut at its edges: two windows would then
+        land in the same place.
+    """
+    if partition_by not in _KEYS:
+        raise FixRequestError(f"partition_by={partition_by!r} is none of {', '.join(_KEYS)}.")
+    if window.start != window.start.start_of(partition_by):
+        raise FixRequestError(
+            f"The window {window} does not begin with a {partition_by}, so partition_by={partition_by!r} would put it "
+            "where another one belongs. Choose a smaller part, or a path of its own."
+        )
+    keys = list(_KEYS)[: list(_KEYS).index(partition_by) + 1]
+    return "/".join(f"{key}={window.start.format(_KEYS[key])}" for key in keys)
+
+
+def landing_path(object_storage_path: str, window: Window | None, partition_by: str | None) -> str:
+    """Return the directory that a window lands in.
+
+    :param object_storage_path: that directory itself, or, with ``partition_by``, the root above it.
+    :raises FixRequestError: if the parts cannot be named; see :func:`partition_path`.
+    """
+    if partition_by is None:
+        return object_storage_path
+    if window is None:
+        raise FixRequestError(f"partition_by={partition_by!r} needs a window: give start and stop.")
+    return f"{object_storage_path.rstrip('/')}/{partition_path(window, partition_by)}"

@@ -1,0 +1,99 @@
+"""Bounded retries with jitter, as a value; for calls that may be repeated only."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_provider_twexport.clients.watch import Happening, Watch, unwatched
+from airflow_provider_twexport.exceptions import RetryLaterError, ThrottledError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how long a repeatable call is tried again, and who is told of it.
+
+    :param attempts: tries in all while nothing gets on.
+    :param first_wait: seconds before the second try; doubled from try to try.
+    :param throttled_wait: seconds before the second try of a throttled call; doubled likewise.
+    :param max_wait: seconds at most between two tries.
+    :param throttled_for: seconds in all that throttling is waited out; the limits count by the minute.
+    :param watch: is told of each call and each further try.
+    """
+
+    attempts: int = 8
+    first_wait: float = 0.5
+    throttled_wait: float = 5.0
+    max_wait: float = 60.0
+    throttled_for: float = 900.0
+    watch: Watch = unwatched
+
+    def call(self, function: Callable[[], T], faults: type[RetryLaterError] = RetryLaterError) -> T:
+        """Return what ``function`` returns, trying again after each passing fault.
+
+        :param faults: which faults pass.
+        :raises RetryLaterError: the last fault, when there were too many; any other, at once.
+        """
+        patience = Patience(self)
+        while True:
+            try:
+                return function()
+            except faults as error:
+                patience.bear(error)
+
+
+DEFAULT = Retry()
+
+
+@dataclass(slots=True)
+class Patience:
+    """How much of a :class:`Retry` is used up."""
+
+    retry: Retry
+    faults: int = 0
+    throttles: int = 0
+    throttled_since: float = field(default_factory=time.monotonic)
+
+    def renew(self) -> None:
+        """Forget earlier faults, because something got on."""
+        self.faults = self.throttles = 0
+        self.throttled_since = time.monotonic()
+
+    def lasts(self, error: RetryLaterError) -> bool:
+        """Tell whether another try is due after ``error``."""
+        if isinstance(error, ThrottledError):
+            return time.monotonic() - self.throttled_since < self.retry.throttled_for
+        return self.faults + 1 < self.retry.attempts
+
+    def bear(self, error: RetryLaterError) -> None:
+        """Sleep until the next try is due.
+
+        :raises RetryLaterError: ``error`` itself, when patience has run out.
+        """
+        if not self.lasts(error):
+            raise error
+        self.retry.watch(Happening.RETRY)
+        wait = self._wait(error)
+        log.warning("%s Trying again in %.1f s.", error, wait)
+        time.sleep(wait)
+
+    def _wait(self, error: RetryLaterError) -> float:
+        if isinstance(error, ThrottledError):
+            self.throttles += 1
+            first, nth = self.retry.throttled_wait, self.throttles
+        else:
+            self.faults += 1
+            first, nth = self.retry.first_wait, self.faults
+        if error.retry_after is not None:
+            return min(error.retry_after, self.retry.throttled_for)
+        ceiling = min(self.retry.max_wait, first * 2.0 ** (nth - 1))
+        return random.uniform(ceiling / 2, ceiling)

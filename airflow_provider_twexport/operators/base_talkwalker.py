@@ -1,0 +1,86 @@
+"""What every operator that exports from Talkwalker is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from airflow.sdk import Context
+
+    from airflow_provider_twexport.talkwalker.client import ExportOrder
+
+
+class TalkwalkerOrderOperator(BaseOperator):
+    """Base of the operators that are told what to export.
+
+    :param collector_id: the collector that the results go to.
+    :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
+    :param stop: last moment of the window, exclusive.
+    :param project_id: export from this project; ``None`` for the connection's, ``""`` for none.
+    :param stream_id: export from this stream; excludes ``project_id``.
+    :param query: Talkwalker query; required where there is neither project nor stream.
+    :param topics: topic ids of the project; a list, or a text with commas.
+    :param limit: results at most, 1 to 1,000,000; each costs a credit.
+    :param partition_length: how long the window of a run is that has nothing but a partition date.
+    :param talkwalker_conn_id: Airflow connection.
+    """
+
+    template_fields: Sequence[str] = (
+        "collector_id",
+        "start",
+        "stop",
+        "project_id",
+        "stream_id",
+        "query",
+        "topics",
+        "limit",
+        "talkwalker_conn_id",
+    )
+    ui_color = "#e8f4fa"
+
+    def __init__(
+        self,
+        *,
+        collector_id: str | None = None,
+        start: str | datetime | None = None,
+        stop: str | datetime | None = None,
+        project_id: str | None = None,
+        stream_id: str | None = None,
+        query: str | None = None,
+        topics: Sequence[str] | str | None = None,
+        limit: int | str | None = 1_000_000,
+        partition_length: timedelta | None = None,
+        talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.collector_id = collector_id
+        self.start = start
+        self.stop = stop
+        self.project_id = project_id
+        self.stream_id = stream_id
+        self.query = query
+        self.topics = topics
+        self.limit = limit
+        self.partition_length = partition_length
+        self.talkwalker_conn_id = talkwalker_conn_id
+
+    def _order(self, context: Context, hook: TalkwalkerHook) -> ExportOrder:
+        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.core.run_window import export_window
+
+        return hook.order(
+            export_window(context, self.start, self.stop, self.partition_length),
+            project_id=self.project_id,
+            stream_id=self.stream_id,
+            query=self.query,
+            topics=self.topics,
+            limit=whole_number("limit", self.limit),
+        )

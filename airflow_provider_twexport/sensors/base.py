@@ -1,0 +1,163 @@
+"""Waiting for an export: looking, deferring, timing out and ending it, the same for every service."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowTaskTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
+
+from airflow_provider_twexport.telemetry import metrics
+from airflow_provider_twexport.telemetry.failures import fail_without_retry
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_twexport.triggers.base import ExportTrigger, Waitable
+
+Client = TypeVar("Client")
+Export = TypeVar("Export", bound="Waitable")
+
+
+class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
+    """Wait until an export has ended; the results and exceptions are the same whether it pokes, reschedules or defers.
+
+    :param poke_interval: seconds between two looks.
+    :param deferrable: wait in the triggerer, without holding a worker.
+    :param cancel_on_kill: end the export when the task is killed, failed or cleared while it waits, and when its
+        ``timeout`` or ``execution_timeout`` is over; both count from the task's start, also while it is deferred.
+    """
+
+    noun: ClassVar[str]
+    system: ClassVar[str]
+
+    def __init__(
+        self, *, poke_interval: timedelta | float, deferrable: bool, cancel_on_kill: bool, **kwargs: Any
+    ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(poke_interval=poke_interval, **kwargs)
+        self.deferrable = deferrable
+        self.cancel_on_kill = cancel_on_kill
+        self._client: Client | None = None
+
+    @property
+    @abstractmethod
+    def export_key(self) -> str:
+        """The export's id."""
+
+    @abstractmethod
+    def connect(self) -> Client:
+        """Return a client, and have at hand what a kill needs."""
+
+    @abstractmethod
+    def look(self, client: Client) -> Export:
+        """Ask for the export."""
+
+    @abstractmethod
+    def read(self, export: dict[str, Any]) -> Export:
+        """Read what the trigger told of the export."""
+
+    @abstractmethod
+    def outcome(self, export: Export) -> dict[str, Any]:
+        """Return what came of an export that has ended, or raise."""
+
+    @abstractmethod
+    def trigger(self, deadline: float) -> ExportTrigger[Client, Export]:
+        """Return what waits in the triggerer."""
+
+    @abstractmethod
+    def end_remotely(self) -> None:
+        """End the export with one short request and what is at hand, because Airflow leaves 5 seconds."""
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once; where the export has not ended and the sensor is deferrable, defer."""
+        with fail_without_retry():
+            export = self.look(self._client_at_hand())
+            if not export.is_unfinished:
+                self._tell_wait(context, "ended")
+                return PokeReturnValue(is_done=True, xcom_value=self.outcome(export))
+        self.log.info("%s %s is %s.", self.noun, self.export_key, export.raw_status)
+        deadline = min(self._deadlines(context).values())
+        if time.time() >= deadline:
+            self._time_out(context)
+        if self.deferrable:
+            self._defer_until(deadline)
+        return PokeReturnValue(is_done=False)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Return what was exported, or raise what polling would have raised."""
+        from airflow_provider_twexport.exceptions import RetryLaterError
+
+        outcome = event.get("outcome")
+        if outcome == "ended":
+            self._tell_wait(context, "ended")
+            with fail_without_retry():
+                return self.outcome(self.read(event["export"]))
+        if outcome == "timeout":
+            self._time_out(context)
+        if outcome == "retry_later":
+            raise RetryLaterError(event["message"])
+        raise AirflowFailException(event.get("message") or f"The trigger fired an unknown event: {event}")
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral; the deferral's own timeout never asks the trigger, so the abort happens here."""
+        if (next_kwargs or {}).get("error") == "Trigger timeout":
+            self._abort()
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def on_kill(self) -> None:
+        """End the export, with nothing but what is at hand, because Airflow leaves 5 seconds."""
+        if self.cancel_on_kill and self._client is not None:
+            self.end_remotely()
+
+    def _client_at_hand(self) -> Client:
+        if self._client is None:
+            self._client = self.connect()
+        return self._client
+
+    def _began(self, context: Context) -> float:
+        """Return when the wait began, in seconds since the epoch."""
+        ti = context["ti"]
+        began = (ti.get_first_reschedule_date(context) if self.reschedule else None) or ti.start_date
+        return float(began.timestamp())
+
+    def _tell_wait(self, context: Context, outcome: str) -> None:
+        metrics.waited(self.system, time.time() - self._began(context), outcome)
+
+    def _deadlines(self, context: Context) -> dict[str, float]:
+        """Return when each limit on the wait is over, in seconds since the epoch."""
+        began = self._began(context)
+        deadlines = {"timeout": began + self.timeout}
+        if self.execution_timeout and not self.reschedule:
+            deadlines["execution_timeout"] = began + self.execution_timeout.total_seconds()
+        return deadlines
+
+    def _defer_until(self, deadline: float) -> None:
+        self.defer(
+            trigger=self.trigger(deadline),
+            method_name=self.execute_complete.__name__,
+            # the trigger keeps the deadline; this is for when no triggerer runs
+            timeout=timedelta(seconds=max(0.0, deadline - time.time()) + 2 * self.poke_interval + 60),
+        )
+
+    def _time_out(self, context: Context) -> NoReturn:
+        self._tell_wait(context, "timeout")
+        deadlines = self._deadlines(context)
+        name = min(deadlines, key=lambda limit: deadlines[limit])
+        self._abort()
+        timeout = AirflowTaskTimeout if name == "execution_timeout" else AirflowSensorTimeout
+        raise timeout(f"{self.noun} {self.export_key} did not end within the task's {name}.")
+
+    def _abort(self) -> None:
+        if self.cancel_on_kill:
+            self.log.warning("Ending %s %s.", self.noun.lower(), self.export_key)
+            self._client_at_hand()
+            self.end_remotely()

@@ -1,0 +1,281 @@
+"""Frames of records become Arrow tables: by Arrow's own JSON reader where they are as declared.
+
+It reads without holding the GIL and refuses a frame in which one document drifts; then that document is fitted. Maps
+it does not know: they are read by ``msgspec``, which also checks that each record is one whole JSON document.
+"""
+
+from __future__ import annotations
+
+import operator
+from array import array
+from collections import Counter
+from itertools import accumulate, chain, compress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from airflow_provider_twexport.storage.arrow_types import (
+    TIMESTAMP_MS,
+    arrow_schema,
+    arrow_type,
+    date_format,
+    document_type,
+    is_map,
+    only_maps,
+    strict_type,
+)
+from airflow_provider_twexport.storage.coercion import Fitter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_twexport.core.schema import Schema
+
+NO_DATE = (0, -1)
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _DriftError(ValueError):
+    """Some document of a frame is not as declared."""
+
+
+class TableMaker:
+    """Makes tables of a schema.
+
+    :param schema: what the records should be.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        import pyarrow as pa
+        import pyarrow.compute
+        import pyarrow.json
+
+        of = document_type(schema)
+        maps = only_maps(of)
+        self._columns = [(column.type, column.path.split(".")) for column in schema.columns]
+        self._schema = arrow_schema(schema)
+        self._read_schema = pa.schema(list(_read_type(of)))
+        self._strict = msgspec.json.Decoder(strict_type(of))
+        self._maps = msgspec.json.Decoder(msgspec.Raw if maps is None else strict_type(maps))
+        self._fitter = Fitter(schema)
+
+    def table(self, records: Sequence[bytes]) -> tuple[Any, Counter[str]]:
+        """Return the table of some records, and in how many of them a column's value did not fit."""
+        import pyarrow as pa
+
+        together = b"".join(records)
+        for lines, misfits in self._ever_more_fitted(records):
+            try:
+                columns = self._columns_of(lines, together if lines is records else b"".join(lines))
+            except _DriftError:
+                continue
+            raw = _strings(records, together)
+            return pa.Table.from_arrays([*columns, raw], schema=self._schema), misfits
+        msg = "a fitted document drifts"
+        raise AssertionError(msg)
+
+    def _ever_more_fitted(self, records: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Counter[str]]]:
+        """Yield the records as they are, then with what drifts fitted, then all fitted."""
+        yield records, Counter()
+        yield self._fitted(records, [self._drifts(record) for record in records])
+        yield self._fitted(records, [True] * len(records))
+
+    def _drifts(self, record: bytes) -> bool:
+        try:
+            self._strict.decode(record)
+        except _UNREADABLE:
+            return True
+        return False
+
+    def _fitted(self, records: Sequence[bytes], drift: Sequence[bool]) -> tuple[list[bytes], Counter[str]]:
+        lines, misfits = list(records), Counter[str]()
+        for at in compress(range(len(records)), drift):
+            lines[at], columns = self._fitter.fit(records[at])
+            misfits.update(columns)
+        return lines, misfits
+
+    def _columns_of(self, documents: Sequence[bytes], frame: bytes) -> list[Any]:
+        try:
+            with_maps = list(map(self._maps.decode, documents))
+        except _UNREADABLE as error:
+            raise _DriftError from error
+        found = _Places(self._read(frame))
+        if len(documents) != len(found.documents):
+            raise _DriftError
+        return [
+            _map_array(_reached(with_maps, steps), of) if is_map(of) else _conformed(found.at(steps), of)
+            for of, steps in self._columns
+        ]
+
+    def _read(self, frame: bytes) -> Any:
+        import pyarrow as pa
+        from pyarrow import json
+
+        try:
+            table = json.read_json(
+                pa.BufferReader(frame),
+                read_options=json.ReadOptions(use_threads=False, block_size=len(frame) + 1),
+                parse_options=json.ParseOptions(
+                    explicit_schema=self._read_schema, unexpected_field_behavior="ignore"
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            raise _DriftError from error
+        return table.to_struct_array().chunk(0)
+
+
+def _read_type(of: Any) -> Any:
+    """Return what Arrow's reader is asked for: no maps, and timestamps as the numbers or texts they are."""
+    import pyarrow as pa
+
+    if isinstance(of, list):
+        return pa.list_(_read_type(of[0]))
+    if isinstance(of, dict):
+        return pa.struct([(name, _read_type(inner)) for name, inner in of.items() if not is_map(inner)])
+    if date_format(of):
+        return pa.string()
+    return pa.int64() if of == "timestamp" else arrow_type(of)
+
+
+class _Places:
+    """What lies at the ends of paths, one value for each document; a struct is taken apart once for all its fields.
+
+    :param documents: an array of structs.
+    """
+
+    def __init__(self, documents: Any) -> None:
+        self.documents = documents
+        self._apart: dict[str, dict[str, Any]] = {}
+
+    def at(self, steps: Sequence[str]) -> Any:
+        """Return what lies at the end of a path; lists on the way become one."""
+        *outer, last = steps
+        listed = next((at for at, step in enumerate(outer) if step.endswith("[]")), None)
+        if listed is not None:
+            lists = self.at([*steps[:listed], steps[listed].removesuffix("[]")])
+            return _flat(lists, _Places(lists.values).at(steps[listed + 1 :]))
+        path = ".".join(outer)
+        if path not in self._apart:
+            struct = self.at(outer) if outer else self.documents
+            self._apart[path] = dict(zip(struct.type.names, struct.flatten(), strict=True))
+        return self._apart[path][last]
+
+
+def _flat(lists: Any, inner: Any) -> Any:
+    """Return the lists with what was found in their elements; where those are lists, put end to end."""
+    import pyarrow as pa
+
+    offsets = lists.offsets
+    if pa.types.is_list(inner.type):
+        offsets, inner = inner.offsets.take(offsets), inner.values
+    return pa.ListArray.from_arrays(offsets, inner, mask=lists.is_null())
+
+
+def _conformed(found: Any, of: Any) -> Any:
+    """Return an array as its declared type, without the fields that are another column's.
+
+    :raises _DriftError: a number is more than its type can hold.
+    """
+    import pyarrow as pa
+
+    if isinstance(of, list):
+        held = found.values
+        values = _conformed(held, of[0])
+        if values is held:
+            return found
+        return pa.ListArray.from_arrays(found.offsets, values, mask=found.is_null())
+    if isinstance(of, dict):
+        children = [found.field(name) for name in of]
+        fields = [_conformed(child, inner) for child, inner in zip(children, of.values(), strict=True)]
+        if found.type.names == list(of) and all(map(operator.is_, fields, children)):
+            return found
+        return pa.StructArray.from_arrays(fields, names=list(of), mask=found.is_null())
+    if of == "double":
+        _check_finite(found)
+    if text_format := date_format(of):
+        return _dates(found, text_format)
+    return _timestamps(found) if of == "timestamp" else found
+
+
+def _check_finite(found: Any) -> None:
+    import pyarrow.compute as pc
+
+    if not pc.all(pc.is_finite(found), min_count=0).as_py():
+        raise _DriftError
+
+
+def _dates(found: Any, text_format: str) -> Any:
+    import pyarrow.compute as pc
+
+    dates = pc.strptime(found, format=text_format, unit="ms", error_is_null=True)
+    if dates.null_count != found.null_count:
+        raise _DriftError
+    return dates.cast(arrow_type("timestamp"))
+
+
+def _timestamps(found: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    span = pc.min_max(found).as_py()
+    if span["min"] is not None and not TIMESTAMP_MS[0] <= span["min"] <= span["max"] <= TIMESTAMP_MS[1]:
+        raise _DriftError
+    is_date = pc.invert(pc.is_in(found, _numbers(NO_DATE, pa.int64())))
+    return pc.if_else(is_date, found, pa.nulls(1, found.type)[0]).cast(arrow_type("timestamp"))
+
+
+def _reached(documents: Sequence[Any], steps: Sequence[str]) -> list[dict[str, Any] | None]:
+    for step in steps:
+        documents = [None if one is None else getattr(one, step) for one in documents]
+    return list(documents)
+
+
+def _map_array(maps: Sequence[dict[str, Any] | None], of: str) -> Any:
+    import pyarrow as pa
+
+    kind = arrow_type(of)
+    if maps.count(None) == len(maps):
+        return pa.nulls(len(maps), kind)
+    held = [one or {} for one in maps]
+    keys = [key.encode() for key in chain.from_iterable(held)]
+    values = _numbers(list(chain.from_iterable(map(dict.values, held))), kind.item_type)
+    ends = _numbers(list(accumulate(map(len, held), initial=0)), pa.int32())
+    return pa.MapArray.from_arrays(
+        ends, _strings(keys, b"".join(keys)), values, type=kind, mask=_bools([one is None for one in maps])
+    )
+
+
+# Arrays are made of buffers: pa.array is slower, and imports pandas where there is one.
+
+
+def _strings(texts: Sequence[bytes], together: bytes) -> Any:
+    """Return texts as they are, checked to be UTF-8.
+
+    :param together: the same, end to end.
+    """
+    import pyarrow as pa
+
+    ends = array("i", accumulate(map(len, texts), initial=0))
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(together)]
+    return pa.Array.from_buffers(pa.binary(), len(texts), buffers).cast(pa.string())
+
+
+def _numbers(values: Sequence[float | None], kind: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    codes = {pa.int32(): "i", pa.int64(): "q", pa.float64(): "d"}
+    held = array(codes[kind], [0 if one is None else one for one in values])
+    numbers = pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(held)])
+    return (
+        pc.if_else(_bools([one is not None for one in values]), numbers, None) if None in values else numbers
+    )
+
+
+def _bools(values: Sequence[bool]) -> Any:
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.uint8(), len(values), [None, pa.py_buffer(bytes(values))]).cast(
+        pa.bool_()
+    )

@@ -1,0 +1,128 @@
+"""What a schema's declared types are to Arrow, to ``msgspec`` and to Parquet."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_twexport.core.schema import Schema
+
+RAW = "raw"
+INT64 = (-(2**63), 2**63 - 1)
+# What every reader's timestamp can hold: the years 1 to 9999.
+TIMESTAMP_MS = (-62_135_596_800_000, 253_402_300_799_999)
+
+# Texts and addresses hardly ever come twice: they would only fill a dictionary.
+_UNLIKE = re.compile(r"(^|\.)(content|title|text|\w*snippet|\w*url|external_\w*id)$")
+
+
+def arrow_schema(schema: Schema) -> Any:
+    """Return the Arrow schema of a schema's files."""
+    import pyarrow as pa
+
+    metadata = {"schema": schema.name, "schema_version": str(schema.version)}
+    fields = [(column.name, arrow_type(column.type)) for column in schema.columns]
+    return pa.schema([*fields, (RAW, pa.string())], metadata=metadata)
+
+
+def arrow_type(of: Any) -> Any:
+    """Return the Arrow type of a declared type."""
+    import pyarrow as pa
+
+    if isinstance(of, list):
+        return pa.list_(arrow_type(of[0]))
+    if isinstance(of, dict):
+        return pa.struct([(name, arrow_type(inner)) for name, inner in of.items()])
+    if is_map(of):
+        return pa.map_(pa.string(), arrow_type(map_value(of)))
+    if date_format(of):
+        return arrow_type("timestamp")
+    return {
+        "string": pa.string(),
+        "int64": pa.int64(),
+        "double": pa.float64(),
+        "timestamp": pa.timestamp("ms", "UTC"),
+    }[of]
+
+
+def document_type(schema: Schema) -> Any:
+    """Return the type of the documents themselves: all columns in their places."""
+    return _merged([_nested(column.path.split("."), column.type) for column in schema.columns])
+
+
+def strict_type(of: Any) -> Any:
+    """Return the type with which ``msgspec`` refuses whatever is not exactly as declared."""
+    if isinstance(of, list):
+        return list[strict_type(of[0]) | None]  # type: ignore[misc]
+    if isinstance(of, dict):
+        fields = [(name, strict_type(inner) | None, None) for name, inner in of.items()]
+        return msgspec.defstruct("Document", fields, gc=False)
+    if is_map(of):
+        return dict[str, strict_type(map_value(of)) | None]  # type: ignore[misc]
+    if date_format(of):
+        return str
+    least, most = TIMESTAMP_MS if of == "timestamp" else INT64
+    whole = Annotated[int, msgspec.Meta(ge=least, le=most)]
+    return {"string": str, "double": float}.get(of, whole)
+
+
+def only_maps(of: Any) -> Any:
+    """Return a document type with nothing but its maps; ``None`` where there are none."""
+    if is_map(of):
+        return of
+    inner = {name: only_maps(one) for name, one in of.items()} if isinstance(of, dict) else {}
+    return {name: one for name, one in inner.items() if one is not None} or None
+
+
+def is_map(of: Any) -> bool:
+    """Tell whether a declared type is a map."""
+    return isinstance(of, str) and of.startswith("map<")
+
+
+def map_value(of: str) -> str:
+    """Return the declared type of a map's values."""
+    return of.removeprefix("map<").removesuffix(">")
+
+
+def date_format(of: Any) -> str | None:
+    """Return the format of a timestamp that is read from a text; ``None`` for any other declared type."""
+    is_text = isinstance(of, str) and of.startswith("timestamp<")
+    return of.removeprefix("timestamp<").removesuffix(">") if is_text else None
+
+
+def leaves(schema: Schema) -> list[str]:
+    """Return the names that Parquet gives to the leaves of all columns."""
+    return [leaf for column in schema.columns for leaf in _leaves(column.name, column.type)]
+
+
+def repetitive(schema: Schema) -> list[str]:
+    """Return the leaves whose values come again and again."""
+    return [leaf for leaf in leaves(schema) if not _UNLIKE.search(leaf)]
+
+
+def _nested(steps: Sequence[str], of: Any) -> Any:
+    for step in reversed(steps):
+        of = {step.removesuffix("[]"): [of] if step.endswith("[]") else of}
+    return of
+
+
+def _merged(types: Sequence[Any]) -> Any:
+    if isinstance(types[0], list):
+        return [_merged([one[0] for one in types])]
+    if isinstance(types[0], dict):
+        names = dict.fromkeys(name for one in types for name in one)
+        return {name: _merged([one[name] for one in types if name in one]) for name in names}
+    return types[0]
+
+
+def _leaves(path: str, of: Any) -> list[str]:
+    if isinstance(of, list):
+        return _leaves(f"{path}.list.element", of[0])
+    if isinstance(of, dict):
+        return [leaf for name, inner in of.items() for leaf in _leaves(f"{path}.{name}", inner)]
+    return [f"{path}.key_value.key", f"{path}.key_value.value"] if is_map(of) else [path]

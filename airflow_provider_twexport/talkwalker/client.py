@@ -1,0 +1,539 @@
+"""Talkwalker API v3: create a collector, order an export task into it, read the collector.
+
+Vendor pages: https://developer.talkwalker.com (streaming API v3, "past data export", "collectors"). Out of scope:
+search results, keyword streams, tags, views, document import.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+
+from airflow_provider_twexport.core import retry as core_retry
+from airflow_provider_twexport.core.http import QueryToken, Session
+from airflow_provider_twexport.exceptions import (
+    Evidence,
+    FixConnectionError,
+    FixRequestError,
+    ThrottledError,
+    TwexportError,
+    UnexpectedAnswerError,
+)
+from airflow_provider_twexport.talkwalker.error_codes import explain, explain_chunk
+from airflow_provider_twexport.talkwalker.histogram import (
+    CALLS_PER_MINUTE_IN_PROJECT,
+    CALLS_PER_MINUTE_OUTSIDE,
+    Pace,
+    read_volumes,
+    requests_for,
+    why_uncountable,
+)
+from airflow_provider_twexport.talkwalker.results import EARLIEST, Drain, EndBehaviour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_twexport.core.window import Window
+    from airflow_provider_twexport.talkwalker.histogram import Interval, Volume
+
+log = logging.getLogger(__name__)
+
+DEFAULT_HOST = "https://api.talkwalker.com"
+MAX_LIMIT = 1_000_000
+# Airflow kills a task's process 5 seconds after asking it to end; connecting and waiting take so long each
+KILL_SECONDS = 2.0
+RETENTION = pendulum.duration(days=7)
+_COLLECTOR_ID = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+class ExportStatus(StrEnum):
+    """Where an export task stands (vendor page "past data export"; lower case on the wire)."""
+
+    UNKNOWN = "unknown"
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    RESULT_LIMIT_REACHED = "result_limit_reached"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    DELETED = "deleted"
+
+    @property
+    def has_results(self) -> bool:
+        """Tell whether the export ended well, so that its collector may be read."""
+        return self in (ExportStatus.FINISHED, ExportStatus.RESULT_LIMIT_REACHED)
+
+    @property
+    def is_truncated(self) -> bool:
+        """Tell whether more matched than was exported."""
+        return self is ExportStatus.RESULT_LIMIT_REACHED
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether the export ended without giving what was ordered."""
+        return self in (ExportStatus.FAILED, ExportStatus.ABORTED, ExportStatus.DELETED)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project that the token may use."""
+
+    id: str
+    name: str
+    account_id: str | None = None
+    account_name: str | None = None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Project:
+        """Read the service's form."""
+        account_id, account_name = body.get("account_id"), body.get("account_name")
+        return cls(str(body["id"]), str(body.get("name", "")), account_id and str(account_id), account_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of a project."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credits:
+    """What the account may still spend, in credits; one result exported costs one."""
+
+    remaining_monthly: int
+    remaining_onetime: int
+    used_monthly: int
+    next_billing_period: pendulum.DateTime | None
+
+    @property
+    def remaining(self) -> int:
+        """Add up what is left of both kinds."""
+        return self.remaining_monthly + self.remaining_onetime
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Credits:
+        """Read the service's form."""
+        billing = body.get("next_billing_period")
+        return cls(
+            remaining_monthly=int(body.get("remaining_credits_monthly") or 0),
+            remaining_onetime=int(body.get("remaining_credits_onetime") or 0),
+            used_monthly=int(body.get("used_credits_monthly") or 0),
+            next_billing_period=pendulum.from_timestamp(int(billing) / 1000) if billing else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """A buffer that exports write into and that keeps each result for 7 days.
+
+    One without a query of its own is PAUSED, also while exports write into it.
+    """
+
+    id: str
+    state: str
+    created: pendulum.DateTime | None = None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Collector:
+        """Read the service's form."""
+        return cls(str(body["collector_id"]), str(body.get("state", "")), _time(body.get("creation_date")))
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTask:
+    """An export task as the service tells it; what was ordered is not echoed."""
+
+    id: str
+    target: str | None
+    raw_status: str
+    processed: int
+    ready: int | None
+    progress: float
+    created: pendulum.DateTime | None
+    messages: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> ExportStatus:
+        """Return the status.
+
+        :raises UnexpectedAnswerError: if nobody documented it.
+        """
+        try:
+            return ExportStatus(self.raw_status.casefold())
+        except ValueError:
+            msg = f"Export {self.id} has the undocumented status {self.raw_status!r}: look at it before going on."
+            raise UnexpectedAnswerError(msg) from None
+
+    @property
+    def is_adoptable(self) -> bool:
+        """Tell whether ordering the same again would pay twice; an undocumented status counts as paid."""
+        return self.raw_status.casefold() not in (
+            ExportStatus.FAILED,
+            ExportStatus.ABORTED,
+            ExportStatus.DELETED,
+        )
+
+    @property
+    def readable_until(self) -> pendulum.DateTime | None:
+        """Return when the service forgets its results at the earliest; ``None`` where it tells no creation."""
+        return self.created and self.created + RETENTION
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Tell whether the export may still write and cost."""
+        return not (self.status.has_results or self.status.is_lost)
+
+    def exported(self, limit: int | None = None) -> int | None:
+        """Count the results exported so far; ``None`` where that cannot be known.
+
+        ``processed`` runs ahead of what is exported, also beyond the limit, so it counts only below a known one.
+
+        :param limit: the limit that was ordered.
+        """
+        if self.ready is not None:
+            return self.ready
+        if limit is not None:
+            return min(self.processed, limit)
+        return None if self.status.is_truncated else self.processed
+
+    def estimated_total(self, limit: int | None = None) -> int | None:
+        """Return how many results match in all: progress is exported results by matches.
+
+        :param limit: the limit that was ordered.
+        """
+        exported = self.exported(limit)
+        return round(exported / self.progress) if exported is not None and self.progress > 0 else None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> ExportTask:
+        """Read the service's form; only the id is always there."""
+        messages = body.get("messages") or ()
+        return cls(
+            id=str(body["id"]),
+            target=body.get("target"),
+            raw_status=str(body.get("status") or ExportStatus.UNKNOWN),
+            processed=int(body.get("processed") or 0),
+            ready=int(body["ready"]) if body.get("ready") is not None else None,
+            progress=float(body.get("progress") or 0),
+            created=_time(body.get("creation_date")),
+            messages=(messages,) if isinstance(messages, str) else tuple(map(str, messages)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the service's form, for :meth:`from_json`."""
+        return {
+            "id": self.id,
+            "target": self.target,
+            "status": self.raw_status,
+            "processed": self.processed,
+            "ready": self.ready,
+            "progress": self.progress,
+            "creation_date": self.created.to_iso8601_string() if self.created else None,
+            "messages": list(self.messages),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """What to export: this, and nothing else, decides what is paid for.
+
+    :param window: the time of publication.
+    :param project_id: export from this project; excludes ``stream_id``.
+    :param stream_id: export from this stream.
+    :param query: Talkwalker query, ANDed with the project or stream; required where neither is given.
+    :param topics: topic ids of the project.
+    :param limit: results at most, 1 to 1,000,000; each costs a credit.
+    :raises FixRequestError: if the order cannot be meant.
+    """
+
+    window: Window
+    project_id: str | None = None
+    stream_id: str | None = None
+    query: str | None = None
+    topics: tuple[str, ...] = field(default=())
+    limit: int = MAX_LIMIT
+
+    def __post_init__(self) -> None:
+        if self.project_id and self.stream_id:
+            raise FixRequestError(
+                f"Both project_id={self.project_id!r} and stream_id={self.stream_id!r} are given: choose one."
+            )
+        if not (self.project_id or self.stream_id or self.query):
+            raise FixRequestError(
+                "Give a query, a project_id or a stream_id: without any there is nothing to export."
+            )
+        if self.topics and not self.project_id:
+            raise FixRequestError("topics belong to a project: give project_id too.")
+        if not 1 <= self.limit <= MAX_LIMIT:
+            raise FixRequestError(
+                f"limit={self.limit} is outside 1..{MAX_LIMIT:,}, what one export may bring."
+            )
+
+    @property
+    def path(self) -> str:
+        """Return the address of the scope: project, stream, or all."""
+        if self.project_id:
+            return f"/api/v3/stream/p/{_segment(self.project_id)}/export"
+        if self.stream_id:
+            return f"/api/v3/stream/s/{_segment(self.stream_id)}/export"
+        return "/api/v3/stream/export"
+
+    def body(self, collector_id: str) -> dict[str, Any]:
+        """Return the request that orders this into a collector; dates as epoch milliseconds leave no zone to guess."""
+        optional = {"query": self.query, "topics": list(self.topics)}
+        return {
+            "start": epoch_ms(self.window.start),
+            "stop": epoch_ms(self.window.stop),
+            "target": collector_id,
+            "limit": self.limit,
+            **{key: value for key, value in optional.items() if value},
+        }
+
+
+class TalkwalkerClient:
+    """Calls Talkwalker; every call that may be repeated is, within bounds.
+
+    :param token: access token; exports need one with read and write rights.
+    :param base_url: address of the service.
+    :param retry: how repeatable calls are tried again.
+    :raises FixConnectionError: if the token is missing or the address is not one to send it to.
+    """
+
+    def __init__(
+        self, token: str, base_url: str = DEFAULT_HOST, retry: core_retry.Retry | None = None
+    ) -> None:
+        if not token:
+            raise FixConnectionError("The connection has no access token: give it as the password.")
+        self._retry = retry or core_retry.DEFAULT
+        self._session = Session(base_url, QueryToken("access_token", token), explain, self._retry)
+        self._histogram_paces = {
+            True: Pace(CALLS_PER_MINUTE_IN_PROJECT),
+            False: Pace(CALLS_PER_MINUTE_OUTSIDE),
+        }
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"TalkwalkerClient({self.base_url!r})"
+
+    @property
+    def base_url(self) -> str:
+        """Return the address of the service."""
+        return self._session.base_url
+
+    # account
+
+    def list_projects(self) -> list[Project]:
+        """Return the projects that the token may use; free."""
+        body = self._session.call("GET", "/api/v1/search/info")
+        return [Project.from_json(item) for item in _result(body, "result_accinfo").get("projects", [])]
+
+    def get_credits(self) -> Credits:
+        """Return what the account may still spend; free, 10 calls a minute."""
+        body = self._session.call("GET", "/api/v1/status/credits")
+        return Credits.from_json(_result(body, "result_creditinfo"))
+
+    def list_topics(self, project_id: str) -> list[Topic]:
+        """Return the topics of a project; free."""
+        path = f"/api/v2/talkwalker/p/{_segment(project_id)}/resources"
+        body = self._session.call("GET", path, params={"type": "search"})
+        return [
+            Topic(str(node["id"]), str(node.get("title", "")))
+            for project in _result(body, "result_resources").get("projects", [])
+            for group in project.get("topics", [])
+            for node in group.get("nodes", [])
+        ]
+
+    def histogram(self, order: ExportOrder, interval: Interval = "day") -> list[Volume]:
+        """Return how many results an order would match, by the day or the hour, empty ones too; costs 10 credits.
+
+        It is sent once, because it is charged; only an answer that it came too early, which is free, is waited out.
+
+        :param order: the order; its limit does not matter.
+        :param interval: ``day``, for at most 366 days, or ``hour``, for at most 31 days; in UTC.
+        :raises FixRequestError: if there is no histogram of this order; nothing was spent.
+        :raises RetryLaterError: if no answer came; the 10 credits may be spent all the same.
+        """
+        if reason := why_uncountable(order, pendulum.now("UTC")):
+            raise FixRequestError(reason)
+        if len(requests_for(order.window, interval)) > 1:
+            raise FixRequestError(f"{order.window} is too long to be counted by the {interval} at once.")
+        body = self._retry.call(partial(self._ask_histogram, order, interval), ThrottledError)
+        return read_volumes(_result(body, "result_histogram").get("data") or (), order.window, interval)
+
+    def _ask_histogram(self, order: ExportOrder, interval: Interval) -> Any:
+        scope = f"/p/{_segment(order.project_id)}" if order.project_id else ""
+        params = {
+            "min": epoch_ms(order.window.start),
+            "max": epoch_ms(order.window.stop),
+            "min_include": "true",
+            "max_include": "false",
+            "interval": interval,
+            "timezone": "UTC",
+            "q": order.query,
+            "topic": list(order.topics),
+        }
+        path = f"/api/v1/search{scope}/histogram/published"
+        self._histogram_paces[bool(order.project_id)].keep()
+        return self._session.call("GET", path, params=params, repeatable=False)
+
+    # collectors
+
+    def get_collector(self, collector_id: str) -> Collector:
+        """Return a collector.
+
+        :raises MissingError: if there is none of this id.
+        """
+        return self._collector("GET", collector_id)
+
+    def list_collectors(self) -> list[Collector]:
+        """Return the account's collectors, less deleted ones."""
+        body = self._session.call("GET", "/api/v3/stream/info")
+        listed = map(Collector.from_json, _result(body, "result_stream").get("collectors", []))
+        return [collector for collector in listed if collector.state.casefold() != "deleted"]
+
+    def put_collector(self, collector_id: str) -> Collector:
+        """Create an empty collector, or make an existing one empty of queries; what it holds stays."""
+        return self._collector("PUT", collector_id, {"collector_query": {}})
+
+    def delete_collector(self, collector_id: str) -> Collector:
+        """Delete a collector with all that it holds."""
+        return self._collector("DELETE", collector_id)
+
+    def _collector(self, method: str, collector_id: str, body: Any = None) -> Collector:
+        answer = self._session.call(
+            method, f"/api/v3/stream/c/{checked_collector_id(collector_id)}", body=body
+        )
+        collectors = _result(answer, "result_stream").get("collectors") or [{"collector_id": collector_id}]
+        return Collector.from_json(collectors[0])
+
+    # exports
+
+    def create_export(self, order: ExportOrder, collector_id: str) -> ExportTask:
+        """Order an export into a collector; sent once, because each order is charged.
+
+        :raises RetryLaterError: if no answer came; the export may exist all the same, so look before ordering again.
+        """
+        body = order.body(checked_collector_id(collector_id))
+        return _tasks(self._session.call("POST", order.path, body=body, repeatable=False))[0]
+
+    def get_export(self, export_id: str) -> ExportTask:
+        """Return an export."""
+        return _tasks(self._session.call("GET", _export_path(export_id)))[0]
+
+    def list_exports(self) -> list[ExportTask]:
+        """Return the account's recent exports, newest first."""
+        return _tasks(self._session.call("GET", "/api/v3/tasks/export"), empty=True)
+
+    def abort_export(self, export_id: str) -> None:
+        """Abort an export; what it has exported stays charged and in the collector."""
+        self._session.call("DELETE", _export_path(export_id))
+
+    def abort_when_killed(self, export_id: str) -> None:
+        """Abort an export with one short try, from a process that is about to be killed; never raises."""
+        self._session.retry = core_retry.Retry()  # whoever counts may hold the lock that counting takes
+        try:
+            self._session.call("DELETE", _export_path(export_id), repeatable=False, seconds=KILL_SECONDS)
+        except TwexportError as error:
+            log.warning("Export %s could not be aborted and may go on: %s", export_id, error)
+
+    # results
+
+    @contextmanager
+    def open_results(
+        self, collector_id: str, resume_offset: str = EARLIEST, end_behaviour: EndBehaviour = "stop"
+    ) -> Iterator[Iterator[bytes]]:
+        """Open one connection to a collector's results and hand out its bytes as they arrive.
+
+        :param resume_offset: ``earliest``, ``latest`` or the offset of a control chunk.
+        :param end_behaviour: ``stop`` ends after a few hundred results, ``wait`` stays open for more.
+        """
+        params = {"resume_offset": resume_offset, "end_behaviour": end_behaviour}
+        with self._session.stream(_results_path(collector_id), params=params, seconds=60.0) as blocks:
+            yield blocks
+
+    def drain(
+        self,
+        collector_id: str,
+        *,
+        resume_offset: str = EARLIEST,
+        export_id: str | None = None,
+        missing: Callable[[], float] = lambda: math.inf,
+        idle_seconds: float = 15.0,
+    ) -> Drain:
+        """Return an iterable over batches of results that reads until nothing new comes.
+
+        :param resume_offset: where to go on; the cursor of a batch.
+        :param export_id: leave out what belongs to other exports; ``None`` for all.
+        :param missing: tells how many results are still to come behind the batches yielded; infinity if nobody knows.
+        :param idle_seconds: how long a ``wait`` connection may bring no result before it is ended.
+        """
+        path = _results_path(collector_id)
+        return Drain(
+            open_read=partial(self.open_results, collector_id),
+            explain=partial(explain_chunk, evidence=Evidence("GET", path, 200)),
+            offset=resume_offset,
+            export_id=export_id,
+            missing=missing,
+            retry=self._retry,
+            idle_seconds=idle_seconds,
+        )
+
+
+def checked_collector_id(collector_id: str) -> str:
+    """Return the id if it follows the vendor's rule.
+
+    :raises FixRequestError: if it does not.
+    """
+    if not _COLLECTOR_ID.fullmatch(collector_id):
+        raise FixRequestError(
+            f"{collector_id!r} is no collector id: lower-case letters, digits, '-' and '_', beginning with a letter."
+        )
+    return collector_id
+
+
+def epoch_ms(moment: pendulum.DateTime) -> int:
+    """Return the moment as Talkwalker takes it."""
+    return round(moment.timestamp() * 1000)
+
+
+def _segment(value: str) -> str:
+    if not re.fullmatch(r"[\w.~-]+", value, re.ASCII):
+        raise FixRequestError(f"{value!r} is no Talkwalker id: letters, digits, '-', '_' and '.' only.")
+    return value
+
+
+def _export_path(export_id: str) -> str:
+    return f"/api/v3/tasks/export/{_segment(export_id)}"
+
+
+def _results_path(collector_id: str) -> str:
+    return f"/api/v3/stream/c/{checked_collector_id(collector_id)}/results"
+
+
+def _time(text: str | None) -> pendulum.DateTime | None:
+    parsed = pendulum.parse(text) if text else None
+    return parsed if isinstance(parsed, pendulum.DateTime) else None
+
+
+def _result(body: Any, name: str) -> dict[str, Any]:
+    result = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(result, dict):
+        raise UnexpectedAnswerError(f"Talkwalker's answer has no {name}: is this Talkwalker at all?")
+    return result
+
+
+def _tasks(body: Any, *, empty: bool = False) -> list[ExportTask]:
+    tasks = [ExportTask.from_json(item) for item in _result(body, "result_tasks").get("tasks", [])]
+    if not tasks and not empty:
+        raise UnexpectedAnswerError("Talkwalker's answer names no export.")
+    return tasks

@@ -1,0 +1,124 @@
+"""How many results there are, before any is bought: Talkwalker's histogram of the time of publication.
+
+Vendor pages: "search histograms" inside and outside of projects, and "use the histogram API". Each answer costs 10
+credits, however much it counts. A stream has no histogram. Out of scope: breakdowns, other metrics, forecasts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import pendulum
+
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.exceptions import UnexpectedAnswerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_twexport.talkwalker.client import ExportOrder
+
+Interval = Literal["hour", "day"]
+
+HISTOGRAM_CREDITS = 10
+REACH_OUTSIDE_PROJECTS = pendulum.duration(days=30)
+CALLS_PER_MINUTE_IN_PROJECT = 30
+CALLS_PER_MINUTE_OUTSIDE = 60
+# no limit of buckets is published; these numbers of them, 366 and 744, stay near what vendor examples ask for
+DAYS_PER_REQUEST: dict[Interval, int] = {"day": 366, "hour": 31}
+
+
+class Volume(NamedTuple):
+    """How many results a window is expected to bring."""
+
+    window: Window
+    expected: int
+
+
+def requests_for(window: Window, interval: Interval) -> list[Window]:
+    """Return the windows to ask for, one request each, to count ``window`` by the hour or the day.
+
+    :param window: what to count.
+    :param interval: ``hour``, 31 days a request, or ``day``, 366 days a request.
+    """
+    days = window.cut("day")
+    starts = [day.start for day in days[:: DAYS_PER_REQUEST[interval]]]
+    return [Window(start, stop) for start, stop in pairwise([*starts, window.stop.in_timezone("UTC")])]
+
+
+def why_uncountable(order: ExportOrder, now: pendulum.DateTime) -> str | None:
+    """Return the reason why no histogram tells what an order would bring; ``None`` if one does.
+
+    :param order: what would be exported.
+    :param now: the present moment.
+    """
+    if order.stream_id:
+        return (
+            f"Talkwalker has no histogram of a stream, so nobody can tell what stream {order.stream_id} would bring. "
+            "Give a project_id or a query, or let limit bound the price."
+        )
+    if not order.project_id and order.window.start < now - REACH_OUTSIDE_PROJECTS:
+        return (
+            f"Outside of projects Talkwalker counts the last 30 days only, and {order.window} begins before. "
+            "Give a project_id, or let limit bound the price."
+        )
+    return None
+
+
+def read_volumes(bins: Any, window: Window, interval: Interval) -> list[Volume]:
+    """Return the volumes of all buckets of a window, in order; buckets that the service leaves out are empty.
+
+    :param bins: the ``data`` of the service's answer.
+    :param window: what was asked for.
+    :param interval: how long a bucket is.
+    :raises UnexpectedAnswerError: if a bucket is not one of those asked for.
+    """
+    buckets = window.cut(interval)
+    places = _places(buckets, interval)
+    counts = [0] * len(buckets)
+    for item in bins:
+        begin, count = _bin(item)
+        if begin not in places:
+            raise UnexpectedAnswerError(
+                f"Talkwalker counted {count:,} results for an {interval} at {begin} ms that is not in {window}."
+            )
+        counts[places[begin]] += count
+    return [Volume(bucket, count) for bucket, count in zip(buckets, counts, strict=True)]
+
+
+def _places(buckets: Sequence[Window], interval: Interval) -> dict[int, int]:
+    """Find buckets by their start; the first one also by the calendar's, which may lie before the window."""
+    starts = [buckets[0].start.start_of(interval), *(bucket.start for bucket in buckets)]
+    return {round(start.timestamp() * 1000): max(0, place - 1) for place, start in enumerate(starts)}
+
+
+def _bin(item: Any) -> tuple[int, int]:
+    try:
+        count = item["v"]
+        return int(item["t"]), int(count[0] if isinstance(count, list) else count)
+    except (KeyError, IndexError, TypeError, ValueError):
+        msg = f"Talkwalker's histogram has a bin that is none: {str(item)[:200]}"
+        raise UnexpectedAnswerError(msg) from None
+
+
+@dataclass(slots=True)
+class Pace:
+    """Spaces calls so that no minute sees too many.
+
+    :param calls: how many in a minute.
+    :param seconds: how long that minute is.
+    """
+
+    calls: int
+    seconds: float = 60.0
+    _sent: deque[float] = field(default_factory=deque)
+
+    def keep(self) -> None:
+        """Sleep until one more call is allowed, and count it."""
+        if len(self._sent) >= self.calls:
+            time.sleep(max(0.0, self._sent.popleft() + self.seconds - time.monotonic()))
+        self._sent.append(time.monotonic())

@@ -1,0 +1,213 @@
+"""Landing a Talkwalker collector: read it until all that was exported is there, then commit; knows no Airflow."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from airflow_provider_twexport.core.progress import Progress
+from airflow_provider_twexport.exceptions import MissingError, OrderAnewError, RetryLaterError
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import fingerprint_in
+from airflow_provider_twexport.talkwalker.results import EARLIEST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_twexport.core.window import Window
+    from airflow_provider_twexport.storage.directory import StoragePath
+    from airflow_provider_twexport.storage.landing import Landing
+    from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.talkwalker.client import ExportTask, TalkwalkerClient
+
+OnIncomplete = Literal["fail", "warn"]
+# how long the service gets to deliver what a complete read did not bring
+SECOND_READ_AFTER_SECONDS = 10.0
+
+
+class Logger(Protocol):
+    """A logger of the standard library, or Airflow's of a task."""
+
+    def warning(self, event: Any, *args: Any, **kw: Any) -> Any:
+        """Say what is not as it should be."""
+
+
+def source_of(
+    collector_id: str,
+    export_id: str | None,
+    window: Window | None,
+    *,
+    project_id: str | None = None,
+    stream_id: str | None = None,
+    query: str | None = None,
+    topics: Sequence[str] = (),
+    limit: int | None = None,
+    rest_of: Sequence[str] = (),
+    rest_windows: int | None = None,
+) -> dict[str, Any]:
+    """Return what a manifest tells of where its results come from.
+
+    :param collector_id: the collector that they are read from.
+    :param export_id: the export that was paid for; ``None`` for whatever the collector holds.
+    :param window: the time of publication; ``None`` if nobody knows.
+    :param project_id: the project that was exported from.
+    :param stream_id: the stream that was exported from.
+    :param query: what else was asked for.
+    :param topics: topic ids of the project; none for all.
+    :param limit: results at most.
+    :param rest_of: collectors whose landings hold results that this export brings again; the truncated one is the last.
+    :param rest_windows: how many windows its rest was planned in.
+    """
+    return {
+        "system": "talkwalker",
+        "collector_id": collector_id,
+        "export_id": export_id,
+        "project_id": project_id or None,
+        "stream_id": stream_id or None,
+        "query": query or None,
+        "topics": list(topics),
+        "limit": limit,
+        "window": window
+        and {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
+        "fingerprint": fingerprint_in(collector_id),
+        **({"rest_of": list(rest_of), "rest_windows": rest_windows} if rest_of else {}),
+    }
+
+
+def ended_export(client: TalkwalkerClient, export_id: str, *, salvage: bool = False) -> ExportTask:
+    """Return an export that has ended.
+
+    :param export_id: the export.
+    :param salvage: whether one that was aborted or failed will do; what it exported until then is paid for.
+    :raises RetryLaterError: if it has not ended.
+    :raises MissingError: if it ended without giving what was ordered.
+    """
+    task = client.get_export(export_id)
+    if task.is_unfinished:
+        raise RetryLaterError(
+            f"Export {task.id} is {task.raw_status}: wait for it with TalkwalkerExportSensor before landing it."
+        )
+    if task.status.is_lost and not salvage:
+        raise MissingError(
+            f"Export {task.id} is {task.raw_status}: there is no whole result to land. "
+            "What it exported until then is paid for; 'twexport orphans --land' lands it."
+        )
+    return task
+
+
+def check_nothing_better(place: StoragePath, task: ExportTask) -> None:
+    """Refuse to land what an export had brought when it broke off where more has landed.
+
+    :param place: the directory.
+    :param task: the export.
+    :raises ChooseDirectoryError: if a landing of another export is there that is complete, or has as many results.
+    """
+    from airflow_provider_twexport.storage import manifest
+    from airflow_provider_twexport.storage.resume import ChooseDirectoryError
+
+    try:
+        found = manifest.read(place)
+    except manifest.LandFirstError:
+        return
+    if found.source.get("export_id") == task.id or not task.status.is_lost:
+        return
+    if found.complete or found.results >= (task.exported() or 0):
+        raise ChooseDirectoryError(
+            f"{place} holds {found.results:,} results of another export; the {task.exported()} that {task.id} had "
+            f"brought when it broke off stay in collector {task.target} until {task.readable_until}. Land them "
+            "elsewhere if they matter."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorLanding:
+    """The way of one collector's results into one directory.
+
+    :param client: who is asked.
+    :param collector_id: the collector to read.
+    :param task: land this export's results only, and all of them; ``None`` for whatever the collector holds.
+    :param limit: the limit that was ordered; needed to count a truncated export where the service does not.
+    :param on_incomplete: what to do if fewer results come than were exported, also on a second read.
+    :param log: where to say what is not as it should be.
+    """
+
+    client: TalkwalkerClient
+    collector_id: str
+    task: ExportTask | None = None
+    limit: int | None = None
+    on_incomplete: OnIncomplete = "fail"
+    log: Logger = field(default_factory=lambda: logging.getLogger(__name__))
+
+    @property
+    def exported(self) -> int | None:
+        """Count the results that should come; ``None`` where that cannot be known."""
+        if self.task is None:
+            return None
+        # an export that broke off may have processed more than it exported
+        return self.task.ready if self.task.status.is_lost else self.task.exported(self.limit)
+
+    def land(self, landing: Landing) -> Manifest:
+        """Read the collector and return the manifest; free, and goes on where an earlier try broke off.
+
+        :param landing: where to.
+        :raises OrderAnewError: if the collector is gone.
+        :raises RetryLaterError: if results are missing and ``on_incomplete`` is ``fail``.
+        """
+        self._read(landing)
+        if self.exported is not None and landing.arrived < self.exported:
+            self.log.warning("%d of %d results came; reading on.", landing.arrived, self.exported)
+            time.sleep(SECOND_READ_AFTER_SECONDS)
+            self._read(landing)
+        task, why = self.task, self._why_incomplete(landing.arrived)
+        return landing.commit(
+            exported=self.exported,
+            truncated=task is not None and task.status.is_truncated,
+            estimated_total=task.estimated_total(self.limit) if task else None,
+            status=str(task.status) if task else None,
+            complete=why is None,
+            incomplete_because=why,
+        )
+
+    def _read(self, landing: Landing) -> None:
+        exported = self.exported
+        batches = self.client.drain(
+            self.collector_id,
+            resume_offset=landing.offset or EARLIEST,
+            export_id=self.task.id if self.task else None,
+            missing=lambda: math.inf if exported is None else exported - landing.arrived,
+        )
+        progress = Progress(exported, landing.arrived)
+        try:
+            for batch in batches:
+                landing.write(batch)
+                progress.tell(landing.arrived, landing.bytes)
+        except MissingError as error:
+            raise OrderAnewError(
+                f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "
+                "all of it had landed. What is gone can only be bought again, with if_exists='recreate'.",
+                error.evidence,
+            ) from None
+
+    def _why_incomplete(self, landed: int) -> str | None:
+        exported = self.exported
+        if exported is None or landed >= exported:
+            if exported is not None and landed > exported:
+                self.log.warning("%d results landed, though only %d were exported.", landed, exported)
+            return self._broke_off()
+        msg = (
+            f"Only {landed:,} of {exported:,} exported results could be read from collector {self.collector_id}. "
+            "It keeps results for 7 days and until it is deleted; if they are gone, order them anew with "
+            "if_exists='recreate'."
+        )
+        if self.on_incomplete == "fail":
+            raise RetryLaterError(f"{msg} A retry reads on from here; reading costs nothing.")
+        self.log.warning(msg)
+        return msg
+
+    def _broke_off(self) -> str | None:
+        if self.task is None or not self.task.status.is_lost:
+            return None
+        words = "; ".join(self.task.messages) or "no message"
+        return f"Its export ended as {self.task.status} ({words}); this is what it had brought until then."

@@ -1,0 +1,397 @@
+"""What buying a range would cost, and what of it need not be bought any more.
+
+How sure the figures are. A histogram counts what matches at the time of asking; three things set an export apart:
+
+* It may bring less, and cost less: exports leave out what Talkwalker may not hand on (content of Facebook, Instagram,
+  LinkedIn, Reddit, TikTok and others), though a histogram counts it. How much that is nobody publishes.
+* It may bring more: results are indexed after they are published. Of 334 captured ones 329 were indexed within a day
+  and all within 7 days, so a window that ended 7 days ago is taken as settled, and one that did not may still
+  bring as much as its limit.
+* An export reads in batches of 1,000, and one that met its limit of 5,000 told of 6,000 processed. Whether the last
+  batch is charged beyond the limit is not documented, so it counts as possible.
+
+So ``credits`` is the price by the count, ``credits_at_most`` adds what the second and third may add, and there is no
+lower bound but 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import pendulum
+
+from airflow_provider_twexport.talkwalker.client import RETENTION, ExportStatus
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
+    collector_id,
+    fingerprint_in,
+    window_in,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from airflow_provider_twexport.core.window import Window
+    from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask
+    from airflow_provider_twexport.talkwalker.planning.remainder import Rest
+
+READ_BATCH = 1_000
+SETTLED_AFTER = pendulum.duration(days=7)
+
+
+class Manifested(Protocol):
+    """What a manifest says of a landing."""
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """Tell where the results come from."""
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all that was exported is there."""
+
+    @property
+    def truncated(self) -> bool:
+        """Tell whether the export ended at its limit."""
+
+    @property
+    def results(self) -> int:
+        """Count the results."""
+
+
+class WindowState(StrEnum):
+    """What has become of a window so far."""
+
+    NEW = "new"
+    RUNNING = "running"
+    READABLE = "readable"
+    LANDED = "landed"
+    TRUNCATED = "truncated"
+    PARTIAL = "partial"
+    EXPIRED = "expired"
+
+    @property
+    def is_for_sale(self) -> bool:
+        """Tell whether it is to be bought without further ado."""
+        return self in (WindowState.NEW, WindowState.PARTIAL)
+
+    @property
+    def meaning(self) -> str:
+        """Say it in a sentence."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    WindowState.NEW: "nobody has bought it",
+    WindowState.RUNNING: "an export of it is queued or running; it is adopted, not bought",
+    WindowState.READABLE: "bought, and can be read from its collector without paying",
+    WindowState.LANDED: "bought and landed",
+    WindowState.TRUNCATED: "bought, but more matches than its limit let through; its rest can be bought",
+    WindowState.PARTIAL: "its export broke off, and what that had brought has landed; the rest comes with the whole "
+    "window only, because results are in no order of time",
+    WindowState.EXPIRED: "bought, but neither landed whole nor readable any more; getting it means paying again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWindow:
+    """One window of a plan.
+
+    :param window: the time of publication.
+    :param collector_id: the collector that operators use for the same window, scope and limit.
+    :param fingerprint: what stands for all of these.
+    :param state: what has become of it.
+    :param export_id: the export that was bought for it.
+    :param expected: how many results match; ``None`` where nobody can tell.
+    :param limit: how many of them an export may bring.
+    :param credits: what buying it would cost; 0 where nothing is to be bought, the limit where nobody can tell.
+    :param credits_at_most: what it could cost; the module's docstring says why.
+    :param overlaps: collectors of the same project or stream that hold some of the same time under another name: cut
+        otherwise, with another limit, query or topics. What they hold may be the same, and would be paid for twice.
+    :param rest_of: collectors whose landings hold some of its results; the truncated one is the last.
+    :param rest_windows: how many windows the rest of that one has.
+    :param repeats: about how many of its results have landed; they are paid for again, and left out when it lands.
+    :param cumulative: credits of this window and those before it.
+    :param balance_after: credits left on the account after it; below 0 where they do not suffice.
+    """
+
+    window: Window
+    collector_id: str
+    fingerprint: str
+    state: WindowState
+    export_id: str | None
+    expected: int | None
+    limit: int
+    credits: int
+    credits_at_most: int
+    overlaps: tuple[str, ...] = ()
+    rest_of: tuple[str, ...] = ()
+    rest_windows: int = 0
+    repeats: int = 0
+    cumulative: int = 0
+    balance_after: int = 0
+
+    @property
+    def meets_limit(self) -> bool:
+        """Tell whether an export of it would be truncated, as far as anybody can tell."""
+        return self.expected is not None and self.expected > self.limit
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what :func:`json.dumps` takes."""
+        return {
+            "start": self.window.start.to_iso8601_string(),
+            "stop": self.window.stop.to_iso8601_string(),
+            "collector_id": self.collector_id,
+            "fingerprint": self.fingerprint,
+            "state": str(self.state),
+            "export_id": self.export_id,
+            "expected": self.expected,
+            "limit": self.limit,
+            "meets_limit": self.meets_limit,
+            "credits": self.credits,
+            "credits_at_most": self.credits_at_most,
+            "overlaps": list(self.overlaps),
+            "rest_of": list(self.rest_of),
+            "rest_windows": self.rest_windows,
+            "repeats": self.repeats,
+            "cumulative": self.cumulative,
+            "balance_after": self.balance_after,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a range would cost, window by window.
+
+    :param windows: in order.
+    :param balance: credits on the account, after asking.
+    :param asked_credits: credits that asking has cost.
+    """
+
+    windows: tuple[PlannedWindow, ...]
+    balance: int
+    asked_credits: int = 0
+
+    @property
+    def expected(self) -> int | None:
+        """Add up what all windows are expected to bring; ``None`` if that is unknown of one."""
+        known = [window.expected for window in self.windows if window.expected is not None]
+        return sum(known) if len(known) == len(self.windows) else None
+
+    @property
+    def credits(self) -> int:
+        """Add up what buying what is missing would cost."""
+        return sum(window.credits for window in self.windows)
+
+    @property
+    def credits_at_most(self) -> int:
+        """Add up what it could cost."""
+        return sum(window.credits_at_most for window in self.windows)
+
+    @property
+    def repeats(self) -> int:
+        """Add up the credits that would pay again for results that have landed, about."""
+        return sum(min(window.repeats, window.credits) for window in self.windows)
+
+    @property
+    def balance_after(self) -> int:
+        """Return what would be left on the account; below 0 where it does not suffice."""
+        return self.balance - self.credits
+
+    @property
+    def affordable(self) -> int:
+        """Count the windows, from the first, that the account suffices for whatever they turn out to cost."""
+        worst = accumulate(window.credits_at_most for window in self.windows)
+        return sum(cost <= self.balance for cost in worst)
+
+    @property
+    def uncertainty(self) -> str:
+        """Say how far the price can be trusted."""
+        more = self.credits_at_most - self.credits
+        unknown = sum(window.expected is None for window in self.windows)
+        sentences = [
+            f"By the count it is {self.credits:,} credits; it can be up to {more:,} more.",
+            "It can be less without a known bound: exports leave out what Talkwalker may not hand on, though the "
+            "histogram counts it.",
+        ]
+        if unknown:
+            sentences.append(f"Of {unknown:,} windows the volume is unknown; each is priced at its limit.")
+        if self.repeats:
+            sentences.append(
+                f"About {self.repeats:,} credits of it pay again for results that have landed: which results of an "
+                "export are missing cannot be known, so the days that are short of some are bought whole."
+            )
+        return " ".join(sentences)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what :func:`json.dumps` takes."""
+        return {
+            "windows": [window.to_json() for window in self.windows],
+            "expected": self.expected,
+            "credits": self.credits,
+            "credits_at_most": self.credits_at_most,
+            "repeats": self.repeats,
+            "uncertainty": self.uncertainty,
+            "asked_credits": self.asked_credits,
+            "balance": self.balance,
+            "balance_after": self.balance_after,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    task: ExportTask | None
+    landing: Manifested | None
+    collector_is_gone: bool
+    kept_since: pendulum.DateTime
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the service has forgotten the results."""
+        if self.task is None or self.collector_is_gone:
+            return True
+        return self.task.created is not None and self.task.created < self.kept_since
+
+    @property
+    def broke_off(self) -> bool:
+        """Tell whether what has landed is all that an aborted or failed export brought."""
+        status = self.landing.source.get("status") if self.landing else None
+        return status in (ExportStatus.ABORTED, ExportStatus.FAILED, ExportStatus.DELETED)
+
+
+# the first rule that holds decides
+_RULES: tuple[tuple[WindowState, Callable[[_Facts], bool]], ...] = (
+    (WindowState.TRUNCATED, lambda it: bool(it.landing and it.landing.complete and it.landing.truncated)),
+    (WindowState.LANDED, lambda it: bool(it.landing and it.landing.complete)),
+    (WindowState.NEW, lambda it: it.task is None and it.landing is None),
+    (WindowState.RUNNING, lambda it: bool(it.task and it.task.is_unfinished)),
+    (WindowState.PARTIAL, lambda it: it.task is None and it.broke_off),
+    (WindowState.EXPIRED, lambda it: it.is_over),
+    (WindowState.TRUNCATED, lambda it: bool(it.task and it.task.status.is_truncated)),
+    (WindowState.READABLE, lambda it: True),
+)
+
+
+def plan(
+    order: ExportOrder,
+    expected: Iterable[tuple[Window, int | None]],
+    *,
+    exports: Iterable[ExportTask],
+    balance: int,
+    landed: Callable[[str], Manifested | None] = lambda collector_id: None,
+    collectors: Collection[str] | None = None,
+    asked_credits: int = 0,
+    buy_expired: bool = False,
+    rests: Mapping[Window, Rest] | None = None,
+    now: pendulum.DateTime | None = None,
+) -> Plan:
+    """Return what the windows would cost; asks nobody anything.
+
+    :param order: scope and limit of each export; its own window does not matter.
+    :param expected: the windows in order and apart, each with the results it is expected to bring, ``None`` if unknown.
+    :param exports: the service's list of exports.
+    :param balance: credits on the account, looked up after asking for volumes.
+    :param landed: what has been landed of a collector; ``None`` for nothing. The ``get`` of a dict will do.
+    :param collectors: ids of the collectors that exist; a finished export whose collector is gone counts as expired.
+        ``None`` if nobody looked.
+    :param asked_credits: credits spent on asking for volumes.
+    :param buy_expired: whether windows that were bought, but are lost, are to be bought again.
+    :param rests: those windows that are the rest of truncated landings.
+    :param now: the present moment; by default the clock's.
+    :raises UnexpectedAnswerError: if an export of one of the windows has a status that nobody documented.
+    """
+    now = now or pendulum.now("UTC")
+    kept_since, settled_since = now - RETENTION, now - SETTLED_AFTER
+    bought = _newest_by_target(exports)
+    priced = []
+    for window, results in expected:
+        part = replace(order, window=window)
+        name = collector_id(part)
+        task = bought.get(name)
+        gone = collectors is not None and name not in collectors
+        state = _state(_Facts(task, landed(name), gone, kept_since))
+        wanted = state.is_for_sale or (buy_expired and state is WindowState.EXPIRED)
+        may_grow = results is None or window.stop > settled_since
+        found = _priced(part, name, state, task, results, wanted=wanted, may_grow=may_grow)
+        rest = (rests or {}).get(window)
+        priced.append(_as_rest(found, rest) if rest else found)
+    return Plan(_with_balances(_with_overlaps(priced, bought), balance), balance, asked_credits)
+
+
+def _priced(
+    order: ExportOrder,
+    name: str,
+    state: WindowState,
+    task: ExportTask | None,
+    results: int | None,
+    *,
+    wanted: bool,
+    may_grow: bool,
+) -> PlannedWindow:
+    price = order.limit if results is None else min(results, order.limit)
+    may_meet_limit = may_grow or price == order.limit
+    at_most = order.limit + READ_BATCH if may_meet_limit else price
+    return PlannedWindow(
+        window=order.window,
+        collector_id=name,
+        fingerprint=fingerprint_in(name) or "",
+        state=state,
+        export_id=task.id if task else None,
+        expected=results,
+        limit=order.limit,
+        credits=price if wanted else 0,
+        credits_at_most=at_most if wanted else 0,
+    )
+
+
+def _as_rest(planned: PlannedWindow, rest: Rest) -> PlannedWindow:
+    return replace(planned, rest_of=rest.of, rest_windows=rest.windows, repeats=rest.landed)
+
+
+def _state(facts: _Facts) -> WindowState:
+    return next(state for state, holds in _RULES if holds(facts))
+
+
+def _newest_by_target(exports: Iterable[ExportTask]) -> dict[str, ExportTask]:
+    """Return the newest paid export into each collector: an older one was cleared away for it."""
+    paid = [task for task in exports if task.target and task.is_adoptable]
+    paid.sort(key=lambda task: (task.created or pendulum.DateTime.max, task.id))
+    return {task.target or "": task for task in paid}
+
+
+def _with_overlaps(windows: list[PlannedWindow], bought: Iterable[str]) -> list[PlannedWindow]:
+    """Tell of each window that is to be bought which other collectors hold some of its time; one pass over both."""
+    # windows of one plan lie apart, so only names from elsewhere matter
+    named = [(name, window_in(name)) for name in set(bought) - {planned.collector_id for planned in windows}]
+    held = [_Held(name, *told) for name, told in named if told]
+    held.sort(key=lambda it: (it.window.start, it.name), reverse=True)
+    current: list[_Held] = []
+    found = []
+    for planned in windows:
+        while held and held[-1].window.start < planned.window.stop:
+            current.append(held.pop())
+        current = [it for it in current if it.window.stop > planned.window.start]
+        others = _of_its_scope(planned, current) if planned.credits_at_most and current else ()
+        found.append(replace(planned, overlaps=others) if others else planned)
+    return found
+
+
+class _Held(NamedTuple):
+    name: str
+    scope: str
+    window: Window
+
+
+def _of_its_scope(planned: PlannedWindow, held: Iterable[_Held]) -> tuple[str, ...]:
+    told = window_in(planned.collector_id)
+    return tuple(it.name for it in held if told and it.scope == told[0] and it.name not in planned.rest_of)
+
+
+def _with_balances(windows: list[PlannedWindow], balance: int) -> tuple[PlannedWindow, ...]:
+    sums = accumulate(window.credits for window in windows)
+    return tuple(
+        replace(window, cumulative=so_far, balance_after=balance - so_far)
+        for window, so_far in zip(windows, sums, strict=True)
+    )

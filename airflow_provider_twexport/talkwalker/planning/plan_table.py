@@ -1,0 +1,92 @@
+"""A plan as a table of text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pendulum
+
+    from airflow_provider_twexport.core.window import Window
+    from airflow_provider_twexport.talkwalker.planning.plan import Plan, PlannedWindow
+
+_HEADS = ("window", "state", "expected", "credits", "cumulative", "balance after", "collector")
+_SIDES = "<<>>>><"
+
+
+def table(plan: Plan) -> str:
+    """Return the plan for people: a line for each window, then what it all comes to.
+
+    :param plan: the plan.
+    """
+    return "\n".join([*aligned([_HEADS, *map(_row, plan.windows)], _SIDES), "", *_totals(plan)])
+
+
+def edges(window: Window) -> str:
+    """Return ``[2024-01-01T00:00Z, 2024-02-01T00:00Z)``: the first moment is in, the last is not.
+
+    :param window: what to name.
+    """
+    return f"[{_moment(window.start)}, {_moment(window.stop)})"
+
+
+def _row(planned: PlannedWindow) -> tuple[str, ...]:
+    return (
+        edges(planned.window),
+        planned.state
+        + ("!" if planned.meets_limit else "")
+        + ("*" if planned.overlaps else "")
+        + ("+" if planned.rest_of else ""),
+        "?" if planned.expected is None else f"{planned.expected:,}",
+        f"{planned.credits:,}",
+        f"{planned.cumulative:,}",
+        f"{planned.balance_after:,}",
+        planned.collector_id,
+    )
+
+
+def aligned(rows: Sequence[tuple[str, ...]], sides: str) -> list[str]:
+    """Return rows of cells as lines with columns as wide as they need to be.
+
+    :param rows: cells of each row.
+    :param sides: for each column ``<`` to align left or ``>`` to align right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _totals(plan: Plan) -> list[str]:
+    states = Counter(window.state for window in plan.windows)
+    lines = [f"{count:,} {state}: {state.meaning}." for state, count in states.items()]
+    if limited := sum(window.meets_limit for window in plan.windows):
+        lines.append(f"{limited:,} marked !: more matches than one export may bring. Split by less, or auto.")
+    if overlapping := sum(bool(window.overlaps) for window in plan.windows):
+        lines.append(
+            f"{overlapping:,} marked *: exports of the same scope hold some of that time, cut otherwise or with "
+            "another limit, query or topics. Where query and topics are the same, plan with their windows and limit "
+            "instead: results are paid for twice otherwise."
+        )
+    if rests := sum(bool(window.rest_of) for window in plan.windows):
+        lines.append(f"{rests:,} marked +: the rest of exports that landed truncated.")
+    lines.append(plan.uncertainty)
+    lines.append(f"Asking has cost {plan.asked_credits:,} credits.")
+    lines.append(f"Balance {plan.balance:,} credits, {plan.balance_after:,} after buying by the count.")
+    if plan.affordable < len(plan.windows):
+        lines.append(
+            f"It is sure to suffice for the first {plan.affordable:,} of {len(plan.windows):,} windows only."
+        )
+    return lines
+
+
+def _moment(moment: pendulum.DateTime) -> str:
+    at = moment if moment.timezone_name == "UTC" else moment.in_timezone("UTC")
+    whole_minutes = not (at.second or at.microsecond)
+    return at.strftime("%Y-%m-%dT%H:%MZ" if whole_minutes else "%Y-%m-%dT%H:%M:%S.%fZ")

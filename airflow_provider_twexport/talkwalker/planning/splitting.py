@@ -1,0 +1,130 @@
+"""Cutting a range into windows: by the calendar, or by volume so that none meets the limit of an export."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, get_args
+
+from airflow_provider_twexport.core.window import CalendarUnit, Window
+from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.talkwalker.client import MAX_LIMIT
+from airflow_provider_twexport.talkwalker.histogram import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+SplitBy = Literal[CalendarUnit, "auto"]
+CALENDAR_UNITS: tuple[str, ...] = get_args(CalendarUnit)
+# room for what is indexed between counting and exporting
+HEADROOM = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSplit:
+    """The fewest windows that stay below a limit.
+
+    :param windows: they tile the range, in order, each with what it is expected to bring.
+    :param too_large: the buckets that alone bring more than an export may; each is a window by itself, which an
+        export would truncate. Count them by a shorter interval, put that in with :func:`refined`, and split again.
+    """
+
+    windows: tuple[Volume, ...]
+    too_large: tuple[Volume, ...] = ()
+
+
+def split(window: Window, by: CalendarUnit) -> list[Window]:
+    """Return the calendar's windows of a range, in UTC and in order; the first and last are clipped to the range.
+
+    :param window: the range.
+    :param by: ``month``, ``week`` (from Monday), ``day`` or ``hour``.
+    :raises FixRequestError: if there is no such unit.
+    """
+    if by not in CALENDAR_UNITS:
+        raise FixRequestError(f"split={by!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
+    return window.cut(by)
+
+
+def split_by_volume(
+    volumes: Sequence[Volume], most: int = MAX_LIMIT, headroom: float = HEADROOM
+) -> VolumeSplit:
+    """Return the fewest windows of whole buckets that each bring at most ``most`` results, less the head-room.
+
+    :param volumes: buckets that touch, in order.
+    :param most: results that one export may bring.
+    :param headroom: share of ``most`` to keep free for results that are indexed later, from 0 up to below 1.
+    :raises FixRequestError: if there is no bucket, or they do not touch, or nothing would be allowed.
+    """
+    allowed = int(most * (1 - headroom))
+    if not volumes or allowed < 1 or headroom < 0:
+        raise FixRequestError(f"No windows: {len(volumes)} buckets, most={most}, headroom={headroom}.")
+    _check_touching(volumes)
+    windows = [volumes[0]]
+    for bucket in volumes[1:]:
+        together = windows[-1].expected + bucket.expected
+        if together <= allowed:
+            windows[-1] = Volume(Window(windows[-1].window.start, bucket.window.stop), together)
+        else:
+            windows.append(bucket)
+    return VolumeSplit(tuple(windows), tuple(bucket for bucket in volumes if bucket.expected > allowed))
+
+
+def refined(volumes: Iterable[Volume], finer: Sequence[Volume]) -> list[Volume]:
+    """Return buckets with some of them replaced by shorter ones that cover the same time.
+
+    :param volumes: buckets in order.
+    :param finer: the shorter ones, in order.
+    """
+    starts = [bucket.window.start for bucket in finer]
+    kept = [
+        bucket
+        for bucket in volumes
+        if bisect_left(starts, bucket.window.start) == bisect_left(starts, bucket.window.stop)
+    ]
+    return sorted([*kept, *finer], key=lambda bucket: bucket.window.start)
+
+
+def expected_in(windows: Sequence[Window], volumes: Iterable[Volume]) -> list[Volume]:
+    """Return what each window is expected to bring: the sum of its buckets.
+
+    :param windows: windows in order.
+    :param volumes: buckets in order, each within one of the windows.
+    :raises FixRequestError: if a bucket lies across the edge of a window.
+    """
+    totals, place = [0] * len(windows), 0
+    for bucket in volumes:
+        while place < len(windows) and windows[place].stop <= bucket.window.start:
+            place += 1
+        inside = place < len(windows) and _lies_in(bucket.window, windows[place])
+        if not inside:
+            raise FixRequestError(f"The bucket {bucket.window} lies in none of the windows: count by less.")
+        totals[place] += bucket.expected
+    return [Volume(window, total) for window, total in zip(windows, totals, strict=True)]
+
+
+def between(whole: Window, kept: Iterable[Window]) -> Iterator[Window]:
+    """Yield what lies between some windows.
+
+    :param whole: the range.
+    :param kept: windows within it, in order and apart.
+    """
+    start = whole.start
+    for window in kept:
+        if start < window.start:
+            yield Window(start, window.start)
+        start = max(start, window.stop)
+    if start < whole.stop:
+        yield Window(start, whole.stop)
+
+
+def _lies_in(inner: Window, outer: Window) -> bool:
+    return outer.start <= inner.start and inner.stop <= outer.stop
+
+
+def _check_touching(volumes: Sequence[Volume]) -> None:
+    for earlier, later in pairwise(volumes):
+        if earlier.window.stop != later.window.start:
+            raise FixRequestError(
+                f"{earlier.window} and {later.window} do not touch: give all buckets, in order."
+            )

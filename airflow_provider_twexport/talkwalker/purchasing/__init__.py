@@ -1,0 +1,1 @@
+"""Ordering a window once, within a budget."""

@@ -1,0 +1,202 @@
+"""Taking turns at the till, so that of two orders at the same moment the second sees what the first has bought.
+
+There is no lock at the service, and tasks on different machines share nothing else. But a collector is a register that
+every holder of the token can write, list and remove for nothing, and the service itself says when it was created. So
+whoever wants to order puts a ticket, an empty collector, into the line; whose ticket is the oldest has its turn.
+
+Why two are never at the till together. Be A's ticket older than B's, by creation date, then id. B looks at the line
+only once its own ticket is in it, and ``settle`` seconds later. If A's ticket is there, B waits until it is gone. If
+it is not there yet, it was put ``settle`` seconds after B's, and is not the older one, unless the service's own clocks
+differ by so much. If it is not there any more, then A has gone, and what it ordered is in the list of exports, because
+a ticket is taken back only once that is sure.
+
+Why a dead one holds nobody up for ever. A ticket is good for ``good_for`` seconds from when it was sent: no order
+leaves later than that, and none is under way for longer than a request may take. After ``dead_after`` seconds by the
+service's clock anybody may remove it. Those who wait longer than half of the time put a new ticket, at the end of the
+line, so the oldest ticket always has time left to order with.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_twexport.exceptions import (
+    MissingError,
+    RetryLaterError,
+    TwexportError,
+    UnexpectedAnswerError,
+)
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pendulum
+
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+
+log = logging.getLogger(__name__)
+
+TICKET = f"{PREFIX}turn-"
+MOST_WAITS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long the parts of a turn take, in seconds.
+
+    :param settle: between putting a ticket and looking at the line.
+    :param look_every: between two looks at the line, times the tickets ahead, at most 10.
+    :param good_for: how long a ticket allows to order.
+    :param dead_after: when others may remove it; more than ``good_for`` and a request's longest time together.
+    :param patience: how long to stand in line at most.
+    """
+
+    settle: float = 1.0
+    look_every: float = 1.0
+    good_for: float = 240.0
+    dead_after: float = 420.0
+    patience: float = 1800.0
+
+
+TIMING = Timing()
+
+
+class TurnOverError(RetryLaterError):
+    """The turn took too long to order in it: take another."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """A ticket, and how far its order is.
+
+    :param id: the collector that is the ticket.
+    :param created: when it was put, by the service's clock.
+    :param sent: by our monotonic clock, a moment before it was put.
+    :param known: by the same clock, a moment after it was put.
+    :param outcome_is_unknown: whether an order left of which nobody knows what became.
+    """
+
+    id: str
+    created: pendulum.DateTime
+    sent: float
+    known: float
+    outcome_is_unknown: bool = False
+
+    @property
+    def age(self) -> float:
+        """Return the seconds since the ticket was sent."""
+        return time.monotonic() - self.sent
+
+    def seconds_since(self, created: pendulum.DateTime) -> float:
+        """Return how old another ticket is at least; compares the service's clock with nothing but itself."""
+        return (self.created - created).total_seconds() + time.monotonic() - self.known
+
+    def begin_order(self) -> None:
+        """Note that the order leaves now.
+
+        :raises TurnOverError: if others may take this turn for dead before the order arrives.
+        """
+        if self.age > TIMING.good_for:
+            raise TurnOverError(
+                f"It took {self.age:.0f} s to get ready to order, and a turn lasts {TIMING.good_for:.0f} s. "
+                "Nothing was bought."
+            )
+        self.outcome_is_unknown = True
+
+    def end_order(self) -> None:
+        """Note that the export is in the service's list, or surely not bought."""
+        self.outcome_is_unknown = False
+
+
+@contextmanager
+def taking_turns(client: TalkwalkerClient) -> Iterator[Turn]:
+    """Stand in line, and hand out the turn; the next one's begins when the block ends.
+
+    A block that is left while nobody knows what became of its order holds the others up until its ticket is dead.
+
+    :param client: whose account's orders take turns.
+    :raises RetryLaterError: if the turn did not come within ``TIMING.patience`` seconds.
+    :raises UnexpectedAnswerError: if the service does not tell when the ticket was put.
+    """
+    line, since = _Line(client), time.monotonic()
+    turn = line.join()
+    try:
+        while ahead := line.ahead_of(turn):
+            if time.monotonic() - since > TIMING.patience:
+                raise RetryLaterError(
+                    f"{ahead} other orders on this account are still ahead of this one after "
+                    f"{TIMING.patience:.0f} s. Nothing was bought."
+                )
+            time.sleep(TIMING.look_every * min(ahead, MOST_WAITS) * random.uniform(0.5, 1.0))
+            if turn.age > TIMING.good_for / 2:
+                line.leave(turn.id)
+                turn = line.join()
+        yield turn
+    finally:
+        if not turn.outcome_is_unknown:
+            line.leave(turn.id)
+
+
+class _Line:
+    def __init__(self, client: TalkwalkerClient) -> None:
+        self._client = client
+        self._created: dict[str, pendulum.DateTime] = {}
+
+    def join(self) -> Turn:
+        """Put a ticket, and let it settle."""
+        ticket, sent = f"{TICKET}{secrets.token_hex(8)}", time.monotonic()
+        try:
+            self._client.put_collector(ticket)
+            turn = Turn(ticket, self._created_at(ticket), sent, time.monotonic())
+            time.sleep(TIMING.settle)
+        except BaseException:
+            self.leave(ticket)
+            raise
+        return turn
+
+    def leave(self, ticket: str) -> None:
+        """Remove a ticket; where that fails, it dies by itself."""
+        try:
+            self._client.delete_collector(ticket)
+        except MissingError:
+            log.debug("Ticket %s is gone already.", ticket)
+        except TwexportError as error:
+            log.warning("Ticket %s stays until it is %.0f s old: %s", ticket, TIMING.dead_after, error)
+
+    def ahead_of(self, turn: Turn) -> int:
+        """Count the tickets to wait for, and remove dead ones."""
+        tickets = {each.id for each in self._client.list_collectors() if each.id.startswith(TICKET)}
+        if turn.id not in tickets:
+            return 1  # a list that does not know our own ticket may not know others either
+        return sum(self._is_ahead(other, turn) for other in tickets - {turn.id})
+
+    def _is_ahead(self, other: str, turn: Turn) -> bool:
+        try:
+            created = self._created_at(other)
+        except MissingError:
+            return False
+        if (created, other) > (turn.created, turn.id):
+            return False
+        if turn.seconds_since(created) <= TIMING.dead_after:
+            return True
+        log.warning("Ticket %s of %s is dead: its task was killed while it ordered.", other, created)
+        self.leave(other)
+        return False
+
+    def _created_at(self, ticket: str) -> pendulum.DateTime:
+        if ticket not in self._created:
+            created = self._client.get_collector(ticket).created
+            if created is None:
+                raise UnexpectedAnswerError(
+                    "Talkwalker does not tell when a collector was created, so orders cannot take turns, and no "
+                    "budget can be kept. Nothing was bought."
+                )
+            self._created[ticket] = created
+        return self._created[ticket]

@@ -1,0 +1,80 @@
+"""The name that an order's content gives its collector: the same order, from any DAG, finds the same collector."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pendulum
+
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.talkwalker.client import epoch_ms
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.talkwalker.client import ExportOrder
+
+# what the names of all our collectors begin with
+PREFIX = "twx-"
+SLUG_LENGTH = 20
+HASH_LENGTH = 10
+_NAMED = re.compile(rf"{PREFIX}(.+)-(\d{{8}}(?:t\d{{4}})?)-(\d{{8}}(?:t\d{{4}})?)-[0-9a-f]{{{HASH_LENGTH}}}")
+
+
+def fingerprint(order: ExportOrder) -> str:
+    """Return 10 hexadecimal digits that stand for all that decides what an order brings and costs."""
+    content = {
+        "project": order.project_id,
+        "stream": order.stream_id,
+        "query": order.query,
+        "topics": sorted(set(order.topics)),
+        "start": epoch_ms(order.window.start),
+        "stop": epoch_ms(order.window.stop),
+        "limit": order.limit,
+    }
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def collector_id(order: ExportOrder) -> str:
+    """Return ``twx-<slug>-<start>-<stop>-<hash>``: at most 64 lower-case letters, digits and hyphens."""
+    scope = order.project_id or order.stream_id or "query"
+    slug = re.sub(r"[^a-z0-9]+", "-", scope.lower())[:SLUG_LENGTH].strip("-")
+    return (
+        f"{PREFIX}{slug or 'x'}-{_stamp(order.window.start)}-{_stamp(order.window.stop)}-{fingerprint(order)}"
+    )
+
+
+def fingerprint_in(collector_id: str) -> str | None:
+    """Return the fingerprint that a collector's name ends with; ``None`` if it was not named by its content."""
+    match = re.fullmatch(rf"{PREFIX}.+-([0-9a-f]{{{HASH_LENGTH}}})", collector_id)
+    return match and match[1]
+
+
+def window_in(collector_id: str) -> tuple[str, Window] | None:
+    """Return the scope's slug and the window, to the minute, that a collector's name tells.
+
+    :param collector_id: any name.
+    :returns: ``None`` if it was not named by its content.
+    """
+    match = _NAMED.fullmatch(collector_id)
+    if match is None:
+        return None
+    try:
+        return match[1], Window(_moment(match[2]), _moment(match[3]))
+    except (ValueError, FixRequestError):
+        return None
+
+
+def _moment(stamp: str) -> pendulum.DateTime:
+    numbers = (stamp[:4], stamp[4:6], stamp[6:8], stamp[9:11] or 0, stamp[11:13] or 0)
+    year, month, day, hour, minute = map(int, numbers)
+    return pendulum.datetime(year, month, day, hour, minute)
+
+
+def _stamp(moment: pendulum.DateTime) -> str:
+    # a year of hours has thousands of names, and strftime is much faster than format
+    at_midnight = not (moment.hour or moment.minute or moment.second or moment.microsecond)
+    return moment.strftime("%Y%m%d") if at_midnight else moment.strftime("%Y%m%dt%H%M")

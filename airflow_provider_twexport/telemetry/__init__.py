@@ -1,0 +1,1 @@
+"""What a task reports: links, ledger, metrics, assets and lineage."""

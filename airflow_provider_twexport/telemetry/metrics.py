@@ -1,0 +1,115 @@
+"""What happens, in numbers, for StatsD or OpenTelemetry through Airflow's Stats; docs/monitoring.md lists them."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.core.retry import Retry
+    from airflow_provider_twexport.storage.manifest import Manifest
+
+log = logging.getLogger(__name__)
+
+
+def counted(system: str) -> Retry:
+    """Return the usual way to try calls again, which counts what happens on the wire as it happens.
+
+    :param system: the service that is called.
+    """
+    from airflow_provider_twexport.core import retry
+
+    meter = _Meter(system)
+    return replace(retry.DEFAULT, watch=lambda happening: meter.count(str(happening)))
+
+
+def landed(system: str, manifest: Manifest) -> None:
+    """Count a landing; once, when its manifest has been written.
+
+    :param system: the service that the results come from.
+    :param manifest: of the landing.
+    """
+    meter = _Meter(system)
+    meter.count("landings")
+    meter.count("landings.truncated", manifest.truncated)
+    meter.count("landings.incomplete", not manifest.complete)
+    meter.count("results", manifest.results)
+    meter.count("results.left_out", manifest.left_out)
+    meter.count("bytes", manifest.bytes)
+
+
+def spent(system: str, number: int | None) -> None:
+    """Count what was paid.
+
+    :param system: the service that was paid.
+    :param number: credits of Talkwalker, requests of X; ``None`` if nobody knows.
+    """
+    _Meter(system).count("credits", number or 0)
+
+
+def waited(system: str, seconds: float, outcome: str) -> None:
+    """Tell how long an export was waited for.
+
+    :param system: the service that exports.
+    :param seconds: since the task began to wait, deferred or not.
+    :param outcome: ``ended`` or ``timeout``.
+    """
+    _Meter(system).time("wait", seconds, outcome)
+
+
+class _Meter:
+    """Tells Airflow's Stats about one service; nothing that goes wrong with that is raised.
+
+    :param system: the service.
+    """
+
+    def __init__(self, system: str) -> None:
+        ti = _task_instance()
+        self._stats = _stats_of_a_task() if ti else _stats_of_a_triggerer()
+        self._tags = {**getattr(ti, "stats_tags", {}), "system": system}
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Add to a counter, unless there is nothing to add."""
+        if not number:
+            return
+        # what is counted has happened; no fault of whoever collects numbers may undo it
+        try:
+            self._stats.incr(f"twexport.{name}", int(number), tags=self._tags)
+        except Exception:
+            log.debug("A metric was not sent.", exc_info=True)
+
+    def time(self, name: str, seconds: float, outcome: str) -> None:
+        """Tell how long something took."""
+        try:
+            tags = self._tags | {"outcome": outcome}
+            self._stats.timing(f"twexport.{name}", timedelta(seconds=seconds), tags=tags)
+        except Exception:
+            log.debug("A metric was not sent.", exc_info=True)
+
+
+def _task_instance() -> Any:
+    """Return what this process runs; a triggerer asks for many tasks at once, and has none."""
+    from airflow.providers.common.compat.sdk import get_current_context
+
+    try:
+        return get_current_context()["ti"]
+    except RuntimeError:
+        return None
+
+
+def _stats_of_a_task() -> Any:
+    from airflow.providers.common.compat.sdk import Stats
+
+    return Stats
+
+
+def _stats_of_a_triggerer() -> Any:
+    # since Airflow 3.2, a task and a triggerer have each a Stats of their own
+    with suppress(ImportError):
+        from airflow.observability.stats import Stats
+
+        return Stats
+    return _stats_of_a_task()

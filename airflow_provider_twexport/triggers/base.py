@@ -1,0 +1,162 @@
+"""Waiting for an export from the triggerer: one request per connection and interval for all that wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_twexport.triggers.shared_poll import SharedPoll
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from airflow.sdk import Connection
+
+    from airflow_provider_twexport.exceptions import TwexportError
+
+
+class Waitable(Protocol):
+    """An export as a service tells it."""
+
+    @property
+    def raw_status(self) -> str:
+        """The service's word for where it stands."""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether to wait on."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the service's form."""
+
+
+Export = TypeVar("Export", bound=Waitable)
+Client = TypeVar("Client")
+
+
+class ExportTrigger(BaseTrigger, Generic[Client, Export]):
+    """Wait until an export has ended, with one request per connection and interval for all that wait.
+
+    Fires one event: ``{"outcome": "ended", "export": ...}``, ``{"outcome": "timeout"}``, or ``"retry_later"`` or
+    ``"failed"`` with a ``message``.
+
+    :param poke_interval: seconds between two looks.
+    :param deadline: seconds since the epoch after which the wait is over.
+    :param cancel_on_kill: end the export if somebody fails, clears or marks the deferred task (Airflow 3.3 on).
+    """
+
+    noun: ClassVar[str]
+    own_fields: ClassVar[tuple[str, str]]
+
+    def __init__(self, poke_interval: float, deadline: float, cancel_on_kill: bool = True) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.poke_interval = poke_interval
+        self.deadline = deadline
+        self.cancel_on_kill = cancel_on_kill
+
+    @abstractmethod
+    def poll(self) -> ConnectionPoll[Client, Export]:
+        """Return the poll of the connection in the running event loop."""
+
+    @abstractmethod
+    def cancel(self, client: Client) -> str:
+        """End the export and say what that means."""
+
+    @property
+    def export_key(self) -> str:
+        """The export's id."""
+        return str(getattr(self, self.own_fields[0]))
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what it takes to go on in another triggerer."""
+        fields = (*self.own_fields, "poke_interval", "deadline", "cancel_on_kill")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            name: getattr(self, name) for name in fields
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield the one event."""
+        from airflow_provider_twexport.exceptions import RetryLaterError, TwexportError
+
+        try:
+            async with asyncio.timeout(max(0.0, self.deadline - time.time())):
+                export = await self._ended()
+        except TimeoutError:
+            event: dict[str, Any] = {"outcome": "timeout"}
+        except RetryLaterError as error:
+            event = {"outcome": "retry_later", "message": str(error)}
+        except TwexportError as error:
+            event = {"outcome": "failed", "message": f"{type(error).__name__}: {error}"}
+        else:
+            event = {"outcome": "ended", "export": export.to_json()}
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def _ended(self) -> Export:
+        poll = self.poll()
+        last_status = None
+        while True:
+            answer = await poll.next_answer(self.export_key, self.poke_interval)
+            if isinstance(answer, Exception):
+                raise answer
+            if answer.raw_status != last_status:
+                self.log.info("%s %s is %s.", self.noun, self.export_key, answer.raw_status)
+                last_status = answer.raw_status
+            if not answer.is_unfinished:
+                return answer
+
+    async def on_kill(self) -> None:
+        """End the export; Airflow calls this when a user acts on the deferred task, not on a restart."""
+        if self.cancel_on_kill:
+            client = await self.poll().any_client()
+            self.log.info("%s", await asyncio.to_thread(self.cancel, client))
+
+
+class ConnectionPoll(SharedPoll["Export | TwexportError"], Generic[Client, Export]):
+    """One look at a service for all exports that are waited for on a connection."""
+
+    _all: ClassVar[
+        WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[type, str], ConnectionPoll[Any, Any]]]
+    ] = WeakKeyDictionary()
+
+    def __init__(self, conn_id: str) -> None:
+        super().__init__(self._answers)
+        self._conn_id = conn_id
+        self._client: Client | None = None
+
+    @classmethod
+    def of(cls, conn_id: str) -> Self:
+        """Return the poll of a connection in the running event loop."""
+        polls = cls._all.setdefault(asyncio.get_running_loop(), {})
+        poll = polls.setdefault((cls, conn_id), cls(conn_id))
+        assert isinstance(poll, cls)  # noqa: S101
+        return poll
+
+    @abstractmethod
+    async def connection(self) -> Connection:
+        """Ask for the Airflow connection, without blocking the event loop."""
+
+    @abstractmethod
+    def client(self, connection: Connection) -> Client:
+        """Make a client, or go on with the one there is."""
+
+    @abstractmethod
+    def look(self, client: Client, wanted: frozenset[str]) -> dict[str, Export | TwexportError]:
+        """Ask the service; runs in a thread."""
+
+    async def any_client(self) -> Client:
+        """Return the client of the last look, or, before the first one, a new one."""
+        return self._client or await self._connect()
+
+    async def _connect(self) -> Client:
+        # read anew for each look, so that a new credential is taken up
+        self._client = await asyncio.to_thread(self.client, await self.connection())
+        return self._client
+
+    async def _answers(self, wanted: frozenset[str]) -> dict[str, Export | TwexportError]:
+        client = await self._connect()
+        return await asyncio.to_thread(self.look, client, wanted)

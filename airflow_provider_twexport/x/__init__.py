@@ -1,0 +1,1 @@
+"""X Enterprise: search and volume streams; nothing here knows Airflow."""

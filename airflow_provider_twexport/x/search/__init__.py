@@ -1,0 +1,1 @@
+"""30-day and full-archive search: posts and counts."""

@@ -1,0 +1,217 @@
+"""Queries of X enterprise search, checked before a request is spent on them.
+
+Vendor pages: "Enterprise operators", "Rules and filtering". What passes here may still be refused by the service, which
+then says why; what is refused here would have been refused there. Out of scope: whether countries, places and
+languages exist.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+from airflow_provider_twexport.exceptions import FixRequestError
+
+MAX_LENGTH = 2048
+MAX_DISTANCE = 6
+LIMIT_MILES = 25.0
+MILES_PER_DEGREE = 69.1
+KM_PER_MILE = 1.609344
+
+OPERATORS = frozenset(
+    (
+        *("url", "lang", "from", "to", "retweets_of", "retweets_of_user", "is", "has"),
+        *("place", "place_country", "point_radius", "bounding_box", "geo_bounding_box"),
+        *("profile_country", "profile_region", "profile_locality"),
+        # the vendor's pages contradict each other about these: the service decides
+        *("bio_location", "url_title", "url_description", "reply_to_status_id"),
+    )
+)
+VALUES = {
+    "is": frozenset(("retweet", "reply", "quote", "verified", "nullcast")),
+    "has": frozenset(
+        (
+            *("geo", "profile_geo", "derived_user_geo", "links", "mentions", "hashtags", "symbols"),
+            *("media", "media_link", "images", "videos", "video_link"),
+        )
+    ),
+}
+NARROWING = frozenset(("is", "has", "lang"))
+ALONE = "is:, has: and lang: only narrow a search down, so a word, a phrase or another operator must stand beside them"
+
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_BOX = re.compile(rf"\[\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s*\]")
+_RADIUS = re.compile(rf"\[\s*({_NUMBER})\s+({_NUMBER})\s+(\d+(?:\.\d+)?)(mi|km)\s*\]")
+_TOKEN = re.compile(
+    r"(?P<open>\()|(?P<close>\))|(?P<minus>-)(?=[^\s-])|(?P<or>OR)(?=[\s()]|$)"
+    r'|(?P<operator>[A-Za-z_]+):(?P<value>"[^"]*"|\[[^\]]*\]|[^\s()"\[\]]+)'
+    r'|(?P<phrase>"[^"]*")(?:~(?P<distance>\d+))?|(?P<word>[^\s()"\[\]]+)'
+)
+
+
+class FixQueryError(FixRequestError):
+    """The query is not one of Search: correct it at the position.
+
+    :param position: of the character, counted from 1 in the query as it is sent, with single spaces.
+    """
+
+    def __init__(self, message: str, position: int = 1) -> None:
+        super().__init__(message, facts={"position": position})
+        self.args = (message, position)
+        self.position = position
+
+
+def checked(query: str) -> str:
+    """Return the query as it is sent: in one line, with single spaces outside of quotes and in them.
+
+    :raises FixQueryError: if Search would refuse it; with the position.
+    """
+    text = " ".join(query.split())
+    if not text:
+        raise FixQueryError("There is no query: say what to search for.")
+    if len(text) > MAX_LENGTH:
+        raise FixQueryError(
+            f"The query has {len(text):,} characters, {MAX_LENGTH:,} are allowed: split it into several searches.",
+            MAX_LENGTH + 1,
+        )
+    _Check(text).run()
+    return text
+
+
+class _Part(NamedTuple):
+    """A part of a query.
+
+    :param at: where it begins.
+    :param searches: whether it can stand alone, since it says what to find and not only what to leave out.
+    :param narrows: whether it would, if it did not only narrow.
+    """
+
+    at: int
+    searches: bool
+    narrows: bool = False
+
+
+class _Check:
+    """Walks through a query by its grammar: OR binds weaker than a space, which means AND."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def run(self) -> None:
+        whole = self._alternatives(depth=0)
+        if self._at < len(self._text):
+            raise self._error("there is a closing parenthesis too many", self._at)
+        if not whole.searches:
+            reason = (
+                ALONE if whole.narrows else "it only says what to leave out, so it would find everything else"
+            )
+            raise self._error(reason, whole.at)
+
+    def _alternatives(self, depth: int) -> _Part:
+        parts = [self._all(depth)]
+        while self._peek("or"):
+            self._take()
+            parts.append(self._all(depth))
+        return next((part for part in parts if not part.searches), parts[0])
+
+    def _all(self, depth: int) -> _Part:
+        begin, parts = self._at, []
+        while self._at < len(self._text) and not self._peek("or") and not self._peek("close"):
+            parts.append(self._one(depth))
+        if not parts:
+            raise self._error("something to search for is missing", min(begin, len(self._text) - 1))
+        return next(
+            (part for part in parts if part.searches),
+            next((part for part in parts if part.narrows), parts[0]),
+        )
+
+    def _one(self, depth: int) -> _Part:
+        token = self._take()
+        at = token.start()
+        if token["minus"]:
+            return self._negated(at, depth)
+        if token["open"]:
+            inner = self._alternatives(depth + 1)
+            if not self._peek("close"):
+                raise self._error("this parenthesis is not closed", at)
+            self._take()
+            return inner
+        if token["operator"]:
+            self._check_operator(token, at)
+            if token["operator"] == "is" and token["value"] == "nullcast":
+                raise self._error("is:nullcast exists only negated: -is:nullcast", at)
+        if token["distance"] and int(token["distance"]) > MAX_DISTANCE:
+            raise self._error(f"words may be at most {MAX_DISTANCE} apart: ~{MAX_DISTANCE}", at)
+        if (token["word"] or "").lower() == "and":
+            raise self._error('a space means AND; to find the word itself, write "and" in quotes', at)
+        narrows = token["operator"] in NARROWING
+        return _Part(at, searches=not narrows, narrows=narrows)
+
+    def _negated(self, at: int, depth: int) -> _Part:
+        if self._text.startswith("is:nullcast", self._at):
+            if depth:
+                raise self._error("-is:nullcast must stand outside of parentheses", at)
+            self._take()
+            return _Part(at, searches=False)
+        return _Part(at, searches=False, narrows=self._one(depth).narrows)
+
+    def _check_operator(self, token: re.Match[str], at: int) -> None:
+        name, value = token["operator"], token["value"]
+        if name not in OPERATORS:
+            raise self._error(
+                f"Search has no operator {name}: (to find a text with a colon, put it in quotes)", at
+            )
+        if name in VALUES and value not in VALUES[name]:
+            known = ", ".join(sorted(VALUES[name]))
+            raise self._error(f"Search has no {name}:{value}; there are {known}", at)
+        if name == "point_radius":
+            self._check_radius(value, at)
+        if name in ("bounding_box", "geo_bounding_box"):
+            self._check_box(value, at)
+
+    def _check_radius(self, value: str, at: int) -> None:
+        found = _RADIUS.fullmatch(value)
+        if not found:
+            raise self._error("write point_radius:[longitude latitude radius], the radius with mi or km", at)
+        self._check_place(float(found[1]), float(found[2]), at)
+        if float(found[3]) / (KM_PER_MILE if found[4] == "km" else 1) >= LIMIT_MILES:
+            raise self._error("the radius must be below 25 mi (40.2 km)", at)
+
+    def _check_box(self, value: str, at: int) -> None:
+        found = _BOX.fullmatch(value)
+        if not found:
+            raise self._error("write bounding_box:[west south east north], in degrees", at)
+        west, south, east, north = map(float, found.groups())
+        self._check_place(west, south, at)
+        self._check_place(east, north, at)
+        if west >= east or south >= north:
+            raise self._error("west must be below east, and south below north", at)
+        nearest_equator = 0.0 if south < 0 < north else min(abs(south), abs(north))
+        width = (east - west) * MILES_PER_DEGREE * math.cos(math.radians(nearest_equator))
+        height = (north - south) * MILES_PER_DEGREE
+        if max(width, height) >= LIMIT_MILES:
+            raise self._error(f"the box is {width:.0f} by {height:.0f} mi, each side must be below 25", at)
+
+    def _check_place(self, longitude: float, latitude: float, at: int) -> None:
+        if abs(longitude) > 180 or abs(latitude) > 90:
+            raise self._error("longitudes lie between -180 and 180, latitudes between -90 and 90", at)
+
+    def _peek(self, kind: str) -> bool:
+        found = _TOKEN.match(self._text, self._at)
+        return bool(found and found[kind])
+
+    def _take(self) -> re.Match[str]:
+        found = _TOKEN.match(self._text, self._at)
+        if not found:
+            quote = self._text[self._at] == '"'
+            raise self._error("this quote is not closed" if quote else "this cannot stand here", self._at)
+        self._at = found.end()
+        while self._at < len(self._text) and self._text[self._at] == " ":
+            self._at += 1
+        return found
+
+    def _error(self, reason: str, at: int) -> FixQueryError:
+        shown = self._text[at : at + 40] + ("…" if len(self._text) > at + 40 else "")
+        return FixQueryError(f"The query is wrong at position {at + 1}, {shown!r}: {reason}.", at + 1)

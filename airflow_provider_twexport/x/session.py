@@ -1,0 +1,32 @@
+"""How every X enterprise API is called: with the login of the console, for an account and a label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_twexport.core import retry as core_retry
+from airflow_provider_twexport.core.http import BasicLogin, Session
+from airflow_provider_twexport.exceptions import FixConnectionError
+from airflow_provider_twexport.x.error_codes import explain
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.core.retry import Retry
+
+
+def x_session(
+    login: str, password: str, account: str, label: str, base_url: str, retry: Retry | None = None
+) -> Session:
+    """Return a session that signs its calls.
+
+    :param login: e-mail address of the console.
+    :param password: its password.
+    :param account: name of the account.
+    :param label: of the search or stream.
+    :param base_url: address of the service.
+    :param retry: how repeatable calls are tried again; ``None`` for the usual way.
+    :raises FixConnectionError: if one of these is missing, or the address cannot be meant.
+    """
+    for name, value in (("login", login), ("password", password), ("account", account), ("label", label)):
+        if not value:
+            raise FixConnectionError(f"The connection has no {name}: give the one of the X console.")
+    return Session(base_url, BasicLogin(login, password), explain, retry or core_retry.DEFAULT)

@@ -1,0 +1,1 @@
+"""Volume streams: capture, backfill, Recovery and Replay."""

@@ -1,0 +1,382 @@
+"""The client for Adobe: tokens, jobs, batches, files, and what it does about every refusal."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+
+from airflow_provider_twexport import exceptions
+from airflow_provider_twexport.adobe.error_codes import GATEWAY
+from airflow_provider_twexport.adobe.models import DataFile, ExportJob, ExportJobOrder, JobBatch, JobStatus
+from airflow_provider_twexport.adobe.oauth import AccessToken, ServerCredential
+from tests.adobe import adobe_examples
+from tests.adobe_account import CREDENTIAL, ORDER, RETRY, client_of
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.adobe.client import AdobeClient
+    from tests.simulator_process import Simulator
+
+
+# records
+
+
+def test_the_vendors_examples_survive_the_records() -> None:
+    """What is read is written again as it was."""
+    assert ExportJobOrder(adobe_examples.ORDER).body() == adobe_examples.ORDER
+    for job in [adobe_examples.JOB, *adobe_examples.PAGE["records"]]:
+        assert ExportJob.from_json(job).to_json() == job
+        assert ExportJob.from_json(ExportJob.from_json(job).to_json()) == ExportJob.from_json(job)
+
+
+def test_the_vendors_answers_are_read_off_the_wire(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """A page of jobs, whose link leads nowhere; a new job; a job; a cancellation."""
+    examples = {
+        "GET": [adobe_examples.PAGE, adobe_examples.JOB],
+        "POST": [adobe_examples.JOB],
+        "DELETE": [adobe_examples.CANCELLED],
+    }
+    simulator.faults(
+        *(
+            {"match": {"path": "jobs", "method": method}, "fault": "garbage", "body": json.dumps(answer)}
+            for method, answers in examples.items()
+            for answer in answers
+        )
+    )
+    assert [job.to_json() for job in adobe_client.list_export_jobs()] == adobe_examples.PAGE["records"]
+    assert adobe_client.get_export_job("100").to_json() == adobe_examples.JOB
+    assert (
+        adobe_client.create_export_job(ExportJobOrder(adobe_examples.ORDER)).to_json() == adobe_examples.JOB
+    )
+    adobe_client.cancel_export_job("100")
+    assert simulator.control("faults")["faults"] == []
+
+
+def test_the_vendors_example_is_understood() -> None:
+    """A job that succeeded, though it carries errors; times in milliseconds; `batches` an object."""
+    job = ExportJob.from_json(adobe_examples.JOB)
+    assert (job.id, job.status, job.is_unfinished) == ("100", JobStatus.SUCCEEDED, False)
+    assert job.batches == (
+        JobBatch("da5cfb4de32c4b93a09f7e37fa53ad52", "52c26d0d-45f2-47a2-ab30-ed06abc981ff", "ups"),
+    )
+    assert job.errors == ("0100000003: Error in Export Job",)
+    assert job.created == pendulum.datetime(2018, 10, 4, 1, 19, 33, 895_000)
+    assert job.cursor == "1538615973895_100"
+    assert ExportJobOrder(adobe_examples.ORDER).is_answered_by(job)
+
+
+@pytest.mark.parametrize(
+    ("destination", "batches"),
+    [
+        ({"batchId": "a"}, [JobBatch("a")]),
+        ({"batchId": ""}, []),
+        ({}, []),
+        ({"batches": [{"batchId": "a", "segmentId": "s", "status": "realized"}, {"batchId": "b"}]},
+         [JobBatch("a", "s"), JobBatch("b")]),
+        ({"batches": {"batchId": "a", "segmentId": "s", "segmentNs": "ups"}}, [JobBatch("a", "s", "ups")]),
+        ({"batchId": "a", "batches": [{"batchId": "a", "segmentId": ""}]}, [JobBatch("a")]),
+        ({"batchId": "a", "batches": [{"batchId": "b", "segmentId": "s"}]}, [JobBatch("a"), JobBatch("b", "s")]),
+    ],
+)  # fmt: skip
+def test_batches_come_in_several_forms(destination: dict[str, Any], batches: list[JobBatch]) -> None:
+    """One for all, one for each segment, or none."""
+    job = ExportJob.from_json({"id": 1, "status": "SUCCEEDED", "destination": destination})
+    assert list(job.batches) == batches
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fields": "identities.id"},
+        {"destination": {"datasetId": "another"}},
+        {"destination": {"datasetId": "5b7c86968f7b6501e21ba9df", "segmentPerBatch": True}},
+        {"filter": {}},
+        {"mergePolicy": {"id": "another"}},
+        {"filter": {**adobe_examples.ORDER["filter"], "fromIngestTimestamp": "2019-01-01T00:00:00Z"}},
+        {"filter": {**adobe_examples.ORDER["filter"], "segmentQualificationTime": {}}},
+        {"additionalFields": {}},
+    ],
+)
+def test_another_order_is_not_taken_for_ours(changes: dict[str, Any]) -> None:
+    """Whatever differs, it is another export."""
+    assert not ExportJobOrder({**adobe_examples.ORDER, **changes}).is_answered_by(
+        ExportJob.from_json(adobe_examples.JOB)
+    )
+
+
+def test_what_was_left_to_the_service_may_be_anything() -> None:
+    """A job tells the merge policy that it took, also where none was ordered."""
+    short = {name: value for name, value in adobe_examples.ORDER.items() if name != "mergePolicy"}
+    (segment,) = short["filter"]["segments"]
+    filters = {
+        **short["filter"],
+        "segments": [{"segmentId": segment["segmentId"]}],
+        "fromIngestTimestamp": "2018-01-01T01:00:00+01:00",
+    }
+    order = ExportJobOrder({**short, "filter": filters, "fields": "personalEmail.address, identities.id"})
+    assert order.is_answered_by(ExportJob.from_json(adobe_examples.JOB))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"destination": {}}, "datasetId"),
+        ({"schema": {}}, "schema needs a name"),
+        ({"filter": {"segments": [{"segmentNs": "ups"}]}}, "no segmentId"),
+        ({"filter": {"fromIngestTimestamp": "yesterday"}}, "RFC 3339"),
+    ],
+)
+def test_an_order_that_cannot_be_meant_is_refused(changes: dict[str, Any], words: str) -> None:
+    """Before it is sent."""
+    with pytest.raises(exceptions.FixRequestError, match=words):
+        ExportJobOrder({**adobe_examples.ORDER, **changes})
+
+
+def test_an_unknown_status_may_be_a_passing_one_for_a_while() -> None:
+    """Then it is an error, by name."""
+    now = pendulum.now("UTC")
+
+    def job(minutes_ago: int) -> ExportJob:
+        at = round(now.subtract(minutes=minutes_ago).timestamp() * 1000)
+        return ExportJob.from_json({"id": 7, "status": "PAUSED", "updateTime": at})
+
+    assert job(minutes_ago=1).is_unfinished
+    with pytest.raises(exceptions.UnexpectedAnswerError, match="'PAUSED'"):
+        _ = job(minutes_ago=11).is_unfinished
+
+
+# tokens
+
+
+def test_one_token_serves_many_calls(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """Also where many threads need the first one at the same time."""
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: adobe_client.list_export_jobs(), range(24)))
+    assert simulator.ledger()["adobe"]["tokens"] == 1
+
+
+@pytest.mark.parametrize("milliseconds", [False, True])
+def test_a_token_is_renewed_ahead_of_its_end(milliseconds: bool, simulator: Simulator) -> None:
+    """Ten minutes ahead, also where its life is told in milliseconds; no call is refused for it."""
+    simulator.settings(adobe_token_milliseconds=milliseconds)
+    token = AccessToken(CREDENTIAL, simulator.url, RETRY)
+    assert [token.freshen(), token.freshen()] == [1, 1]
+    assert 85_000 < token.seconds_left < 86_399 - 600
+    simulator.settings(adobe_token_seconds=0)
+    ended = AccessToken(CREDENTIAL, simulator.url, RETRY)
+    assert [ended.freshen(), ended.freshen()] == [1, 2]
+
+
+def test_a_refused_token_is_replaced_once(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """The call goes on with a new one; if that is refused too, the error says so."""
+    adobe_client.list_export_jobs()
+    simulator.control("adobe/revoke", {})
+    assert adobe_client.create_export_job(ORDER).id == "100"
+    assert simulator.ledger()["adobe"]["tokens"] == 2
+    simulator.faults({"fault": "error", "code": "401013", "times": 2, "match": {"path": "jobs"}})
+    with pytest.raises(exceptions.FixConnectionError, match="not even a new one"):
+        adobe_client.list_export_jobs()
+    assert simulator.ledger()["adobe"]["tokens"] == 3
+
+
+@pytest.mark.parametrize(
+    ("credential", "words"),
+    [
+        (
+            ServerCredential("someone", "not-the-secret", "x@AdobeOrg", ("openid",)),
+            "does not know this client id and secret",
+        ),
+        (ServerCredential("demo-client-id", "demo-client-secret", "x@AdobeOrg", ("openid",)), "org_id"),
+    ],
+)
+def test_a_wrong_credential_is_told(credential: ServerCredential, words: str, simulator: Simulator) -> None:
+    """By the field of the connection that is wrong, and without its secret."""
+    client = type(client_of(simulator))(credential, "prod", simulator.url, simulator.url)
+    with pytest.raises(exceptions.FixConnectionError, match=words) as raised:
+        client.list_export_jobs()
+    assert credential.client_secret not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("client_id", "login"),
+        ("client_secret", "password"),
+        ("org_id", "AdobeOrg"),
+        ("scopes", "Developer Console"),
+    ],
+)
+def test_a_missing_field_is_told(missing: str, words: str) -> None:
+    """Before anything is sent."""
+    whole = {"client_id": "a", "client_secret": "b", "org_id": "c", "scopes": ("d",)}
+    with pytest.raises(exceptions.FixConnectionError, match=words):
+        ServerCredential(**{**whole, missing: type(whole[missing])()})  # type: ignore[arg-type]
+
+
+# errors
+
+
+@pytest.mark.parametrize(
+    ("code", "field"),
+    [
+        ("403010", "connection's host"),
+        ("401013", "secret and scopes"),
+        ("403000", "login"),
+        ("403003", "login"),
+        ("400003", "org_id"),
+        ("403025", "org_id"),
+    ],
+)
+def test_each_code_of_the_gateway_has_its_sentence(
+    code: str, field: str, simulator: Simulator, adobe_client: AdobeClient
+) -> None:
+    """All of them are a matter of the connection, and each says of which field."""
+    assert field in GATEWAY[code][1]
+    simulator.faults({"fault": "error", "code": code, "times": 2, "match": {"path": "jobs"}})
+    with pytest.raises(exceptions.FixConnectionError) as raised:
+        adobe_client.get_export_job("1")
+    error, sentence = GATEWAY[code]
+    assert (type(raised.value), raised.value.message) == (error, sentence)
+    assert raised.value.evidence
+    assert (raised.value.evidence.code, raised.value.evidence.status) == (code, int(code[:3]))
+
+
+def test_no_code_of_the_gateway_is_left_out() -> None:
+    """The table knows each code that the vendor documents, and no other."""
+    assert sorted(GATEWAY) == ["400003", "401013", "403000", "403003", "403010", "403025"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (
+            {"fault": "error", "http": 400, "message": "A valid content-type must be specified"},
+            exceptions.FixRequestError,
+        ),
+        ({"fault": "error", "http": 401}, exceptions.FixConnectionError),
+        ({"fault": "error", "http": 403}, exceptions.AskForRightsError),
+        ({"fault": "error", "http": 404}, exceptions.MissingError),
+        ({"fault": "error", "http": 418}, exceptions.UnexpectedAnswerError),
+        ({"fault": "error", "http": 429}, exceptions.ThrottledError),
+        ({"fault": "error", "http": 500}, exceptions.RetryLaterError),
+        ({"fault": "error", "http": 503}, exceptions.RetryLaterError),
+        ({"fault": "error", "code": "403999"}, exceptions.UnexpectedAnswerError),
+        ({"fault": "error", "code": "503201"}, exceptions.RetryLaterError),
+        ({"fault": "html", "status": 502}, exceptions.RetryLaterError),
+        ({"fault": "redirect"}, exceptions.FixConnectionError),
+        ({"fault": "garbage"}, exceptions.UnexpectedAnswerError),
+    ],
+)
+def test_each_answer_says_what_to_do(
+    fault: dict[str, Any],
+    expected: type[exceptions.TwexportError],
+    simulator: Simulator,
+    adobe_client: AdobeClient,
+) -> None:
+    """With the service's own words as evidence, and an order is never sent twice for it."""
+    adobe_client.list_export_jobs()
+    simulator.faults(fault | {"match": {"path": "jobs", "method": "POST"}, "times": 99})
+    with pytest.raises(expected) as raised:
+        adobe_client.create_export_job(ORDER)
+    assert type(raised.value) is expected
+    assert str(fault.get("message", "")) in str(raised.value)
+    assert simulator.ledger()["counts"]["POST /data/core/ups/export/jobs"] == 1
+
+
+def test_a_lost_answer_to_an_order_is_not_repeated(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """The job may be there; whoever repeats it exports twice."""
+    simulator.faults({"fault": "lost_answer", "match": {"path": "jobs", "method": "POST"}})
+    with pytest.raises(exceptions.RetryLaterError):
+        adobe_client.create_export_job(ORDER)
+    assert len(simulator.ledger()["adobe"]["jobs"]) == 1
+
+
+# jobs
+
+
+@pytest.mark.parametrize("last_link", ["empty", "absent"])
+def test_jobs_are_listed_over_pages(last_link: str, simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """Newest first, by limit, place and status."""
+    simulator.settings(adobe_last_link=last_link)
+    ids = [adobe_client.create_export_job(ORDER).id for _ in range(5)][::-1]
+    listed = list(adobe_client.iter_export_jobs(page=2))
+    assert [job.id for job in listed] == ids
+    assert [job.id for job in adobe_client.list_export_jobs(limit=2)] == ids[:2]
+    assert [job.id for job in adobe_client.list_export_jobs(offset=listed[1].cursor)] == ids[2:]
+    assert len(adobe_client.list_export_jobs(status="SUCCEEDED")) == 5
+    assert adobe_client.list_export_jobs(status="FAILED") == []
+    for wrong in ({"status": "PROCESSING"}, {"limit": 0}):
+        with pytest.raises(exceptions.FixRequestError):
+            adobe_client.list_export_jobs(**wrong)  # type: ignore[arg-type]
+    assert client_of(simulator, sandbox="dev").list_export_jobs() == []
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_job_is_cancelled(status: int, simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """Whatever the service answers to that, a body or none."""
+    simulator.settings(adobe_job_seconds=None, adobe_delete_status=status)
+    job = adobe_client.create_export_job(ORDER)
+    adobe_client.cancel_export_job(job.id)
+    assert adobe_client.get_export_job(job.id).status is JobStatus.CANCELLED
+
+
+def test_a_kill_cancels_with_what_is_at_hand(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """One request, no token asked for, and no error."""
+    simulator.settings(adobe_job_seconds=None)
+    job = adobe_client.create_export_job(ORDER)
+    before = len(simulator.ledger()["requests"])
+    adobe_client.cancel_when_killed(job.id)
+    assert len(simulator.ledger()["requests"]) == before + 1
+    assert simulator.ledger()["adobe"]["jobs"][0]["status"] == "CANCELLED"
+    client_of(simulator).cancel_when_killed("no such job")
+
+
+# files
+
+
+@pytest.mark.parametrize("directories", [False, True])
+def test_all_files_are_found(directories: bool, simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """Over pages and in directories, without following a link: those lead to another host."""
+    simulator.settings(adobe_files=103, adobe_file_bytes=1_000, adobe_directories=directories)
+    job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
+    assert adobe_client.get_batch_status(job.batches[0].id) == "success"
+    found = adobe_client.list_files(job.batches[0].id)
+    truth = simulator.control(f"adobe/jobs/{job.id}/files")
+    assert found == [DataFile(file["id"], file["name"], file["bytes"]) for file in truth]
+    assert len(found) == (206 if directories else 103)
+
+
+def test_a_file_is_read_in_ranges(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """A short answer ends early and a broken one says so; both can be gone on from."""
+    simulator.settings(adobe_files=1, adobe_file_bytes=500_000)
+    job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
+    (file,) = adobe_client.list_files(job.batches[0].id)
+    (truth,) = simulator.control(f"adobe/jobs/{job.id}/files")
+    simulator.faults(
+        {"match": {"query": "path="}, "fault": "short_range"},
+        {"match": {"query": "path="}, "fault": "cut", "after_bytes": 100_000},
+    )
+    got = b"".join(adobe_client.read(file, 0, file.size))
+    assert len(got) == 250_000
+    blocks, broken = adobe_client.read(file, len(got), file.size), []
+    with pytest.raises(exceptions.ResumeReadError):
+        broken.extend(blocks)
+    got += b"".join(broken)
+    simulator.control("adobe/revoke", {})
+    got += b"".join(adobe_client.read(file, len(got), file.size))
+    assert hashlib.sha256(got).hexdigest() == truth["sha256"]
+    assert simulator.ledger()["adobe"]["bytes_sent"] <= 900_000
+
+
+def test_other_bytes_than_those_asked_for_are_refused(
+    simulator: Simulator, adobe_client: AdobeClient
+) -> None:
+    """A file that has another size than was listed is another file."""
+    job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
+    file = adobe_client.list_files(job.batches[0].id)[0]
+    with pytest.raises(exceptions.UnexpectedAnswerError, match="sent something else"):
+        list(adobe_client.read(DataFile(file.id, file.name, file.size + 1), 10, file.size))

@@ -1,0 +1,85 @@
+"""Reading ahead in order, through answers that break off."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_twexport.adobe.models import DataFile
+from airflow_provider_twexport.adobe.ranged_download import READERS, RangedDownload
+from airflow_provider_twexport.core.retry import Retry
+from airflow_provider_twexport.exceptions import MissingError, ResumeReadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RETRY = Retry(attempts=3, first_wait=0.001)
+FILES = [DataFile(str(n), f"file-{n}", size) for n, size in enumerate((1_000, 0, 1, 999, 2_500))]
+
+
+def content(file: DataFile) -> bytes:
+    """Return the bytes of a file."""
+    return bytes((int(file.id) * 7 + at) % 251 for at in range(file.size))
+
+
+def read_all(download: RangedDownload) -> list[bytes]:
+    """Return the bytes of all files."""
+    with download:
+        return [b"".join(download.bytes_of(file)) for file in FILES]
+
+
+@pytest.mark.parametrize("range_bytes", [1, 7, 1_000, 10_000])
+def test_every_byte_comes_once_and_in_order(range_bytes: int) -> None:
+    """Whatever the answers hold, and wherever they break off."""
+    asked: list[int] = []
+
+    def read(file: DataFile, start: int, stop: int) -> Iterator[bytes]:
+        asked.append(start)
+        answer = content(file)[start:stop]
+        yield answer[: len(answer) // 2 + 1]
+        if len(asked) % 3 == 0:
+            raise ResumeReadError("broken off")
+        if len(asked) % 3 == 1:
+            yield answer[len(answer) // 2 + 1 :]
+
+    assert read_all(RangedDownload(read, FILES, RETRY, range_bytes)) == [content(file) for file in FILES]
+
+
+def test_no_more_is_read_ahead_than_fits() -> None:
+    """While nobody takes what has come, nothing more is asked for."""
+    asked: list[int] = []
+
+    def read(file: DataFile, start: int, stop: int) -> Iterator[bytes]:
+        asked.append(start)
+        yield content(file)[start:stop]
+
+    with RangedDownload(read, FILES, RETRY, 10) as download:
+        next(download.bytes_of(FILES[0]))
+    assert len(asked) <= READERS
+
+
+def test_what_never_comes_is_an_error() -> None:
+    """An answer without bytes counts as broken; three in a row are enough."""
+    with pytest.raises(ResumeReadError, match="brought nothing"):
+        read_all(RangedDownload(lambda file, start, stop: iter(()), FILES, RETRY))
+
+
+def test_nobody_tries_again_for_a_download_that_has_failed() -> None:
+    """One range is lost for good; the others, which might be tried for minutes, are given up too."""
+    tries, failed = [0], threading.Event()
+
+    def read(file: DataFile, start: int, stop: int) -> Iterator[bytes]:
+        if start == 0:
+            raise MissingError("gone")
+        tries[0] += 1
+        failed.wait(10)
+        raise ResumeReadError("broken off")
+
+    download = RangedDownload(read, FILES[:1], Retry(attempts=10**9, first_wait=0.001), 500)
+    with pytest.raises(MissingError), download:
+        list(download.bytes_of(FILES[0]))
+    failed.set()
+    download._readers.shutdown(wait=True)
+    assert tries[0] <= 1

@@ -1,0 +1,105 @@
+"""The vendor's table of errors, each mapped to what the caller should do."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_twexport import exceptions
+from airflow_provider_twexport.exceptions import Evidence, TwexportError
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.error_codes import ERRORS, explain_chunk
+from tests.service_clients import QUICK
+
+if TYPE_CHECKING:
+    from tests.simulator_process import Simulator
+
+EXPECTED = {
+    1: exceptions.RetryLaterError,
+    2: exceptions.RetryLaterError,
+    3: exceptions.FixRequestError,
+    4: exceptions.FixRequestError,
+    5: exceptions.FixRequestError,
+    7: exceptions.FixConnectionError,
+    8: exceptions.ThrottledError,
+    9: exceptions.BuyCreditsError,
+    10: exceptions.FixConnectionError,
+    11: exceptions.FixConnectionError,
+    12: exceptions.FixConnectionError,
+    13: exceptions.AskForRightsError,
+    15: exceptions.MissingError,
+    16: exceptions.FixRequestError,
+    17: exceptions.FixRequestError,
+    18: exceptions.FixRequestError,
+    19: exceptions.FreeQuotaError,
+    20: exceptions.FreeQuotaError,
+    21: exceptions.FixRequestError,
+    22: exceptions.FreeQuotaError,
+    23: exceptions.FixRequestError,
+    24: exceptions.StopOtherReaderError,
+    25: exceptions.ResumeReadError,
+    26: exceptions.FixConnectionError,
+    27: exceptions.FixConnectionError,
+    28: exceptions.MissingError,
+    29: exceptions.AskForRightsError,
+    30: exceptions.ThrottledError,
+}
+
+
+def test_no_code_of_the_vendor_is_left_out() -> None:
+    """The table knows each code that the vendor documents, and no other."""
+    assert ERRORS.keys() == {str(code) for code in EXPECTED}
+
+
+@pytest.mark.parametrize(("code", "expected"), EXPECTED.items())
+def test_each_code_has_its_class(code: int, expected: type[TwexportError], simulator: Simulator) -> None:
+    """An answer with this code raises this class, with the evidence and without a query string."""
+    simulator.faults({"fault": "error", "code": code, "times": 9, "details": {"param": ["target"]}})
+    client = TalkwalkerClient(simulator.token, simulator.url, QUICK)
+    with pytest.raises(expected) as raised:
+        client._session.call("GET", "/api/v1/search/info", params={"q": "private"}, repeatable=False)
+    assert type(raised.value) is expected
+    evidence = raised.value.evidence
+    assert evidence is not None
+    assert evidence.code == str(code)
+    assert evidence.path == "/api/v1/search/info"
+    assert evidence.request_id is not None
+    assert "param=target" in str(raised.value)
+    assert "private" not in str(raised.value)
+
+
+def test_undocumented_code_is_named(simulator: Simulator) -> None:
+    """A code that nobody documented is an error of its own, by name."""
+    simulator.faults({"fault": "error", "code": 77, "http": 400})
+    with pytest.raises(exceptions.UnexpectedAnswerError, match="undocumented error code 77"):
+        TalkwalkerClient(simulator.token, simulator.url, QUICK).get_credits()
+
+
+@pytest.mark.parametrize("cls", [exceptions.FixRequestError, exceptions.ThrottledError])
+def test_errors_survive_pickling(cls: type[TwexportError]) -> None:
+    """An error that crosses a process keeps message and evidence."""
+    error = cls("Do this.", Evidence("GET", "/path", 400, "5", "#1#", "why"))
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert type(again) is cls
+    assert str(again) == str(error) == "Do this. [GET /path, HTTP 400, code 5, request #1#, details why]"
+
+
+@pytest.mark.parametrize(
+    ("chunk", "expected"),
+    [
+        ({"chunk_error": {"status_code": "25", "status_message": "gone"}}, exceptions.ResumeReadError),
+        ({"chunk_error": {"status_code": 9}}, exceptions.BuyCreditsError),
+        ({"error": {"data": {"status_code": "24"}}}, exceptions.StopOtherReaderError),
+        ({"status_code": "8"}, exceptions.ThrottledError),
+        ({"reason": "no idea"}, exceptions.ResumeReadError),
+        ({}, exceptions.ResumeReadError),
+    ],
+)
+def test_error_chunks_of_any_layout_are_understood(
+    chunk: dict[str, object], expected: type[TwexportError]
+) -> None:
+    """The layout of CT_ERROR is not documented: a code is found wherever it stands."""
+    error = explain_chunk({"chunk_type": "CT_ERROR", **chunk}, Evidence("GET", "/results", 200))
+    assert type(error) is expected

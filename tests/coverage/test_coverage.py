@@ -1,0 +1,216 @@
+"""What has landed of which day."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from typing import Any
+
+import pendulum
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.coverage.coverage import DayState, Piece, Track, coverage, piece_of, table
+from tests.talkwalker.planning.landed import Manifest
+
+NEW_YEAR = pendulum.datetime(2024, 1, 1)
+
+
+def days(first: float, last: float) -> Window:
+    """The time between two days of January, counted from 0; they may be broken."""
+    return Window(NEW_YEAR.add(minutes=round(first * 1440)), NEW_YEAR.add(minutes=round(last * 1440)))
+
+
+def piece(first: float, last: float, export_id: str = "e1", results: int = 100, **more: Any) -> Piece:
+    """A landing of the demo project."""
+    return Piece(days(first, last), "demo", export_id, results, **more)
+
+
+def states(*pieces: Piece, within: Window | None = None) -> list[str]:
+    """The states of the only track's days."""
+    (covered,) = coverage(pieces, within)
+    return [str(day.state) for day in covered.days]
+
+
+def test_days_are_landed_truncated_partial_or_missing() -> None:
+    """Each day tells how much of it is there."""
+    pieces = [
+        piece(0, 2),
+        piece(3, 4, "e2", truncated=True),
+        piece(4, 5, "e3", complete=False),
+        piece(5, 5.5, "e4"),
+    ]
+    assert states(*pieces, within=days(0, 7)) == [
+        "landed",
+        "landed",
+        "missing",
+        "truncated",
+        "partial",
+        "partial",
+        "missing",
+    ]
+
+
+def test_parts_of_a_day_add_up() -> None:
+    """Two landings that touch within a day cover it, and it was not bought twice."""
+    (covered,) = coverage([piece(0, 0.5, results=10), piece(0.5, 2, "e2", results=60)])
+    assert [(day.state, day.results, day.bought_twice) for day in covered.days] == [
+        (DayState.LANDED, 30, False),
+        (DayState.LANDED, 40, False),
+    ]
+    assert covered.days[0].export_ids == ("e1", "e2")
+
+
+def test_days_add_up_to_what_landed() -> None:
+    """However the results of a landing fall on its days, none is lost or made up by rounding."""
+    (covered,) = coverage([piece(0, 31, results=1_000), piece(31, 60, "e2", results=999)])
+    assert sum(day.results for day in covered.days) == 1_999
+
+
+def test_overlapping_exports_were_bought_twice() -> None:
+    """Days that two exports hold were paid twice; the same export landed in two places was not."""
+    (covered,) = coverage([piece(0, 3), piece(2, 4, "e2"), piece(0, 1)])
+    assert [day.bought_twice for day in covered.days] == [False, False, True, False]
+    assert covered.counts == {
+        "missing": 0,
+        "unlanded": 0,
+        "partial": 0,
+        "truncated": 0,
+        "landed": 4,
+        "bought_twice": 1,
+    }
+
+
+def test_a_truncated_landing_is_whole_once_its_rest_has_landed() -> None:
+    """Days of a rest are landed, the others when all of it is; neither was bought twice, not even in two steps."""
+    whole = piece(0, 6, results=100, truncated=True, collector_id="T")
+    first = piece(1, 2, "e2", collector_id="A", rest_of=("T",), rest_windows=2)
+    second = piece(4, 6, "e3", collector_id="B", rest_of=("T",), rest_windows=2)
+    assert states(whole) == ["truncated"] * 6
+    assert states(whole, first) == ["truncated", "landed", *["truncated"] * 4]
+    again = replace(second, truncated=True)
+    assert states(whole, first, again)[4:] == ["truncated"] * 2
+    third = piece(5, 6, "e4", collector_id="C", rest_of=("T", "B"), rest_windows=1)
+    for pieces in ([whole, first, second], [whole, first, again, third]):
+        assert states(*pieces) == ["landed"] * 6
+        (covered,) = coverage(pieces)
+        assert covered.counts["bought_twice"] == 0
+    stranger = piece(1, 2, "e5", collector_id="X")
+    (covered,) = coverage([whole, first, second, stranger])
+    assert covered.counts["bought_twice"] == 1
+
+
+def test_what_was_bought_but_not_landed_is_told() -> None:
+    """An export that has not landed covers nothing, but buying its time once more is buying twice."""
+    bought = piece(0, 2, "e1", results=0, complete=False)
+    (covered,) = coverage([bought, piece(1, 2, "e2")])
+    assert [(str(day.state), day.bought_twice) for day in covered.days] == [
+        ("unlanded", False),
+        ("landed", True),
+    ]
+
+
+def test_a_hole_shows_though_the_rest_was_bought_twice() -> None:
+    """Bought twice is told beside the state, not in its place."""
+    (covered,) = coverage([piece(0, 0.5), piece(0, 0.5, "e2")], days(0, 1))
+    assert [(day.state, day.share, day.bought_twice) for day in covered.days] == [
+        (DayState.PARTIAL, 0.5, True)
+    ]
+
+
+def test_topics_are_tracks_of_their_own() -> None:
+    """A topic is covered by landings of it and of the whole project; both together were bought twice."""
+    tracks = coverage(
+        [piece(0, 1, topics=("a", "b")), piece(0, 2, "e2"), piece(2, 3, "e3", topics=("b",))], days(0, 3)
+    )
+    found = {covered.track.topic: covered for covered in tracks}
+    assert list(found) == ["*", "a", "b"]
+    assert [str(day.state) for day in found["*"].days] == ["landed", "landed", "missing"]
+    assert [str(day.state) for day in found["a"].days] == ["landed", "landed", "missing"]
+    assert [str(day.state) for day in found["b"].days] == ["landed", "landed", "landed"]
+    assert [day.bought_twice for day in found["b"].days] == [True, False, False]
+
+
+def test_queries_and_scopes_do_not_cover_each_other() -> None:
+    """What was landed of one query says nothing of another."""
+    tracks = coverage(
+        [piece(0, 1), piece(0, 1, "e2", query="cats"), replace(piece(0, 1, "e3"), scope="other")]
+    )
+    assert [covered.track for covered in tracks] == [
+        Track("demo"),
+        Track("demo", query="cats"),
+        Track("other"),
+    ]
+    assert not any(day.bought_twice for covered in tracks for day in covered.days)
+
+
+def test_nothing_is_missing_before_the_first_landing_of_a_query() -> None:
+    """Nor behind the last; but the topics of a scope are told of for the same days."""
+    tracks = coverage(
+        [piece(0, 2, topics=("a",)), piece(1, 3, "e2", topics=("b",)), piece(9, 10, "e3", query="cats")]
+    )
+    found = {(covered.track.topic, covered.track.query): covered for covered in tracks}
+    assert [str(day.state) for day in found["a", ""].days] == ["landed", "landed", "missing"]
+    assert [str(day.state) for day in found["b", ""].days] == ["missing", "landed", "landed"]
+    assert [str(day.state) for day in found["*", "cats"].days] == ["landed"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 239), st.integers(1, 100)), min_size=1, max_size=8))
+def test_every_hour_counts(spans: list[tuple[int, int]]) -> None:
+    """The share of a day is the share of its hours that something holds; twice is where two exports hold one."""
+    pieces = [piece(at / 24, (at + length) / 24, f"e{n}") for n, (at, length) in enumerate(spans)]
+    (covered,) = coverage(pieces, days(0, 15))
+    for number, day in enumerate(covered.days):
+        holders = [
+            sum(at <= hour < at + length for at, length in spans)
+            for hour in range(24 * number, 24 * number + 24)
+        ]
+        assert round(day.share * 24) == sum(count > 0 for count in holders)
+        assert day.bought_twice == any(count > 1 for count in holders)
+
+
+def test_a_piece_is_read_from_a_manifest() -> None:
+    """Scope and topics come from the source; where it does not name them, from the collector's name."""
+    source = {
+        "collector_id": "twx-demo-project-20240101-20240102-6dd2d4caa3",
+        "export_id": "e1",
+        "window": {"start": "2024-01-01T00:00:00Z", "stop": "2024-01-02T00:00:00Z"},
+    }
+    name = source["collector_id"]
+    assert piece_of(Manifest(source)) == Piece(days(0, 1), "twx-demo-project", "e1", 7, collector_id=name)
+    told = piece_of(Manifest(source | {"project_id": "p", "topics": ["a"], "query": "cats"}))
+    assert told == Piece(days(0, 1), "p", "e1", 7, topics=("a",), query="cats", collector_id=name)
+    rest = piece_of(Manifest(source | {"rest_of": ["twx-whole"], "rest_windows": 3}))
+    assert rest is not None
+    assert (rest.rest_of, rest.rest_windows) == (("twx-whole",), 3)
+    assert piece_of(Manifest({"collector_id": "box", "window": None})) is None
+
+
+def test_nothing_landed_is_no_track() -> None:
+    """Without landings there is nothing to tell."""
+    assert coverage([]) == []
+
+
+def test_table_and_json() -> None:
+    """People read runs of days, scripts each day."""
+    tracks = coverage([piece(0, 2), piece(3, 4, "e2"), piece(3, 4, "e3")])
+    assert [line.split("  ")[0] for line in table(tracks).splitlines()[1:]] == [
+        "[2024-01-01T00:00Z, 2024-01-03T00:00Z)",
+        "[2024-01-03T00:00Z, 2024-01-04T00:00Z)",
+        "[2024-01-04T00:00Z, 2024-01-05T00:00Z)",
+    ]
+    (document,) = json.loads(json.dumps([covered.to_json() for covered in tracks]))
+    assert document["counts"]["bought_twice"] == 1
+    assert [day["results"] for day in document["days"]] == [50, 50, 0, 200]
+
+
+def test_a_year_of_hours_is_covered_at_once() -> None:
+    """8,760 landings are told by the day in well under 2 seconds."""
+    hours = Window(NEW_YEAR, NEW_YEAR.add(years=1)).cut("hour")
+    pieces = [Piece(hour, "demo", f"e{n}", 5) for n, hour in enumerate(hours)]
+    began = time.process_time()
+    (covered,) = coverage(pieces)
+    assert time.process_time() - began < 2
+    assert covered.counts["landed"] == 366

@@ -1,0 +1,36 @@
+"""Searches of X among the landings of a directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_twexport.coverage.coverage import piece_of
+from airflow_provider_twexport.talkwalker.purchasing.order_matching import orders_in
+from airflow_provider_twexport.x.search.pages import Search
+from tests.service_clients import JANUARY
+
+
+@dataclass
+class Landed:
+    """What is looked at in a manifest."""
+
+    source: dict[str, Any] = field(
+        default_factory=lambda: Search("coffee", JANUARY).source("fullarchive", None)
+    )
+    results: int = 7
+    complete: bool = True
+    truncated: bool = False
+
+
+def test_a_search_covers_its_window() -> None:
+    """Its product is the scope, its query the query."""
+    piece = piece_of(Landed())
+    assert piece is not None
+    assert (piece.scope, piece.query, piece.window) == ("fullarchive", "coffee", JANUARY)
+    assert piece.export_id == Landed().source["search_id"]
+
+
+def test_a_search_is_not_taken_for_an_export_of_talkwalker() -> None:
+    """Even if an export could be of the same query."""
+    assert orders_in([Landed().source]) == orders_in([])

@@ -1,0 +1,52 @@
+"""Clients of the simulator, and an order to place with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+
+from airflow_provider_twexport.core.retry import Retry
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.talkwalker.client import ExportOrder
+from airflow_provider_twexport.x.search.client import XSearchClient
+
+if TYPE_CHECKING:
+    from tests.simulator_process import Simulator
+
+QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
+JANUARY = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 2, 1))
+
+
+@pytest.fixture
+def order(simulator: Simulator) -> ExportOrder:
+    """An order for January of the demo project."""
+    return ExportOrder(JANUARY, project_id=simulator.project_id, limit=1_000)
+
+
+def x_login(simulator: Simulator) -> dict[str, Any]:
+    """Return what every client of X is given."""
+    return {
+        "login": simulator.x_login,
+        "password": simulator.x_password,
+        "account": "demo",
+        "label": "prod",
+        "base_url": simulator.url,
+    }
+
+
+def x_client_of(simulator: Simulator, **changes: Any) -> XSearchClient:
+    """Return a client of the full archive that does not wait long."""
+    usual = x_login(simulator) | {
+        "requests_per_minute": 100_000,
+        "retry": QUICK,
+        "overload_waits": (0.01, 0.01),
+    }
+    return XSearchClient(**usual | changes)
+
+
+@pytest.fixture
+def x_client(simulator: Simulator) -> XSearchClient:
+    """A client of the full archive."""
+    return x_client_of(simulator)

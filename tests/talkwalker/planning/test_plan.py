@@ -1,0 +1,257 @@
+"""What a plan says of each window, and what it adds up to."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.exceptions import UnexpectedAnswerError
+from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask
+from airflow_provider_twexport.talkwalker.planning.plan import WindowState, plan
+from airflow_provider_twexport.talkwalker.planning.plan_table import edges, table
+from airflow_provider_twexport.talkwalker.planning.splitting import split
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id, fingerprint
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.talkwalker.planning.plan import Plan
+
+NOW = pendulum.datetime(2024, 6, 1)
+YEAR = Window(pendulum.datetime(2023, 1, 1), pendulum.datetime(2024, 1, 1))
+ORDER = ExportOrder(YEAR, project_id="11111111-2222-4333-8444-555555555555", limit=10_000)
+JANUARY = split(YEAR, "month")[0]
+COLLECTOR = collector_id(replace(ORDER, window=JANUARY))
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What matters of a manifest."""
+
+    complete: bool = True
+    truncated: bool = False
+    results: int = 500
+    source: dict[str, Any] = field(default_factory=dict)
+
+
+def export(status: str = "finished", days_ago: float = 1, target: str = COLLECTOR, **more: Any) -> ExportTask:
+    """An export as the service lists it."""
+    created = NOW.subtract(hours=round(24 * days_ago)).to_iso8601_string()
+    body = {"id": f"{status}-{days_ago}", "target": target, "status": status, "creation_date": created}
+    return ExportTask.from_json(body | more)
+
+
+def january(
+    *exports: ExportTask, landed: Landed | None = None, expected: int | None = 500, **more: Any
+) -> Plan:
+    """A plan for January alone."""
+    return plan(
+        ORDER,
+        [(JANUARY, expected)],
+        exports=exports,
+        balance=100_000,
+        landed={COLLECTOR: landed}.get,
+        now=NOW,
+        **more,
+    )
+
+
+SALVAGED = Landed(complete=False, results=200, source={"status": "aborted"})
+
+
+@pytest.mark.parametrize(
+    ("exports", "landed", "state"),
+    [
+        ([], None, WindowState.NEW),
+        ([export("failed"), export("aborted"), export("deleted")], None, WindowState.NEW),
+        ([export(target="twx-somebody-else")], None, WindowState.NEW),
+        ([export("queued")], None, WindowState.RUNNING),
+        ([export("running", days_ago=8)], None, WindowState.RUNNING),
+        ([export("unknown")], None, WindowState.RUNNING),
+        ([export("FINISHED")], None, WindowState.READABLE),
+        ([export("finished")], Landed(complete=False), WindowState.READABLE),
+        ([export("finished", days_ago=6.9), export("aborted")], None, WindowState.READABLE),
+        ([export("finished", days_ago=30), export("finished")], None, WindowState.READABLE),
+        ([export("finished", days_ago=30)], Landed(), WindowState.LANDED),
+        ([], Landed(), WindowState.LANDED),
+        ([export("result_limit_reached")], None, WindowState.TRUNCATED),
+        ([export("result_limit_reached", days_ago=30)], Landed(truncated=True), WindowState.TRUNCATED),
+        ([export("result_limit_reached", days_ago=30)], None, WindowState.EXPIRED),
+        ([export("finished", days_ago=7.1)], None, WindowState.EXPIRED),
+        ([export("finished", days_ago=7.1)], Landed(complete=False), WindowState.EXPIRED),
+        ([], Landed(complete=False), WindowState.EXPIRED),
+        ([export("aborted")], SALVAGED, WindowState.PARTIAL),
+        ([], SALVAGED, WindowState.PARTIAL),
+        ([export("aborted"), export("queued")], SALVAGED, WindowState.RUNNING),
+        ([export("aborted"), export("finished")], SALVAGED, WindowState.READABLE),
+        ([export("finished", days_ago=7.1)], SALVAGED, WindowState.EXPIRED),
+    ],
+)
+def test_states(exports: list[ExportTask], landed: Landed | None, state: WindowState) -> None:
+    """The state follows from the exports into the window's collector, their age, and what has landed."""
+    (window,) = january(*exports, landed=landed).windows
+    assert window.state is state
+    assert window.credits == (500 if state in (WindowState.NEW, WindowState.PARTIAL) else 0)
+
+
+def test_what_is_lost_is_bought_again_only_if_wanted() -> None:
+    """An expired window is priced when the caller wants it anew."""
+    lost = export(days_ago=8)
+    assert january(lost).credits == 0
+    assert january(lost, buy_expired=True).credits == 500
+    assert january(export(), buy_expired=True).credits == 0
+
+
+def test_a_deleted_collector_holds_nothing() -> None:
+    """A finished export whose collector is gone cannot be read, and a running one is somebody's still."""
+    assert january(export(), collectors={COLLECTOR}).windows[0].state is WindowState.READABLE
+    assert january(export(), collectors=set()).windows[0].state is WindowState.EXPIRED
+    assert january(export("running"), collectors=set()).windows[0].state is WindowState.RUNNING
+    assert january(collectors=set()).windows[0].state is WindowState.NEW
+
+
+def test_an_undocumented_status_stops_the_plan() -> None:
+    """Nobody can tell whether such a window is paid for; the same in somebody else's collector is no matter."""
+    with pytest.raises(UnexpectedAnswerError, match="paused_by_admin"):
+        january(export("paused_by_admin"))
+    assert january(export("paused_by_admin", target="other")).credits == 500
+
+
+def test_balances_run_down_window_by_window() -> None:
+    """Each window tells what it and those before it cost, and what is left after it."""
+    months = split(YEAR, "month")
+    bought = export(target=collector_id(replace(ORDER, window=months[1])))
+    whole = plan(
+        ORDER,
+        [(month, 1_000 * n) for n, month in enumerate(months[:4], 1)],
+        exports=[bought],
+        balance=5_000,
+        asked_credits=10,
+        now=NOW,
+    )
+    assert [window.credits for window in whole.windows] == [1_000, 0, 3_000, 4_000]
+    assert [window.cumulative for window in whole.windows] == [1_000, 1_000, 4_000, 8_000]
+    assert [window.balance_after for window in whole.windows] == [4_000, 4_000, 1_000, -3_000]
+    assert (whole.expected, whole.credits, whole.balance_after, whole.asked_credits) == (
+        10_000,
+        8_000,
+        -3_000,
+        10,
+    )
+    assert whole.affordable == 3
+
+
+def test_windows_that_others_hold_under_another_name_are_marked() -> None:
+    """The same time cut otherwise, or with another limit, would be paid for twice, and the plan says so."""
+    year = collector_id(ORDER)
+    smaller = collector_id(replace(ORDER, window=JANUARY, limit=5_000))
+    stranger = collector_id(replace(ORDER, window=JANUARY, project_id="other"))
+    march = split(YEAR, "month")[2]
+    exports = [export(target=name) for name in (year, smaller, stranger, "box")]
+    whole = plan(ORDER, [(JANUARY, 5), (march, 5)], exports=exports, balance=10, now=NOW)
+    assert [set(window.overlaps) for window in whole.windows] == [{year, smaller}, {year}]
+    assert "2 marked *" in table(whole)
+    assert january(export(), export(target=year)).windows[0].overlaps == ()
+
+
+def test_the_limit_bounds_the_price() -> None:
+    """A window with more matches than its limit costs its limit, is marked, and may cost one batch more."""
+    (window,) = january(expected=12_345).windows
+    assert (window.credits, window.credits_at_most, window.meets_limit) == (10_000, 11_000, True)
+
+
+def test_what_nobody_can_count_is_priced_at_its_limit() -> None:
+    """A stream's windows cost their limit as far as anybody knows, and the plan says so."""
+    whole = january(expected=None)
+    assert (whole.expected, whole.credits, whole.credits_at_most) == (None, 10_000, 11_000)
+    assert "volume is unknown" in whole.uncertainty
+
+
+def test_a_window_that_may_still_grow_says_so() -> None:
+    """Results are indexed for days after they were published; a settled window costs what was counted."""
+    settled = Window(NOW.subtract(days=8), NOW.subtract(days=7))
+    growing = Window(NOW.subtract(days=7), NOW.subtract(days=6))
+    found = plan(ORDER, [(settled, 50), (growing, 50)], exports=[], balance=100, now=NOW)
+    assert [window.credits_at_most for window in found.windows] == [50, 11_000]
+    assert "By the count it is 100 credits; it can be up to 10,950 more." in found.uncertainty
+
+
+def test_a_planned_window_has_the_name_that_operators_use() -> None:
+    """The collector of a window is that of an order of the same scope, window and limit."""
+    (window,) = january().windows
+    order = replace(ORDER, window=JANUARY)
+    assert (window.collector_id, window.fingerprint) == (collector_id(order), fingerprint(order))
+
+
+def test_a_year_of_hours_is_planned_at_once() -> None:
+    """8,760 windows against 5,000 exports take well under 2 seconds, with table and JSON."""
+    hours = split(YEAR, "hour")
+    exports = [export(target=collector_id(replace(ORDER, window=hour))) for hour in hours[:5_000]]
+    began = time.process_time()
+    whole = plan(ORDER, [(hour, 5) for hour in split(YEAR, "hour")], exports=exports, balance=50_000, now=NOW)
+    text, document = table(whole), json.dumps(whole.to_json())
+    assert time.process_time() - began < 2
+    assert whole.credits == 3_760 * 5
+    assert len(text.splitlines()) > 8_760
+    assert len(json.loads(document)["windows"]) == 8_760
+
+
+def test_json_says_everything() -> None:
+    """Scripts read the plan from JSON."""
+    document = json.loads(json.dumps(january(export(), asked_credits=10).to_json()))
+    assert document["windows"][0] | {"fingerprint": ""} == {
+        "start": "2023-01-01T00:00:00Z",
+        "stop": "2023-02-01T00:00:00Z",
+        "collector_id": COLLECTOR,
+        "fingerprint": "",
+        "state": "readable",
+        "export_id": "finished-1",
+        "expected": 500,
+        "limit": 10_000,
+        "meets_limit": False,
+        "credits": 0,
+        "credits_at_most": 0,
+        "overlaps": [],
+        "rest_of": [],
+        "rest_windows": 0,
+        "repeats": 0,
+        "cumulative": 0,
+        "balance_after": 100_000,
+    }
+    assert document["asked_credits"] == 10
+    assert document["balance_after"] == 100_000
+
+
+def test_the_table_shows_half_open_edges() -> None:
+    """People see where a window begins and ends, what it costs, and what asking has cost."""
+    months = split(YEAR, "month")[:2]
+    text = table(
+        plan(
+            ORDER,
+            [(months[0], 12_345), (months[1], None)],
+            exports=[],
+            balance=15_000,
+            asked_credits=10,
+            now=NOW,
+        )
+    )
+    lines = text.splitlines()
+    assert lines[1].split("  ")[0] == "[2023-01-01T00:00Z, 2023-02-01T00:00Z)"
+    assert "new!" in lines[1]
+    assert "12,345" in lines[1]
+    assert "?" in lines[2]
+    assert "Asking has cost 10 credits." in lines
+    assert "Balance 15,000 credits, -5,000 after buying by the count." in lines
+    assert lines[-1] == "It is sure to suffice for the first 1 of 2 windows only."
+
+
+def test_edges_within_a_minute_are_shown() -> None:
+    """A window that does not begin with a minute is not rounded to one."""
+    start = pendulum.datetime(2024, 1, 1, 1, 30, 15)
+    assert edges(Window(start, start.add(minutes=1))) == (
+        "[2024-01-01T01:30:15.000000Z, 2024-01-01T01:31:15.000000Z)"
+    )

@@ -1,0 +1,99 @@
+"""A whole year, planned: in a handful of requests, at the pace that the service allows, at the price it then has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pendulum
+import pytest
+
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.talkwalker.client import ExportOrder
+from airflow_provider_twexport.talkwalker.planning.survey import survey
+from airflow_provider_twexport.talkwalker.planning.volume_counts import count
+from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.planning.plan import Plan
+    from airflow_provider_twexport.talkwalker.planning.splitting import SplitBy
+    from tests.simulator_process import Simulator
+
+TODAY = pendulum.now("UTC").start_of("day")
+YEARS = {
+    "settled": Window(pendulum.datetime(2023, 1, 1), pendulum.datetime(2024, 1, 1)),
+    "until today": Window(TODAY.subtract(years=1), TODAY),
+}
+HISTOGRAM = "GET /api/v1/search/p/{project_id}/histogram/{type}"
+
+
+@pytest.fixture
+def order(simulator: Simulator) -> ExportOrder:
+    """A settled year of the demo project."""
+    return ExportOrder(YEARS["settled"], project_id=simulator.project_id, limit=100_000)
+
+
+@pytest.mark.parametrize(
+    ("by", "windows", "histograms"),
+    [("month", 12, 1), ("week", 53, 1), ("day", 365, 1), ("auto", 1, 1), ("hour", 8760, 12)],
+)
+def test_a_plan_takes_a_handful_of_requests(
+    client: TalkwalkerClient,
+    simulator: Simulator,
+    order: ExportOrder,
+    by: SplitBy,
+    windows: int,
+    histograms: int,
+) -> None:
+    """However many its windows are, a plan asks for exports, collectors, credits, and histograms, and nothing else."""
+    planned = survey(client, order, by).priced(client)
+    asked = Counter(simulator.ledger()["counts"])
+    assert len(planned.windows) == windows
+    assert asked.pop(HISTOGRAM) == histograms
+    assert set(asked.values()) == {1}
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("year", YEARS)
+@pytest.mark.parametrize("limit", [100_000, 3_600], ids=["whole", "truncated"])
+@pytest.mark.parametrize("later", [1, 1.2], ids=["", "and more is indexed"])
+def test_a_plan_and_the_truth_differ_by_no_more_than_it_says(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder, year: str, limit: int, later: float
+) -> None:
+    """The credits charged for all months of a plan are what it says by the count, or more by no more than it says."""
+    planned = survey(client, replace(order, window=YEARS[year], limit=limit), "month").priced(client)
+    grown = round(simulator.settings()["results_per_day"] * later)
+    buy_growing(client, simulator, order, planned, grown)
+    charged = simulator.ledger()["credits"]["charged_by_reason"]["export"]
+    assert planned.credits <= charged <= planned.credits_at_most
+    if year == "settled" and limit == 100_000:
+        assert planned.credits == charged == planned.credits_at_most
+
+
+def buy_growing(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder, planned: Plan, results_per_day: int
+) -> None:
+    """Buy the months of a plan after more was indexed in those of which the plan says that they may grow."""
+    simulator.settings(credits=10_000_000)
+    for each in planned.windows:
+        if each.credits_at_most > each.credits:
+            simulator.settings(results_per_day=results_per_day)
+        client.put_collector(each.collector_id)
+        buy_once(client, replace(order, window=each.window, limit=each.limit), each.collector_id)
+
+
+def test_counting_keeps_the_pace_that_the_service_allows(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Three years by the hour take 36 histograms, of which no minute sees more than 30, so none is refused."""
+    # a minute of the service is half a second here, and the client's a little longer, as answers come unevenly
+    simulator.settings(speed=120)
+    client._histogram_paces[True] = replace(client._histogram_paces[True], seconds=0.7)
+    count(client, replace(order, window=Window(pendulum.datetime(2021, 1, 1), order.window.stop)), "hour")
+    asked = [each for each in simulator.ledger()["requests"] if each["template"].endswith("histogram/{type}")]
+    assert {each["code"] for each in asked} == {"0"}
+    assert len(asked) == 36
+    moments = [each["at"] for each in asked]
+    assert all(later - earlier > 60 for earlier, later in zip(moments, moments[30:], strict=False))

@@ -1,0 +1,276 @@
+"""Buying once, whatever happens between two calls."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_twexport.exceptions import (
+    BuyCreditsError,
+    FixRequestError,
+    OrderAnewError,
+    RetryLaterError,
+    ThrottledError,
+)
+from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.purchasing import buy_once as purchase
+from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
+from tests.service_clients import JANUARY, QUICK, order
+
+if TYPE_CHECKING:
+    from tests.simulator_process import Simulator
+
+__all__ = ["order"]
+
+ORDERING = {"method": "POST", "path": "/export$"}
+
+
+@pytest.fixture(autouse=True)
+def box(client: TalkwalkerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty collector, and no long waits."""
+    client.put_collector("box")
+    monkeypatch.setattr(purchase, "LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
+
+
+def exports(simulator: Simulator) -> list[dict[str, int]]:
+    """Return what was ordered, by the simulator's own book."""
+    exports: list[dict[str, int]] = simulator.ledger()["exports"]
+    return exports
+
+
+def charged(simulator: Simulator) -> int:
+    """Return what was paid, by the simulator's own book."""
+    return int(simulator.ledger()["credits"]["charged_total"])
+
+
+def test_the_second_time_nothing_is_bought(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """What is there is adopted."""
+    first, second = buy_once(client, order, "box"), buy_once(client, order, "box")
+    assert (first.adopted, second.adopted) == (False, True)
+    assert first.task.id == second.task.id
+    assert charged(simulator) == 1_000
+
+
+def test_an_export_that_somebody_else_ordered_is_adopted(
+    client: TalkwalkerClient, order: ExportOrder
+) -> None:
+    """Who started it does not matter."""
+    theirs = client.create_export(order, "box")
+    assert buy_once(client, order, "box").task.id == theirs.id
+
+
+def test_a_lost_answer_costs_once(client: TalkwalkerClient, simulator: Simulator, order: ExportOrder) -> None:
+    """An order whose answer never came is looked for before anything else."""
+    simulator.faults({"match": ORDERING, "fault": "lost_answer"})
+    bought = buy_once(client, order, "box")
+    assert not bought.adopted
+    assert [export["id"] for export in exports(simulator)] == [bought.task.id]
+    assert charged(simulator) == 1_000
+
+
+def test_an_order_that_never_arrived_is_not_repeated(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Where no export shows up, the try ends; the next one looks again, and buys."""
+    simulator.faults({"match": ORDERING, "fault": "drop"})
+    with pytest.raises(RetryLaterError, match="looks again before it buys"):
+        buy_once(client, order, "box")
+    assert exports(simulator) == []
+    assert not buy_once(client, order, "box").adopted
+    assert charged(simulator) == 1_000
+
+
+def test_a_crash_right_after_ordering_costs_once(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """The look after the order fails for good, as if the process had died: the next try adopts."""
+    listing = {"method": "GET", "path": "/tasks/export$"}
+    simulator.faults({"match": listing, "fault": "html", "skip": 1, "times": QUICK.attempts})
+    with pytest.raises(RetryLaterError):
+        buy_once(client, order, "box")
+    assert buy_once(client, order, "box").adopted
+    assert charged(simulator) == 1_000
+
+
+def test_throttling_is_no_lost_answer(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """A throttled order was not taken; that is sure, and nothing is looked for."""
+    simulator.faults({"match": ORDERING, "fault": "error", "code": 8})
+    with pytest.raises(ThrottledError):
+        buy_once(client, order, "box")
+    assert exports(simulator) == []
+
+
+def test_no_credits_is_said_as_such(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """An empty account buys nothing and says what to do."""
+    simulator.settings(credits=0)
+    with pytest.raises(BuyCreditsError, match="top up"):
+        buy_once(client, order, "box")
+    assert exports(simulator) == []
+
+
+def test_two_at_the_same_moment_pay_once(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Both look, both order, and both keep the older one; the younger is aborted before it exports."""
+    simulator.settings(queue_seconds=3600)
+    both_have_looked = threading.Barrier(2)
+    bought: list[purchase.Purchase] = []
+
+    def buy() -> None:
+        own = TalkwalkerClient(simulator.token, simulator.url, QUICK)
+        bought.append(buy_once(own, order, "box", before_buying=lambda: both_have_looked.wait() and None))
+
+    threads = [threading.Thread(target=buy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert len({purchase.task.id for purchase in bought}) == 1
+    assert sorted(purchase.adopted for purchase in bought) == [False, True]
+    assert sorted(export["status"] for export in exports(simulator)) == ["aborted", "queued"]
+
+
+@pytest.mark.parametrize("status", ["failed", "aborted", "deleted"])
+def test_a_lost_export_is_not_adopted(
+    status: str, client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """What failed or was aborted gives nothing, so it is ordered anew."""
+    first = buy_once(client, order, "box")
+    lost = {"fault": "status", "status": status, "export_id": first.task.id, "times": 9}
+    simulator.faults(lost | {"match": {"path": "/tasks/export"}})
+    assert buy_once(client, order, "box").task.id != first.task.id
+
+
+def test_an_export_in_an_undocumented_state_counts_as_bought(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Where nobody knows what a state means, nothing is paid again."""
+    buy_once(client, order, "box")
+    simulator.faults(
+        {"match": {"path": "/tasks/export"}, "fault": "status", "status": "paused_by_admin", "times": 9}
+    )
+    assert buy_once(client, order, "box").adopted
+
+
+def test_fail_refuses_what_exists(client: TalkwalkerClient, simulator: Simulator, order: ExportOrder) -> None:
+    """With if_exists='fail' an existing export is an error, and nothing is bought."""
+    buy_once(client, order, "box")
+    with pytest.raises(FixRequestError, match="exists already"):
+        buy_once(client, order, "box", if_exists="fail")
+    assert charged(simulator) == 1_000
+
+
+def test_recreate_pays_again_from_an_empty_collector(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """With if_exists='recreate' the old results go, and new ones are bought."""
+    first = buy_once(client, order, "box")
+    second = buy_once(client, order, "box", if_exists="recreate")
+    assert not second.adopted
+    assert charged(simulator) == 2_000
+    records = [
+        record
+        for batch in client.drain("box", missing=lambda: 0, idle_seconds=0.5)
+        for record in batch.records
+    ]
+    assert len(records) == 1_000
+    assert not [record for record in records if first.task.id.encode() in record]
+
+
+def test_recreate_does_not_pay_again_on_a_retry(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """What the first try of the same order bought is adopted by its second."""
+    buy_once(client, order, "box")
+    second = buy_once(client, order, "box", if_exists="recreate")
+    assert second.task.created is not None
+    third = buy_once(client, order, "box", if_exists="recreate", ordered_since=second.task.created)
+    assert third.adopted
+    assert third.task.id == second.task.id
+    assert charged(simulator) == 2_000
+
+
+def test_recreate_aborts_what_still_runs(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """An export that would go on costing is stopped before its successor is ordered."""
+    simulator.settings(queue_seconds=3600)
+    buy_once(client, order, "box")
+    buy_once(client, order, "box", if_exists="recreate")
+    assert [export["status"] for export in exports(simulator)] == ["aborted", "queued"]
+
+
+def test_forgotten_results_are_not_bought_again_in_silence(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """After 7 days the results are gone: an error says so, and how to buy them again."""
+    simulator.control("time", {"offset_seconds": -8 * 86_400})
+    first = buy_once(client, order, "box")
+    simulator.control("time", {"offset_seconds": 0})
+    with pytest.raises(OrderAnewError, match=r"1,000 results.*7 days.*if_exists='recreate'") as raised:
+        buy_once(client, order, "box")
+    assert first.task.id in str(raised.value)
+    assert charged(simulator) == 1_000
+    assert not buy_once(client, order, "box", if_exists="recreate").adopted
+
+
+def test_the_newest_export_decides_what_is_readable(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """What a recreation bought is adopted, also when the export that it replaced is forgotten."""
+    simulator.control("time", {"offset_seconds": -8 * 86_400})
+    buy_once(client, order, "box")
+    simulator.control("time", {"offset_seconds": -86_400})
+    second = buy_once(client, order, "box", if_exists="recreate")
+    simulator.control("time", {"offset_seconds": 0})
+    adopted = buy_once(client, order, "box")
+    assert (adopted.adopted, adopted.task.id) == (True, second.task.id)
+    assert charged(simulator) == 2_000
+
+
+def test_what_was_recreated_at_once_is_no_twin(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Two exports moments apart, but the collector was emptied between them: the newer is what it holds."""
+    buy_once(client, order, "box")
+    second = buy_once(client, order, "box", if_exists="recreate")
+    assert buy_once(client, order, "box").task.id == second.task.id
+
+
+def test_who_looks_between_two_twins_keeps_the_older(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """The younger one is about to be aborted, so a third run must not adopt it."""
+    older, _ = client.create_export(order, "box"), client.create_export(order, "box")
+    assert buy_once(client, order, "box").task.id == older.id
+
+
+def test_what_prevents_buying_prevents_it(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """A check that raises right before the order leaves no trace at the service."""
+
+    def refuse() -> None:
+        raise BuyCreditsError("No.")
+
+    with pytest.raises(BuyCreditsError):
+        buy_once(client, order, "box", before_buying=refuse)
+    assert exports(simulator) == []
+
+
+def test_orders_go_out_in_epoch_milliseconds(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Dates as text leave the time zone to guess; numbers do not."""
+    buy_once(client, order, "box")
+    (export,) = exports(simulator)
+    assert export["start"] == JANUARY.start.int_timestamp * 1000
+    assert export["stop"] == JANUARY.stop.int_timestamp * 1000

@@ -1,0 +1,246 @@
+"""The Talkwalker client against the simulator, over a socket."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.exceptions import (
+    FixConnectionError,
+    FixRequestError,
+    MissingError,
+    RetryLaterError,
+    ThrottledError,
+    UnexpectedAnswerError,
+)
+from airflow_provider_twexport.talkwalker.client import (
+    ExportOrder,
+    ExportStatus,
+    ExportTask,
+    TalkwalkerClient,
+)
+from tests.service_clients import JANUARY, QUICK
+
+if TYPE_CHECKING:
+    from tests.simulator_process import Simulator
+
+
+def test_tells_projects_credits_and_topics(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Account, credits and topics come as records."""
+    assert simulator.project_id in [project.id for project in client.list_projects()]
+    assert client.get_credits().remaining == 1_000_000
+    assert [topic.id for topic in client.list_topics(simulator.project_id)] == list(simulator.topic_ids)
+
+
+def test_collector_is_created_found_and_deleted(client: TalkwalkerClient) -> None:
+    """A new collector is PAUSED, can be asked for and listed, and is missing once it is deleted."""
+    assert client.put_collector("box").state == "PAUSED"
+    assert client.get_collector("box").created is not None
+    assert [collector.id for collector in client.list_collectors()] == ["box"]
+    client.delete_collector("box")
+    with pytest.raises(MissingError):
+        client.get_collector("box")
+
+
+@pytest.mark.parametrize("scope", ["project", "stream", "query"])
+def test_orders_exports_in_three_scopes(scope: str, client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Project, stream and query each have their own address, and all end with results."""
+    scopes: dict[str, dict[str, Any]] = {
+        "project": {"project_id": simulator.project_id, "topics": simulator.topic_ids[:1]},
+        "stream": {"stream_id": simulator.stream_id},
+        "query": {"query": "coffee"},
+    }
+    client.put_collector("box")
+    task = client.create_export(ExportOrder(JANUARY, limit=50, **scopes[scope]), "box")
+    assert task.target == "box"
+    ended = client.get_export(task.id)
+    assert ended.status is ExportStatus.RESULT_LIMIT_REACHED
+    assert ended.exported() == 50
+    (ordered,) = simulator.ledger()["exports"]
+    assert (ordered["start"], ordered["stop"]) == (1704067200000, 1706745600000)
+
+
+def test_counts_exported_results_without_being_told(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Where `ready` is absent, the limit bounds `processed`, which runs ahead; the total comes from progress."""
+    simulator.settings(ready_field=False)
+    client.put_collector("box")
+    order = ExportOrder(JANUARY, project_id=simulator.project_id, limit=1_000)
+    task = client.get_export(client.create_export(order, "box").id)
+    assert task.ready is None
+    assert task.processed > 1_000
+    assert task.exported(limit=1_000) == 1_000
+    assert task.exported() is None
+    assert task.estimated_total(limit=1_000) == simulator.ledger()["exports"][0]["total_matches"]
+
+
+def test_abort_ends_an_export(client: TalkwalkerClient, simulator: Simulator, order: ExportOrder) -> None:
+    """An aborted export is lost, and the list says so."""
+    simulator.settings(queue_seconds=3600)
+    client.put_collector("box")
+    task = client.create_export(order, "box")
+    assert task.is_unfinished
+    client.abort_export(task.id)
+    (listed,) = client.list_exports()
+    assert listed.status.is_lost
+    assert not listed.is_adoptable
+
+
+@pytest.mark.parametrize("wire", ["finished", "FINISHED", "Finished"])
+def test_status_is_compared_without_regard_to_case(wire: str) -> None:
+    """The wire says lower case, the documents upper case."""
+    assert ExportTask.from_json({"id": "1", "status": wire}).status.has_results
+
+
+def test_undocumented_status_fails_closed_by_name() -> None:
+    """A status that nobody documented is no end and no wait, but an error that names it; and it counts as paid."""
+    task = ExportTask.from_json({"id": "1", "status": "paused_by_admin"})
+    with pytest.raises(UnexpectedAnswerError, match="paused_by_admin"):
+        _ = task.is_unfinished
+    assert task.is_adoptable
+
+
+@pytest.mark.parametrize("status", ["unknown", "queued", "running", None])
+def test_these_statuses_wait(status: str | None) -> None:
+    """Unknown, queued, running and a missing status are neither good nor lost."""
+    assert ExportTask.from_json({"id": "1", "status": status}).is_unfinished
+
+
+def test_export_survives_the_way_through_json() -> None:
+    """What the trigger tells is what the service told."""
+    task = ExportTask.from_json(
+        {
+            "id": "1",
+            "target": "box",
+            "status": "finished",
+            "processed": 6,
+            "progress": 1,
+            "messages": "all well",
+        }
+    )
+    assert ExportTask.from_json(task.to_json()) == task
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stream_id": "s"}, "choose one"),
+        ({"project_id": None}, "Give a query, a project_id or a stream_id"),
+        ({"project_id": None, "query": "q", "topics": ("t",)}, "topics belong to a project"),
+        ({"limit": 0}, r"outside 1\.\.1,000,000"),
+        ({"limit": 1_000_001}, r"outside 1\.\.1,000,000"),
+    ],
+)
+def test_impossible_orders_are_refused(change: dict[str, Any], words: str, order: ExportOrder) -> None:
+    """An order that cannot be meant says what is wrong, before anything is sent."""
+    with pytest.raises(FixRequestError, match=words):
+        replace(order, **change)
+
+
+def test_empty_window_is_refused() -> None:
+    """A window needs time between its edges."""
+    with pytest.raises(FixRequestError, match="empty"):
+        Window(JANUARY.start, JANUARY.start)
+
+
+@pytest.mark.parametrize("collector_id", ["", "Box", "1box", "box/..", "box id", "böx"])
+def test_collector_ids_follow_the_vendor_rule(
+    collector_id: str, client: TalkwalkerClient, order: ExportOrder, simulator: Simulator
+) -> None:
+    """An id against the rule is refused before anything is sent."""
+    with pytest.raises(FixRequestError, match="no collector id"):
+        client.create_export(order, collector_id)
+    assert simulator.ledger()["requests"] == []
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("http://api.talkwalker.com", "clear text"),
+        ("http://127.0.0.1.example.com", "clear text"),
+        ("ftp://api.talkwalker.com", "web address"),
+        ("api.talkwalker.com", "web address"),
+        ("https://user:pw@api.talkwalker.com", "credentials"),
+        ("https://api.talkwalker.com/?access_token=1", "credentials or a query"),
+    ],
+)
+def test_unsafe_hosts_are_refused(host: str, words: str) -> None:
+    """The token goes over https, or to this machine, and nowhere else."""
+    with pytest.raises(FixConnectionError, match=words):
+        TalkwalkerClient("token", host)
+
+
+def test_missing_token_is_refused() -> None:
+    """A connection without a token says so before it calls anybody."""
+    with pytest.raises(FixConnectionError, match="no access token"):
+        TalkwalkerClient("", "https://api.talkwalker.com")
+
+
+@pytest.mark.parametrize(
+    "location", ["https://elsewhere.example.com/x", "//elsewhere.example.com/x", "/other"]
+)
+def test_redirects_are_refused(location: str, client: TalkwalkerClient, simulator: Simulator) -> None:
+    """The token follows no redirect."""
+    simulator.faults({"fault": "redirect", "location": location})
+    with pytest.raises(FixConnectionError, match="redirects"):
+        client.get_credits()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "html", "status": 502},
+        {"fault": "drop"},
+        {"fault": "error", "code": 1},
+        {"fault": "error", "code": 8},
+        {"fault": "error", "code": 8, "http": 429},
+        {"fault": "error", "code": 30},
+    ],
+)
+def test_repeatable_calls_are_repeated(
+    fault: dict[str, Any], client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """A passing fault costs time, not the call."""
+    simulator.faults(fault | {"times": 2})
+    assert client.get_credits().remaining == 1_000_000
+    assert len(simulator.ledger()["requests"]) == 3
+
+
+def test_retries_are_bounded(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """A fault that does not pass is raised as what it is, after as many tries as the policy says."""
+    simulator.faults({"fault": "html", "status": 502, "times": 100})
+    with pytest.raises(RetryLaterError, match="out of order"):
+        client.get_credits()
+    assert len(simulator.ledger()["requests"]) == QUICK.attempts
+
+
+def test_retry_after_is_honoured(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """The service's own word on when to come back counts."""
+    simulator.faults({"fault": "error", "code": 8, "retry_after": 7, "times": 1})
+    once = TalkwalkerClient(simulator.token, simulator.url, replace(QUICK, throttled_for=0))
+    with pytest.raises(ThrottledError) as raised:
+        once.get_credits()
+    assert raised.value.retry_after == 7
+
+
+@pytest.mark.parametrize(
+    "fault", [{"fault": "html", "status": 502}, {"fault": "drop"}, {"fault": "error", "code": 8}]
+)
+def test_the_call_that_buys_is_sent_once(
+    fault: dict[str, Any], client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Whatever happens to the order, the client does not repeat it."""
+    client.put_collector("box")
+    simulator.faults(fault | {"match": {"method": "POST"}})
+    with pytest.raises(RetryLaterError):
+        client.create_export(order, "box")
+    assert len([call for call in simulator.ledger()["requests"] if call["method"] == "POST"]) == 1
+
+
+def test_an_answer_from_somebody_else_is_no_success(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """A 200 with a body that is not the service's is an error, not an empty answer."""
+    simulator.faults({"fault": "garbage"})
+    with pytest.raises(UnexpectedAnswerError):
+        client.get_credits()

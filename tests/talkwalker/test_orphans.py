@@ -1,0 +1,171 @@
+"""What was bought and left behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pendulum
+import pytest
+
+from airflow_provider_twexport.exceptions import UnexpectedAnswerError
+from airflow_provider_twexport.talkwalker.client import Collector, ExportTask
+from airflow_provider_twexport.talkwalker.orphans import (
+    Orphan,
+    disposable,
+    lost_for_good,
+    orphans,
+    table,
+    warning,
+)
+
+NOW = pendulum.datetime(2024, 6, 1)
+NAME = "twx-demo-20240101-20240201-0123456789"
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What matters of a manifest."""
+
+    source: dict[str, Any] = field(default_factory=dict)
+    complete: bool = True
+    results: int = 500
+
+
+def export(status: str = "finished", days_ago: float = 1, ready: int = 500, target: str = NAME) -> ExportTask:
+    """An export as the service lists it."""
+    created = NOW.subtract(hours=round(24 * days_ago)).to_iso8601_string()
+    body = {"id": "e1", "target": target, "status": status, "creation_date": created, "ready": ready}
+    return ExportTask.from_json(body)
+
+
+def found(
+    *exports: ExportTask,
+    landed: tuple[Landed, ...] = (),
+    collectors: tuple[str, ...] = (NAME,),
+    collector_age: float = 30,
+) -> list[Orphan]:
+    """What is left behind."""
+    existing = [Collector(name, "PAUSED") for name in collectors]
+    return orphans(exports, existing, landed, created=lambda _: NOW.subtract(days=collector_age), now=NOW)
+
+
+HERE = Landed({"export_id": "e1", "collector_id": NAME})
+ANY = Landed({"export_id": None, "collector_id": NAME})
+OTHER = Landed({"export_id": "e2", "collector_id": NAME})
+HALF = Landed({"export_id": "e1", "collector_id": NAME}, complete=False, results=200)
+ALL_OF_IT = Landed({"export_id": "e1", "collector_id": NAME}, complete=False, results=500)
+
+
+@pytest.mark.parametrize(
+    ("task", "landed", "state", "may_go"),
+    [
+        (export("queued"), (), "running", False),
+        (export("running", days_ago=8), (), "running", False),
+        (export(), (), "readable", False),
+        (export("RESULT_LIMIT_REACHED"), (), "readable", False),
+        (export(), (HALF,), "readable", False),
+        (export(), (OTHER,), "readable", False),
+        (export("aborted"), (), "readable", False),
+        (export("failed"), (HALF,), "readable", False),
+        (export("aborted"), (ALL_OF_IT,), "landed", True),
+        (export(), (HERE,), "landed", True),
+        (export(), (ANY,), "landed", True),
+        (export(days_ago=7), (), "expired", True),
+        (export("aborted", days_ago=8), (HALF,), "expired", True),
+    ],
+)
+def test_state(task: ExportTask, landed: tuple[Landed, ...], state: str, may_go: bool) -> None:
+    """What has become of an export, and whether its collector may go."""
+    (orphan,) = told = found(task, landed=landed)
+    assert str(orphan.state) == state
+    assert bool(disposable(told)) is may_go
+
+
+def test_what_a_deleted_collector_held_is_lost() -> None:
+    """Also if one of the same name was created since; there is nothing to delete where there is none."""
+    (gone,) = found(export(), collectors=())
+    (renewed,) = found(export(days_ago=2), collector_age=1)
+    assert (str(gone.state), str(renewed.state)) == ("lost", "lost")
+    assert disposable([gone]) == []
+    assert found(export(), collectors=(), landed=(HERE,)) == []
+
+
+def test_one_unread_export_keeps_its_collector() -> None:
+    """Whatever became of the others."""
+    assert disposable(found(export(days_ago=8), export())) == []
+
+
+def test_only_ours_are_looked_at() -> None:
+    """By the name of the collector."""
+    assert found(export(target="box"), collectors=("box", "twxbox", "my-twx-box")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "state"),
+    [
+        ("twx-turn-1", 0.9, None),
+        ("twx-turn-1", 1.1, "ticket"),
+        ("twx-demo-1", 6.9, None),
+        ("twx-demo-1", 7.1, "empty"),
+    ],
+)
+def test_collectors_without_exports(name: str, days: float, state: str | None) -> None:
+    """A purchase that is under way is left in peace."""
+    told = found(collectors=(name,), collector_age=days)
+    assert [str(orphan.state) for orphan in told] == ([state] if state else [])
+
+
+def test_an_export_that_brought_nothing_is_not_told() -> None:
+    """It cost nothing, and nobody misses it; its collector is like one that no export filled."""
+    (orphan,) = found(export("aborted", ready=0))
+    assert (str(orphan.state), orphan.credits) == ("empty", 0)
+
+
+def test_the_deadline_is_told_48_hours_before() -> None:
+    """Loudly, and not earlier."""
+    assert warning(found(export(days_ago=4.9))) is None
+    words = warning(found(export(days_ago=5.1)))
+    assert words is not None
+    assert "WARNING: 1 unread export of 500 credits" in words
+    assert "until 2024-06-02T22:00Z" in words
+    assert warning(found(export(days_ago=6.9), landed=(HERE,))) is None
+    assert warning(found(export(days_ago=7.1))) is None
+
+
+def test_table_and_json() -> None:
+    """Deadline, what is left, what it cost."""
+    told = found(export(days_ago=6))
+    assert "2024-06-02T00:00Z  24 h  readable!      500  [2024-01-01T00:00Z" in table(told)
+    document = json.loads(json.dumps(told[0].to_json()))
+    assert (document["credits"], document["readable"], document["urgent"]) == (500, True, True)
+    assert document["deadline"] == "2024-06-02T00:00:00Z"
+
+
+def test_an_undocumented_status_is_refused() -> None:
+    """By name, because nobody knows what it would be safe to do."""
+    with pytest.raises(UnexpectedAnswerError, match="paused"):
+        found(export("paused"))
+
+
+def test_another_deadline_warning() -> None:
+    """Whoever asks says how long before; the sentence says so too."""
+    existing = [Collector(NAME, "PAUSED")]
+    told = orphans(
+        [export(days_ago=3.9)],
+        existing,
+        (),
+        created=lambda _: NOW.subtract(days=30),
+        now=NOW,
+        warn_before=pendulum.duration(hours=80),
+    )
+    assert "can be read for less than 80 hours more" in str(warning(told))
+
+
+def test_what_is_lost_says_what_it_would_cost() -> None:
+    """Expired or deleted; what can be read is not lost."""
+    (words,) = lost_for_good(found(export(days_ago=8)))
+    assert "export e1, 500 credits, until 2024-05-31T00:00Z. To buy it again costs about as much" in words
+    assert len(lost_for_good(found(export(), collectors=()))) == 1
+    assert lost_for_good(found(export())) == []

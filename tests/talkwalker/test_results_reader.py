@@ -1,0 +1,225 @@
+"""Draining a collector through everything that goes wrong on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_twexport.exceptions import (
+    BuyCreditsError,
+    ResumeReadError,
+    RetryLaterError,
+    UnexpectedAnswerError,
+)
+from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.results import EARLIEST, Drain
+from tests.service_clients import JANUARY, QUICK
+from tests.talkwalker.test_results import control, result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_twexport.core.batch import Batch
+    from tests.simulator_process import Simulator
+
+RESULTS = {"path": "/results$"}
+
+
+def export(client: TalkwalkerClient, simulator: Simulator, limit: int, collector_id: str = "box") -> str:
+    """Fill a collector and return the export's id."""
+    client.put_collector(collector_id)
+    order = ExportOrder(JANUARY, project_id=simulator.project_id, limit=limit)
+    return client.create_export(order, collector_id).id
+
+
+def drained(client: TalkwalkerClient, export_id: str, expected: int, **options: Any) -> list[bytes]:
+    """Return the distinct records of a collector, as a landing would keep them."""
+    seen: dict[bytes, None] = {}
+
+    def missing() -> int:
+        return expected - len(seen)
+
+    for batch in client.drain("box", export_id=export_id, missing=missing, idle_seconds=0.5, **options):
+        seen.update(dict.fromkeys(batch.records))
+    return list(seen)
+
+
+def truth(simulator: Simulator, export_id: str) -> list[str]:
+    """Return the digests of what was exported, in order."""
+    return [document["sha256"] for document in simulator.documents(export_id)]
+
+
+def digests(records: list[bytes]) -> list[str]:
+    """Return the digests of what arrived."""
+    return [hashlib.sha256(record).hexdigest() for record in records]
+
+
+def reads(simulator: Simulator) -> int:
+    """Count the calls of the results endpoint."""
+    return sum(call["path"].endswith("/results") for call in simulator.ledger()["requests"])
+
+
+def test_a_large_export_takes_few_reads(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """The endpoint allows 5 reads a minute; 100,000 results take one long read and its confirmation."""
+    simulator.settings(results_per_day=5_000, reads_per_minute=5)
+    export_id = export(client, simulator, 100_000)
+    count = 0
+
+    def batches() -> Iterator[Batch]:
+        yield from client.drain("box", export_id=export_id, missing=lambda: 100_000 - count)
+
+    for batch in batches():
+        count += len(batch.records)
+    assert count == 100_000
+    assert reads(simulator) <= 3
+
+
+@pytest.mark.parametrize("limit", [1, 99, 100, 101, 300, 301, 400, 401, 1_000])
+def test_everything_arrives_in_order(limit: int, client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Whatever the number of results, each arrives, in the order of the log."""
+    export_id = export(client, simulator, limit)
+    assert digests(drained(client, export_id, limit)) == truth(simulator, export_id)
+
+
+def test_an_empty_collector_ends(client: TalkwalkerClient) -> None:
+    """A collector that holds nothing echoes `earliest` for ever; one read is enough to see that."""
+    client.put_collector("box")
+    assert [len(batch.records) for batch in client.drain("box", missing=lambda: 0)] == [0]
+
+
+def test_without_a_known_number_everything_arrives(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Where nobody knows how many there are, the read ends when nothing has come for a while."""
+    export_id = export(client, simulator, 1_000)
+    records = [
+        record
+        for batch in client.drain("box", export_id=export_id, idle_seconds=0.5)
+        for record in batch.records
+    ]
+    assert len(set(records)) == 1_000
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "cut", "after_results": 150, "mid_line": True},
+        {"fault": "cut", "after_bytes": 100_000},
+        {"fault": "ct_error", "after_results": 250, "code": 25},
+        {"fault": "no_final_control"},
+        {"fault": "duplicate", "every": 7},
+        {"fault": "duplicate", "block": True},
+        {"fault": "foreign", "every": 5},
+        {"fault": "unknown_chunk", "after_results": 5},
+        {"fault": "garbage_line", "after_results": 205},
+        {"fault": "wrong_echo"},
+        {"fault": "long_line", "after_results": 120, "bytes": 20_000_000},
+        {"fault": "wait_ends_early", "after_results": 205},
+        {"fault": "stuck_keepalive", "seconds": 2},
+        {"fault": "error", "code": 8, "retry_after": 0},
+        {"fault": "error", "code": 30, "retry_after": 0},
+        {"fault": "html", "status": 502},
+        {"fault": "drop"},
+        {"fault": "garbage"},
+    ],
+    ids=lambda fault: str(fault["fault"]),
+)
+@pytest.mark.parametrize("end_behaviour", ["wait", "stop"])
+def test_one_fault_loses_nothing(
+    end_behaviour: str, fault: dict[str, Any], client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """Any single fault, in a long read or a short one, costs time but no result."""
+    export_id = export(client, simulator, 1_000)
+    simulator.faults(fault | {"match": RESULTS | {"query": f"end_behaviour={end_behaviour}"}})
+    assert sorted(digests(drained(client, export_id, 1_000))) == sorted(truth(simulator, export_id))
+    assert not simulator.control("faults")["faults"], "the fault was never met"
+
+
+def test_a_lasting_fault_ends_the_read(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """A read that never gets further gives up, after as many tries as the policy says, with what it met."""
+    export_id = export(client, simulator, 1_000)
+    simulator.faults({"match": RESULTS, "fault": "cut", "after_results": 50, "times": 99})
+    with pytest.raises(ResumeReadError, match="broke off"):
+        drained(client, export_id, 1_000)
+    assert reads(simulator) <= 2 * QUICK.attempts + 1
+
+
+def test_an_error_that_is_no_passing_fault_is_raised_at_once(
+    client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """No credits, inside a body of status 200, is no credits."""
+    export_id = export(client, simulator, 1_000)
+    simulator.faults({"match": RESULTS, "fault": "ct_error", "after_results": 50, "code": 9})
+    with pytest.raises(BuyCreditsError):
+        drained(client, export_id, 1_000)
+    assert reads(simulator) == 1
+
+
+def test_another_export_in_the_same_collector_is_left_out(
+    client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """Two exports share a log; each is read by itself."""
+    first, second = export(client, simulator, 700), export(client, simulator, 600)
+    assert sorted(digests(drained(client, first, 700))) == sorted(truth(simulator, first))
+    assert sorted(digests(drained(client, second, 600))) == sorted(truth(simulator, second))
+
+
+def test_a_forgotten_offset_does_not_start_again_in_silence(
+    client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """A service that restarts a read elsewhere is found out."""
+    export_id = export(client, simulator, 1_000)
+    simulator.settings(bad_offset="restart")
+    with pytest.raises(ResumeReadError, match="was to go on from EgEBAAA"):
+        drained(client, export_id, 1_000, resume_offset="EgEBAAA")
+
+
+FAULTS = st.one_of(
+    st.builds(
+        lambda after, mid: {"fault": "cut", "after_results": after, "mid_line": mid},
+        st.integers(0, 500),
+        st.booleans(),
+    ),
+    st.builds(lambda after: {"fault": "cut", "after_bytes": after}, st.integers(0, 2_000_000)),
+    st.builds(lambda every: {"fault": "duplicate", "every": every}, st.integers(1, 50)),
+    st.just({"fault": "duplicate", "block": True}),
+    st.builds(lambda every: {"fault": "foreign", "every": every}, st.integers(1, 50)),
+    st.builds(lambda after: {"fault": "ct_error", "after_results": after}, st.integers(0, 500)),
+    st.builds(lambda after: {"fault": "garbage_line", "after_results": after}, st.integers(0, 500)),
+    # after 0 it would say what a drained collector says; the transfer then reads again
+    st.builds(lambda after: {"fault": "wait_ends_early", "after_results": after}, st.integers(1, 500)),
+    st.just({"fault": "delay", "seconds": 0.05}),
+    st.just({"fault": "error", "code": 8, "retry_after": 0}),
+    st.just({"fault": "html", "status": 502}),
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(limit=st.integers(1, 900), faults=st.lists(FAULTS, max_size=5), skips=st.integers(0, 2))
+def test_any_faults_lose_nothing_and_repeat_nothing(
+    limit: int, faults: list[dict[str, Any]], skips: int, simulator: Simulator
+) -> None:
+    """Cut, repeated, mixed and delayed at random places, the results still arrive, each once."""
+    client = TalkwalkerClient(simulator.token, simulator.url, replace(QUICK, attempts=10))
+    simulator.reset()
+    simulator.settings(queue_seconds=0, results_per_second=None, reads_per_minute=None)
+    export_id = export(client, simulator, limit)
+    simulator.faults(
+        *[fault | {"match": RESULTS, "skip": skips * index} for index, fault in enumerate(faults)]
+    )
+    assert sorted(digests(drained(client, export_id, limit))) == sorted(truth(simulator, export_id))
+
+
+def test_a_log_that_does_not_move_on_is_no_endless_loop() -> None:
+    """Results that come with an offset that stays are an error, not a loop."""
+
+    @contextmanager
+    def open_read(offset: str, end_behaviour: str) -> Iterator[Iterator[bytes]]:
+        yield iter([control(EARLIEST) + result("a") + control(EARLIEST)])
+
+    with pytest.raises(UnexpectedAnswerError, match="stays at earliest"):
+        list(Drain(open_read, lambda chunk: RetryLaterError(str(chunk)), missing=lambda: 1))

@@ -1,0 +1,87 @@
+"""What OpenLineage is told of a landing, by its own plugin in a real Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import ObjectStoragePath
+
+from airflow_provider_twexport.storage.manifest import Manifest, nothing_yet
+from airflow_provider_twexport.telemetry.openlineage import lineage_of, source_dataset
+
+ROOT = Path(__file__).parents[2]
+
+
+def events(path: Path) -> list[dict[str, Any]]:
+    """Return the events that a file holds, one in each line."""
+    return [json.loads(line) for line in path.read_text().splitlines() if line]
+
+
+@pytest.mark.usefixtures("airflow_database", "talkwalker_connection")
+def test_the_event_of_a_landing_names_both_ends(tmp_path: Path, simulator: Any) -> None:
+    """The project that was exported, and the directory with its columns, how many results, bytes and files."""
+    told, lake = tmp_path / "events.jsonl", tmp_path / "lake"
+    transport = json.dumps({"type": "file", "log_file_path": str(told), "append": True})
+    env = os.environ | {"AIRFLOW__OPENLINEAGE__TRANSPORT": transport, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(
+        [sys.executable, "-m", "tests.telemetry.landing_with_lineage", f"file://{lake}"],
+        check=True,
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+    )
+    (ended,) = [
+        event
+        for event in events(told)
+        if event["eventType"] == "COMPLETE" and event["job"]["name"] == "lineage.export.to_object_storage"
+    ]
+    (source,), (landed,) = ended["inputs"], ended["outputs"]
+    assert source["namespace"] == "talkwalker://api.talkwalker.com"
+    assert source["name"] == f"project/{simulator.project_id}"
+    assert (landed["namespace"], landed["name"]) == ("file", str(lake))
+    statistics = landed["outputFacets"]["outputStatistics"]
+    size = sum(part.stat().st_size for part in lake.glob("part-*"))
+    assert (statistics["rowCount"], statistics["size"], statistics["fileCount"]) == (100, size, 1)
+    columns = {column["name"]: column["type"] for column in landed["facets"]["schema"]["fields"]}
+    assert columns["url"] == columns["raw"] == "string"
+    assert simulator.token not in told.read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "namespace", "name"),
+    [
+        ({"system": "talkwalker", "stream_id": "s", "collector_id": "c"}, "api.talkwalker.com", "stream/s"),
+        (
+            {"system": "talkwalker", "query": "coffee", "collector_id": "c"},
+            "api.talkwalker.com",
+            "collector/c",
+        ),
+        ({"system": "x_enterprise_search", "product": "30day"}, "gnip-api.x.com", "search/30day"),
+        ({"system": "x_stream_recovery", "stream": "likes"}, "gnip-stream.x.com", "stream/likes"),
+        ({"system": "adobe", "sandbox": "prod", "dataset_id": "d"}, "platform.adobe.io", "prod/d"),
+    ],
+)
+def test_each_source_has_a_name_that_stays(source: dict[str, Any], namespace: str, name: str) -> None:
+    """Whichever connection leads there."""
+    found, called = source_dataset(source)
+    assert (found.partition("://")[2], called) == (namespace, name)
+
+
+def test_a_bucket_is_named_as_openlineage_wants(bucket: dict[str, str]) -> None:
+    """And other formats than Parquet have no columns to tell."""
+    path = ObjectStoragePath(bucket["object_storage_path"], conn_id=bucket["object_storage_conn_id"])
+    lineage = lineage_of(path, _manifest("jsonl.gz"))
+    (landed,) = lineage.outputs
+    assert f"{landed.namespace}/{landed.name}" == bucket["object_storage_path"]
+    assert landed.namespace.startswith("s3://lake-")
+    assert landed.facets == {}
+
+
+def _manifest(file_format: str) -> Manifest:
+    return nothing_yet({"system": "talkwalker", "collector_id": "box"}, file_format)

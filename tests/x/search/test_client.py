@@ -1,0 +1,235 @@
+"""X enterprise search over a real socket: pages, counts, budgets, storms, and what is asked for twice."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+import requests
+
+from airflow_provider_twexport.core.retry import Retry
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.exceptions import (
+    AskForRightsError,
+    BuyCreditsError,
+    FixConnectionError,
+    FixRequestError,
+    RetryLaterError,
+    ThrottledError,
+    TwexportError,
+    UnexpectedAnswerError,
+)
+from airflow_provider_twexport.x.search import client as x_search_client
+from airflow_provider_twexport.x.search.pages import Search, most_requests, post_id
+from airflow_provider_twexport.x.search.query import FixQueryError
+from tests.service_clients import JANUARY, x_client_of
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.x.search.client import XSearchClient
+    from tests.simulator_process import Simulator
+
+COFFEE = Search("coffee lang:en", JANUARY)
+
+
+def truth(simulator: Simulator, query: str = COFFEE.query, window: Window = JANUARY) -> list[str]:
+    """Return the ids of all posts there are, the newest first."""
+    span = {"start": round(window.start.timestamp() * 1000), "stop": round(window.stop.timestamp() * 1000)}
+    answer = requests.get(f"{simulator.url}/_control/x/posts", params={"query": query, **span}, timeout=30)
+    return [post["id"] for post in answer.json()]
+
+
+def ids(records: list[bytes]) -> list[str]:
+    """Return the ids of posts."""
+    return [post_id(record).decode() for record in records]
+
+
+def everything(client: XSearchClient, search: Search = COFFEE, **options: Any) -> list[bytes]:
+    """Return all records."""
+    return [record for batch in client.pages(search, **options) for record in batch.records]
+
+
+def pages(simulator: Simulator) -> list[dict[str, Any]]:
+    """Return what was billed."""
+    billed: list[dict[str, Any]] = simulator.ledger()["x"]["pages"]
+    return billed
+
+
+def failing(status: int, times: int = 1, message: str = "Exceeded rate limit", **more: Any) -> dict[str, Any]:
+    """Order so many refusals of searches."""
+    return {"fault": "error", "http": status, "times": times, "message": message, **more}
+
+
+def test_all_posts_come_newest_first_as_they_were_sent(x_client: XSearchClient, simulator: Simulator) -> None:
+    """Pages of 500, each asked for once, and ids whole beyond 2 to the 53."""
+    records = everything(x_client)
+    assert ids(records) == truth(simulator)
+    assert {page["maxResults"] for page in pages(simulator)} == {500}
+    assert len(pages(simulator)) <= most_requests(len(records), JANUARY)
+    assert b'"id":' + ids(records)[0].encode() in records[0]
+
+
+def test_a_search_goes_on_from_any_cursor_without_paying_again(
+    x_client: XSearchClient, simulator: Simulator
+) -> None:
+    """Nothing but the rest is asked for, from another client too."""
+    first = next(x_client.pages(COFFEE))
+    assert first.cursor is not None
+    rest = everything(x_client, cursor=first.cursor)
+    assert ids([*first.records, *rest]) == truth(simulator)
+    assert Counter(page["before"] for page in pages(simulator)).most_common(1)[0][1] == 1
+
+
+def test_no_more_is_asked_for_than_is_wanted(x_client: XSearchClient, simulator: Simulator) -> None:
+    """The last page is as small as it may be."""
+    came: list[bytes] = []
+    for batch in x_client.pages(COFFEE, missing=lambda landed=came: 503 - len(landed)):
+        came.extend(batch.records)
+    assert [page["maxResults"] for page in pages(simulator)] == [500, 10]
+    assert len(came) == 510
+
+
+@pytest.mark.parametrize("bucket", ["minute", "hour", "day"])
+def test_counts_add_up_to_the_posts(x_client: XSearchClient, simulator: Simulator, bucket: Any) -> None:
+    """Over all pages, however short they are."""
+    window = Window(pendulum.datetime(2023, 12, 1), pendulum.datetime(2024, 2, 10))
+    simulator.settings(x_counts_page_buckets=None if bucket == "minute" else 20)
+    *_, last = x_client.pages(Search("coffee", window, bucket))
+    assert json.loads(last.cursor or "")["counted"] == len(truth(simulator, "coffee", window))
+
+
+def test_the_budget_is_a_bound_over_all_tries(x_client: XSearchClient, simulator: Simulator) -> None:
+    """Requests of earlier tries count; the error says how far the search has come, and a higher budget goes on."""
+    batch = next(x_client.pages(COFFEE, max_requests=2))
+    with pytest.raises(BuyCreditsError, match="max_requests=2 are used up"):
+        everything(x_client, cursor=batch.cursor, max_requests=2)
+    assert len(pages(simulator)) == 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_passing_refusals_are_waited_out(x_client: XSearchClient, simulator: Simulator, status: int) -> None:
+    """They bought nothing, so the page is asked for again; the tries count."""
+    simulator.faults(failing(status, times=2))
+    *_, last = x_client.pages(COFFEE)
+    assert json.loads(last.cursor or "")["requests"] == len(pages(simulator)) + 2
+
+
+def test_a_storm_of_429_ends_in_an_error_that_says_so(simulator: Simulator) -> None:
+    """With the service's words and its transaction id."""
+    simulator.faults(failing(429, times=999))
+    impatient = x_client_of(simulator, retry=Retry(throttled_wait=0.05, throttled_for=0.3))
+    with pytest.raises(ThrottledError, match=r"fewer requests.*request [0-9a-f]{16}.*Exceeded rate limit"):
+        everything(impatient)
+
+
+def test_a_storm_of_503_ends_in_an_error_that_says_so(x_client: XSearchClient, simulator: Simulator) -> None:
+    """After the smallest window too, with the vendor's advice."""
+    simulator.faults(failing(503, times=999, message="Service Unavailable"))
+    with pytest.raises(RetryLaterError, match=r"overloaded.*6 hours.*OR.*Service Unavailable"):
+        everything(x_client)
+    assert pages(simulator) == []
+
+
+def test_a_search_that_is_too_much_is_made_in_smaller_windows(
+    x_client: XSearchClient, simulator: Simulator
+) -> None:
+    """Windows are halved until they pass, and nothing is missing or paid for in vain."""
+    simulator.settings(x_longest_window_hours=48, x_posts_per_day=30)
+    assert ids(everything(x_client)) == truth(simulator)
+    assert len({(page["fromDate"], page["toDate"]) for page in pages(simulator)}) >= 16
+
+
+def test_windows_may_have_to_shrink_in_the_middle(x_client: XSearchClient, simulator: Simulator) -> None:
+    """What had come before stays; at most the posts of one minute come twice."""
+    batches = x_client.pages(COFFEE)
+    first = next(batches)
+    simulator.settings(x_longest_window_hours=100)
+    rest = [record for batch in batches for record in batch.records]
+    came = ids([*first.records, *rest])
+    assert sorted(set(came), reverse=True) == sorted(truth(simulator), reverse=True)
+    assert len(came) - len(set(came)) <= 5
+
+
+@pytest.mark.parametrize("fault", ["drop", "lost_answer", "garbage", "html"])
+def test_a_lost_answer_is_not_asked_for_again(
+    x_client: XSearchClient, simulator: Simulator, fault: str
+) -> None:
+    """It may have been billed: whether to ask again is for the caller."""
+    simulator.faults({"fault": fault})
+    with pytest.raises((RetryLaterError, UnexpectedAnswerError)):
+        everything(x_client)
+    assert simulator.ledger()["counts"] == {"POST /search/{product}/accounts/{account}/{label}.json": 1}
+
+
+def test_a_service_that_does_not_answer_is_given_up(
+    x_client: XSearchClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing waits for ever, and nothing is asked for twice."""
+    monkeypatch.setattr(x_search_client, "ANSWER_SECONDS", 0.3)
+    simulator.faults({"fault": "hang"})
+    with pytest.raises(RetryLaterError):
+        everything(x_client)
+    assert simulator.ledger()["counts"] == {"POST /search/{product}/accounts/{account}/{label}.json": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (400, "There were errors processing your request: Invalid json, could not parse.", FixRequestError),
+        (401, "Unauthorized", FixConnectionError),
+        (401, "Unauthorized: Stream is not enabled for count requests", AskForRightsError),
+        (404, "Not Found", FixConnectionError),
+        (
+            422,
+            "There were errors processing your request: missing EOF at ')' (at position 51)",
+            FixRequestError,
+        ),
+    ],
+)
+def test_refusals_carry_the_services_words(
+    x_client: XSearchClient, simulator: Simulator, status: int, message: str, error: type[TwexportError]
+) -> None:
+    """And the transaction id that its support asks for; nothing is tried again."""
+    simulator.faults(failing(status, message=message))
+    with pytest.raises(error) as raised:
+        everything(x_client)
+    evidence = raised.value.evidence
+    assert evidence is not None
+    assert (evidence.status, evidence.details) == (status, message)
+    assert evidence.request_id is not None
+    assert len(evidence.request_id) == 16
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "window", "bucket", "words"),
+    [
+        ("is:retweet", JANUARY, None, "position 1"),
+        ("coffee", Window(JANUARY.start.add(seconds=1), JANUARY.stop), None, "whole minute"),
+        ("coffee", Window(JANUARY.start.add(hours=1), JANUARY.stop), "day", "whole day"),
+        ("coffee", Window(pendulum.datetime(2006, 1, 1), JANUARY.stop), None, "first post"),
+        ("coffee", JANUARY, "week", "bucket='week'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_unasked(query: str, window: Window, bucket: Any, words: str) -> None:
+    """Before a request is spent."""
+    with pytest.raises(FixRequestError, match=words):
+        Search(query, window, bucket)
+
+
+def test_windows_out_of_reach_are_refused_unasked(simulator: Simulator) -> None:
+    """The small product has 31 days; nobody has the future."""
+    small = x_client_of(simulator, product="30day")
+    with pytest.raises(FixRequestError, match="31 days"):
+        everything(small)
+    today = pendulum.today("UTC")
+    with pytest.raises(FixRequestError, match="future"):
+        everything(small, Search("coffee", Window(today, today.add(days=2))))
+    assert simulator.ledger()["counts"] == {}
+
+
+def test_a_query_error_is_one_of_ours() -> None:
+    """So an operator fails for good instead of trying again."""
+    assert issubclass(FixQueryError, FixRequestError)

@@ -1,0 +1,233 @@
+"""Reading streams: nothing is lost that Backfill can bring, and what it cannot is told."""
+
+from __future__ import annotations
+
+import time
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from airflow_provider_twexport.exceptions import (
+    Evidence,
+    FixConnectionError,
+    FixRequestError,
+    RetryLaterError,
+    StopOtherReaderError,
+    ThrottledError,
+)
+from airflow_provider_twexport.x.streams import client as x_streams_client
+from airflow_provider_twexport.x.streams.capture_report import StreamLog
+from airflow_provider_twexport.x.streams.client import Backoff, XStreamClient
+from airflow_provider_twexport.x.streams.messages import message_key
+from tests.service_clients import x_login
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.x.streams.capture_report import Arrival
+    from tests.simulator_process import Simulator
+
+QUICK = Backoff(0.01, 0.05, 0.05)
+
+
+class SimulatedClock:
+    """Tells the simulator's time without asking each time.
+
+    With ``speed`` the simulator's clock stands still until this one is read for the first time, so that what goes
+    before, such as the start of a task, takes no simulated time.
+    """
+
+    def __init__(self, simulator: Simulator, speed: float | None = None) -> None:
+        self._simulator = simulator
+        self._starts_at = speed
+        if speed is not None:
+            simulator.settings(speed=0)
+        self._look()
+
+    def __call__(self) -> float:
+        """Return epoch seconds."""
+        if self._starts_at is not None and not self._speed:
+            self._simulator.settings(speed=self._starts_at)
+            self._look()
+        return float(self._now + (time.time() - self._real) * self._speed)
+
+    def stop(self) -> float:
+        """Stand still until the next look, and return epoch seconds."""
+        self._simulator.settings(speed=0)
+        self._look()
+        return float(self._now)
+
+    def _look(self) -> None:
+        told, self._real = self._simulator.control("time"), time.time()
+        self._now, self._speed = told["now"], told["speed"]
+
+
+@pytest.fixture(autouse=True)
+def _any_number_of_connections(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator.settings(x_connects_per_minute=None)
+    monkeypatch.setattr(x_streams_client, "CONNECTS_PER_MINUTE", 100_000)
+
+
+def client_of(simulator: Simulator, **changes: Any) -> XStreamClient:
+    """Return a client that lives in simulated time."""
+    usual = {"backoff": QUICK, "now": SimulatedClock(simulator)}
+    return XStreamClient(**x_login(simulator) | usual | changes)
+
+
+def captured(client: XStreamClient, seconds: float, **more: Any) -> tuple[list[Arrival], StreamLog]:
+    """Return all that happens in so many seconds, and the log of it."""
+    reached = more.pop("reached", {1: None, 2: None})
+    log = StreamLog(client.stream)
+    arrivals = list(client.capture(client.now() + seconds, reached=reached, **more))
+    for arrival in arrivals:
+        log.note(arrival)
+    return arrivals, log
+
+
+def keys(arrivals: list[Arrival]) -> list[str]:
+    """Return what identifies the messages, in order, repeated ones too."""
+    return [message_key(one).decode() for one in chain.from_iterable(one.records for one in arrivals)]
+
+
+def truth(simulator: Simulator, start: float, stop: float, stream: str = "sample10") -> list[str]:
+    """Return the keys of what happened from one moment to another, in epoch seconds."""
+    window: dict[str, Any] = {"stream": stream, "start": int(start * 1000), "stop": int(stop * 1000)}
+    answer = requests.get(f"{simulator.url}/_control/x/stream", params=window, timeout=30)
+    return [key.replace(":", " ") for key in answer.json()]
+
+
+def test_a_stream_cut_again_and_again_loses_nothing(simulator: Simulator) -> None:
+    """The connections end every few seconds in whatever way; Backfill brings what fell between."""
+    simulator.settings(speed=20)
+    ends = ("operational", "broken", "closed", "operational", "broken")
+    simulator.faults(
+        *({"fault": "disconnect", "after_seconds": 9, "because": why} for why in ends for _ in range(4))
+    )
+    client = client_of(simulator)
+    began = client.now()
+    arrivals, log = captured(client, 120)
+    assert set(keys(arrivals)) >= set(truth(simulator, began + 5, began + 110))
+    assert log.gaps == []
+    assert sum(sum(one.disconnected.values()) for one in log.partitions.values()) >= 18
+    assert {"operational", "broken connection", "closed"} <= set(log.partitions["1"].disconnected) | set(
+        log.partitions["2"].disconnected
+    )
+
+
+def test_the_likes_stream_brings_likes_and_unlikes(simulator: Simulator) -> None:
+    """Told apart by their own keys."""
+    simulator.settings(speed=20)
+    client = client_of(simulator, stream="likes")
+    began = client.now()
+    arrivals, _ = captured(client, 30)
+    wanted = truth(simulator, began + 5, began + 25, "sample10-likes")
+    assert set(keys(arrivals)) >= set(wanted)
+    assert any(" " in key for key in wanted)
+
+
+def test_silence_is_noticed_and_what_it_swallowed_comes(simulator: Simulator) -> None:
+    """The watchdog gives the connection up."""
+    simulator.settings(speed=20)
+    simulator.faults({"fault": "silence", "after_seconds": 5, "times": 2})
+    client = client_of(simulator, silence=1.0)
+    began = client.now()
+    arrivals, log = captured(client, 60)
+    assert [one.disconnected for one in log.partitions.values()] == [{"silence": 1}] * 2
+    assert set(keys(arrivals)) >= set(truth(simulator, began + 5, began + 50))
+
+
+def test_more_than_backfill_can_bring_is_a_gap(simulator: Simulator) -> None:
+    """From where the partition was left to five minutes ago."""
+    simulator.settings(speed=20)
+    client = client_of(simulator)
+    left = client.now() - 3_600
+    arrivals, log = captured(client, 10, reached={1: left})
+    (gap,) = log.gaps
+    assert gap.partition == 1
+    assert gap.start[:19] == x_streams_client.iso(left)[:19]
+    assert set(keys(arrivals)) & set(truth(simulator, left + 3_310, left + 3_330))
+    assert simulator.ledger()["x"]["streams"][0]["backfillMinutes"] == "5"
+
+
+def test_an_account_without_backfill_has_a_gap_for_each_reconnection(simulator: Simulator) -> None:
+    """And never asks for what it has not."""
+    simulator.settings(speed=20, x_backfill=False)
+    simulator.faults({"fault": "disconnect", "after_seconds": 5})
+    _, log = captured(client_of(simulator, backfill=False), 30, reached={1: None})
+    assert [gap.because for gap in log.gaps] == ["operational"]
+
+
+def test_a_full_buffer_is_a_gap_though_backfill_was_asked_for(simulator: Simulator) -> None:
+    """The service has none after it."""
+    simulator.settings(speed=20)
+    simulator.faults({"fault": "disconnect", "after_seconds": 5, "because": "full_buffer"})
+    _, log = captured(client_of(simulator), 30, reached={1: None})
+    assert [gap.because for gap in log.gaps] == ["full buffer"]
+
+
+def test_a_second_connection_hides_the_end_of_the_first(simulator: Simulator) -> None:
+    """Each brings everything."""
+    simulator.settings(speed=20)
+    simulator.faults({"fault": "disconnect", "after_seconds": 5, "because": "full_buffer"})
+    arrivals, log = captured(client_of(simulator), 30, reached={1: None}, connections=2)
+    assert (log.gaps, log.partitions["1"].connected) == ([], 3)
+    assert len(keys(arrivals)) > len(set(keys(arrivals)))
+
+
+def test_another_reader_must_be_stopped(simulator: Simulator) -> None:
+    """Too many connections are waited out a few times, then told."""
+    simulator.settings(x_connections_per_partition=1)
+    with pytest.raises(StopOtherReaderError, match="too many connections"):
+        captured(client_of(simulator), 30, reached={1: None}, connections=2)
+
+
+def test_throttling_and_faults_are_waited_out(simulator: Simulator) -> None:
+    """429, 503, a proxy's page, no answer."""
+    errors = [{"fault": "error", "http": status, "message": "no"} for status in (429, 503)]
+    simulator.faults(*errors, {"fault": "html"}, {"fault": "drop"})
+    arrivals, _ = captured(client_of(simulator), 3, reached={1: None})
+    assert keys(arrivals)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_storm_is_told_as_what_it_was(simulator: Simulator, status: int) -> None:
+    """A gap from the begin to the end, which Recovery can fill, and why."""
+    simulator.settings(speed=20)
+    simulator.faults({"fault": "error", "http": status, "message": "no", "times": None})
+    arrivals, log = captured(client_of(simulator), 20, reached={1: None})
+    assert keys(arrivals) == []
+    assert [gap.because for gap in log.gaps] == [f"it began later, then HTTP {status}"]
+
+
+def test_a_service_that_does_not_answer_is_given_up(simulator: Simulator) -> None:
+    """After as long as a silent connection is, and asked again."""
+    simulator.settings(speed=20)
+    simulator.faults({"fault": "hang", "times": 2})
+    arrivals, _ = captured(client_of(simulator, silence=1.0), 120, reached={1: None})
+    assert keys(arrivals)
+    assert len(simulator.ledger()["x"]["streams"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"password": "wrong"}, FixConnectionError),
+        ({"account": "nobody"}, FixConnectionError),
+        ({"stream": "firehose"}, FixRequestError),
+    ],
+)
+def test_what_no_retry_cures_is_told_at_once(
+    simulator: Simulator, changes: dict[str, Any], error: type[Exception]
+) -> None:
+    """A wrong login, account or stream."""
+    with pytest.raises(error):
+        captured(client_of(simulator, **changes), 30)
+
+
+def test_back_offs_are_the_documented_ones() -> None:
+    """At once, then a quarter of a second more each time; 5 s doubling; a minute doubling."""
+    waits = x_streams_client.BACKOFF
+    refused = RetryLaterError("", Evidence("GET", "/", 503))
+    assert [waits.after(RetryLaterError(""), n) for n in (1, 2, 3, 99)] == [0, 0.25, 0.5, 16]
+    assert [waits.after(refused, n) for n in (1, 2, 3, 99)] == [5, 10, 20, 320]
+    assert [waits.after(ThrottledError(""), n) for n in (1, 2)] == [60, 120]

@@ -1,0 +1,111 @@
+"""Asking for a lost time again: whole when the service says so, and what it says is missing comes later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+
+from airflow_provider_twexport.exceptions import FixRequestError, RetryLaterError
+from airflow_provider_twexport.x.streams import client as x_streams_client
+from airflow_provider_twexport.x.streams import recovery
+from airflow_provider_twexport.x.streams.capture_report import Gap
+from airflow_provider_twexport.x.streams.recovery import recover, slices
+from tests.x.streams.test_client import client_of, keys, truth
+
+if TYPE_CHECKING:
+    from tests.simulator_process import Simulator
+
+NOW = pendulum.datetime(2026, 3, 3, 12)
+
+
+@pytest.fixture(autouse=True)
+def _any_number_of_requests(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator.settings(x_connects_per_minute=None)
+    monkeypatch.setattr(x_streams_client, "CONNECTS_PER_MINUTE", 100_000)
+    monkeypatch.setattr(recovery, "REPLAYS_PER_MINUTE", 100_000)
+
+
+def gap(partition: int, start: pendulum.DateTime, **length: int) -> Gap:
+    """Return a gap."""
+    return Gap(partition, start.to_iso8601_string(), start.add(**length).to_iso8601_string(), "test")
+
+
+def recovered(simulator: Simulator, minutes_ago: int, service: str = "recovery", **more: Any) -> None:
+    """Get ten minutes of both partitions again, and assert that they are whole."""
+    client = client_of(simulator)
+    start = pendulum.from_timestamp(client.now()).subtract(minutes=minutes_ago).start_of("minute")
+    wanted = slices([gap(one, start, minutes=10) for one in (1, 2)], service, client.now())
+    arrivals = list(recover(client, wanted, service))
+    assert {one.done for one in arrivals if one.done} == {one.told for one in wanted}
+    assert set(keys(arrivals)) == set(truth(simulator, start.timestamp(), start.add(minutes=10).timestamp()))
+
+
+def test_gaps_become_slices_of_two_hours_that_overlap_nowhere() -> None:
+    """Whole minutes, each partition for itself."""
+    gaps = [
+        gap(1, NOW.subtract(hours=6, seconds=-20), hours=3),
+        gap(1, NOW.subtract(hours=4), minutes=30),
+        gap(2, NOW.subtract(minutes=20), minutes=5, seconds=1),
+    ]
+    found = [(one.partition, str(one.window)) for one in slices(gaps, "recovery", NOW.timestamp())]
+    assert found == [
+        (1, "[2026-03-03T06:00:00Z, 2026-03-03T08:00:00Z)"),
+        (1, "[2026-03-03T08:00:00Z, 2026-03-03T09:01:00Z)"),
+        (2, "[2026-03-03T11:40:00Z, 2026-03-03T11:46:00Z)"),
+    ]
+
+
+def test_what_no_service_brings_is_told() -> None:
+    """Older than five days; too young for Replay; a service that is none."""
+    with pytest.raises(FixRequestError, match="5 days"):
+        slices([gap(1, NOW.subtract(days=6), hours=1)], "recovery", NOW.timestamp())
+    with pytest.raises(RetryLaterError, match="too young"):
+        slices([gap(1, NOW.subtract(minutes=40), minutes=20)], "replay", NOW.timestamp())
+    with pytest.raises(FixRequestError, match="none of"):
+        slices([], "backfill", NOW.timestamp())
+
+
+@pytest.mark.parametrize("service", ["recovery", "replay"])
+@pytest.mark.parametrize("how", ["completed", "with_errors", "failed", "nothing"])
+def test_a_lost_time_comes_whole_however_a_request_ends(simulator: Simulator, service: str, how: str) -> None:
+    """Failed minutes, ranges not processed, and no word at all: what is missing is asked for again."""
+    if how != "completed":
+        simulator.faults({"fault": "recovery_ends", "how": how})
+    recovered(simulator, 90, service)
+    asked = simulator.ledger()["x"]["streams"]
+    assert len(asked) == (1 if service == "replay" else 2) + (how != "completed")
+
+
+def test_throttling_and_broken_connections_are_waited_out(simulator: Simulator) -> None:
+    """The rest comes with the next request."""
+    simulator.faults(
+        {"fault": "error", "http": 429, "message": "Exceeded rate limit"},
+        {"fault": "cut", "after_bytes": 30_000},
+    )
+    recovered(simulator, 60)
+
+
+def test_two_slices_run_at_once_and_no_third(simulator: Simulator) -> None:
+    """The service would refuse it."""
+    client = client_of(simulator)
+    start = pendulum.from_timestamp(client.now()).subtract(hours=9).start_of("minute")
+    simulator.settings(x_stream_per_minute=10)
+    wanted = slices([gap(one, start, hours=8) for one in (1, 2)], "recovery", client.now())
+    assert len(list(filter(lambda one: one.done, recover(client, wanted, "recovery")))) == len(wanted) == 8
+    refused = [one for one in simulator.ledger()["requests"] if one["status"] == 429]
+    assert refused == []
+
+
+def test_a_window_that_never_completes_is_an_error(simulator: Simulator) -> None:
+    """A passing one."""
+    simulator.faults({"fault": "error", "http": 503, "message": "no", "times": None})
+    with pytest.raises(RetryLaterError):
+        recovered(simulator, 60)
+
+
+def test_likes_have_no_replay(simulator: Simulator) -> None:
+    """It is told before anything is asked."""
+    with pytest.raises(FixRequestError, match="no Replay"):
+        list(recover(client_of(simulator, stream="likes"), [], "replay"))
