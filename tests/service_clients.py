@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.talkwalker.client import ExportOrder
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.x.search.client import XSearchClient
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.storage.ledger import Fact, FactKind, Teller, enter
-from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.landing import CollectorLanding
+from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from tests.service_clients import JANUARY, QUICK
 

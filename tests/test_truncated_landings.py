@@ -13,8 +13,8 @@ from airflow_provider_twexport.coverage.coverage import coverage, piece_of
 from airflow_provider_twexport.storage import discovery
 from airflow_provider_twexport.storage.already_landed import landed_hours, read
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.talkwalker.landing import CollectorLanding, source_of
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.survey import survey
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 from airflow_provider_twexport.talkwalker.record_identity import identity, published_ms
@@ -22,6 +22,7 @@ from airflow_provider_twexport.talkwalker.record_identity import identity, publi
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.planning.plan import PlannedWindow
     from tests.simulator_process import Simulator
 

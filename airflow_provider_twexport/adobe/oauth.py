@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.adobe.error_codes import explain
-from airflow_provider_twexport.core.http import Credential, FormSecret, Session, without
+from airflow_provider_twexport.core.credentials import Credential, FormSecret, without
+from airflow_provider_twexport.core.http import Session
 from airflow_provider_twexport.exceptions import FixConnectionError, UnexpectedAnswerError
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print them."""
-    from airflow_provider_twexport.talkwalker.planning.plan_table import aligned
+    from airflow_provider_twexport.core.text_table import aligned
 
     client = adobe(options.conn_id).get_conn()
     jobs = client.list_export_jobs(options.limit, options.offset, options.status)

@@ -33,8 +33,9 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print it, and draw it if asked to."""
-    from airflow_provider_twexport.coverage.coverage import coverage, piece_of, table, unlanded
+    from airflow_provider_twexport.coverage.coverage import coverage, piece_of, table
     from airflow_provider_twexport.exceptions import MissingError
+    from airflow_provider_twexport.talkwalker.unlanded import unlanded
 
     if options.picture:
         from airflow_provider_twexport.coverage.chart import check, draw

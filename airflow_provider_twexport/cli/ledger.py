@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _table(found: Ledger) -> str:
-    from airflow_provider_twexport.talkwalker.planning.plan_table import aligned
+    from airflow_provider_twexport.core.text_table import aligned
 
     heads = ("window", "scope", "ordered at", "by", "credits", "state", "landed in", "export")
     lines = aligned([heads, *map(_row, found.entries)], "<<<<><<<")
@@ -55,8 +55,8 @@ def _table(found: Ledger) -> str:
 
 def _row(entry: Entry) -> tuple[str, ...]:
     from airflow_provider_twexport.core.run_window import moment
+    from airflow_provider_twexport.core.text_table import edges
     from airflow_provider_twexport.core.window import Window
-    from airflow_provider_twexport.talkwalker.planning.plan_table import edges
 
     order, bought, others = entry.order, entry.bought, len(entry.adopted_by)
     window = order.get("window")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
     from airflow_provider_twexport.storage.already_landed import LandedHours
     from airflow_provider_twexport.storage.discovery import Landings
-    from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
     from airflow_provider_twexport.talkwalker.planning.survey import Survey
 
 _SPLITS = ("month", "week", "day", "hour", "auto")
@@ -120,8 +121,8 @@ def _order(options: argparse.Namespace, hook: TalkwalkerHook) -> ExportOrder:
 
 def _may_count(options: argparse.Namespace, found: Survey) -> bool:
     from airflow_provider_twexport.cli.consent import agreed
+    from airflow_provider_twexport.core.text_table import edges
     from airflow_provider_twexport.talkwalker.histogram import HISTOGRAM_CREDITS
-    from airflow_provider_twexport.talkwalker.planning.plan_table import edges
 
     if not found.price:
         return True

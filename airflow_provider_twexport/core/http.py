@@ -6,15 +6,12 @@ object, nor an exception text, nor a debug log of requests, urllib3 or http.clie
 
 from __future__ import annotations
 
-import base64
-import ipaddress
 import json
-from abc import abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, quote, quote_plus, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -23,6 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_twexport.clients.watch import Happening
+from airflow_provider_twexport.core.base_url import checked_base_url, is_loopback
 from airflow_provider_twexport.exceptions import (
     Evidence,
     FixConnectionError,
@@ -36,117 +34,12 @@ from airflow_provider_twexport.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from airflow_provider_twexport.core.credentials import Credential
     from airflow_provider_twexport.core.retry import Retry
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 BLOCK_BYTES = 256 * 1024
-
-
-class Credential:
-    """Signs a request where it goes on the wire, and takes itself out of texts."""
-
-    def sign(self, target: str) -> str:
-        """Return the request target (path and query) with the credential in it."""
-        return target
-
-    def headers(self) -> Mapping[str, str]:
-        """Return the headers that carry the credential."""
-        return {}
-
-    def fill(self, body: Any) -> Any:
-        """Return the request's body with the credential in it, which makes it no longer."""
-        return body
-
-    @abstractmethod
-    def redact(self, text: str) -> str:
-        """Return ``text`` without the credential."""
-
-
-class QueryToken(Credential):
-    """An access token that travels in the query string.
-
-    :param name: name of the query parameter.
-    :param token: the secret.
-    """
-
-    def __init__(self, name: str, token: str) -> None:
-        self._name = name
-        self._token = token
-
-    def __repr__(self) -> str:
-        """Return a text that is safe to log."""
-        return f"QueryToken({self._name!r}, '***')"
-
-    def sign(self, target: str) -> str:
-        """Return the request target with the token as its last query parameter."""
-        separator = "&" if "?" in target else "?"
-        return f"{target}{separator}{self._name}={quote(self._token, safe='')}"
-
-    def redact(self, text: str) -> str:
-        """Return ``text`` with the token replaced, as it is and in its URL-quoted forms."""
-        return without(text, self._token)
-
-
-class BasicLogin(Credential):
-    """A login and a password that travel in a header (HTTP Basic).
-
-    :param login: who asks; no secret by itself.
-    :param password: the secret.
-    """
-
-    def __init__(self, login: str, password: str) -> None:
-        self._login = login
-        self._password = password
-        self._token = base64.b64encode(f"{login}:{password}".encode()).decode()
-
-    def __repr__(self) -> str:
-        """Return a text that is safe to log."""
-        return f"BasicLogin({self._login!r}, '***')"
-
-    def headers(self) -> Mapping[str, str]:
-        """Return the header of HTTP Basic."""
-        return {"Authorization": f"Basic {self._token}"}
-
-    def redact(self, text: str) -> str:
-        """Return ``text`` with password and header replaced, as they are and in their URL-quoted forms."""
-        return without(without(text, self._token), self._password)
-
-
-class FormSecret(Credential):
-    """A secret that travels as a field of a form, in place of what stands for it until then.
-
-    :param name: name of the field.
-    :param secret: the secret.
-    """
-
-    def __init__(self, name: str, secret: str) -> None:
-        self._name = name
-        self._secret = secret
-
-    def __repr__(self) -> str:
-        """Return a text that is safe to log."""
-        return f"FormSecret({self._name!r}, '***')"
-
-    @property
-    def form(self) -> Mapping[str, str]:
-        """The field as the form is to have it: as long as the secret will be, because the length is told ahead."""
-        return {self._name: "x" * len(quote_plus(self._secret))}
-
-    def fill(self, body: str) -> str:
-        """Return the form with the secret in its field."""
-        return body.replace(urlencode(self.form), urlencode({self._name: self._secret}))
-
-    def redact(self, text: str) -> str:
-        """Return ``text`` with the secret replaced, as it is and in its URL-quoted forms."""
-        return without(text, self._secret)
-
-
-def without(text: str, secret: str) -> str:
-    """Return ``text`` with a secret replaced, as it is and in its URL-quoted forms."""
-    for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
-        text = text.replace(form, "***")
-    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,43 +218,6 @@ class Session:
 
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def checked_base_url(url: str) -> str:
-    """Return ``url`` without its trailing slash.
-
-    :raises FixConnectionError: if it is not ``https://``, nor ``http://`` on a loopback host, or holds more
-        than scheme, host, port and path.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port_or_none(parts):
-        raise FixConnectionError("The connection's host is not a web address. Give it as https://HOST.")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise FixConnectionError(
-            "The connection's host holds credentials or a query. Give https://HOST only, and the token as password."
-        )
-    if parts.scheme == "http" and not is_loopback(url):
-        raise FixConnectionError(
-            f"http://{parts.hostname} would send the credential in clear text. Use https://; "
-            "http:// is for loopback hosts only."
-        )
-    return url.rstrip("/")
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether ``url`` points at this machine by its name or number alone."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _has_port_or_none(parts: SplitResult) -> bool:
-    try:
-        return parts.port is None or parts.port > 0
-    except ValueError:
-        return False
 
 
 class _SigningAdapter(HTTPAdapter):

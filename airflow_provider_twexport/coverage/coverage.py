@@ -13,17 +13,14 @@ from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.core.run_window import moment
+from airflow_provider_twexport.core.text_table import aligned, edges
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.talkwalker.planning.plan_table import aligned, edges
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import window_in
-from airflow_provider_twexport.talkwalker.purchasing.order_matching import orders_in, recognized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pendulum
 
-    from airflow_provider_twexport.talkwalker.client import ExportTask
     from airflow_provider_twexport.talkwalker.planning.plan import Manifested
 
 ALL_TOPICS = "*"
@@ -162,36 +159,6 @@ def piece_of(manifest: Manifested) -> Piece | None:
         rest_of=tuple(source.get("rest_of") or ()),
         rest_windows=int(source.get("rest_windows") or 0),
     )
-
-
-def unlanded(
-    exports: Iterable[ExportTask], manifests: Iterable[Manifested], project_id: str | None = None
-) -> list[Piece]:
-    """Return a piece without results for each paid export of ours that no manifest tells of.
-
-    The service does not echo what was ordered. What is not recognized by its collector's name is told under the
-    part of that name that stands for the scope.
-
-    :param exports: the service's list of exports.
-    :param manifests: what has landed.
-    :param project_id: a project that may have been exported as a whole.
-    """
-    sources = [manifest.source for manifest in manifests]
-    landed = {str(source.get(key)) for source in sources for key in ("export_id", "collector_id")}
-    orders = orders_in(sources, project_id)
-    pieces = []
-    for task in exports:
-        told = window_in(task.target or "")
-        if told and task.target and not landed & {task.id, task.target} and _is_paid(task):
-            order = recognized(task.target, orders)
-            scope = (order and (order.project_id or order.stream_id)) or _named_scope(task.target)
-            topics, query = (order.topics, order.query) if order else ((), None)
-            pieces.append(Piece(told[1], scope, task.id, 0, complete=False, topics=topics, query=query))
-    return pieces
-
-
-def _is_paid(task: ExportTask) -> bool:
-    return task.is_adoptable or bool(task.ready if task.ready is not None else task.processed)
 
 
 def coverage(pieces: Iterable[Piece], within: Window | None = None) -> list[TrackCoverage]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.core.retry import Retry
     from airflow_provider_twexport.core.window import Window
-    from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 
 class TalkwalkerHook(BaseHook):
@@ -76,7 +77,7 @@ class TalkwalkerHook(BaseHook):
         :param limit: results at most; ``None`` for the most that there may be.
         """
         from airflow_provider_twexport.core.arguments import listed
-        from airflow_provider_twexport.talkwalker.client import MAX_LIMIT, ExportOrder
+        from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, ExportOrder
 
         return ExportOrder(
             window=window,

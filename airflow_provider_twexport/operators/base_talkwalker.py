@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.talkwalker.client import ExportOrder
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 
 class TalkwalkerOrderOperator(BaseOperator):

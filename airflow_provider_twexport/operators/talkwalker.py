@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.core.partitioning import PartitionBy
     from airflow_provider_twexport.storage.manifest import Manifest
-    from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
     from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
 
 __all__ = [

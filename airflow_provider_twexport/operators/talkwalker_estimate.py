@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.partitioning import PartitionBy
     from airflow_provider_twexport.storage.already_landed import LandedHours
     from airflow_provider_twexport.storage.discovery import Landings
-    from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
     from airflow_provider_twexport.talkwalker.planning.plan import Plan, PlannedWindow
     from airflow_provider_twexport.talkwalker.planning.survey import Survey
 

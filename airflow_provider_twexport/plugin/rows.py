@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_twexport.talkwalker.client import ExportStatus
+from airflow_provider_twexport.talkwalker.models import ExportStatus
 from airflow_provider_twexport.talkwalker.orphans import Orphan, OrphanState, disposable, orphans
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX, window_in
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.plugin.landed import Landed, Landing
-    from airflow_provider_twexport.talkwalker.client import Collector, ExportTask
+    from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
 
 _LEFT_BEHIND = (OrphanState.READABLE, OrphanState.EXPIRED, OrphanState.LOST)
 _KNOWN = frozenset(ExportStatus)

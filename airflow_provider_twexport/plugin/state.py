@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.plugin.accounts.base import Rows
     from airflow_provider_twexport.plugin.rows import Export, Held
     from airflow_provider_twexport.plugin.usage import Uses
-    from airflow_provider_twexport.talkwalker.client import Credits
+    from airflow_provider_twexport.talkwalker.models import Credits
 
 A = TypeVar("A", bound=Account)
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.talkwalker.client import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportTask
     from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
 
 
@@ -91,7 +92,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     def read(self, export: dict[str, Any]) -> ExportTask:
         """Read what the trigger told of the export."""
-        from airflow_provider_twexport.talkwalker.client import ExportTask
+        from airflow_provider_twexport.talkwalker.models import ExportTask
 
         return ExportTask.from_json(export)
 

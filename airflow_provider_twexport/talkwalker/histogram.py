@@ -20,7 +20,7 @@ from airflow_provider_twexport.exceptions import UnexpectedAnswerError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_twexport.talkwalker.client import ExportOrder
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 Interval = Literal["hour", "day"]
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
-    from airflow_provider_twexport.talkwalker.client import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportTask
 
 OnIncomplete = Literal["fail", "warn"]
 # how long the service gets to deliver what a complete read did not bring

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
+from airflow_provider_twexport.core.text_table import aligned, edges
 from airflow_provider_twexport.exceptions import MissingError
-from airflow_provider_twexport.talkwalker.client import RETENTION
-from airflow_provider_twexport.talkwalker.planning.plan_table import aligned, edges
+from airflow_provider_twexport.talkwalker.models import RETENTION
 from airflow_provider_twexport.talkwalker.purchasing.account_lock import TICKET
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX, window_in
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from airflow_provider_twexport.core.window import Window
-    from airflow_provider_twexport.talkwalker.client import Collector, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
     from airflow_provider_twexport.talkwalker.planning.plan import Manifested
 
 URGENT = pendulum.duration(hours=48)

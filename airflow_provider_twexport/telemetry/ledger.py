@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask
+    from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
 
 log = logging.getLogger(__name__)
 

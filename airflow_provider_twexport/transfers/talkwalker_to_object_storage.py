@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
-    from airflow_provider_twexport.talkwalker.client import ExportTask
+    from airflow_provider_twexport.talkwalker.models import ExportTask
 
 
 class TalkwalkerToObjectStorageOperator(LandingOperator):

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider_twexport.exceptions import TwexportError
-    from airflow_provider_twexport.talkwalker.client import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportTask
 
 
 class TalkwalkerExportTrigger(ExportTrigger["TalkwalkerClient", "ExportTask"]):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.core import retry as core_retry
-from airflow_provider_twexport.core.http import BasicLogin, Session
+from airflow_provider_twexport.core.credentials import BasicLogin
+from airflow_provider_twexport.core.http import Session
 from airflow_provider_twexport.exceptions import FixConnectionError
 from airflow_provider_twexport.x.error_codes import explain
 

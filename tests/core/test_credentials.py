@@ -14,7 +14,8 @@ import pytest
 from airflow_provider_twexport.adobe.client import AdobeClient
 from airflow_provider_twexport.adobe.oauth import ServerCredential
 from airflow_provider_twexport.exceptions import TwexportError
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.x.search.pages import Search
 from tests.adobe_account import ORG_ID, SECRET, client_of
 from tests.service_clients import JANUARY, QUICK, x_client_of

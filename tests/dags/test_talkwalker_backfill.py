@@ -15,7 +15,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import discovery, ledger
 from airflow_provider_twexport.storage.already_landed import read
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.record_identity import identity
 
 if TYPE_CHECKING:

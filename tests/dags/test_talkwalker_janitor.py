@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import discovery, ledger, manifest
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from tests.service_clients import JANUARY
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import DAG
 
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from tests.running_dags import DagRunner
     from tests.simulator_process import Simulator
 

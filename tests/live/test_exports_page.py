@@ -18,7 +18,8 @@ from playwright.sync_api import expect
 from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage.manifest import Part, nothing_yet
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from demo.api import AirflowApi
 from demo.ports import free_port

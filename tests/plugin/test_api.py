@@ -12,14 +12,15 @@ from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleA
 from airflow.sdk import DAG
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.talkwalker.client import ExportOrder
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_twexport.talkwalker.client import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportTask
     from tests.plugin.visiting import Server
     from tests.running_dags import DagRunner
     from tests.simulator_process import Simulator

@@ -13,7 +13,7 @@ from airflow_provider_twexport.plugin.rows import Export, Held, counts, exports,
 from airflow_provider_twexport.plugin.usage import belonging
 from airflow_provider_twexport.storage.ledger import Teller
 from airflow_provider_twexport.storage.manifest import Manifest
-from airflow_provider_twexport.talkwalker.client import Collector, ExportTask
+from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
 
 NOW = pendulum.datetime(2024, 6, 10)
 NAME = "twx-demo-20240101-20240201-0123456789"

@@ -11,7 +11,8 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from tests.service_clients import JANUARY, QUICK
 
 if TYPE_CHECKING:

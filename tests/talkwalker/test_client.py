@@ -16,12 +16,8 @@ from airflow_provider_twexport.exceptions import (
     ThrottledError,
     UnexpectedAnswerError,
 )
-from airflow_provider_twexport.talkwalker.client import (
-    ExportOrder,
-    ExportStatus,
-    ExportTask,
-    TalkwalkerClient,
-)
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportStatus, ExportTask
 from tests.service_clients import JANUARY, QUICK
 
 if TYPE_CHECKING:

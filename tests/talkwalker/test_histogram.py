@@ -16,10 +16,11 @@ from airflow_provider_twexport.exceptions import (
     RetryLaterError,
     UnexpectedAnswerError,
 )
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.talkwalker.histogram import Pace, read_volumes, requests_for
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 if TYPE_CHECKING:
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from tests.simulator_process import Simulator
 
 DAY = pendulum.datetime(2024, 1, 1)

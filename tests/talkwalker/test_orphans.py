@@ -10,7 +10,7 @@ import pendulum
 import pytest
 
 from airflow_provider_twexport.exceptions import UnexpectedAnswerError
-from airflow_provider_twexport.talkwalker.client import Collector, ExportTask
+from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
 from airflow_provider_twexport.talkwalker.orphans import (
     Orphan,
     disposable,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.record_identity import identity, published_ms
 from tests.service_clients import JANUARY
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 
 PAGE = {
     "url": "https://a.example/1",

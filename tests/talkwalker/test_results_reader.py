@@ -17,7 +17,8 @@ from airflow_provider_twexport.exceptions import (
     RetryLaterError,
     UnexpectedAnswerError,
 )
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.results import EARLIEST, Drain
 from tests.service_clients import JANUARY, QUICK
 from tests.talkwalker.test_results import control, result

@@ -9,7 +9,8 @@ import pytest
 from airflow.sdk import DAG, Asset, AssetAlias, ObjectStoragePath, task
 
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 from airflow_provider_twexport.telemetry.assets import address_of

@@ -15,7 +15,8 @@ from airflow_provider_twexport.exceptions import FixRequestError
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.already_landed import read
 from airflow_provider_twexport.storage.formats import FORMATS
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.record_identity import identity
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 from tests.service_clients import JANUARY, QUICK

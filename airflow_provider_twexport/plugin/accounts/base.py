@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.coverage.coverage import Piece
     from airflow_provider_twexport.plugin.landed import Landed
     from airflow_provider_twexport.plugin.rows import Export, Held
-    from airflow_provider_twexport.talkwalker.client import Credits
+    from airflow_provider_twexport.talkwalker.models import Credits
 
 # the next look is the next try
 ONCE = Retry(attempts=1, throttled_for=0)

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_twexport.coverage.coverage import unlanded
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, client_for
 from airflow_provider_twexport.plugin import rows as plugin_rows
 from airflow_provider_twexport.plugin.accounts.base import ONCE, Orders, Rows, TooLateError, connection
 from airflow_provider_twexport.plugin.polling import Poll
+from airflow_provider_twexport.talkwalker.unlanded import unlanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from airflow_provider_twexport.plugin.accounts.base import Surroundings
-    from airflow_provider_twexport.talkwalker.client import Credits, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import Credits, ExportTask
 
 # the service allows 10 questions for credits a minute, and there may be several servers
 CREDITS_SECONDS = 60.0

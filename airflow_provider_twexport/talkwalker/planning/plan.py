@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pendulum
 
-from airflow_provider_twexport.talkwalker.client import RETENTION, ExportStatus
+from airflow_provider_twexport.talkwalker.models import RETENTION, ExportStatus
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     collector_id,
     fingerprint_in,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from airflow_provider_twexport.core.window import Window
-    from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask
+    from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
     from airflow_provider_twexport.talkwalker.planning.remainder import Rest
 
 READ_BATCH = 1_000

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from airflow_provider_twexport.core.text_table import aligned, edges
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pendulum
-
-    from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.talkwalker.planning.plan import Plan, PlannedWindow
 
 _HEADS = ("window", "state", "expected", "credits", "cumulative", "balance after", "collector")
@@ -23,14 +20,6 @@ def table(plan: Plan) -> str:
     :param plan: the plan.
     """
     return "\n".join([*aligned([_HEADS, *map(_row, plan.windows)], _SIDES), "", *_totals(plan)])
-
-
-def edges(window: Window) -> str:
-    """Return ``[2024-01-01T00:00Z, 2024-02-01T00:00Z)``: the first moment is in, the last is not.
-
-    :param window: what to name.
-    """
-    return f"[{_moment(window.start)}, {_moment(window.stop)})"
 
 
 def _row(planned: PlannedWindow) -> tuple[str, ...]:
@@ -46,21 +35,6 @@ def _row(planned: PlannedWindow) -> tuple[str, ...]:
         f"{planned.balance_after:,}",
         planned.collector_id,
     )
-
-
-def aligned(rows: Sequence[tuple[str, ...]], sides: str) -> list[str]:
-    """Return rows of cells as lines with columns as wide as they need to be.
-
-    :param rows: cells of each row.
-    :param sides: for each column ``<`` to align left or ``>`` to align right.
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _totals(plan: Plan) -> list[str]:
@@ -84,9 +58,3 @@ def _totals(plan: Plan) -> list[str]:
             f"It is sure to suffice for the first {plan.affordable:,} of {len(plan.windows):,} windows only."
         )
     return lines
-
-
-def _moment(moment: pendulum.DateTime) -> str:
-    at = moment if moment.timezone_name == "UTC" else moment.in_timezone("UTC")
-    whole_minutes = not (at.second or at.microsecond)
-    return at.strftime("%Y-%m-%dT%H:%MZ" if whole_minutes else "%Y-%m-%dT%H:%M:%S.%fZ")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from airflow_provider_twexport.core.window import CalendarUnit, Window
 from airflow_provider_twexport.exceptions import FixRequestError
-from airflow_provider_twexport.talkwalker.client import MAX_LIMIT
 from airflow_provider_twexport.talkwalker.histogram import Volume
+from airflow_provider_twexport.talkwalker.models import MAX_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

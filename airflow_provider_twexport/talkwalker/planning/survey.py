@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_twexport.core.window import Window
-    from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
     from airflow_provider_twexport.talkwalker.planning.plan import Manifested, Plan
     from airflow_provider_twexport.talkwalker.planning.remainder import Dated, Truncated
     from airflow_provider_twexport.talkwalker.planning.splitting import SplitBy

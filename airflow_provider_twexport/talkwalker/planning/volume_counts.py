@@ -22,8 +22,9 @@ from airflow_provider_twexport.talkwalker.planning.splitting import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.histogram import Interval, Volume
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
     from airflow_provider_twexport.talkwalker.planning.splitting import SplitBy
 
 

@@ -32,13 +32,14 @@ from airflow_provider_twexport.exceptions import (
     MissingError,
     UnexpectedAnswerError,
 )
-from airflow_provider_twexport.talkwalker.client import MAX_LIMIT, RETENTION
+from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, RETENTION
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_provider_twexport.talkwalker.client import ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportTask
 
 log = logging.getLogger(__name__)
 

@@ -30,7 +30,8 @@ from airflow_provider_twexport.talkwalker.purchasing.budget import NO_BUDGET, ch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask, TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
     from airflow_provider_twexport.talkwalker.purchasing.account_lock import Turn
     from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
 

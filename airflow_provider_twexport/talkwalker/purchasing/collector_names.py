@@ -11,10 +11,10 @@ import pendulum
 
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import FixRequestError
-from airflow_provider_twexport.talkwalker.client import epoch_ms
+from airflow_provider_twexport.talkwalker.models import epoch_ms
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.talkwalker.client import ExportOrder
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 # what the names of all our collectors begin with
 PREFIX = "twx-"

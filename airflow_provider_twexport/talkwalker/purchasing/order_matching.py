@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.talkwalker.client import MAX_LIMIT, ExportOrder
+from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id, window_in
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
+from airflow_provider_twexport.core.text_table import edges
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import UnexpectedAnswerError
-from airflow_provider_twexport.talkwalker.client import ExportOrder, ExportTask
+from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
 from airflow_provider_twexport.talkwalker.planning.plan import WindowState, plan
-from airflow_provider_twexport.talkwalker.planning.plan_table import edges, table
+from airflow_provider_twexport.talkwalker.planning.plan_table import table
 from airflow_provider_twexport.talkwalker.planning.splitting import split
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id, fingerprint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
@@ -13,8 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
 from airflow_provider_twexport.talkwalker.histogram import Volume
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.remainder import (
     Truncated,
     halves,
@@ -24,6 +24,9 @@ from airflow_provider_twexport.talkwalker.planning.remainder import (
 )
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from tests.talkwalker.planning.landed import Manifest
+
+if TYPE_CHECKING:
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 
 NEW_YEAR = pendulum.datetime(2024, 1, 1)
 MOST = 40

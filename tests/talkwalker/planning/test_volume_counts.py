@@ -12,12 +12,13 @@ import pytest
 
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import FixRequestError
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.plan import WindowState, plan
 from airflow_provider_twexport.talkwalker.planning.volume_counts import count, price_of_counting
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 
 if TYPE_CHECKING:
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.planning.splitting import SplitBy
     from tests.simulator_process import Simulator
 

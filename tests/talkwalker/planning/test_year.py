@@ -10,7 +10,7 @@ import pendulum
 import pytest
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.talkwalker.client import ExportOrder
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.survey import survey
 from airflow_provider_twexport.talkwalker.planning.volume_counts import count
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once

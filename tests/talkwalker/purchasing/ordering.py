@@ -12,7 +12,8 @@ import pendulum
 from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import TwexportError
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing import account_lock
 from airflow_provider_twexport.talkwalker.purchasing.account_lock import Timing
 from airflow_provider_twexport.talkwalker.purchasing.budget import Budget

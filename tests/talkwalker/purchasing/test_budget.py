@@ -32,7 +32,7 @@ from tests.talkwalker.purchasing.ordering import BRISK, month_of
 from tests.talkwalker.purchasing.ordering import order as order_month
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.talkwalker.client import ExportOrder
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
     from tests.simulator_process import Simulator
 
 ORDERING = {"method": "POST", "path": "/export$"}

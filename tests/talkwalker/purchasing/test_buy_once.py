@@ -14,12 +14,13 @@ from airflow_provider_twexport.exceptions import (
     RetryLaterError,
     ThrottledError,
 )
-from airflow_provider_twexport.talkwalker.client import ExportOrder, TalkwalkerClient
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.purchasing import buy_once as purchase
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 from tests.service_clients import JANUARY, QUICK, order
 
 if TYPE_CHECKING:
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
     from tests.simulator_process import Simulator
 
 __all__ = ["order"]

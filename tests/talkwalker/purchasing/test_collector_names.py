@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.talkwalker.client import ExportOrder, checked_collector_id
+from airflow_provider_twexport.talkwalker.client import checked_collector_id
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     collector_id,
     fingerprint,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from airflow_provider_twexport.talkwalker.client import ExportOrder
+from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import orders_in, recognized
 from tests.service_clients import JANUARY

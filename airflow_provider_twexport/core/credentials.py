@@ -1,0 +1,117 @@
+"""Credentials: each signs a request where it goes on the wire, and takes itself out of texts."""
+
+from __future__ import annotations
+
+import base64
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus, urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Credential:
+    """Signs a request where it goes on the wire, and takes itself out of texts."""
+
+    def sign(self, target: str) -> str:
+        """Return the request target (path and query) with the credential in it."""
+        return target
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers that carry the credential."""
+        return {}
+
+    def fill(self, body: Any) -> Any:
+        """Return the request's body with the credential in it, which makes it no longer."""
+        return body
+
+    @abstractmethod
+    def redact(self, text: str) -> str:
+        """Return ``text`` without the credential."""
+
+
+class QueryToken(Credential):
+    """An access token that travels in the query string.
+
+    :param name: name of the query parameter.
+    :param token: the secret.
+    """
+
+    def __init__(self, name: str, token: str) -> None:
+        self._name = name
+        self._token = token
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"QueryToken({self._name!r}, '***')"
+
+    def sign(self, target: str) -> str:
+        """Return the request target with the token as its last query parameter."""
+        separator = "&" if "?" in target else "?"
+        return f"{target}{separator}{self._name}={quote(self._token, safe='')}"
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with the token replaced, as it is and in its URL-quoted forms."""
+        return without(text, self._token)
+
+
+class BasicLogin(Credential):
+    """A login and a password that travel in a header (HTTP Basic).
+
+    :param login: who asks; no secret by itself.
+    :param password: the secret.
+    """
+
+    def __init__(self, login: str, password: str) -> None:
+        self._login = login
+        self._password = password
+        self._token = base64.b64encode(f"{login}:{password}".encode()).decode()
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"BasicLogin({self._login!r}, '***')"
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the header of HTTP Basic."""
+        return {"Authorization": f"Basic {self._token}"}
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with password and header replaced, as they are and in their URL-quoted forms."""
+        return without(without(text, self._token), self._password)
+
+
+class FormSecret(Credential):
+    """A secret that travels as a field of a form, in place of what stands for it until then.
+
+    :param name: name of the field.
+    :param secret: the secret.
+    """
+
+    def __init__(self, name: str, secret: str) -> None:
+        self._name = name
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        """Return a text that is safe to log."""
+        return f"FormSecret({self._name!r}, '***')"
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The field as the form is to have it: as long as the secret will be, because the length is told ahead."""
+        return {self._name: "x" * len(quote_plus(self._secret))}
+
+    def fill(self, body: str) -> str:
+        """Return the form with the secret in its field."""
+        return body.replace(urlencode(self.form), urlencode({self._name: self._secret}))
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with the secret replaced, as it is and in its URL-quoted forms."""
+        return without(text, self._secret)
+
+
+def without(text: str, secret: str) -> str:
+    """Return ``text`` with a secret replaced, as it is and in its URL-quoted forms."""
+    for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
+        text = text.replace(form, "***")
+    return text
