@@ -11,7 +11,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
 
 import pendulum
 import pytest
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 DAY = 24 * 3600
 MONTHS = Window(JANUARY.start, JANUARY.start.add(months=6)).cut("month")
-SVG = "{http://www.w3.org/2000/svg}"
 SOURCE = {
     "system": "talkwalker",
     "collector_id": "twx-box",
@@ -241,7 +239,6 @@ def test_a_stream_costs_nothing_to_plan(simulator: Simulator, client: Talkwalker
         (["plan", "2024-01-01", "2024-02-01", "--conn-id", "nowhere"], "no Airflow connection 'nowhere'"),
         (["coverage", "/lake", "--conn-id", "nowhere"], "no Airflow connection 'nowhere'"),
         (["coverage", "/lake/that/is/not"], "Nothing has landed below /lake/that/is/not"),
-        (["coverage", "/lake", "--picture", "all.pdf"], "end it with .svg or .png"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(client: TalkwalkerClient, arguments: list[str], words: str) -> None:
@@ -298,19 +295,6 @@ def test_a_damaged_manifest_does_not_hide_the_others(order: ExportOrder, tmp_pat
     assert said.returncode == 1
     assert "b/_manifest.json cannot be read" in said.stderr
     assert json.loads(said.stdout)[0]["counts"]["landed"] == 31
-
-
-def test_the_picture_is_an_svg_with_the_tracks_names(order: ExportOrder, tmp_path: Path) -> None:
-    """Text in it is text, also if it looks like mathematics."""
-    land(tmp_path / "a", source_of(replace(order, query="cost $5 or $6 & <more>")))
-    picture = tmp_path / "all.svg"
-    said = twexport("coverage", tmp_path, "--picture", picture)
-    assert (said.returncode, said.stderr) == (0, "")
-    root = ElementTree.parse(picture).getroot()  # noqa: S314 - written a moment ago
-    assert root.tag == f"{SVG}svg"
-    texts = ["".join(element.itertext()).strip() for element in root.iter(f"{SVG}text")]
-    assert f"{order.project_id} cost $5 or $6 & <more>" in texts
-    assert {"Jan", "2024", "landed", "bought twice"} <= set(texts)
 
 
 def test_orphans_are_told_by_urgency(

@@ -28,19 +28,14 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--to", dest="stop", metavar="DATE", help="last day, exclusive; default: the last landed"
     )
-    parser.add_argument("--picture", metavar="FILE", help="draw a calendar: FILE.svg or FILE.png")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print it, and draw it if asked to."""
+    """Print it."""
     from airflow_provider_twexport.coverage.coverage import coverage, piece_of, table
     from airflow_provider_twexport.exceptions import MissingError
     from airflow_provider_twexport.talkwalker.unlanded import unlanded
 
-    if options.picture:
-        from airflow_provider_twexport.coverage.chart import check, draw
-
-        check(options.picture)
     found = landings(options.paths, options.conn_id)
     manifests = list(found.manifests.values())
     pieces = [piece for piece in map(piece_of, manifests) if piece]
@@ -50,8 +45,6 @@ def run(options: argparse.Namespace) -> int:
     if not pieces:
         raise MissingError(f"Nothing has landed below {', '.join(options.paths)}.")
     tracks = coverage(pieces, _range(options, pieces))
-    if options.picture:
-        draw(tracks, options.picture)
     answer(options, table(tracks), [covered.to_json() for covered in tracks])
     return 1 if found.problems else 0
 

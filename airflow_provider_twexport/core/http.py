@@ -19,8 +19,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from airflow_provider_twexport.clients.watch import Happening
 from airflow_provider_twexport.core.base_url import checked_base_url, is_loopback
+from airflow_provider_twexport.core.retry import Happening
 from airflow_provider_twexport.exceptions import (
     Evidence,
     FixConnectionError,

@@ -5,17 +5,35 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from enum import StrEnum
+from typing import TypeAlias, TypeVar
 
-from airflow_provider_twexport.clients.watch import Happening, Watch, unwatched
 from airflow_provider_twexport.exceptions import RetryLaterError, ThrottledError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+class Happening(StrEnum):
+    """What there is to count, and what its metric is called."""
+
+    REQUEST = "requests"
+    """A request was sent."""
+    READ = "read_requests"
+    """It asks for results."""
+    THROTTLE = "throttles"
+    """The service answered that there are too many."""
+    RETRY = "retries"
+    """What failed in passing is tried again."""
+
+
+Watch: TypeAlias = Callable[[Happening], None]
+
+
+def unwatched(happening: Happening) -> None:
+    """Count nothing."""
 
 
 @dataclass(frozen=True, slots=True)

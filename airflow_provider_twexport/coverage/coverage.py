@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pendulum
 
-    from airflow_provider_twexport.talkwalker.planning.plan import Manifested
+    from airflow_provider_twexport.storage.manifest import Manifest
 
 ALL_TOPICS = "*"
 
@@ -135,7 +135,7 @@ class TrackCoverage:
         }
 
 
-def piece_of(manifest: Manifested) -> Piece | None:
+def piece_of(manifest: Manifest) -> Piece | None:
     """Return what a manifest tells of a landing; ``None`` if it does not tell its window.
 
     :param manifest: such as :func:`storage.manifest.read` returns. The scope is ``project_id``, ``stream_id`` or

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_twexport.hooks.base import address_of
-from airflow_provider_twexport.hooks.connection_test import tested
-from airflow_provider_twexport.hooks.masking import mask_quoted
+from airflow_provider_twexport.hooks.base import address_of, mask_quoted, tested
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:

@@ -41,7 +41,6 @@ from airflow_provider_twexport.talkwalker.models import (
     ExportOrder,
     ExportTask,
     Project,
-    Topic,
     _segment,
     epoch_ms,
 )
@@ -101,17 +100,6 @@ class TalkwalkerClient:
         """Return what the account may still spend; free, 10 calls a minute."""
         body = self._session.call("GET", "/api/v1/status/credits")
         return Credits.from_json(_result(body, "result_creditinfo"))
-
-    def list_topics(self, project_id: str) -> list[Topic]:
-        """Return the topics of a project; free."""
-        path = f"/api/v2/talkwalker/p/{_segment(project_id)}/resources"
-        body = self._session.call("GET", path, params={"type": "search"})
-        return [
-            Topic(str(node["id"]), str(node.get("title", "")))
-            for project in _result(body, "result_resources").get("projects", [])
-            for group in project.get("topics", [])
-            for node in group.get("nodes", [])
-        ]
 
     def histogram(self, order: ExportOrder, interval: Interval = "day") -> list[Volume]:
         """Return how many results an order would match, by the day or the hour, empty ones too; costs 10 credits.

@@ -71,14 +71,6 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
-    """A topic of a project."""
-
-    id: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
 class Credits:
     """What the account may still spend, in credits; one result exported costs one."""
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from airflow_provider_twexport.core.window import Window
+    from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
-    from airflow_provider_twexport.talkwalker.planning.plan import Manifested
 
 URGENT = pendulum.duration(hours=48)
 # an order that is under way needs its ticket for minutes
@@ -162,7 +162,7 @@ class Orphan:
 
 def look(
     client: TalkwalkerClient,
-    manifests: Iterable[Manifested],
+    manifests: Iterable[Manifest],
     now: pendulum.DateTime | None = None,
     warn_before: pendulum.Duration = URGENT,
 ) -> list[Orphan]:
@@ -187,7 +187,7 @@ def look(
 def orphans(
     exports: Iterable[ExportTask],
     collectors: Iterable[Collector],
-    manifests: Iterable[Manifested],
+    manifests: Iterable[Manifest],
     *,
     created: Callable[[str], pendulum.DateTime | None],
     now: pendulum.DateTime | None = None,
@@ -321,8 +321,8 @@ def _by_target(exports: Iterable[ExportTask]) -> dict[str, list[ExportTask]]:
 class _Landings:
     """Tells whether exports have landed."""
 
-    def __init__(self, manifests: Iterable[Manifested]) -> None:
-        self._known: defaultdict[tuple[str | None, str | None], list[Manifested]] = defaultdict(list)
+    def __init__(self, manifests: Iterable[Manifest]) -> None:
+        self._known: defaultdict[tuple[str | None, str | None], list[Manifest]] = defaultdict(list)
         for manifest in manifests:
             export_id, collector_id = (manifest.source.get(key) for key in ("export_id", "collector_id"))
             # one that names no export holds whatever its collector held

@@ -10,13 +10,13 @@ from airflow_provider_twexport.talkwalker.purchasing.order_matching import order
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.models import ExportTask
-    from airflow_provider_twexport.talkwalker.planning.plan import Manifested
 from airflow_provider_twexport.coverage.coverage import Piece, _named_scope
 
 
 def unlanded(
-    exports: Iterable[ExportTask], manifests: Iterable[Manifested], project_id: str | None = None
+    exports: Iterable[ExportTask], manifests: Iterable[Manifest], project_id: str | None = None
 ) -> list[Piece]:
     """Return a piece without results for each paid export of ours that no manifest tells of.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SEND_30 = """
 import sys
-from airflow_provider_twexport.clients.x_pace import SharedPace
+from airflow_provider_twexport.core.rate_limit import SharedPace
 pace = SharedPace(sys.argv[1], 1000)
 for _ in range(30):
     pace.keep()

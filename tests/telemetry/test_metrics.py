@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.clients.watch import Happening
+from airflow_provider_twexport.core.retry import Happening
 from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pendulum
 
@@ -34,31 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from airflow_provider_twexport.core.window import Window
+    from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
     from airflow_provider_twexport.talkwalker.planning.remainder import Rest
 
 READ_BATCH = 1_000
 SETTLED_AFTER = pendulum.duration(days=7)
-
-
-class Manifested(Protocol):
-    """What a manifest says of a landing."""
-
-    @property
-    def source(self) -> Mapping[str, Any]:
-        """Tell where the results come from."""
-
-    @property
-    def complete(self) -> bool:
-        """Tell whether all that was exported is there."""
-
-    @property
-    def truncated(self) -> bool:
-        """Tell whether the export ended at its limit."""
-
-    @property
-    def results(self) -> int:
-        """Count the results."""
 
 
 class WindowState(StrEnum):
@@ -243,7 +224,7 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class _Facts:
     task: ExportTask | None
-    landing: Manifested | None
+    landing: Manifest | None
     collector_is_gone: bool
     kept_since: pendulum.DateTime
 
@@ -280,7 +261,7 @@ def plan(
     *,
     exports: Iterable[ExportTask],
     balance: int,
-    landed: Callable[[str], Manifested | None] = lambda collector_id: None,
+    landed: Callable[[str], Manifest | None] = lambda collector_id: None,
     collectors: Collection[str] | None = None,
     asked_credits: int = 0,
     buy_expired: bool = False,

@@ -34,9 +34,9 @@ from airflow_provider_twexport.talkwalker.purchasing.order_matching import recog
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder
-    from airflow_provider_twexport.talkwalker.planning.plan import Manifested
 
 
 class Dated(Protocol):
@@ -102,7 +102,7 @@ class RestCount:
 def unfold(
     order: ExportOrder,
     window: Window,
-    landed: Mapping[str, Manifested],
+    landed: Mapping[str, Manifest],
     names: Collection[str],
     above: tuple[str, ...] = (),
 ) -> Iterator[Truncated]:
@@ -125,7 +125,7 @@ def unfold(
         yield from unfold(order, part, landed, names, (*above, name))
 
 
-def truncated_around(order: ExportOrder, landed: Mapping[str, Manifested]) -> tuple[str, ...]:
+def truncated_around(order: ExportOrder, landed: Mapping[str, Manifest]) -> tuple[str, ...]:
     """Return the collectors of truncated landings that an order is a rest of, the widest window first.
 
     :param order: what was ordered.
@@ -215,7 +215,7 @@ def landed_in(window: Window, dated: Iterable[Dated]) -> int:
     return sum(sum(dates.within(window)) for dates in dated)
 
 
-def _planned(name: str, landings: Iterable[Manifested]) -> int | None:
+def _planned(name: str, landings: Iterable[Manifest]) -> int | None:
     told = [
         int(landing.source["rest_windows"])
         for landing in landings

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_twexport.core.window import Window
+    from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
-    from airflow_provider_twexport.talkwalker.planning.plan import Manifested, Plan
+    from airflow_provider_twexport.talkwalker.planning.plan import Plan
     from airflow_provider_twexport.talkwalker.planning.remainder import Dated, Truncated
     from airflow_provider_twexport.talkwalker.planning.splitting import SplitBy
 
@@ -54,7 +55,7 @@ class Survey:
     by: SplitBy
     exports: Sequence[ExportTask]
     collectors: frozenset[str] | None
-    landed: Mapping[str, Manifested]
+    landed: Mapping[str, Manifest]
     kept: tuple[Window, ...]
     gaps: tuple[Window, ...]
     buy_expired: bool = False
@@ -171,7 +172,7 @@ def survey(
     order: ExportOrder,
     by: SplitBy = "auto",
     *,
-    landed: Mapping[str, Manifested] | None = None,
+    landed: Mapping[str, Manifest] | None = None,
     buy_expired: bool = False,
     dates: Callable[[str], Dated] | None = None,
 ) -> Survey:

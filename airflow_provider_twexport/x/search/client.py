@@ -17,10 +17,9 @@ from urllib.parse import quote
 import msgspec
 import pendulum
 
-from airflow_provider_twexport.clients.watch import Happening
 from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.core.rate_limit import SharedPace
-from airflow_provider_twexport.core.retry import Patience, Retry
+from airflow_provider_twexport.core.retry import Happening, Patience, Retry
 from airflow_provider_twexport.exceptions import (
     BuyCreditsError,
     FixConnectionError,

@@ -17,8 +17,8 @@ from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from airflow_provider_twexport.clients.watch import Happening
 from airflow_provider_twexport.core.rate_limit import SharedPace
+from airflow_provider_twexport.core.retry import Happening
 from airflow_provider_twexport.exceptions import (
     FixRequestError,
     ResumeReadError,

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_twexport.clients.watch import Happening
 from airflow_provider_twexport.core.rate_limit import SharedPace
+from airflow_provider_twexport.core.retry import Happening
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import FixRequestError, ResumeReadError, RetryLaterError
 from airflow_provider_twexport.x.streams.capture_report import Arrival
