@@ -3,18 +3,20 @@
 ::
 
     TwexportError
-    ├── FixRequestError          an argument is wrong: change it
-    ├── FixConnectionError       host, token or account link is wrong: change the connection
-    ├── AskForRightsError        the token may not do this: ask its owner for more rights
-    ├── BuyCreditsError          there are no credits for this: top up, or wait for the next billing period
-    ├── FreeQuotaError           the account holds too many of these: delete some
-    ├── MissingError             what was asked for does not exist (any more)
-    ├── OrderAnewError           what was bought can no longer be read: decide whether to buy it again
-    ├── StopOtherReaderError     somebody else reads the same stream: stop one of the two
-    ├── UnexpectedAnswerError    the service said what nobody documented: look at it before going on
-    └── RetryLaterError          a passing fault: the same call may succeed later
+    ├── InvalidRequestError          an argument is wrong: change it
+    ├── ConnectionConfigError       host, token or account link is wrong: change the connection
+    ├── PermissionDeniedError        the token may not do this: ask its owner for more rights
+    ├── BudgetExceededError          the order would exceed the user's own budget
+    ├── RequestBudgetExceededError   a search would send more requests than allowed
+    ├── InsufficientCreditsError     the account has no credits for this
+    ├── QuotaExceededError           the account holds too many of these: delete some
+    ├── NotFoundError             what was asked for does not exist (any more)
+    ├── ResultsExpiredError           what was bought can no longer be read: decide whether to buy it again
+    ├── StreamInUseError     somebody else reads the same stream: stop one of the two
+    ├── UnexpectedResponseError    the service said what nobody documented: look at it before going on
+    └── TransientError          a passing fault: the same call may succeed later
         ├── ThrottledError       too many calls: wait for the next minute
-        └── ResumeReadError      a read broke off: go on from the last cursor
+        └── ReadInterruptedError      a read broke off: go on from the last cursor
 """
 
 from __future__ import annotations
@@ -88,43 +90,51 @@ class TwexportError(Exception):
         return f"{self.message} [{self.evidence}]" if self.evidence else self.message
 
 
-class FixRequestError(TwexportError):
+class InvalidRequestError(TwexportError):
     """An argument is wrong: change it."""
 
 
-class FixConnectionError(TwexportError):
+class ConnectionConfigError(TwexportError):
     """Host, token or account link is wrong: change the connection."""
 
 
-class AskForRightsError(TwexportError):
+class PermissionDeniedError(TwexportError):
     """The token may not do this: ask its owner for more rights."""
 
 
-class BuyCreditsError(TwexportError):
-    """There are no credits for this: top up, or wait for the next billing period."""
+class BudgetExceededError(TwexportError):
+    """The order would exceed the user's own budget; nothing was bought."""
 
 
-class FreeQuotaError(TwexportError):
+class RequestBudgetExceededError(BudgetExceededError):
+    """A search needs more requests than its budget allows; what came so far is kept."""
+
+
+class InsufficientCreditsError(TwexportError):
+    """The account has no credits for this."""
+
+
+class QuotaExceededError(TwexportError):
     """The account holds too many of these: delete some."""
 
 
-class MissingError(TwexportError):
+class NotFoundError(TwexportError):
     """What was asked for does not exist (any more)."""
 
 
-class OrderAnewError(TwexportError):
+class ResultsExpiredError(TwexportError):
     """What was bought can no longer be read: decide whether to buy it again."""
 
 
-class StopOtherReaderError(TwexportError):
+class StreamInUseError(TwexportError):
     """Somebody else reads the same stream: stop one of the two."""
 
 
-class UnexpectedAnswerError(TwexportError):
+class UnexpectedResponseError(TwexportError):
     """The service said what nobody documented: look at it before going on."""
 
 
-class RetryLaterError(TwexportError):
+class TransientError(TwexportError):
     """A passing fault: the same call may succeed later.
 
     :param retry_after: seconds that the service asked to wait, where it did.
@@ -137,9 +147,9 @@ class RetryLaterError(TwexportError):
         self.retry_after = retry_after
 
 
-class ThrottledError(RetryLaterError):
+class ThrottledError(TransientError):
     """Too many calls: wait for the next minute."""
 
 
-class ResumeReadError(RetryLaterError):
+class ReadInterruptedError(TransientError):
     """A read broke off: go on from the last cursor."""

@@ -19,7 +19,7 @@ from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.storage.ledger import Fact, FactKind, Teller, enter
+from airflow_provider_twexport.storage.ledger import EntryKind, LedgerEntry, TaskRef, enter
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.landing import CollectorLanding
 from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
@@ -371,11 +371,11 @@ def test_what_can_still_be_read_is_not_deleted(
 
 
 def tell(
-    directory: Path, export_id: str, run_id: str, kind: FactKind = FactKind.ORDERED, **details: object
+    directory: Path, export_id: str, run_id: str, kind: EntryKind = EntryKind.ORDERED, **details: object
 ) -> None:
     """Enter a fact into a ledger."""
-    by = Teller("coffee", run_id, "create_export")
-    fact = Fact(kind=kind, export_id=export_id, by=by, at="2024-06-01T10:00:00.000Z", details=details)
+    by = TaskRef("coffee", run_id, "create_export")
+    fact = LedgerEntry(kind=kind, export_id=export_id, by=by, at="2024-06-01T10:00:00.000Z", details=details)
     enter(directory, fact)
 
 
@@ -386,14 +386,14 @@ def test_ledger_tells_who_bought_what(tmp_path: Path) -> None:
         told = {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()}
         tell(tmp_path, name, "first", window=told, project_id="p", query="coffee", limit=700)
     tell(tmp_path, "e1", "second", adopted=True)
-    tell(tmp_path, "e1", "first", FactKind.ENDED, status="finished", credits=1_500)
+    tell(tmp_path, "e1", "first", EntryKind.ENDED, status="finished", credits=1_500)
     landed = {
         "manifest": "s3://lake/a/_manifest.json",
         "results": 1_500,
         "truncated": False,
         "complete": True,
     }
-    tell(tmp_path, "e1", "first", FactKind.LANDED, **landed)
+    tell(tmp_path, "e1", "first", EntryKind.LANDED, **landed)
     said = twexport("ledger", tmp_path)
     assert (said.returncode, said.stderr) == (0, "")
     heads, january, february, *rest = said.stdout.splitlines()
@@ -488,7 +488,7 @@ def test_plan_tells_the_rest_of_what_landed_truncated(
     said = twexport(*asked, "--on-truncated", "split")
     assert said.returncode == 0
     document = json.loads(said.stdout)
-    assert all(window["rest_of"] == [name] for window in document["windows"])
+    assert all(window["remainder_of"] == [name] for window in document["windows"])
     missing = client.get_export(task.id).estimated_total() or 0
     assert document["credits"] - document["repeats"] == missing - 2_000
     assert (
@@ -511,6 +511,6 @@ def test_an_orphan_that_is_a_rest_lands_without_what_is_there(
                 CollectorLanding(client, name, client.get_export(task.id), part.limit).land(landing)
     assert twexport("orphans", "--landed", tmp_path, "--land", tmp_path).returncode == 0
     found = manifest.read(tmp_path / collector_id(ordered))
-    assert (found.source["rest_of"], found.complete) == ([collector_id(part)], True)
-    assert found.left_out > 0
-    assert found.results + found.left_out == client.get_export(task.id).exported()
+    assert (found.source["remainder_of"], found.complete) == ([collector_id(part)], True)
+    assert found.excluded > 0
+    assert found.results + found.excluded == client.get_export(task.id).exported()

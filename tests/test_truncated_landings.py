@@ -9,7 +9,7 @@ import pendulum
 import pytest
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.coverage.coverage import coverage, piece_of
+from airflow_provider_twexport.coverage.coverage import coverage, landed_span
 from airflow_provider_twexport.storage import discovery
 from airflow_provider_twexport.storage.already_landed import landed_hours, read
 from airflow_provider_twexport.storage.landing import Landing
@@ -32,7 +32,7 @@ WEEK = Window(NEW_YEAR, NEW_YEAR.add(weeks=1))
 
 def planned(client: TalkwalkerClient, order: ExportOrder, root: Path) -> list[PlannedWindow]:
     """Return what is still to be done of a week."""
-    found = discovery.find([root])
+    found = discovery.find_landings([root])
     places = found.directories()
     looked = survey(
         client,
@@ -56,11 +56,11 @@ def buy_and_land(client: TalkwalkerClient, order: ExportOrder, window: PlannedWi
         project_id=order.project_id,
         stream_id=order.stream_id,
         limit=order.limit,
-        rest_of=window.rest_of,
-        rest_windows=window.rest_windows or None,
+        remainder_of=window.remainder_of,
+        remainder_windows=window.remainder_windows or None,
     )
-    elsewhere = [root / collector for collector in window.rest_of]
-    with Landing.open(root / name, source=source, except_landed=elsewhere, identity=identity) as landing:
+    elsewhere = [root / collector for collector in window.remainder_of]
+    with Landing.open(root / name, source=source, exclude_landed=elsewhere, identity=identity) as landing:
         CollectorLanding(client, name, task, order.limit).land(landing)
 
 
@@ -91,7 +91,7 @@ def test_all_of_it_lands_exactly_once(
         for window in todo:
             buy_and_land(client, order, window, tmp_path)
     assert 1 < rounds <= most_rounds
-    found = discovery.find([tmp_path])
+    found = discovery.find_landings([tmp_path])
     results: list[bytes] = []
     for place in found.directories().values():
         read(place, lambda records: results.extend(map(identity, records)))
@@ -101,7 +101,7 @@ def test_all_of_it_lands_exactly_once(
     whole = client.create_export(replace(order, limit=1_000_000), "all")
     truth = [identity(it) for batch in client.drain("all", export_id=whole.id) for it in batch.records]
     assert sorted(results) == sorted(truth)
-    pieces = [piece for it in found.manifests.values() if (piece := piece_of(it))]
+    pieces = [piece for it in found.manifests.values() if (piece := landed_span(it))]
     (covered,) = coverage(pieces, WEEK)
     assert (covered.counts["landed"], covered.counts["bought_twice"]) == (7, 0)
     charged = simulator.ledger()["credits"]["charged_total"]

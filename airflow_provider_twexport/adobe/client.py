@@ -20,9 +20,9 @@ from airflow_provider_twexport.core import retry as core_retry
 from airflow_provider_twexport.core.http import Session
 from airflow_provider_twexport.exceptions import (
     Evidence,
-    FixRequestError,
+    InvalidRequestError,
     TwexportError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.adobe.models import ExportJobOrder
     from airflow_provider_twexport.adobe.oauth import ServerCredential
-    from airflow_provider_twexport.core.http import Answer
+    from airflow_provider_twexport.core.http import StreamedResponse
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class AdobeClient:
     :param base_url: address of the service.
     :param ims_url: address of the identity service, which gives the access token.
     :param retry: how repeatable calls are tried again.
-    :raises FixConnectionError: if an address is not one to send a credential to.
+    :raises ConnectionConfigError: if an address is not one to send a credential to.
     """
 
     def __init__(
@@ -99,10 +99,10 @@ class AdobeClient:
         :param limit: jobs at most; ``None`` for all.
         :param offset: go on behind this place of the list: the ``cursor`` of a job.
         :param status: only those that are ``NEW``, ``SUCCEEDED`` or ``FAILED``; the service knows no other filter.
-        :raises FixRequestError: if one of these is no such thing.
+        :raises InvalidRequestError: if one of these is no such thing.
         """
         if limit is not None and limit < 1:
-            raise FixRequestError(f"limit={limit} is no number of jobs: give 1 or more, or None for all.")
+            raise InvalidRequestError(f"limit={limit} is no number of jobs: give 1 or more, or None for all.")
         return list(islice(self.iter_export_jobs(offset, status, min(limit or PAGE, PAGE)), limit))
 
     def iter_export_jobs(
@@ -113,12 +113,12 @@ class AdobeClient:
         :param page: jobs to a page.
         """
         if status is not None and status not in LISTED_STATUSES:
-            raise FixRequestError(f"status={status!r} is none of {', '.join(LISTED_STATUSES)}.")
+            raise InvalidRequestError(f"status={status!r} is none of {', '.join(LISTED_STATUSES)}.")
         seen = set()
         while True:
             body = self._call("GET", JOBS, params={"limit": page, "offset": offset, "status": status})
             if not isinstance(body, dict) or not isinstance(body.get("records"), list):
-                raise UnexpectedAnswerError(
+                raise UnexpectedResponseError(
                     "Adobe's answer has no list of export jobs.", Evidence("GET", JOBS)
                 )
             yield from map(ExportJob.from_json, body["records"])
@@ -126,7 +126,7 @@ class AdobeClient:
             if offset is None:
                 return
             if offset in seen:
-                raise UnexpectedAnswerError(
+                raise UnexpectedResponseError(
                     "Adobe's list of export jobs leads back to itself.", Evidence("GET", JOBS)
                 )
             seen.add(offset)
@@ -134,14 +134,14 @@ class AdobeClient:
     def create_export_job(self, order: ExportJobOrder) -> ExportJob:
         """Order an export job; sent once, because the service does not know an order again.
 
-        :raises RetryLaterError: if no answer came; the job may exist all the same, so look before ordering again.
+        :raises TransientError: if no answer came; the job may exist all the same, so look before ordering again.
         """
         return ExportJob.from_json(self._call("POST", JOBS, body=order.body(), repeatable=False) or {})
 
     def get_export_job(self, job_id: str) -> ExportJob:
         """Return a job.
 
-        :raises MissingError: if there is none of this id in the sandbox.
+        :raises NotFoundError: if there is none of this id in the sandbox.
         """
         return ExportJob.from_json(self._call("GET", f"{JOBS}/{_segment(job_id)}") or {})
 
@@ -164,7 +164,7 @@ class AdobeClient:
         """Return what the catalog says of a batch, in lower case."""
         body = self._call("GET", f"{BATCHES}/{_segment(batch_id)}")
         if not isinstance(body, dict) or not isinstance(body.get(batch_id), dict):
-            raise UnexpectedAnswerError(f"Adobe's catalog says nothing of batch {batch_id}.")
+            raise UnexpectedResponseError(f"Adobe's catalog says nothing of batch {batch_id}.")
         return str(body[batch_id].get("status") or "").lower()
 
     def list_files(self, batch_id: str) -> list[DataFile]:
@@ -176,8 +176,8 @@ class AdobeClient:
     def read(self, file: DataFile, start: int, stop: int) -> Iterator[bytes]:
         """Yield the bytes ``[start, stop)`` of a file, as far as one answer brings them; one try.
 
-        :raises ResumeReadError: if the answer broke off: go on behind what was yielded.
-        :raises UnexpectedAnswerError: if the service sends other bytes than those.
+        :raises ReadInterruptedError: if the answer broke off: go on behind what was yielded.
+        :raises UnexpectedResponseError: if the service sends other bytes than those.
         """
         path = f"{EXPORT}/files/{_segment(file.id)}"
         with ExitStack() as stack:
@@ -202,7 +202,7 @@ class AdobeClient:
 
     def _files_in(self, file_id: str, depth: int) -> Iterator[DataFile]:
         if depth == 0:
-            raise UnexpectedAnswerError(f"The directories of file {file_id} are nested too deeply.")
+            raise UnexpectedResponseError(f"The directories of file {file_id} are nested too deeply.")
         for entry in self._pages(f"{EXPORT}/files/{_segment(file_id)}"):
             if "name" in entry:
                 yield DataFile(file_id, str(entry["name"]), int(entry["length"]))
@@ -214,7 +214,7 @@ class AdobeClient:
         while True:
             body = self._call("GET", path, params={"start": start, "limit": PAGE})
             if not isinstance(body, dict) or not isinstance(body.get("data"), list):
-                raise UnexpectedAnswerError("Adobe's answer has no list of files.", Evidence("GET", path))
+                raise UnexpectedResponseError("Adobe's answer has no list of files.", Evidence("GET", path))
             yield from body["data"]
             start += len(body["data"])
             # its link may lead to another host, where the token must not go
@@ -246,16 +246,16 @@ def _offset(link: Any) -> str | None:
 
 def _file_id(entry: Mapping[str, Any]) -> str:
     if not entry.get("dataSetFileId"):
-        raise UnexpectedAnswerError("Adobe lists a file that has neither a name nor an id.")
+        raise UnexpectedResponseError("Adobe lists a file that has neither a name nor an id.")
     return str(entry["dataSetFileId"])
 
 
-def _check_range(answer: Answer, file: DataFile, start: int) -> None:
+def _check_range(answer: StreamedResponse, file: DataFile, start: int) -> None:
     told = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("content-range", ""))
     whole = answer.status == 200 and start == 0
     if whole or (told and int(told[1]) == start and told[3] in ("*", str(file.size))):
         return
-    raise UnexpectedAnswerError(
+    raise UnexpectedResponseError(
         f"Adobe was asked for {file.name} ({file.size} bytes) from byte {start} and sent something else.",
         Evidence(
             "GET", f"{EXPORT}/files/{file.id}", answer.status, details=answer.headers.get("content-range")
@@ -265,5 +265,5 @@ def _check_range(answer: Answer, file: DataFile, start: int) -> None:
 
 def _segment(value: str) -> str:
     if not re.fullmatch(r"[\w~-][\w.~-]*", str(value), re.ASCII):
-        raise FixRequestError(f"{value!r} is no Adobe id: letters, digits, '-', '_' and '.' only.")
+        raise InvalidRequestError(f"{value!r} is no Adobe id: letters, digits, '-', '_' and '.' only.")
     return str(value)

@@ -10,50 +10,50 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_twexport.exceptions import (
-    AskForRightsError,
+    ConnectionConfigError,
     Evidence,
-    FixConnectionError,
-    FixRequestError,
-    MissingError,
-    RetryLaterError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
     ThrottledError,
+    TransientError,
     TwexportError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 
 INVALID_TOKEN = "401013"  # noqa: S105
 
 GATEWAY: dict[str, tuple[type[TwexportError], str]] = {
     "403010": (
-        FixConnectionError,
+        ConnectionConfigError,
         "No access token reached Adobe: is there a proxy that takes headers away at the connection's host?",
     ),
     INVALID_TOKEN: (
-        FixConnectionError,
+        ConnectionConfigError,
         "Adobe does not accept the access token, not even a new one: correct the connection's secret and scopes.",
     ),
     "403000": (
-        FixConnectionError,
+        ConnectionConfigError,
         "No API key reached Adobe: give the client id as the connection's login.",
     ),
     "403003": (
-        FixConnectionError,
+        ConnectionConfigError,
         "Adobe does not know the API key: correct the client id, which is the connection's login.",
     ),
-    "400003": (FixConnectionError, "No organization reached Adobe: give the connection's org_id."),
+    "400003": (ConnectionConfigError, "No organization reached Adobe: give the connection's org_id."),
     "403025": (
-        FixConnectionError,
+        ConnectionConfigError,
         "The client id does not belong to this organization: correct the connection's org_id, which ends in @AdobeOrg.",
     ),
 }
 STATUSES: dict[int, tuple[type[TwexportError], str]] = {
-    400: (FixRequestError, "Adobe does not accept the request: correct what the details name."),
-    401: (FixConnectionError, "Adobe does not accept the credential: correct the connection."),
+    400: (InvalidRequestError, "Adobe does not accept the request: correct what the details name."),
+    401: (ConnectionConfigError, "Adobe does not accept the credential: correct the connection."),
     403: (
-        AskForRightsError,
+        PermissionDeniedError,
         "The credential may not do this: ask an administrator to give it a role in this sandbox.",
     ),
-    404: (MissingError, "There is no such job, batch or file in this sandbox."),
+    404: (NotFoundError, "There is no such job, batch or file in this sandbox."),
     429: (ThrottledError, "Adobe asks for fewer calls."),
 }
 SIGN_IN: dict[str, str] = {
@@ -91,7 +91,7 @@ def _by_gateway(body: dict[str, Any], evidence: Evidence) -> TwexportError:
         return error(message, evidence)
     if (evidence.status or 0) in (429, 500, 502, 503, 504):
         return _passing(evidence)
-    return UnexpectedAnswerError(
+    return UnexpectedResponseError(
         f"Adobe's gateway answered with the undocumented error code {code}.", evidence
     )
 
@@ -102,7 +102,7 @@ def _at_sign_in(status: int, body: dict[str, Any], evidence: Evidence) -> Twexpo
     if status == 429 or status >= 500:
         return _passing(evidence)
     message = "Adobe does not give an access token: correct the connection."
-    return FixConnectionError(SIGN_IN.get(code, message), evidence)
+    return ConnectionConfigError(SIGN_IN.get(code, message), evidence)
 
 
 def _by_service(status: int, body: dict[str, Any], evidence: Evidence) -> TwexportError:
@@ -113,13 +113,13 @@ def _by_service(status: int, body: dict[str, Any], evidence: Evidence) -> Twexpo
         return error(message, evidence)
     if status >= 500:
         return _passing(evidence)
-    return UnexpectedAnswerError("Adobe answered with an error that nobody documented.", evidence)
+    return UnexpectedResponseError("Adobe answered with an error that nobody documented.", evidence)
 
 
-def _passing(evidence: Evidence) -> RetryLaterError:
+def _passing(evidence: Evidence) -> TransientError:
     if evidence.status == 429:
         return ThrottledError("Adobe asks for fewer calls.", evidence)
-    return RetryLaterError("Adobe is out of order, perhaps because of too many calls at a time.", evidence)
+    return TransientError("Adobe is out of order, perhaps because of too many calls at a time.", evidence)
 
 
 def _text(value: Any) -> str | None:

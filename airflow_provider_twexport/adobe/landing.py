@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_twexport.adobe.models import DataFile, JobStatus
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES, RangedDownload
 from airflow_provider_twexport.core.progress import Progress
-from airflow_provider_twexport.exceptions import MissingError, RetryLaterError, UnexpectedAnswerError
+from airflow_provider_twexport.exceptions import NotFoundError, TransientError, UnexpectedResponseError
 from airflow_provider_twexport.storage.file_landing import SourceFile
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.adobe.client import AdobeClient
     from airflow_provider_twexport.adobe.models import ExportJob, JobBatch
     from airflow_provider_twexport.core.retry import Retry
-    from airflow_provider_twexport.storage.file_landing import CopiedFiles
+    from airflow_provider_twexport.storage.file_landing import FileLanding
     from airflow_provider_twexport.storage.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -53,17 +53,17 @@ class JobLanding:
             "sandbox": self.client.sandbox,
         }
 
-    def land(self, landing: CopiedFiles) -> Manifest:
+    def land(self, landing: FileLanding) -> Manifest:
         """Copy what is still to come and return the manifest; goes on where an earlier try broke off.
 
-        :raises RetryLaterError: if the job, or a batch of it, is not ready.
-        :raises MissingError: if the job, or a batch of it, ended without giving what was ordered.
+        :raises TransientError: if the job, or a batch of it, is not ready.
+        :raises NotFoundError: if the job, or a batch of it, ended without giving what was ordered.
         """
         job = self._succeeded()
         files = {batch.id: self._files(batch) for batch in job.batches}
         listed = [file for found in files.values() for file in found]
         if job.profiles and not listed:
-            raise RetryLaterError(
+            raise TransientError(
                 f"Export job {job.id} exported {job.profiles} profiles, but no files are listed yet."
             )
         self._copy(landing, listed)
@@ -72,16 +72,16 @@ class JobLanding:
     def _succeeded(self) -> ExportJob:
         job = self.client.get_export_job(self.job_id)
         if job.is_unfinished:
-            raise RetryLaterError(
+            raise TransientError(
                 f"Export job {job.id} is {job.raw_status}: wait for it with AdobeExportJobSensor before landing it."
             )
         if job.status is not JobStatus.SUCCEEDED:
             words = "; ".join(job.errors) or "no message"
-            raise MissingError(
+            raise NotFoundError(
                 f"Export job {job.id} is {job.raw_status} ({words}): there is nothing to land."
             )
         if not job.batches and job.profiles != 0:
-            raise UnexpectedAnswerError(f"Export job {job.id} succeeded, but names no batch.")
+            raise UnexpectedResponseError(f"Export job {job.id} succeeded, but names no batch.")
         return job
 
     def _files(self, batch: JobBatch) -> list[DataFile]:
@@ -94,15 +94,15 @@ class JobLanding:
             if status in READABLE:
                 return
             if status in LOST:
-                raise MissingError(
+                raise NotFoundError(
                     f"Batch {batch.id} of export job {self.job_id} is {status}: it cannot be read."
                 )
             log.info("Batch %s is %s.", batch.id, status)
             if seconds is not None:
                 time.sleep(seconds)
-        raise RetryLaterError(f"Batch {batch.id} of export job {self.job_id} is still {status}.")
+        raise TransientError(f"Batch {batch.id} of export job {self.job_id} is still {status}.")
 
-    def _copy(self, landing: CopiedFiles, listed: list[DataFile]) -> None:
+    def _copy(self, landing: FileLanding, listed: list[DataFile]) -> None:
         sources = [SourceFile(f"{file.id}/{file.name}", _suffix(file.name), file.size) for file in listed]
         missing = landing.missing(sources)
         wanted, total = listed[len(listed) - len(missing) :], sum(file.size for file in listed)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_twexport.exceptions import FixRequestError, UnexpectedAnswerError
+from airflow_provider_twexport.exceptions import InvalidRequestError, UnexpectedResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,10 +71,10 @@ class ExportJob:
     def from_json(cls, body: Mapping[str, Any]) -> ExportJob:
         """Read the service's form.
 
-        :raises UnexpectedAnswerError: if it has no id.
+        :raises UnexpectedResponseError: if it has no id.
         """
         if body.get("id") is None:
-            raise UnexpectedAnswerError("Adobe's answer names no export job.")
+            raise UnexpectedResponseError("Adobe's answer names no export job.")
         destination = body.get("destination") or {}
         counted = (body.get("metrics") or {}).get("totalExportedProfileCounter")
         return cls(
@@ -110,13 +110,13 @@ class ExportJob:
     def is_unfinished(self) -> bool:
         """Tell whether the job may still go on; an unknown status may for ten minutes.
 
-        :raises UnexpectedAnswerError: if it has an undocumented status for longer.
+        :raises UnexpectedResponseError: if it has an undocumented status for longer.
         """
         if self.status is not None:
             return self.status is not JobStatus.SUCCEEDED and not self.status.is_lost
         since = self.updated or self.created
         if since is None or pendulum.now("UTC") - since > UNKNOWN_STATUS_GRACE:
-            raise UnexpectedAnswerError(
+            raise UnexpectedResponseError(
                 f"Export job {self.id} has the undocumented status {self.raw_status!r}: look at it before going on."
             )
         return True
@@ -132,25 +132,25 @@ class ExportJobOrder:
     """What to export, in the words of the service.
 
     :param document: the body of the request that creates the job.
-    :raises FixRequestError: if the service could not mean it.
+    :raises InvalidRequestError: if the service could not mean it.
     """
 
     document: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         if not _dataset_id(self.document):
-            raise FixRequestError(
+            raise InvalidRequestError(
                 "destination needs a datasetId: the dataset that the profiles are exported to."
             )
         if not (self.document.get("schema") or {}).get("name"):
-            raise FixRequestError(f"schema needs a name, such as {PROFILE_SCHEMA}.")
+            raise InvalidRequestError(f"schema needs a name, such as {PROFILE_SCHEMA}.")
         for segment in self.segments:
             if not segment.get("segmentId"):
-                raise FixRequestError(f"The segment {dict(segment)} has no segmentId.")
+                raise InvalidRequestError(f"The segment {dict(segment)} has no segmentId.")
         try:
             _meaning(self)
         except ValueError as error:
-            raise FixRequestError(f"A time in the filter is none of RFC 3339: {error}.") from None
+            raise InvalidRequestError(f"A time in the filter is none of RFC 3339: {error}.") from None
 
     @classmethod
     def from_job(cls, job: ExportJob) -> ExportJobOrder:
@@ -185,7 +185,7 @@ class ExportJobOrder:
         try:
             theirs = ExportJobOrder.from_job(job)
             return _meaning(self) == _meaning(theirs) and _is_within(_chosen(self), _chosen(theirs))
-        except (FixRequestError, ValueError):
+        except (InvalidRequestError, ValueError):
             # somebody else's, in a form that we would not order
             return False
 

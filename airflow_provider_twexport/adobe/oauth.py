@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.adobe.error_codes import explain
-from airflow_provider_twexport.core.credentials import Credential, FormSecret, without
+from airflow_provider_twexport.core.credentials import Credential, FormSecret, redact_secret
 from airflow_provider_twexport.core.http import Session
-from airflow_provider_twexport.exceptions import FixConnectionError, UnexpectedAnswerError
+from airflow_provider_twexport.exceptions import ConnectionConfigError, UnexpectedResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ class ServerCredential:
     :param client_secret: the secret.
     :param org_id: the organization, ``...@AdobeOrg``.
     :param scopes: as the Developer Console lists them.
-    :raises FixConnectionError: if one of them is missing.
+    :raises ConnectionConfigError: if one of them is missing.
     """
 
     client_id: str
@@ -48,7 +48,7 @@ class ServerCredential:
             "scopes: copy them from the Developer Console": self.scopes,
         }
         if missing := [words for words, value in wanted.items() if not value]:
-            raise FixConnectionError(f"The connection has no {missing[0]}.")
+            raise ConnectionConfigError(f"The connection has no {missing[0]}.")
 
 
 class AccessToken(Credential):
@@ -88,13 +88,13 @@ class AccessToken(Credential):
     def redact(self, text: str) -> str:
         """Return ``text`` without any of the tokens, nor the secret that gave them."""
         for token in self._tokens:
-            text = without(text, token)
+            text = redact_secret(text, token)
         return self._secret.redact(text)
 
     def freshen(self) -> int:
         """Ask for a token if there is none, or if it ends soon; return its number.
 
-        :raises FixConnectionError: if the credential is refused.
+        :raises ConnectionConfigError: if the credential is refused.
         """
         with self._asking:
             if self.seconds_left <= 0:
@@ -113,7 +113,7 @@ class AccessToken(Credential):
         """Ask for a token in place of one that was refused, unless somebody has done so already.
 
         :param refused: its number.
-        :raises FixConnectionError: if the credential is refused.
+        :raises ConnectionConfigError: if the credential is refused.
         """
         with self._asking:
             if self.number == refused:
@@ -131,7 +131,7 @@ class AccessToken(Credential):
         try:
             token, life = str(answer["access_token"]), float(answer["expires_in"])
         except (KeyError, TypeError, ValueError):
-            raise UnexpectedAnswerError("Adobe's identity service gave no access token.") from None
+            raise UnexpectedResponseError("Adobe's identity service gave no access token.") from None
         life = life / 1000 if life > LONGEST_LIFE else life
         self._tokens = (*self._tokens, token)
         self._renew_at = asked + life - min(RENEW_AHEAD_SECONDS, life / 10)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_twexport.exceptions import RetryLaterError, ThrottledError, TwexportError
+from airflow_provider_twexport.exceptions import ThrottledError, TransientError, TwexportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ LOOK_AGAIN_SECONDS = (0.0, 1.0, 3.0, 6.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class JobOrder:
     """An export job, and whether it was there before.
 
     :param job: the job as the service told it last.
@@ -54,28 +54,28 @@ def order_once(
     order: ExportJobOrder,
     since: pendulum.DateTime,
     when_ordered: Callable[[ExportJob], None] = lambda _: None,
-) -> Ordered:
+) -> JobOrder:
     """Return the job that exports this: the oldest that is there, else a new one.
 
     :param since: jobs that were created before are somebody else's, or another run's.
     :param when_ordered: is told of a new job at once; whether it is kept is known some seconds later.
-    :raises RetryLaterError: if it is not known whether the order arrived.
+    :raises TransientError: if it is not known whether the order arrived.
     """
-    wanted = _Wanted(client, order, since)
+    wanted = OrderAttempt(client, order, since)
     if listed := wanted.look():
-        return Ordered(listed[0], adopted=True)
+        return JobOrder(listed[0], adopted=True)
     try:
         job = client.create_export_job(order)
     except ThrottledError:
         raise
-    except RetryLaterError as error:
-        return Ordered(wanted.find_lost(error), adopted=False)
+    except TransientError as error:
+        return JobOrder(wanted.find_lost(error), adopted=False)
     when_ordered(job)
     return wanted.keep_oldest(job)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class OrderAttempt:
     """What is to be exported, and by jobs of what age."""
 
     client: AdobeClient
@@ -86,19 +86,19 @@ class _Wanted:
         """Return the jobs in question, oldest first."""
         return self._equal(self._recent())
 
-    def find_lost(self, lost: RetryLaterError) -> ExportJob:
+    def find_lost(self, lost: TransientError) -> ExportJob:
         """Return the job of an order whose answer was lost."""
         log.warning("%s Looking whether the order arrived.", lost)
         for seconds in LOOK_AGAIN_SECONDS:
             time.sleep(seconds)
             if listed := self.look():
                 return listed[0]
-        raise RetryLaterError(
+        raise TransientError(
             f"{lost.message} No job shows that the order arrived. A retry looks again before it orders.",
             lost.evidence,
         ) from None
 
-    def keep_oldest(self, ordered: ExportJob) -> Ordered:
+    def keep_oldest(self, ordered: ExportJob) -> JobOrder:
         """Cancel the job that was just ordered, if there is an older one, and adopt that."""
         for seconds in LOOK_AGAIN_SECONDS:
             time.sleep(seconds)
@@ -106,11 +106,11 @@ class _Wanted:
             if ours := next((job for job in recent if job.id == ordered.id), None):
                 return self._oldest(ours, self._equal(recent))
         log.warning("Adobe does not list export job %s yet, so twins of it would not be seen.", ordered.id)
-        return Ordered(ordered, adopted=False)
+        return JobOrder(ordered, adopted=False)
 
-    def _oldest(self, ours: ExportJob, equal: list[ExportJob]) -> Ordered:
+    def _oldest(self, ours: ExportJob, equal: list[ExportJob]) -> JobOrder:
         if not equal or _age(ours) <= _age(equal[0]):
-            return Ordered(ours, adopted=False)
+            return JobOrder(ours, adopted=False)
         words = "Export job %s was ordered at the same moment; cancelling %s and adopting it."
         log.warning(words, equal[0].id, ours.id)
         try:
@@ -118,7 +118,7 @@ class _Wanted:
                 self.client.cancel_export_job(ours.id)
         except TwexportError as error:
             log.warning("Export job %s could not be cancelled and may go on: %s", ours.id, error)
-        return Ordered(equal[0], adopted=True)
+        return JobOrder(equal[0], adopted=True)
 
     def _recent(self) -> list[ExportJob]:
         newest_first = self.client.iter_export_jobs()

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from airflow_provider_twexport.core.retry import DEFAULT, Patience, Retry
-from airflow_provider_twexport.exceptions import ResumeReadError, RetryLaterError
+from airflow_provider_twexport.core.retry import DEFAULT, Retry, RetryState
+from airflow_provider_twexport.exceptions import ReadInterruptedError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +83,7 @@ class RangedDownload:
     def _whole(self, wanted: _Range) -> bytes:
         """Return a range, over as many answers as it takes."""
         pieces: list[bytes] = []
-        position, patience = wanted.start, Patience(self._retry)
+        position, patience = wanted.start, RetryState(self._retry)
         while position < wanted.stop and self._is_wanted:
             before = position
             try:
@@ -91,8 +91,8 @@ class RangedDownload:
                     pieces.append(block)
                     position += len(block)
                 if position == before:
-                    raise ResumeReadError(f"An answer brought nothing of {wanted.file.name}.")
-            except RetryLaterError as error:
+                    raise ReadInterruptedError(f"An answer brought nothing of {wanted.file.name}.")
+            except TransientError as error:
                 if position > before:
                     patience.renew()
                 patience.bear(error)

@@ -65,9 +65,9 @@ def storage_path(path: str, conn_id: str | None) -> Any:
 
 def landings(paths: Iterable[str], conn_id: str | None) -> Landings:
     """Return what has landed below the paths, and tell of manifests that cannot be read."""
-    from airflow_provider_twexport.storage.discovery import find
+    from airflow_provider_twexport.storage.discovery import find_landings
 
-    found = find(storage_path(path, conn_id) for path in paths)
+    found = find_landings(storage_path(path, conn_id) for path in paths)
     for problem in found.problems:
         tell(f"twexport: {problem}")
     return found
@@ -76,7 +76,7 @@ def landings(paths: Iterable[str], conn_id: str | None) -> Landings:
 def talkwalker(conn_id: str) -> TalkwalkerHook:
     """Return the hook of a Talkwalker connection that exists.
 
-    :raises FixConnectionError: if there is none of this name.
+    :raises ConnectionConfigError: if there is none of this name.
     """
     from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 
@@ -88,7 +88,7 @@ def talkwalker(conn_id: str) -> TalkwalkerHook:
 def adobe(conn_id: str) -> AdobeExperiencePlatformHook:
     """Return the hook of an Adobe connection that exists.
 
-    :raises FixConnectionError: if there is none of this name.
+    :raises ConnectionConfigError: if there is none of this name.
     """
     from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
 
@@ -100,11 +100,11 @@ def adobe(conn_id: str) -> AdobeExperiencePlatformHook:
 def _expect(look: Callable[[], object], conn_id: str) -> None:
     from airflow.providers.common.compat.sdk import AirflowException
 
-    from airflow_provider_twexport.exceptions import FixConnectionError
+    from airflow_provider_twexport.exceptions import ConnectionConfigError
 
     try:
         look()
     except AirflowException:
-        raise FixConnectionError(
+        raise ConnectionConfigError(
             f"There is no Airflow connection {conn_id!r}: create it, or set AIRFLOW_CONN_{conn_id.upper()}."
         ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 
 
 def agreed(what: str, *, yes: bool) -> bool:
@@ -12,12 +12,12 @@ def agreed(what: str, *, yes: bool) -> bool:
 
     :param what: what is about to happen, in a sentence; it is told in any case.
     :param yes: whether ``--yes`` was given.
-    :raises FixRequestError: if there is neither a terminal to ask at nor ``--yes``.
+    :raises InvalidRequestError: if there is neither a terminal to ask at nor ``--yes``.
     """
     print(what, file=sys.stderr)
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise FixRequestError("There is no terminal to ask for consent: give --yes if this is meant.")
+        raise InvalidRequestError("There is no terminal to ask for consent: give --yes if this is meant.")
     print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().casefold() in ("y", "yes")

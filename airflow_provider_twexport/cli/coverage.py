@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_twexport.core.window import Window
-    from airflow_provider_twexport.coverage.coverage import Piece
+    from airflow_provider_twexport.coverage.coverage import LandedSpan
 
 
 def add_to(commands: Any) -> None:
@@ -32,24 +32,24 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print it."""
-    from airflow_provider_twexport.coverage.coverage import coverage, piece_of, table
-    from airflow_provider_twexport.exceptions import MissingError
+    from airflow_provider_twexport.coverage.coverage import coverage, landed_span, table
+    from airflow_provider_twexport.exceptions import NotFoundError
     from airflow_provider_twexport.talkwalker.unlanded import unlanded
 
     found = landings(options.paths, options.conn_id)
     manifests = list(found.manifests.values())
-    pieces = [piece for piece in map(piece_of, manifests) if piece]
+    pieces = [piece for piece in map(landed_span, manifests) if piece]
     if options.talkwalker_conn_id:
         hook = talkwalker(options.talkwalker_conn_id)
         pieces += unlanded(hook.get_conn().list_exports(), manifests, hook.project_id)
     if not pieces:
-        raise MissingError(f"Nothing has landed below {', '.join(options.paths)}.")
+        raise NotFoundError(f"Nothing has landed below {', '.join(options.paths)}.")
     tracks = coverage(pieces, _range(options, pieces))
     answer(options, table(tracks), [covered.to_json() for covered in tracks])
     return 1 if found.problems else 0
 
 
-def _range(options: argparse.Namespace, pieces: Sequence[Piece]) -> Window | None:
+def _range(options: argparse.Namespace, pieces: Sequence[LandedSpan]) -> Window | None:
     if not options.start and not options.stop:
         return None
     from airflow_provider_twexport.core.run_window import moment

@@ -24,14 +24,14 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print it; status 1 if something in it cannot be read."""
-    from airflow_provider_twexport.exceptions import MissingError
+    from airflow_provider_twexport.exceptions import NotFoundError
     from airflow_provider_twexport.storage.ledger import read
 
     found = read(storage_path(options.path, options.conn_id))
     for problem in found.problems:
         tell(f"twexport: {problem}")
     if not found.entries and not found.problems:
-        raise MissingError(f"There is no ledger in {options.path}, or nobody has written into it.")
+        raise NotFoundError(f"There is no ledger in {options.path}, or nobody has written into it.")
     document = {
         "entries": [entry.to_json() for entry in found.entries],
         "credits": found.credits,

@@ -51,7 +51,7 @@ def _described(found: Manifest) -> str:
         "bytes": f"{found.bytes:,}",
         "profiles": found.source.get("profiles"),
         "dropped": f"{found.duplicates_dropped:,} repeated, {found.foreign_dropped:,} of other exports",
-        "left out": f"{found.left_out:,} that other landings hold" if found.left_out else None,
+        "left out": f"{found.excluded:,} that other landings hold" if found.excluded else None,
     }
     parts = [f"  {part.name}  {part.results:>9,}  {part.bytes:>13,}  {part.sha256}" for part in found.parts]
     return "\n".join([*(f"{name:<10} {fact}" for name, fact in facts.items() if fact), *parts])

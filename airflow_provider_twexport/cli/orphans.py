@@ -83,9 +83,9 @@ class _Account:
     def land(self, orphan: Orphan, found: Sequence[Orphan]) -> dict[str, Any]:
         """Land an export and tell what came of it; what goes wrong must not keep the others from landing."""
         from airflow_provider_twexport.exceptions import TwexportError
-        from airflow_provider_twexport.talkwalker.orphan_landing import address_of
+        from airflow_provider_twexport.talkwalker.orphan_landing import landing_path
 
-        address = address_of(orphan, found, self._options.land)
+        address = landing_path(orphan, found, self._options.land)
         told = {"collector_id": orphan.collector_id, "path": address}
         tell(f"Landing {orphan.collector_id} in {address} ...")
         try:
@@ -98,7 +98,7 @@ class _Account:
     def delete(self, orphans: Sequence[Orphan]) -> list[str]:
         """Delete collectors, if the person at the terminal agrees, and return their ids."""
         from airflow_provider_twexport.cli.consent import agreed
-        from airflow_provider_twexport.exceptions import MissingError
+        from airflow_provider_twexport.exceptions import NotFoundError
 
         states = {orphan.collector_id: orphan.state for orphan in orphans}
         if not states:
@@ -109,7 +109,7 @@ class _Account:
             return []
         for name in states:
             # a pipeline may have deleted it in the meantime
-            with suppress(MissingError):
+            with suppress(NotFoundError):
                 self._client.delete_collector(name)
         return list(states)
 

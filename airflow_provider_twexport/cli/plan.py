@@ -80,11 +80,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _survey(options: argparse.Namespace, order: ExportOrder, client: TalkwalkerClient) -> Survey:
-    from airflow_provider_twexport.exceptions import FixRequestError
+    from airflow_provider_twexport.exceptions import InvalidRequestError
     from airflow_provider_twexport.talkwalker.planning.survey import survey
 
     if options.on_truncated == "split" and not options.landed:
-        raise FixRequestError("--on-truncated split needs --landed: what landed tells what is missing.")
+        raise InvalidRequestError("--on-truncated split needs --landed: what landed tells what is missing.")
     landed = landings(options.landed, options.storage_conn_id)
     return survey(
         client,

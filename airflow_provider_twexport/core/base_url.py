@@ -6,25 +6,25 @@ import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_twexport.exceptions import (
-    FixConnectionError,
+    ConnectionConfigError,
 )
 
 
 def checked_base_url(url: str) -> str:
     """Return ``url`` without its trailing slash.
 
-    :raises FixConnectionError: if it is not ``https://``, nor ``http://`` on a loopback host, or holds more
+    :raises ConnectionConfigError: if it is not ``https://``, nor ``http://`` on a loopback host, or holds more
         than scheme, host, port and path.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port_or_none(parts):
-        raise FixConnectionError("The connection's host is not a web address. Give it as https://HOST.")
+        raise ConnectionConfigError("The connection's host is not a web address. Give it as https://HOST.")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise FixConnectionError(
+        raise ConnectionConfigError(
             "The connection's host holds credentials or a query. Give https://HOST only, and the token as password."
         )
     if parts.scheme == "http" and not is_loopback(url):
-        raise FixConnectionError(
+        raise ConnectionConfigError(
             f"http://{parts.hostname} would send the credential in clear text. Use https://; "
             "http:// is for loopback hosts only."
         )

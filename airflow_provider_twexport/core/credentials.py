@@ -53,7 +53,7 @@ class QueryToken(Credential):
 
     def redact(self, text: str) -> str:
         """Return ``text`` with the token replaced, as it is and in its URL-quoted forms."""
-        return without(text, self._token)
+        return redact_secret(text, self._token)
 
 
 class BasicLogin(Credential):
@@ -78,7 +78,7 @@ class BasicLogin(Credential):
 
     def redact(self, text: str) -> str:
         """Return ``text`` with password and header replaced, as they are and in their URL-quoted forms."""
-        return without(without(text, self._token), self._password)
+        return redact_secret(redact_secret(text, self._token), self._password)
 
 
 class FormSecret(Credential):
@@ -107,10 +107,10 @@ class FormSecret(Credential):
 
     def redact(self, text: str) -> str:
         """Return ``text`` with the secret replaced, as it is and in its URL-quoted forms."""
-        return without(text, self._secret)
+        return redact_secret(text, self._secret)
 
 
-def without(text: str, secret: str) -> str:
+def redact_secret(text: str, secret: str) -> str:
     """Return ``text`` with a secret replaced, as it is and in its URL-quoted forms."""
     for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
         text = text.replace(form, "***")

@@ -20,15 +20,15 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_twexport.core.base_url import checked_base_url, is_loopback
-from airflow_provider_twexport.core.retry import Happening
+from airflow_provider_twexport.core.retry import WireEvent
 from airflow_provider_twexport.exceptions import (
+    ConnectionConfigError,
     Evidence,
-    FixConnectionError,
-    ResumeReadError,
-    RetryLaterError,
+    ReadInterruptedError,
     ThrottledError,
+    TransientError,
     TwexportError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ BLOCK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StreamedResponse:
     """A successful answer whose body is still to come, in blocks, as they arrive."""
 
     status: int
@@ -60,7 +60,7 @@ class Session:
         where it means success.
     :param retry: how repeatable calls are tried again.
     :param headers: go with each request; nothing secret.
-    :raises FixConnectionError: if ``base_url`` is not an address to send a credential to.
+    :raises ConnectionConfigError: if ``base_url`` is not an address to send a credential to.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Session:
         self._requests = requests.Session()
         self._requests.trust_env = not is_loopback(self.base_url)
         self._requests.headers.update(headers)
-        self._requests.auth = _nobody  # else a login in ~/.netrc would be added to what is logged
+        self._requests.auth = no_auth  # else a login in ~/.netrc would be added to what is logged
         for scheme in ("http://", "https://"):
             self._requests.mount(scheme, _SigningAdapter(credential))
 
@@ -116,7 +116,7 @@ class Session:
         :param seconds: how long to wait for the answer.
         :raises TwexportError: the error that the answer, or its absence, means.
         """
-        self.retry.watch(Happening.READ)
+        self.retry.watch(WireEvent.READ)
         with self._answer(method, path, None, body, seconds) as response:
             evidence = Evidence(method, path, response.status_code)
             if not response.ok:
@@ -147,7 +147,7 @@ class Session:
         seconds: float,
         headers: Mapping[str, str] | None = None,
         packed: bool = False,
-    ) -> Iterator[Answer]:
+    ) -> Iterator[StreamedResponse]:
         """Open a long answer whose head matters too; one try.
 
         :param seconds: how long to wait for each next byte.
@@ -155,13 +155,13 @@ class Session:
         :param packed: hand the body out as it is, without unpacking it.
         :raises TwexportError: the error that the answer, or its end, means.
         """
-        self.retry.watch(Happening.READ)
+        self.retry.watch(WireEvent.READ)
         with self._answer("GET", path, params, None, seconds, headers=headers) as response:
             evidence = Evidence("GET", path, response.status_code)
             if not response.ok:
                 self._body(response, evidence)
             blocks = _blocks(response, evidence, unpack=not packed)
-            yield Answer(response.status_code, response.headers, blocks)
+            yield StreamedResponse(response.status_code, response.headers, blocks)
 
     @contextmanager
     def _answer(
@@ -175,7 +175,7 @@ class Session:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[requests.Response]:
-        self.retry.watch(Happening.REQUEST)
+        self.retry.watch(WireEvent.REQUEST)
         with _translated(Evidence(method, path)):
             response = self._requests.request(
                 method,
@@ -197,7 +197,7 @@ class Session:
             return
         host = urlsplit(response.headers["location"]).hostname or "another path"
         msg = f"The service redirects to {host}, where the credential must not go. Correct the connection's host."
-        raise FixConnectionError(self._credential.redact(msg), evidence)
+        raise ConnectionConfigError(self._credential.redact(msg), evidence)
 
     def _body(self, response: requests.Response, evidence: Evidence) -> Any:
         with _translated(evidence):
@@ -210,13 +210,14 @@ class Session:
         if error is None or (response.ok and not content):
             return body
         if isinstance(error, ThrottledError):
-            self.retry.watch(Happening.THROTTLE)
-        if isinstance(error, RetryLaterError) and error.retry_after is None:
+            self.retry.watch(WireEvent.THROTTLE)
+        if isinstance(error, TransientError) and error.retry_after is None:
             error.retry_after = _retry_after(response)
         raise error
 
 
-def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Add no login, not even one of ``~/.netrc``."""
     return request
 
 
@@ -271,9 +272,9 @@ def _translated(evidence: Evidence) -> Iterator[None]:
         yield
     except (requests.exceptions.SSLError, requests.exceptions.InvalidURL) as error:
         msg = f"No safe connection to the host ({type(error).__name__}). Check the connection's host and certificates."
-        raise FixConnectionError(msg, evidence) from None
+        raise ConnectionConfigError(msg, evidence) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise RetryLaterError(f"No answer from the service ({type(error).__name__}).", evidence) from None
+        raise TransientError(f"No answer from the service ({type(error).__name__}).", evidence) from None
 
 
 def _blocks(response: requests.Response, evidence: Evidence, *, unpack: bool) -> Iterator[bytes]:
@@ -287,7 +288,7 @@ def _blocks(response: requests.Response, evidence: Evidence, *, unpack: bool) ->
     try:
         yield from blocks
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise ResumeReadError(f"The answer broke off ({type(error).__name__}).", evidence) from None
+        raise ReadInterruptedError(f"The answer broke off ({type(error).__name__}).", evidence) from None
 
 
 def _unreadable(body: Any, evidence: Evidence) -> TwexportError | None:
@@ -296,10 +297,10 @@ def _unreadable(body: Any, evidence: Evidence) -> TwexportError | None:
     if status == 429:
         return ThrottledError("Too many calls.", evidence)
     if status >= 500:
-        return RetryLaterError("The service is out of order.", evidence)
+        return TransientError("The service is out of order.", evidence)
     if status >= 400 or body is None:
         msg = "The service's answer is not its own: is there a proxy, or another service, at the connection's host?"
-        return UnexpectedAnswerError(msg, evidence)
+        return UnexpectedResponseError(msg, evidence)
     return None
 
 

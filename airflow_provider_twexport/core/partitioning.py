@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.core.window import Window
@@ -18,13 +18,13 @@ def partition_path(window: Window, partition_by: str) -> str:
 
     :param window: what lands there.
     :param partition_by: the smallest part: ``year``, ``month``, ``day`` or ``hour``.
-    :raises FixRequestError: if there is no such part, or the window is not cut at its edges: two windows would then
+    :raises InvalidRequestError: if there is no such part, or the window is not cut at its edges: two windows would then
         land in the same place.
     """
     if partition_by not in _KEYS:
-        raise FixRequestError(f"partition_by={partition_by!r} is none of {', '.join(_KEYS)}.")
+        raise InvalidRequestError(f"partition_by={partition_by!r} is none of {', '.join(_KEYS)}.")
     if window.start != window.start.start_of(partition_by):
-        raise FixRequestError(
+        raise InvalidRequestError(
             f"The window {window} does not begin with a {partition_by}, so partition_by={partition_by!r} would put it "
             "where another one belongs. Choose a smaller part, or a path of its own."
         )
@@ -36,10 +36,10 @@ def landing_path(object_storage_path: str, window: Window | None, partition_by: 
     """Return the directory that a window lands in.
 
     :param object_storage_path: that directory itself, or, with ``partition_by``, the root above it.
-    :raises FixRequestError: if the parts cannot be named; see :func:`partition_path`.
+    :raises InvalidRequestError: if the parts cannot be named; see :func:`partition_path`.
     """
     if partition_by is None:
         return object_storage_path
     if window is None:
-        raise FixRequestError(f"partition_by={partition_by!r} needs a window: give start and stop.")
+        raise InvalidRequestError(f"partition_by={partition_by!r} needs a window: give start and stop.")
     return f"{object_storage_path.rstrip('/')}/{partition_path(window, partition_by)}"

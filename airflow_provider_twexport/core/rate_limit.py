@@ -18,7 +18,7 @@ from pathlib import Path
 REQUESTS_PER_SECOND = 20
 
 
-class SharedPace:
+class RateLimiter:
     """Lets so many requests pass.
 
     :param name: what the limit is for; all with this name share it.

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
-from airflow_provider_twexport.exceptions import RetryLaterError, ThrottledError
+from airflow_provider_twexport.exceptions import ThrottledError, TransientError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Happening(StrEnum):
+class WireEvent(StrEnum):
     """What there is to count, and what its metric is called."""
 
     REQUEST = "requests"
@@ -29,10 +29,10 @@ class Happening(StrEnum):
     """What failed in passing is tried again."""
 
 
-Watch: TypeAlias = Callable[[Happening], None]
+EventListener: TypeAlias = Callable[[WireEvent], None]
 
 
-def unwatched(happening: Happening) -> None:
+def ignore_event(happening: WireEvent) -> None:
     """Count nothing."""
 
 
@@ -53,15 +53,15 @@ class Retry:
     throttled_wait: float = 5.0
     max_wait: float = 60.0
     throttled_for: float = 900.0
-    watch: Watch = unwatched
+    watch: EventListener = ignore_event
 
-    def call(self, function: Callable[[], T], faults: type[RetryLaterError] = RetryLaterError) -> T:
+    def call(self, function: Callable[[], T], faults: type[TransientError] = TransientError) -> T:
         """Return what ``function`` returns, trying again after each passing fault.
 
         :param faults: which faults pass.
-        :raises RetryLaterError: the last fault, when there were too many; any other, at once.
+        :raises TransientError: the last fault, when there were too many; any other, at once.
         """
-        patience = Patience(self)
+        patience = RetryState(self)
         while True:
             try:
                 return function()
@@ -73,7 +73,7 @@ DEFAULT = Retry()
 
 
 @dataclass(slots=True)
-class Patience:
+class RetryState:
     """How much of a :class:`Retry` is used up."""
 
     retry: Retry
@@ -86,25 +86,25 @@ class Patience:
         self.faults = self.throttles = 0
         self.throttled_since = time.monotonic()
 
-    def lasts(self, error: RetryLaterError) -> bool:
+    def lasts(self, error: TransientError) -> bool:
         """Tell whether another try is due after ``error``."""
         if isinstance(error, ThrottledError):
             return time.monotonic() - self.throttled_since < self.retry.throttled_for
         return self.faults + 1 < self.retry.attempts
 
-    def bear(self, error: RetryLaterError) -> None:
+    def bear(self, error: TransientError) -> None:
         """Sleep until the next try is due.
 
-        :raises RetryLaterError: ``error`` itself, when patience has run out.
+        :raises TransientError: ``error`` itself, when patience has run out.
         """
         if not self.lasts(error):
             raise error
-        self.retry.watch(Happening.RETRY)
+        self.retry.watch(WireEvent.RETRY)
         wait = self._wait(error)
         log.warning("%s Trying again in %.1f s.", error, wait)
         time.sleep(wait)
 
-    def _wait(self, error: RetryLaterError) -> float:
+    def _wait(self, error: TransientError) -> float:
         if isinstance(error, ThrottledError):
             self.throttles += 1
             first, nth = self.retry.throttled_wait, self.throttles

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +35,12 @@ def export_window(
     :param start: first moment, inclusive; a date, or a date and time, in UTC unless it says otherwise.
     :param stop: last moment, exclusive; likewise.
     :param partition_length: how long a partition is.
-    :raises FixRequestError: if there is no window, or an empty one.
+    :raises InvalidRequestError: if there is no window, or an empty one.
     """
     if (start is None) != (stop is None):
-        raise FixRequestError(f"start={start!r} and stop={stop!r}: give both, or neither to take the run's.")
+        raise InvalidRequestError(
+            f"start={start!r} and stop={stop!r}: give both, or neither to take the run's."
+        )
     if start is not None and stop is not None:
         return Window(moment(start), moment(stop))
     interval = context.get("data_interval_start"), context.get("data_interval_end")
@@ -51,24 +53,24 @@ def export_window(
     if conf.get("start") and conf.get("stop"):
         return Window(moment(conf["start"]), moment(conf["stop"]))
     if None not in interval:
-        raise FixRequestError(
+        raise InvalidRequestError(
             f"The run's data interval is empty: it begins and ends at {interval[0]}. Airflow 3 makes such runs of a "
             f"plain cron schedule. {_WAYS}"
         )
-    raise FixRequestError(f"This run has no window. {_WAYS}")
+    raise InvalidRequestError(f"This run has no window. {_WAYS}")
 
 
 def moment(value: str | datetime | Any) -> pendulum.DateTime:
     """Return a point in time, in UTC.
 
-    :raises FixRequestError: if ``value`` is none.
+    :raises InvalidRequestError: if ``value`` is none.
     """
     try:
         parsed = _parsed(value) if isinstance(value, str) else pendulum.instance(value, "UTC")
     except (ValueError, TypeError, AttributeError):
         parsed = None
     if not isinstance(parsed, pendulum.DateTime):
-        raise FixRequestError(f"{value!r} is no date: write 2024-01-31 or 2024-01-31T12:00:00+00:00.")
+        raise InvalidRequestError(f"{value!r} is no date: write 2024-01-31 or 2024-01-31T12:00:00+00:00.")
     return parsed.in_timezone("UTC")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
     import pendulum
@@ -18,7 +18,7 @@ CalendarUnit = Literal["hour", "day", "week", "month"]
 class Window:
     """The time from ``start``, inclusive, to ``stop``, exclusive, in UTC.
 
-    :raises FixRequestError: if nothing lies between them.
+    :raises InvalidRequestError: if nothing lies between them.
     """
 
     start: pendulum.DateTime
@@ -26,7 +26,7 @@ class Window:
 
     def __post_init__(self) -> None:
         if self.start >= self.stop:
-            raise FixRequestError(f"The window {self} is empty: stop must come after start.")
+            raise InvalidRequestError(f"The window {self} is empty: stop must come after start.")
 
     def __str__(self) -> str:
         return f"[{self.start.to_iso8601_string()}, {self.stop.to_iso8601_string()})"

@@ -27,7 +27,7 @@ ALL_TOPICS = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class LandedSpan:
     """One landing; or an export that was bought and has not landed, incomplete and without results.
 
     :param window: the time of publication that it holds.
@@ -39,8 +39,8 @@ class Piece:
     :param topics: the topics of the project; none for all.
     :param query: what else was asked for.
     :param collector_id: the collector that it was exported into.
-    :param rest_of: collectors of the truncated landings that it is a rest of; it was planned for the last.
-    :param rest_windows: how many windows the rest of that one was planned in; 0 if nobody told.
+    :param remainder_of: collectors of the truncated landings that it is a rest of; it was planned for the last.
+    :param remainder_windows: how many windows the rest of that one was planned in; 0 if nobody told.
     """
 
     window: Window
@@ -52,12 +52,12 @@ class Piece:
     topics: tuple[str, ...] = ()
     query: str | None = None
     collector_id: str = ""
-    rest_of: tuple[str, ...] = ()
-    rest_windows: int = 0
+    remainder_of: tuple[str, ...] = ()
+    remainder_windows: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Track:
+class Series:
     """What is followed from day to day: one topic of one scope."""
 
     scope: str
@@ -111,10 +111,10 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackCoverage:
+class SeriesCoverage:
     """All days of a track, in order."""
 
-    track: Track
+    track: Series
     days: tuple[Day, ...]
 
     @property
@@ -135,7 +135,7 @@ class TrackCoverage:
         }
 
 
-def piece_of(manifest: Manifest) -> Piece | None:
+def landed_span(manifest: Manifest) -> LandedSpan | None:
     """Return what a manifest tells of a landing; ``None`` if it does not tell its window.
 
     :param manifest: such as :func:`storage.manifest.read` returns. The scope is ``project_id``, ``stream_id`` or
@@ -146,7 +146,7 @@ def piece_of(manifest: Manifest) -> Piece | None:
     window = source.get("window")
     if not window:
         return None
-    return Piece(
+    return LandedSpan(
         window=Window(moment(window["start"]), moment(window["stop"])),
         scope=_scope(source),
         export_id=str(source.get("export_id") or source.get("collector_id") or source.get("search_id")),
@@ -156,12 +156,12 @@ def piece_of(manifest: Manifest) -> Piece | None:
         topics=tuple(source.get("topics") or ()),
         query=source.get("query"),
         collector_id=str(source.get("collector_id") or ""),
-        rest_of=tuple(source.get("rest_of") or ()),
-        rest_windows=int(source.get("rest_windows") or 0),
+        remainder_of=tuple(source.get("remainder_of") or ()),
+        remainder_windows=int(source.get("remainder_windows") or 0),
     )
 
 
-def coverage(pieces: Iterable[Piece], within: Window | None = None) -> list[TrackCoverage]:
+def coverage(pieces: Iterable[LandedSpan], within: Window | None = None) -> list[SeriesCoverage]:
     """Return how much of each day is there, for each scope, topic and query that something was landed of.
 
     A truncated landing counts as whole once all of its rest has landed, and is no second purchase of the same time.
@@ -171,17 +171,17 @@ def coverage(pieces: Iterable[Piece], within: Window | None = None) -> list[Trac
         and query, for all its topics.
     """
     landings = _completed(pieces)
-    followed: defaultdict[tuple[str, str], list[Piece]] = defaultdict(list)
+    followed: defaultdict[tuple[str, str], list[LandedSpan]] = defaultdict(list)
     for piece in landings:
         followed[piece.scope, piece.query or ""].append(piece)
     days = {name: (within or _span(found)).cut("day") for name, found in followed.items()}
     return [
-        TrackCoverage(track, _days(days[track.scope, track.query], tracked))
+        SeriesCoverage(track, _days(days[track.scope, track.query], tracked))
         for track, tracked in sorted(_tracks(landings).items())
     ]
 
 
-def table(tracks: Iterable[TrackCoverage]) -> str:
+def table(tracks: Iterable[SeriesCoverage]) -> str:
     """Return the coverage for people: a line for each run of days that are alike.
 
     :param tracks: what :func:`coverage` returned.
@@ -195,7 +195,7 @@ def _looks(day: Day) -> tuple[DayState, bool]:
     return day.state, day.bought_twice
 
 
-def _row(track: Track, days: Sequence[Day]) -> tuple[str, ...]:
+def _row(track: Series, days: Sequence[Day]) -> tuple[str, ...]:
     return (
         edges(Window(days[0].window.start, days[-1].window.stop)),
         str(days[0].state),
@@ -216,7 +216,7 @@ def _named_scope(collector_id: str) -> str:
     return collector_id.rsplit("-", 3)[0]
 
 
-def _completed(pieces: Iterable[Piece]) -> list[Piece]:
+def _completed(pieces: Iterable[LandedSpan]) -> list[LandedSpan]:
     """Return the pieces, those as not truncated whose rest is there; smaller ones first, as a rest may have its own."""
     landings = sorted(pieces, key=lambda it: it.window.stop.timestamp() - it.window.start.timestamp())
     rests: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -224,24 +224,24 @@ def _completed(pieces: Iterable[Piece]) -> list[Piece]:
     for piece in landings:
         rest = rests[piece.collector_id].values()
         whole = replace(piece, truncated=False) if 0 < max(rest, default=0) <= len(rest) else piece
-        if whole.rest_of and whole.complete and not whole.truncated:
-            rests[whole.rest_of[-1]][whole.collector_id] = whole.rest_windows
+        if whole.remainder_of and whole.complete and not whole.truncated:
+            rests[whole.remainder_of[-1]][whole.collector_id] = whole.remainder_windows
         found.append(whole)
     return found
 
 
-def _span(pieces: Sequence[Piece]) -> Window:
+def _span(pieces: Sequence[LandedSpan]) -> Window:
     return Window(min(piece.window.start for piece in pieces), max(piece.window.stop for piece in pieces))
 
 
-def _tracks(pieces: Iterable[Piece]) -> dict[Track, list[Piece]]:
-    tracks: defaultdict[Track, list[Piece]] = defaultdict(list)
+def _tracks(pieces: Iterable[LandedSpan]) -> dict[Series, list[LandedSpan]]:
+    tracks: defaultdict[Series, list[LandedSpan]] = defaultdict(list)
     for piece in pieces:
         for topic in piece.topics or (ALL_TOPICS,):
-            tracks[Track(piece.scope, topic, piece.query or "")].append(piece)
+            tracks[Series(piece.scope, topic, piece.query or "")].append(piece)
     for track, tracked in tracks.items():
         if track.topic != ALL_TOPICS:
-            tracked += tracks.get(Track(track.scope, ALL_TOPICS, track.query), [])
+            tracked += tracks.get(Series(track.scope, ALL_TOPICS, track.query), [])
     return tracks
 
 
@@ -251,7 +251,7 @@ class _Share:
 
     start: pendulum.DateTime
     stop: pendulum.DateTime
-    piece: Piece
+    piece: LandedSpan
 
     @property
     def seconds(self) -> float:
@@ -263,7 +263,7 @@ class _Share:
         return self.piece.results * self.seconds / (window.stop.timestamp() - window.start.timestamp())
 
 
-def _days(days: Sequence[Window], pieces: Iterable[Piece]) -> tuple[Day, ...]:
+def _days(days: Sequence[Window], pieces: Iterable[LandedSpan]) -> tuple[Day, ...]:
     held: defaultdict[pendulum.DateTime, list[_Share]] = defaultdict(list)
     for piece in pieces:
         for part in piece.window.cut("day"):
@@ -313,8 +313,8 @@ def _lacks_rest(share: _Share, shares: Sequence[_Share]) -> bool:
     return share.piece.truncated and _covered(rest) < share.seconds
 
 
-def _is_rest(piece: Piece, of: Piece) -> bool:
-    return bool(of.collector_id) and of.collector_id in piece.rest_of
+def _is_rest(piece: LandedSpan, of: LandedSpan) -> bool:
+    return bool(of.collector_id) and of.collector_id in piece.remainder_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,5 +356,5 @@ def _is_bought_twice(shares: Sequence[_Share]) -> bool:
     return False
 
 
-def _are_two_purchases(one: Piece, other: Piece) -> bool:
+def _are_two_purchases(one: LandedSpan, other: LandedSpan) -> bool:
     return one.export_id != other.export_id and not (_is_rest(one, other) or _is_rest(other, one))

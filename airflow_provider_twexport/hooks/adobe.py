@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_twexport.hooks.base import address_of, mask_quoted, tested
+from airflow_provider_twexport.hooks.base import base_url, mask_quoted, tested
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class AdobeExperiencePlatformHook(BaseHook):
     def get_conn(self) -> AdobeClient:
         """Return a client that calls with the connection's credential.
 
-        :raises FixConnectionError: if something of the credential is missing, or there is no address to send it to.
+        :raises ConnectionConfigError: if something of the credential is missing, or there is no address to send it to.
         """
         mask_quoted(self.connection.password or "")
         return client_for(self.connection)
@@ -76,20 +76,20 @@ def client_for(connection: Connection, retry: Retry | None = None) -> AdobeClien
     """
     from airflow_provider_twexport.adobe.client import DEFAULT_HOST, AdobeClient
     from airflow_provider_twexport.adobe.oauth import DEFAULT_IMS_HOST, ServerCredential
-    from airflow_provider_twexport.core.arguments import listed
+    from airflow_provider_twexport.core.arguments import parse_list
 
     extra = connection.extra_dejson
     credential = ServerCredential(
         client_id=connection.login or "",
         client_secret=connection.password or "",
         org_id=extra.get("org_id") or "",
-        scopes=listed(extra.get("scopes")),
+        scopes=parse_list(extra.get("scopes")),
     )
     ims_url = extra.get("ims_host") or DEFAULT_IMS_HOST
     return AdobeClient(
         credential,
         sandbox=extra.get("sandbox") or DEFAULT_SANDBOX,
-        base_url=address_of(connection, DEFAULT_HOST),
+        base_url=base_url(connection, DEFAULT_HOST),
         ims_url=ims_url if "://" in ims_url else f"https://{ims_url}",
         retry=retry or metrics.counted("adobe"),
     )

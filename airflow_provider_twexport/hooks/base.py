@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 
-def address_of(connection: Connection, default: str) -> str:
+def base_url(connection: Connection, default: str) -> str:
     """Return the base URL of a connection, whose host may be a name or a whole address.
 
     :param default: the service's own address, for a connection without host.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_twexport.hooks.base import address_of, mask_quoted, tested
+from airflow_provider_twexport.hooks.base import base_url, mask_quoted, tested
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class TalkwalkerHook(BaseHook):
         :param topics: topic ids of the project; a list, or a text with commas.
         :param limit: results at most; ``None`` for the most that there may be.
         """
-        from airflow_provider_twexport.core.arguments import listed
+        from airflow_provider_twexport.core.arguments import parse_list
         from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, ExportOrder
 
         return ExportOrder(
@@ -82,14 +82,14 @@ class TalkwalkerHook(BaseHook):
             project_id=self.project_for(project_id, stream_id),
             stream_id=stream_id or None,
             query=(query or "").strip() or None,
-            topics=listed(topics),
+            topics=parse_list(topics),
             limit=MAX_LIMIT if limit is None else limit,
         )
 
     def get_conn(self) -> TalkwalkerClient:
         """Return a client that signs its calls with the connection's token.
 
-        :raises FixConnectionError: if the connection has no token, or no address to send it to.
+        :raises ConnectionConfigError: if the connection has no token, or no address to send it to.
         """
         mask_quoted(self.connection.password or "")
         return client_for(self.connection)
@@ -110,11 +110,11 @@ def client_for(connection: Connection, retry: Retry | None = None) -> Talkwalker
     from airflow_provider_twexport.talkwalker.client import DEFAULT_HOST, TalkwalkerClient
 
     retry = retry or metrics.counted("talkwalker")
-    return TalkwalkerClient(connection.password or "", address_of(connection, DEFAULT_HOST), retry)
+    return TalkwalkerClient(connection.password or "", base_url(connection, DEFAULT_HOST), retry)
 
 
 def _capabilities(client: TalkwalkerClient) -> str:
-    from airflow_provider_twexport.exceptions import AskForRightsError
+    from airflow_provider_twexport.exceptions import PermissionDeniedError
 
     projects = client.list_projects()
     accounts = sorted({project.account_name for project in projects if project.account_name})
@@ -123,7 +123,7 @@ def _capabilities(client: TalkwalkerClient) -> str:
     try:
         client.list_collectors()
         rights = "read and write"
-    except AskForRightsError:
+    except PermissionDeniedError:
         rights = "read only: it cannot create exports"
     return (
         f"Connected to {', '.join(accounts) or 'Talkwalker'}. Rights: {rights}. "

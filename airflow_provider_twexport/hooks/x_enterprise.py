@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
-from airflow_provider_twexport.hooks.base import address_of, mask_quoted, tested
+from airflow_provider_twexport.hooks.base import base_url, mask_quoted, tested
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class XEnterpriseHook(BaseHook):
     def get_conn(self) -> XSearchClient:
         """Return a client that signs its requests with the connection's login.
 
-        :raises FixConnectionError: if something is missing, or there is no address to send a password to.
+        :raises ConnectionConfigError: if something is missing, or there is no address to send a password to.
         """
         self._mask()
         return client_for(self.connection)
@@ -66,13 +66,13 @@ class XEnterpriseHook(BaseHook):
         :param backfill: the account has Backfill.
         :param host: the service's own address for what is wanted; the connection's replaces it, unless that is the
             one of search.
-        :raises FixConnectionError: if something is missing, or there is no address to send a password to.
+        :raises ConnectionConfigError: if something is missing, or there is no address to send a password to.
         """
         from airflow_provider_twexport.x.search.client import DEFAULT_HOST
         from airflow_provider_twexport.x.streams.client import LIVE_HOST, XStreamClient
 
         self._mask()
-        extra, address = self.connection.extra_dejson, address_of(self.connection, DEFAULT_HOST)
+        extra, address = self.connection.extra_dejson, base_url(self.connection, DEFAULT_HOST)
         return XStreamClient(
             self.connection.login or "",
             self.connection.password or "",
@@ -114,22 +114,22 @@ def client_for(connection: Connection, retry: Retry | None = None) -> XSearchCli
 
     :param retry: how repeatable calls are tried again.
     """
-    from airflow_provider_twexport.core.arguments import whole_number
-    from airflow_provider_twexport.exceptions import FixConnectionError, FixRequestError
+    from airflow_provider_twexport.core.arguments import parse_int
+    from airflow_provider_twexport.exceptions import ConnectionConfigError, InvalidRequestError
     from airflow_provider_twexport.x.search.client import DEFAULT_HOST, REQUESTS_PER_MINUTE, XSearchClient
 
     extra = connection.extra_dejson
     try:
-        per_minute = whole_number("requests_per_minute", extra.get("requests_per_minute"))
-    except FixRequestError as error:
-        raise FixConnectionError(f"The connection's {error.message}") from None
+        per_minute = parse_int("requests_per_minute", extra.get("requests_per_minute"))
+    except InvalidRequestError as error:
+        raise ConnectionConfigError(f"The connection's {error.message}") from None
     return XSearchClient(
         connection.login or "",
         connection.password or "",
         account=extra.get("account") or "",
         label=extra.get("label") or "",
         product=extra.get("product") or DEFAULT_PRODUCT,
-        base_url=address_of(connection, DEFAULT_HOST),
+        base_url=base_url(connection, DEFAULT_HOST),
         requests_per_minute=REQUESTS_PER_MINUTE if per_minute is None else per_minute,
         retry=retry or metrics.counted("x_search"),
     )

@@ -129,11 +129,11 @@ class AdobeCreateExportJobOperator(BaseOperator):
 
     def _order(self) -> ExportJobOrder:
         from airflow_provider_twexport.adobe.models import PROFILE_SCHEMA, ExportJobOrder
-        from airflow_provider_twexport.core.arguments import listed
-        from airflow_provider_twexport.exceptions import FixRequestError
+        from airflow_provider_twexport.core.arguments import parse_list
+        from airflow_provider_twexport.exceptions import InvalidRequestError
 
         document = {
-            "fields": ",".join(listed(self.fields)),
+            "fields": ",".join(parse_list(self.fields)),
             "mergePolicy": self.merge_policy,
             "filter": self.filter,
             "additionalFields": self.additional_fields,
@@ -143,7 +143,7 @@ class AdobeCreateExportJobOperator(BaseOperator):
         }
         order = ExportJobOrder({name: value for name, value in document.items() if value})
         if not order.is_filtered and not self.export_all_profiles:
-            raise FixRequestError(
+            raise InvalidRequestError(
                 "The filter keeps no profile out, so this would export ALL profiles. Give segments, a "
                 "segmentQualificationTime or a fromIngestTimestamp, or allow it with export_all_profiles=True."
             )

@@ -73,7 +73,7 @@ class TalkwalkerOrderOperator(BaseOperator):
         self.talkwalker_conn_id = talkwalker_conn_id
 
     def _order(self, context: Context, hook: TalkwalkerHook) -> ExportOrder:
-        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import parse_int
         from airflow_provider_twexport.core.run_window import export_window
 
         return hook.order(
@@ -82,5 +82,5 @@ class TalkwalkerOrderOperator(BaseOperator):
             stream_id=self.stream_id,
             query=self.query,
             topics=self.topics,
-            limit=whole_number("limit", self.limit),
+            limit=parse_int("limit", self.limit),
         )

@@ -12,7 +12,7 @@ from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLi
 from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
 from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
-from airflow_provider_twexport.telemetry.ledger import Books
+from airflow_provider_twexport.telemetry.ledger import TaskLedger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ class TalkwalkerCreateCollectorOperator(TalkwalkerOrderOperator):
 
     def execute(self, context: Context) -> str:
         """Return the collector's id."""
-        from airflow_provider_twexport.exceptions import MissingError
+        from airflow_provider_twexport.exceptions import NotFoundError
         from airflow_provider_twexport.talkwalker.purchasing import collector_names
 
         with fail_without_retry():
@@ -55,7 +55,7 @@ class TalkwalkerCreateCollectorOperator(TalkwalkerOrderOperator):
             try:
                 client.get_collector(collector_id)
                 self.log.info("Collector %s exists already.", collector_id)
-            except MissingError:
+            except NotFoundError:
                 client.put_collector(collector_id)
                 self.log.info("Created collector %s.", collector_id)
         return collector_id
@@ -131,7 +131,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return what was ordered, and whether it was there before."""
-        from airflow_provider_twexport.exceptions import OrderAnewError
+        from airflow_provider_twexport.exceptions import ResultsExpiredError
         from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 
         TalkwalkerConsoleLink.push(context)
@@ -150,7 +150,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                     ordered_since=self._ordered_since(context),
                     budget=self._budget(context),
                 )
-            except OrderAnewError as error:
+            except ResultsExpiredError as error:
                 error.add(self._what_landed(order))
                 raise
             if purchase.adopted:
@@ -168,7 +168,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         ExportsPageLink.push(context, purchase.task.id)
         address = f"{client.base_url}/api/v3/tasks/export/{purchase.task.id}"
         TalkwalkerExportLink.lead_to(context, address)
-        books = Books(self.ledger_path, self.object_storage_conn_id, context)
+        books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
         books.ordered(purchase.task.id, affordable, self.collector_id, adopted=purchase.adopted)
         return {
             "export_id": purchase.task.id,
@@ -185,20 +185,20 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             self._kill_client.abort_when_killed(self._bought_export_id)
 
     def _within_max_credits(self, order: ExportOrder) -> ExportOrder:
-        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import parse_int
 
-        most = whole_number("max_credits", self.max_credits)
+        most = parse_int("max_credits", self.max_credits)
         return order if most is None else replace(order, limit=min(order.limit, most))
 
     def _budget(self, context: Context) -> Budget:
-        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import parse_int
         from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
 
         dag_run = context["dag_run"]
         return Budget(
-            min_left=whole_number("min_credits_left", self.min_credits_left),
-            per_run=whole_number("max_credits_per_run", self.max_credits_per_run),
-            per_day=whole_number("max_credits_per_day", self.max_credits_per_day),
+            min_left=parse_int("min_credits_left", self.min_credits_left),
+            per_run=parse_int("max_credits_per_run", self.max_credits_per_run),
+            per_day=parse_int("max_credits_per_day", self.max_credits_per_day),
             run=f"{dag_run.dag_id} {dag_run.run_id}",
         )
 
@@ -229,7 +229,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
 
     def _check_still_there(self, client: TalkwalkerClient, order: ExportOrder, task: ExportTask) -> None:
         """Tell at once, instead of after the wait and the read, that an export's results were deleted unlanded."""
-        from airflow_provider_twexport.exceptions import MissingError, OrderAnewError
+        from airflow_provider_twexport.exceptions import NotFoundError, ResultsExpiredError
 
         if not self.object_storage_path or task.created is None:
             return
@@ -239,10 +239,10 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         try:
             collector = client.get_collector(self.collector_id or "")
             is_there = collector.created is None or collector.created <= task.created
-        except MissingError:
+        except NotFoundError:
             is_there = False
         if not is_there:
-            raise OrderAnewError(
+            raise ResultsExpiredError(
                 f"Export {task.id} of {task.created} filled collector {self.collector_id}, which was deleted since: "
                 "its results are paid for and gone. To buy them again, set if_exists='recreate'. "
                 f"{self._what_landed(order)}"
@@ -257,7 +257,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         path = landing_path(object_storage_path, order.window, self.partition_by)
         try:
             return manifest.read(ObjectStoragePath(path, conn_id=self.object_storage_conn_id))
-        except manifest.LandFirstError:
+        except manifest.ManifestNotFoundError:
             return None
 
     def _what_landed(self, order: ExportOrder) -> str:
@@ -311,7 +311,7 @@ class TalkwalkerAbortExportOperator(BaseOperator):
             task = client.get_export(self.export_id)
             if task.is_unfinished:
                 client.abort_export(self.export_id)
-                books = Books(self.ledger_path, self.object_storage_conn_id, context)
+                books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
                 books.aborted(self.export_id, task.target)
         self.log.info("Export %s: %s before, nothing runs any more.", self.export_id, task.raw_status)
         return self.export_id
@@ -362,15 +362,15 @@ class TalkwalkerDeleteCollectorOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Delete the collector and return its id."""
-        from airflow_provider_twexport.exceptions import MissingError
+        from airflow_provider_twexport.exceptions import NotFoundError
 
         with fail_without_retry():
             client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
             try:
                 client.delete_collector(self.collector_id)
-            except MissingError:
+            except NotFoundError:
                 self.log.info("Collector %s was gone already.", self.collector_id)
         if self.export_id:
-            books = Books(self.ledger_path, self.object_storage_conn_id, context)
+            books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
             books.deleted(self.export_id, self.collector_id)
         return self.collector_id

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.coverage.coverage import Piece
+    from airflow_provider_twexport.coverage.coverage import LandedSpan
     from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 
@@ -90,19 +90,19 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
             )
         return counts
 
-    def _pieces(self, order: ExportOrder) -> Iterator[Piece]:
+    def _pieces(self, order: ExportOrder) -> Iterator[LandedSpan]:
         """Yield the landings of this order, as of one scope: a manifest may tell more or less of its own."""
         from dataclasses import replace
 
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.coverage.coverage import piece_of
+        from airflow_provider_twexport.coverage.coverage import landed_span
         from airflow_provider_twexport.storage import discovery
         from airflow_provider_twexport.talkwalker.planning.survey import is_part_of
 
         scope = order.project_id or order.stream_id or "all"
         root = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
-        for found in discovery.find([root]).all_read().manifests.values():
-            piece = piece_of(found)
+        for found in discovery.find_landings([root]).all_read().manifests.values():
+            piece = landed_span(found)
             if piece and is_part_of(order, str(found.source.get("collector_id"))):
                 yield replace(piece, scope=scope, topics=(), query=order.query)

@@ -34,14 +34,14 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
     What to export is said as for :class:`TalkwalkerOrderOperator`; ``limit`` is that of each window. Returns a dict for
     each window that still needs something, to map tasks over: ``{"start", "stop", "collector_id", "limit", "if_exists",
-    "state", "expected", "credits", "map_name", "except_landed", "rest_windows"}``, and with ``object_storage_path``
-    also where that window lands. What was bought before keeps its windows and costs nothing; if nothing is new, nothing
+    "state", "expected", "credits", "map_name", "exclude_landed", "remainder_windows"}``, and with
+    ``object_storage_path`` also where that window lands. What was bought before keeps its windows and costs nothing; if nothing is new, nothing
     is counted or spent. The whole plan is in the log, and its figures are under the XCom key ``plan``, with the windows
     if they are few.
 
     With ``on_truncated="split"``, a window that landed truncated is replaced by those of its rest: the days of which
-    less landed than is counted now. What landed of them is paid for again; it is left out where ``except_landed`` and
-    ``rest_windows`` of their dicts are given to :class:`TalkwalkerToObjectStorageOperator`.
+    less landed than is counted now. What landed of them is paid for again; it is left out where ``exclude_landed`` and
+    ``remainder_windows`` of their dicts are given to :class:`TalkwalkerToObjectStorageOperator`.
 
     Once counting has begun, an error is final: Airflow does not retry it, because that would pay for counting again.
 
@@ -118,16 +118,16 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             return [self._task(window, places) for window in todo]
 
     def _survey(self, client: TalkwalkerClient, order: ExportOrder, landings: Landings) -> Survey:
-        from airflow_provider_twexport.exceptions import FixRequestError
+        from airflow_provider_twexport.exceptions import InvalidRequestError
         from airflow_provider_twexport.talkwalker.planning.splitting import CALENDAR_UNITS, SplitBy
         from airflow_provider_twexport.talkwalker.planning.survey import survey
 
         if self.split not in (*CALENDAR_UNITS, "auto"):
-            raise FixRequestError(f"split={self.split!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
+            raise InvalidRequestError(f"split={self.split!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
         if self.on_truncated not in ("warn", "split"):
-            raise FixRequestError(f"on_truncated={self.on_truncated!r} is none of warn, split.")
+            raise InvalidRequestError(f"on_truncated={self.on_truncated!r} is none of warn, split.")
         if self.on_truncated == "split" and not self.object_storage_path:
-            raise FixRequestError(
+            raise InvalidRequestError(
                 "on_truncated='split' needs object_storage_path: what landed tells what is missing."
             )
         by: SplitBy = self.split  # type: ignore[assignment]
@@ -145,7 +145,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         """Return what has landed below the root."""
         from airflow_provider_twexport.storage import discovery as landings
 
-        return landings.find([self._root()] if self.object_storage_path else []).all_read()
+        return landings.find_landings([self._root()] if self.object_storage_path else []).all_read()
 
     def _root(self) -> ObjectStoragePath:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -175,13 +175,13 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         }
 
     def _priced_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
-        from airflow_provider_twexport.exceptions import RetryLaterError
+        from airflow_provider_twexport.exceptions import TransientError
 
         if survey.price:
             self.log.info("Counting costs at least %d credits.", survey.price)
         try:
             return survey.priced(client)
-        except RetryLaterError as error:
+        except TransientError as error:
             if not survey.price:
                 raise
             raise AirflowFailException(
@@ -190,13 +190,13 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             ) from error
 
     def _check_length(self, windows: int) -> None:
-        from airflow_provider_twexport.core.arguments import whole_number
-        from airflow_provider_twexport.exceptions import FixRequestError
+        from airflow_provider_twexport.core.arguments import parse_int
+        from airflow_provider_twexport.exceptions import InvalidRequestError
 
-        most = whole_number("max_windows", self.max_windows)
+        most = parse_int("max_windows", self.max_windows)
         most = conf.getint("core", "max_map_length", fallback=1024) if most is None else most
         if windows > most:
-            raise FixRequestError(
+            raise InvalidRequestError(
                 f"{windows:,} windows need something, and no more than {most:,} may be mapped at once. Make longer "
                 "windows (split='auto' makes as few as the limit allows), or take a shorter range now and the rest in "
                 "another run. Nothing was bought. (max_windows sets the bound, else Airflow's [core] max_map_length; "
@@ -204,19 +204,19 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             )
 
     def _check_price(self, planned: Plan) -> None:
-        from airflow_provider_twexport.core.arguments import whole_number
-        from airflow_provider_twexport.exceptions import BuyCreditsError
+        from airflow_provider_twexport.core.arguments import parse_int
+        from airflow_provider_twexport.exceptions import BudgetExceededError
 
-        most = whole_number("max_credits", self.max_credits)
+        most = parse_int("max_credits", self.max_credits)
         if most is not None and planned.credits > most:
-            raise BuyCreditsError(
+            raise BudgetExceededError(
                 f"By the count this costs {planned.credits:,} credits (at most {planned.credits_at_most:,}), and "
                 f"max_credits={most:,}. Nothing was bought. Take a shorter range or a narrower query, lower limit, or "
                 "raise max_credits."
             )
-        floor = whole_number("min_credits_left", self.min_credits_left) or 0
+        floor = parse_int("min_credits_left", self.min_credits_left) or 0
         if planned.credits and planned.balance_after < floor:
-            raise BuyCreditsError(
+            raise BudgetExceededError(
                 f"By the count this costs {planned.credits:,} credits, {planned.balance:,} are left, and "
                 f"min_credits_left={floor:,} must stay. Nothing was bought. Take a shorter range or a narrower query, "
                 "lower limit, or top up."
@@ -246,8 +246,8 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             "expected": planned.expected,
             "credits": planned.credits,
             "map_name": window_name(window),
-            "except_landed": [places[name] for name in planned.rest_of] or None,
-            "rest_windows": planned.rest_windows or None,
+            "exclude_landed": [places[name] for name in planned.remainder_of] or None,
+            "remainder_windows": planned.remainder_windows or None,
             **(place if self.object_storage_path else {}),
         }
 
@@ -257,7 +257,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         if not self.object_storage_path:
             return None
         # a window of a rest may begin within a part, where a landing lies already
-        if self.partition_by is None or planned.rest_of:
+        if self.partition_by is None or planned.remainder_of:
             return f"{self.object_storage_path.rstrip('/')}/{planned.collector_id}"
         return landing_path(self.object_storage_path, planned.window, self.partition_by)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.telemetry.failures import FailWithFactsException, fail_without_retry
-from airflow_provider_twexport.telemetry.ledger import Books
+from airflow_provider_twexport.telemetry.failures import PermanentFailure, fail_without_retry
+from airflow_provider_twexport.telemetry.ledger import TaskLedger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +51,12 @@ class _OrphansOperator(BaseOperator):
         import pendulum
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.core.arguments import listed
+        from airflow_provider_twexport.core.arguments import parse_list
         from airflow_provider_twexport.storage import discovery
         from airflow_provider_twexport.talkwalker.orphans import URGENT, look
 
-        paths = listed(self.landed_paths)
-        landed = discovery.find(
+        paths = parse_list(self.landed_paths)
+        landed = discovery.find_landings(
             ObjectStoragePath(path, conn_id=self.object_storage_conn_id) for path in paths
         )
         for problem in landed.problems:
@@ -87,7 +87,7 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many exports are in which state."""
-        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import parse_int
         from airflow_provider_twexport.talkwalker.orphans import (
             facts_of_urgent,
             lost_for_good,
@@ -97,7 +97,7 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
 
         with fail_without_retry():
             client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
-            found = self._look(client, whole_number("warn_hours", self.warn_hours))
+            found = self._look(client, parse_int("warn_hours", self.warn_hours))
         self.log.info("What was left behind:\n%s", table(found) if found else "Nothing.")
         for words in lost_for_good(found):
             self.log.warning(words)
@@ -106,7 +106,7 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
         context["ti"].xcom_push(key="orphans", value=told)
         if urgent := warning(found):
             self.log.error(urgent)
-            raise FailWithFactsException(urgent, kind="Expiring", facts=facts_of_urgent(found))
+            raise PermanentFailure(urgent, kind="Expiring", facts=facts_of_urgent(found))
         states = Counter(str(orphan.state) for orphan in unlanded)
         return {
             "urgent": 0,
@@ -137,10 +137,10 @@ class TalkwalkerDeleteOrphansOperator(_OrphansOperator):
 
     def execute(self, context: Context) -> int:
         """Return how many collectors were deleted."""
-        from airflow_provider_twexport.exceptions import MissingError
+        from airflow_provider_twexport.exceptions import NotFoundError
         from airflow_provider_twexport.talkwalker.orphans import disposable
 
-        books = Books(self.ledger_path, self.object_storage_conn_id, context)
+        books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
         deleted = set()
         with fail_without_retry():
             client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
@@ -153,7 +153,7 @@ class TalkwalkerDeleteOrphansOperator(_OrphansOperator):
                     self.log.info("Would delete %s.", orphan)
                     continue
                 # a pipeline may have deleted it in the meantime
-                with suppress(MissingError):
+                with suppress(NotFoundError):
                     client.delete_collector(orphan.collector_id)
                 self.log.info("Deleted %s.", orphan)
                 deleted.add(orphan.collector_id)

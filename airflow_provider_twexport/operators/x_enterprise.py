@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_twexport.storage.manifest import Manifest
-    from airflow_provider_twexport.x.search.pages import Bucket, Place, Search
+    from airflow_provider_twexport.x.search.pages import Bucket, SearchCursor, SearchRequest
 
 
 class XSearchCountsOperator(LandingOperator):
@@ -85,11 +85,11 @@ class XSearchCountsOperator(LandingOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the total and what it took."""
         from airflow_provider_twexport.core.run_window import export_window
-        from airflow_provider_twexport.x.search.pages import Search, most_requests
+        from airflow_provider_twexport.x.search.pages import SearchRequest, most_requests
 
         with fail_without_retry():
             window = export_window(context, self.start, self.stop, self.partition_length)
-            search = Search(self.query, window, self.bucket)
+            search = SearchRequest(self.query, window, self.bucket)
             path = self.object_storage_path
             place, told = self._landed_counts(context, search, path) if path else (self._counted(search), {})
         self.log.info("%d posts in %s, counted with %d requests.", place.counted, window, place.requests)
@@ -102,23 +102,25 @@ class XSearchCountsOperator(LandingOperator):
             **told,
         }
 
-    def _counted(self, search: Search) -> Place:
-        from airflow_provider_twexport.x.search.pages import Place
+    def _counted(self, search: SearchRequest) -> SearchCursor:
+        from airflow_provider_twexport.x.search.pages import SearchCursor
 
         cursor = None
         for batch in self._pages(search, None):
             cursor = batch.cursor
-        place = Place.of(search, cursor)
+        place = SearchCursor.of(search, cursor)
         metrics.spent(self.system, place.requests)
         return place
 
-    def _landed_counts(self, context: Context, search: Search, path: str) -> tuple[Place, dict[str, Any]]:
+    def _landed_counts(
+        self, context: Context, search: SearchRequest, path: str
+    ) -> tuple[SearchCursor, dict[str, Any]]:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.storage.manifest import MANIFEST
         from airflow_provider_twexport.x.schema import COUNTS
-        from airflow_provider_twexport.x.search.pages import Place, count_period
+        from airflow_provider_twexport.x.search.pages import SearchCursor, count_period
 
         directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
         ManifestLink.push(context, directory)
@@ -133,22 +135,22 @@ class XSearchCountsOperator(LandingOperator):
             manifest = landing.committed or self._land(search, landing)
         self._tell_landing(context, directory, manifest)
         told = {"manifest": str(directory / MANIFEST), "buckets": manifest.results}
-        return Place.of(search, manifest.final_offset), told
+        return SearchCursor.of(search, manifest.final_cursor), told
 
-    def _land(self, search: Search, landing: Any) -> Manifest:
-        from airflow_provider_twexport.x.search.pages import Place
+    def _land(self, search: SearchRequest, landing: Any) -> Manifest:
+        from airflow_provider_twexport.x.search.pages import SearchCursor
 
         for batch in self._pages(search, landing.offset):
             landing.write(batch)
-        place = Place.of(search, landing.offset)
+        place = SearchCursor.of(search, landing.offset)
         manifest: Manifest = landing.commit(estimated_total=place.counted)
         metrics.landed(self.system, manifest)
         metrics.spent(self.system, place.requests)
         return manifest
 
-    def _pages(self, search: Search, cursor: str | None) -> Any:
-        from airflow_provider_twexport.core.arguments import whole_number
+    def _pages(self, search: SearchRequest, cursor: str | None) -> Any:
+        from airflow_provider_twexport.core.arguments import parse_int
 
         client = XEnterpriseHook(self.x_conn_id).get_conn()
-        most = whole_number("max_requests", self.max_requests)
+        most = parse_int("max_requests", self.max_requests)
         return client.pages(search, cursor=cursor, max_requests=most)

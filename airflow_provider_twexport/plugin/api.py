@@ -14,11 +14,11 @@ from airflow.api_fastapi.logging.decorators import action_logging
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
-from airflow_provider_twexport.coverage.coverage import coverage, piece_of
-from airflow_provider_twexport.exceptions import MissingError, TwexportError
+from airflow_provider_twexport.coverage.coverage import coverage, landed_span
+from airflow_provider_twexport.exceptions import NotFoundError, TwexportError
 from airflow_provider_twexport.plugin import rows as plugin_rows
 from airflow_provider_twexport.plugin import serializers, settings
-from airflow_provider_twexport.plugin.accounts.base import Account, Orders, Rows, TooLateError
+from airflow_provider_twexport.plugin.accounts.base import Account, AlreadyEndedError, Orders, Rows
 from airflow_provider_twexport.plugin.accounts.talkwalker import TalkwalkerAccount
 from airflow_provider_twexport.plugin.accounts.x import XAccount
 from airflow_provider_twexport.plugin.authorization import LOOK, VisitorDep, refuse_other_sites
@@ -39,16 +39,16 @@ from airflow_provider_twexport.plugin.usage import belonging
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow_provider_twexport.coverage.coverage import Piece
+    from airflow_provider_twexport.coverage.coverage import LandedSpan
     from airflow_provider_twexport.plugin.authorization import Visitor
     from airflow_provider_twexport.plugin.landed import Landing
     from airflow_provider_twexport.plugin.usage import Uses
-    from airflow_provider_twexport.storage.ledger import Teller
+    from airflow_provider_twexport.storage.ledger import TaskRef
 
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "static" / "exports.js"
-STATUS = {MissingError: 404, TooLateError: 409}
+STATUS = {NotFoundError: 404, AlreadyEndedError: 409}
 app = FastAPI(title="twexport", docs_url=None, redoc_url=None, openapi_url=None)
 look = APIRouter(dependencies=LOOK)
 
@@ -285,11 +285,11 @@ def _may_see(visitor: Visitor, scope: Scope, names: Sequence[str], uses: Uses) -
     return scope.has(*names) and visitor.may_see(_tellers(names, uses))
 
 
-def _pieces(visitor: Visitor, scope: Scope, landed: Landed) -> Iterator[Piece]:
+def _pieces(visitor: Visitor, scope: Scope, landed: Landed) -> Iterator[LandedSpan]:
     """Yield what there is of tracks, landed or not."""
     uses = watch().uses()
     for landing in landed.landings:
-        if _may_see(visitor, scope, landing.known_as, uses) and (piece := piece_of(landing.manifest)):
+        if _may_see(visitor, scope, landing.known_as, uses) and (piece := landed_span(landing.manifest)):
             yield piece
     for seen in watch().seen(TalkwalkerAccount) if landed.places else ():
         for piece in seen.unlanded:
@@ -297,7 +297,7 @@ def _pieces(visitor: Visitor, scope: Scope, landed: Landed) -> Iterator[Piece]:
                 yield piece
 
 
-def _tellers(names: Sequence[str], uses: Uses) -> list[Teller]:
+def _tellers(names: Sequence[str], uses: Uses) -> list[TaskRef]:
     return [teller for name in names for teller in uses.get(name, ())]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-    from airflow_provider_twexport.storage.ledger import Teller
+    from airflow_provider_twexport.storage.ledger import TaskRef
 
 _OWN_PAGES = "same-origin"
 _TYPED = "none"
@@ -63,15 +63,15 @@ class Visitor:
     editable: frozenset[str]
     reads_all: bool
 
-    def may_see(self, uses: Iterable[Teller]) -> bool:
+    def may_see(self, uses: Iterable[TaskRef]) -> bool:
         """Tell whether they may see what these tasks use."""
         return self.reads_all or any(use.dag_id in self.readable for use in uses)
 
-    def seen(self, uses: Iterable[Teller]) -> list[Teller]:
+    def seen(self, uses: Iterable[TaskRef]) -> list[TaskRef]:
         """Return those of the tasks that they may know of."""
         return [use for use in uses if use.dag_id in self.readable]
 
-    def may_act(self, conn_id: str, uses: Sequence[Teller]) -> bool:
+    def may_act(self, conn_id: str, uses: Sequence[TaskRef]) -> bool:
         """Tell whether they may end what these tasks use: they edit all their DAGs, or else the connection."""
         if uses and all(use.dag_id in self.editable for use in uses):
             return True

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_twexport.coverage.coverage import coverage, piece_of
+from airflow_provider_twexport.coverage.coverage import coverage, landed_span
 from airflow_provider_twexport.plugin import settings
 from airflow_provider_twexport.storage import discovery as landings
 from airflow_provider_twexport.storage import ledger
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.coverage.coverage import Piece, TrackCoverage
-    from airflow_provider_twexport.storage.ledger import Entry, Fact
+    from airflow_provider_twexport.coverage.coverage import LandedSpan, SeriesCoverage
+    from airflow_provider_twexport.storage.ledger import Entry, LedgerEntry
     from airflow_provider_twexport.storage.manifest import Manifest
 
 EVERY_SECONDS = 10.0
@@ -83,12 +83,12 @@ class Landed:
         return dict(found)
 
     @cached_property
-    def pieces(self) -> list[Piece]:
+    def pieces(self) -> list[LandedSpan]:
         """Return what each landing holds of its track."""
-        return [piece for it in self.landings if (piece := piece_of(it.manifest))]
+        return [piece for it in self.landings if (piece := landed_span(it.manifest))]
 
     @cached_property
-    def coverage(self) -> list[TrackCoverage]:
+    def coverage(self) -> list[SeriesCoverage]:
         """Return what has landed of each day."""
         return coverage(self.pieces)
 
@@ -104,13 +104,13 @@ class Lake:
 
     def __init__(self) -> None:
         self._manifests: landings.Known = {}
-        self._facts: dict[str, Fact] = {}
+        self._facts: dict[str, LedgerEntry] = {}
         self._seen = Landed()
 
     def look(self) -> Landed:
         """Return what is there now; the same as before where nothing has changed."""
         paths = [ObjectStoragePath(place) for place in settings.landings()]
-        found = landings.find(paths, self._manifests)
+        found = landings.find_landings(paths, self._manifests)
         ledgers = [ledger.read(path, self._facts) for path in found.ledgers]
         newest_first = sorted(found.manifests.items(), key=lambda it: it[1].created_at, reverse=True)
         landed = Landed(

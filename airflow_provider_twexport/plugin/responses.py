@@ -148,7 +148,7 @@ class PartAnswer(BaseModel):
     results: int
     bytes: int
     sha256: str
-    misfits: int
+    coercion_failures: int
 
 
 class PartsAnswer(BaseModel):

@@ -87,7 +87,7 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class CollectorRow:
     """One collector.
 
     :param collector: as the service tells it.
@@ -208,7 +208,7 @@ def held(
     collectors: Iterable[Collector],
     left: Iterable[Orphan],
     now: pendulum.DateTime,
-) -> list[Held]:
+) -> list[CollectorRow]:
     """Return a row for each collector: those whose results vanish first, first.
 
     :param tasks: the service's list of exports.
@@ -303,12 +303,12 @@ def _held(
     states: Sequence[Orphan],
     is_drained: bool,
     now: pendulum.DateTime,
-) -> Held:
+) -> CollectorRow:
     results = [count(task) for task in filled]
     untils = [until for task in filled if (until := task.readable_until) and until > now]
     known = [number for number in results if number is not None]
     state = ", ".join(dict.fromkeys(str(orphan.state) for orphan in states))
-    return Held(
+    return CollectorRow(
         collector=collector,
         exports=tuple(task.id for task in filled),
         results=sum(known) if len(known) == len(results) else None,

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from airflow_provider_twexport.core.window import Window
-    from airflow_provider_twexport.coverage.coverage import TrackCoverage
+    from airflow_provider_twexport.coverage.coverage import SeriesCoverage
     from airflow_provider_twexport.plugin.accounts.x import XAccount
     from airflow_provider_twexport.plugin.authorization import Visitor
     from airflow_provider_twexport.plugin.landed import Landed, Landing
-    from airflow_provider_twexport.plugin.rows import Export, Held, Spent
-    from airflow_provider_twexport.plugin.state import Seen
-    from airflow_provider_twexport.storage.ledger import Teller
+    from airflow_provider_twexport.plugin.rows import CollectorRow, Export, Spent
+    from airflow_provider_twexport.plugin.state import AccountState
+    from airflow_provider_twexport.storage.ledger import TaskRef
     from airflow_provider_twexport.storage.manifest import Manifest, Part
 
 # an export that is adopted by every backfill has hundreds
@@ -57,7 +57,7 @@ def matches(row: Export, only: str | None, search: str) -> bool:
     return only in (row.status, _ALIKE.get(row.status)) or only in row.flags
 
 
-def account(seen: Seen, mine: Sequence[Export], visitor: Visitor) -> AccountAnswer:
+def account(seen: AccountState, mine: Sequence[Export], visitor: Visitor) -> AccountAnswer:
     """Return one connection."""
     return AccountAnswer(
         conn_id=seen.account.conn_id,
@@ -70,7 +70,7 @@ def account(seen: Seen, mine: Sequence[Export], visitor: Visitor) -> AccountAnsw
     )
 
 
-def export(conn_id: str, row: Export, uses: Sequence[Teller], visitor: Visitor) -> ExportAnswer:
+def export(conn_id: str, row: Export, uses: Sequence[TaskRef], visitor: Visitor) -> ExportAnswer:
     """Return one export."""
     return ExportAnswer(
         id=row.id,
@@ -97,7 +97,7 @@ def export(conn_id: str, row: Export, uses: Sequence[Teller], visitor: Visitor) 
     )
 
 
-def collector(conn_id: str, row: Held, uses: Sequence[Teller], visitor: Visitor) -> CollectorAnswer:
+def collector(conn_id: str, row: CollectorRow, uses: Sequence[TaskRef], visitor: Visitor) -> CollectorAnswer:
     """Return one collector."""
     return CollectorAnswer(
         id=row.collector.id,
@@ -112,7 +112,7 @@ def collector(conn_id: str, row: Held, uses: Sequence[Teller], visitor: Visitor)
     )
 
 
-def landing(found: Landing, landed: Landed, uses: Sequence[Teller], visitor: Visitor) -> LandingAnswer:
+def landing(found: Landing, landed: Landed, uses: Sequence[TaskRef], visitor: Visitor) -> LandingAnswer:
     """Return one landing."""
     manifest, source = found.manifest, found.manifest.source
     gaps = None if manifest.report is None else len(manifest.report.get("gaps", ()))
@@ -158,9 +158,9 @@ def _told_window(manifest: Manifest) -> WindowAnswer | None:
 
 def _requests(manifest: Manifest) -> int | None:
     """Return how many requests a search took: its cursor counts them."""
-    if manifest.source.get("system") != _SEARCH or manifest.final_offset is None:
+    if manifest.source.get("system") != _SEARCH or manifest.final_cursor is None:
         return None
-    requests: int | None = json.loads(manifest.final_offset).get("requests")
+    requests: int | None = json.loads(manifest.final_cursor).get("requests")
     return requests
 
 
@@ -171,11 +171,11 @@ def part(found: Part) -> PartAnswer:
         results=found.results,
         bytes=found.bytes,
         sha256=found.sha256,
-        misfits=sum(found.misfits.values()),
+        coercion_failures=sum(found.coercion_failures.values()),
     )
 
 
-def track(covered: TrackCoverage) -> TrackAnswer:
+def track(covered: SeriesCoverage) -> TrackAnswer:
     """Return one track, a letter for each day."""
     return TrackAnswer(
         scope=covered.track.scope,
@@ -189,7 +189,7 @@ def track(covered: TrackCoverage) -> TrackAnswer:
     )
 
 
-def spending(seen: Seen, days: Iterable[Spent], visitor: Visitor) -> SpendingAnswer:
+def spending(seen: AccountState, days: Iterable[Spent], visitor: Visitor) -> SpendingAnswer:
     """Return one connection's days."""
     return SpendingAnswer(
         conn_id=seen.account.conn_id,
@@ -213,7 +213,7 @@ def usage(account: XAccount, visitor: Visitor) -> UsageAnswer:
     )
 
 
-def _credits(seen: Seen, visitor: Visitor) -> CreditsAnswer | None:
+def _credits(seen: AccountState, visitor: Visitor) -> CreditsAnswer | None:
     # a balance is the sum of what everybody does
     if seen.credits.value is None or not visitor.reads_all:
         return None
@@ -227,6 +227,6 @@ def _window(window: Window | None) -> WindowAnswer | None:
     return WindowAnswer(start=window.start, stop=window.stop) if window else None
 
 
-def _uses(uses: Sequence[Teller], visitor: Visitor) -> list[UseAnswer]:
+def _uses(uses: Sequence[TaskRef], visitor: Visitor) -> list[UseAnswer]:
     runs = dict.fromkeys(use.run for use in visitor.seen(uses))
     return [UseAnswer(dag_id=dag_id, run_id=run_id) for dag_id, run_id in list(runs)[:MOST_USES]]

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_twexport.coverage.coverage import coverage
-from airflow_provider_twexport.exceptions import MissingError
+from airflow_provider_twexport.exceptions import NotFoundError
 from airflow_provider_twexport.plugin import landed, usage
 from airflow_provider_twexport.plugin.accounts import base
 from airflow_provider_twexport.plugin.accounts.adobe import AdobeAccount
@@ -20,9 +20,9 @@ from airflow_provider_twexport.plugin.polling import Look, Poll, look_at_all
 from airflow_provider_twexport.plugin.usage import Returned
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.coverage.coverage import Piece, TrackCoverage
+    from airflow_provider_twexport.coverage.coverage import LandedSpan, SeriesCoverage
     from airflow_provider_twexport.plugin.accounts.base import Rows
-    from airflow_provider_twexport.plugin.rows import Export, Held
+    from airflow_provider_twexport.plugin.rows import CollectorRow, Export
     from airflow_provider_twexport.plugin.usage import Uses
     from airflow_provider_twexport.talkwalker.models import Credits
 
@@ -37,7 +37,7 @@ PATIENT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class AccountState:
     """One connection that has exports, as it is known.
 
     :param account: the connection.
@@ -55,12 +55,12 @@ class Seen:
         return self.rows.value.exports if self.rows.value else ()
 
     @property
-    def collectors(self) -> tuple[Held, ...]:
+    def collectors(self) -> tuple[CollectorRow, ...]:
         """Return those whose results vanish first, first."""
         return self.rows.value.collectors if self.rows.value else ()
 
     @property
-    def unlanded(self) -> tuple[Piece, ...]:
+    def unlanded(self) -> tuple[LandedSpan, ...]:
         """Return the windows that were bought, and that no manifest tells of."""
         return self.rows.value.unlanded if self.rows.value else ()
 
@@ -77,8 +77,8 @@ class Watch:
         self._uses_of: tuple[Returned | None, Landed | None] = None, None
         self._uses: Uses = {}
         self._counting = threading.Lock()
-        self._coverage_of: tuple[Landed, tuple[Piece, ...]] = Landed(), ()
-        self._coverage: list[TrackCoverage] = []
+        self._coverage_of: tuple[Landed, tuple[LandedSpan, ...]] = Landed(), ()
+        self._coverage: list[SeriesCoverage] = []
 
     def landed(self) -> Look[Landed]:
         """Return what lies in object storage."""
@@ -108,14 +108,14 @@ class Watch:
     def account(self, conn_id: str, of: type[A]) -> A:
         """Return one connection of a kind.
 
-        :raises MissingError: it is none of ours; its password must not be sent to anybody.
+        :raises NotFoundError: it is none of ours; its password must not be sent to anybody.
         """
         for account in self.accounts(of):
             if account.conn_id == conn_id:
                 return account
-        raise MissingError(f"There is no connection {conn_id!r} here.")
+        raise NotFoundError(f"There is no connection {conn_id!r} here.")
 
-    def seen(self, of: type[Orders] = Orders) -> list[Seen]:
+    def seen(self, of: type[Orders] = Orders) -> list[AccountState]:
         """Return what is known of each connection of a kind.
 
         :param of: the kind.
@@ -126,11 +126,11 @@ class Watch:
                 it.credits.look()
         rows = look_at_all([it.rows for it in found], _FIRST, _FRESH)
         return [
-            Seen(account, known, account.credits.look() if account.credits else Look())
+            AccountState(account, known, account.credits.look() if account.credits else Look())
             for account, known in zip(found, rows, strict=True)
         ]
 
-    def coverage(self) -> list[TrackCoverage]:
+    def coverage(self) -> list[SeriesCoverage]:
         """Return what is there of each day, as who may see everything sees it; the same while nothing has changed."""
         found = self._landed.look().value or Landed()
         bought = tuple(piece for seen in self.seen(TalkwalkerAccount) for piece in seen.unlanded)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_twexport.plugin.landed import job_name, place_in
-from airflow_provider_twexport.storage.ledger import Teller
+from airflow_provider_twexport.storage.ledger import TaskRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ EVERY_SECONDS = 10.0
 # a run that ends has just landed what it had to, and nobody has looked there yet
 _STILL_BUSY = timedelta(minutes=3)
 
-Uses = dict[str, tuple[Teller, ...]]
+Uses = dict[str, tuple[TaskRef, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,16 +47,16 @@ def look() -> Returned:
     columns = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index, XComModel.value)
 
     # our tasks return what they did as a dictionary, and Airflow stores the value of each key by itself
-    def told(key: str) -> Iterator[tuple[Teller, str]]:
+    def told(key: str) -> Iterator[tuple[TaskRef, str]]:
         latest = select(*columns).where(XComModel.key == key).order_by(XComModel.timestamp.desc()).limit(MOST)
         for row in session.execute(latest):
             value: Any = XComModel.deserialize_value(row)
-            yield Teller(row.dag_id, row.run_id, row.task_id, row.map_index), str(value)
+            yield TaskRef(row.dag_id, row.run_id, row.task_id, row.map_index), str(value)
 
     at_work = select(DagRun.dag_id, DagRun.run_id).where(
         DagRun.state.in_(["queued", "running"]) | (DagRun.end_date > pendulum.now("UTC") - _STILL_BUSY)
     )
-    found: defaultdict[str, list[Teller]] = defaultdict(list)
+    found: defaultdict[str, list[TaskRef]] = defaultdict(list)
     with create_session() as session:
         for teller, export_id in told("export_id"):
             found[export_id].append(teller)
@@ -76,7 +76,7 @@ def together(returned: Uses, landed: Landed) -> Uses:
     :param returned: what :func:`look` found of them.
     :param landed: landings, and what ledgers tell.
     """
-    found: defaultdict[str, list[Teller]] = defaultdict(list)
+    found: defaultdict[str, list[TaskRef]] = defaultdict(list)
     for name, tellers in returned.items():
         found[name] += tellers
     for landing in landed.landings:
@@ -89,7 +89,7 @@ def together(returned: Uses, landed: Landed) -> Uses:
 
 
 def belonging(
-    uses: Mapping[str, Iterable[Teller]],
+    uses: Mapping[str, Iterable[TaskRef]],
     dag_id: str,
     run_id: str | None = None,
     task_id: str | None = None,

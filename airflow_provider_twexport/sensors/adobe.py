@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
 from airflow_provider_twexport.sensors.base import ExportSensor
-from airflow_provider_twexport.telemetry.failures import FailWithFactsException
+from airflow_provider_twexport.telemetry.failures import PermanentFailure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
 
         words = "; ".join(export.errors)
         if export.status is not JobStatus.SUCCEEDED:
-            raise FailWithFactsException(
+            raise PermanentFailure(
                 f"Export job {export.id} is {export.raw_status} ({words or 'no message'}). "
                 "To order anew, clear the task that created it.",
                 kind="Lost",

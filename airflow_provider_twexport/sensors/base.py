@@ -94,7 +94,7 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Return what was exported, or raise what polling would have raised."""
-        from airflow_provider_twexport.exceptions import RetryLaterError
+        from airflow_provider_twexport.exceptions import TransientError
 
         outcome = event.get("outcome")
         if outcome == "ended":
@@ -104,7 +104,7 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
         if outcome == "timeout":
             self._time_out(context)
         if outcome == "retry_later":
-            raise RetryLaterError(event["message"])
+            raise TransientError(event["message"])
         raise AirflowFailException(event.get("message") or f"The trigger fired an unknown event: {event}")
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLink
 from airflow_provider_twexport.sensors.base import ExportSensor
-from airflow_provider_twexport.telemetry.failures import FailWithFactsException
+from airflow_provider_twexport.telemetry.failures import PermanentFailure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,11 +98,11 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     def outcome(self, export: ExportTask) -> dict[str, Any]:
         """Return what was exported, or raise."""
-        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import parse_int
 
         if export.status.is_lost:
             words = "; ".join(export.messages) or "no message"
-            raise FailWithFactsException(
+            raise PermanentFailure(
                 f"Export {export.id} is {export.status} ({words}). What it had exported is paid for and stays in "
                 f"collector {export.target} for 7 days. To order anew, clear the task that created it.",
                 kind="Lost",
@@ -115,7 +115,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
                 export.status,
                 export.readable_until,
             )
-        limit = whole_number("limit", self.limit)
+        limit = parse_int("limit", self.limit)
         exported, total = export.exported(limit), export.estimated_total(limit)
         if export.status.is_truncated:
             self._tell_truncation(export, exported, total)
@@ -135,7 +135,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
         )
         if self.on_truncated == "fail":
             more = {"estimated_total": total, "missing": total - exported if total and exported else None}
-            raise FailWithFactsException(msg, kind="Truncated", facts=_facts(task, exported) | more)
+            raise PermanentFailure(msg, kind="Truncated", facts=_facts(task, exported) | more)
         if self.on_truncated == "skip":
             raise AirflowSkipException(msg)
         self.log.warning(msg)

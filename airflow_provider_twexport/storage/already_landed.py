@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HOUR_MS = 3_600_000
 
 
-class RepairLandingError(TwexportError):
+class CorruptLandingError(TwexportError):
     """A landing is not whole, or not as it was written: land it again, or leave it aside."""
 
 
@@ -32,28 +32,28 @@ def read(
 
     :param path: the directory.
     :param on_records: is given the results.
-    :raises LandFirstError: there is no manifest.
-    :raises RepairLandingError: not all that was exported is there, or a part is not as it was written.
+    :raises ManifestNotFoundError: there is no manifest.
+    :raises CorruptLandingError: not all that was exported is there, or a part is not as it was written.
     """
     found, directory = manifest.read(path), Directory(path)
     if not found.complete:
-        raise RepairLandingError(
+        raise CorruptLandingError(
             f"{directory} does not hold all that was exported: land the rest of it first."
         )
     form = formats.by_name(found.file_format)
     for part in found.parts:
         if problem := part_verification.problem(directory, part, form, on_records):
-            raise RepairLandingError(f"{directory}: {problem}. Restore it, or land again.")
+            raise CorruptLandingError(f"{directory}: {problem}. Restore it, or land again.")
     return found
 
 
-class LandedElsewhere:
+class AlreadyLanded:
     """Knows the results of some landings by 64-bit digests of what identifies them.
 
     :param paths: directories of landings.
     :param identity: what of a result is the same in whatever export.
-    :raises LandFirstError: one holds no landing.
-    :raises RepairLandingError: one is not whole.
+    :raises ManifestNotFoundError: one holds no landing.
+    :raises CorruptLandingError: one is not whole.
     """
 
     def __init__(
@@ -109,8 +109,8 @@ def landed_hours(
 
     :param path: the directory.
     :param moment_of: tells of a result when it was published, in epoch milliseconds, and whether that is sure.
-    :raises LandFirstError: there is no landing.
-    :raises RepairLandingError: it is not whole.
+    :raises ManifestNotFoundError: there is no landing.
+    :raises CorruptLandingError: it is not whole.
     """
     hours = LandedHours(moment_of)
     read(path, hours.add)

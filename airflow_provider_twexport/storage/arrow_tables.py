@@ -24,7 +24,7 @@ from airflow_provider_twexport.storage.arrow_types import (
     only_maps,
     strict_type,
 )
-from airflow_provider_twexport.storage.coercion import Fitter
+from airflow_provider_twexport.storage.coercion import Coercer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ class _DriftError(ValueError):
     """Some document of a frame is not as declared."""
 
 
-class TableMaker:
+class ArrowTableBuilder:
     """Makes tables of a schema.
 
     :param schema: what the records should be.
@@ -58,20 +58,20 @@ class TableMaker:
         self._read_schema = pa.schema(list(_read_type(of)))
         self._strict = msgspec.json.Decoder(strict_type(of))
         self._maps = msgspec.json.Decoder(msgspec.Raw if maps is None else strict_type(maps))
-        self._fitter = Fitter(schema)
+        self._fitter = Coercer(schema)
 
     def table(self, records: Sequence[bytes]) -> tuple[Any, Counter[str]]:
         """Return the table of some records, and in how many of them a column's value did not fit."""
         import pyarrow as pa
 
         together = b"".join(records)
-        for lines, misfits in self._ever_more_fitted(records):
+        for lines, coercion_failures in self._ever_more_fitted(records):
             try:
                 columns = self._columns_of(lines, together if lines is records else b"".join(lines))
             except _DriftError:
                 continue
             raw = _strings(records, together)
-            return pa.Table.from_arrays([*columns, raw], schema=self._schema), misfits
+            return pa.Table.from_arrays([*columns, raw], schema=self._schema), coercion_failures
         msg = "a fitted document drifts"
         raise AssertionError(msg)
 
@@ -89,18 +89,18 @@ class TableMaker:
         return False
 
     def _fitted(self, records: Sequence[bytes], drift: Sequence[bool]) -> tuple[list[bytes], Counter[str]]:
-        lines, misfits = list(records), Counter[str]()
+        lines, coercion_failures = list(records), Counter[str]()
         for at in compress(range(len(records)), drift):
             lines[at], columns = self._fitter.fit(records[at])
-            misfits.update(columns)
-        return lines, misfits
+            coercion_failures.update(columns)
+        return lines, coercion_failures
 
     def _columns_of(self, documents: Sequence[bytes], frame: bytes) -> list[Any]:
         try:
             with_maps = list(map(self._maps.decode, documents))
         except _UNREADABLE as error:
             raise _DriftError from error
-        found = _Places(self._read(frame))
+        found = ColumnExtractor(self._read(frame))
         if len(documents) != len(found.documents):
             raise _DriftError
         return [
@@ -138,7 +138,7 @@ def _read_type(of: Any) -> Any:
     return pa.int64() if of == "timestamp" else arrow_type(of)
 
 
-class _Places:
+class ColumnExtractor:
     """What lies at the ends of paths, one value for each document; a struct is taken apart once for all its fields.
 
     :param documents: an array of structs.
@@ -154,7 +154,7 @@ class _Places:
         listed = next((at for at, step in enumerate(outer) if step.endswith("[]")), None)
         if listed is not None:
             lists = self.at([*steps[:listed], steps[listed].removesuffix("[]")])
-            return _flat(lists, _Places(lists.values).at(steps[listed + 1 :]))
+            return _flat(lists, ColumnExtractor(lists.values).at(steps[listed + 1 :]))
         path = ".".join(outer)
         if path not in self._apart:
             struct = self.at(outer) if outer else self.documents

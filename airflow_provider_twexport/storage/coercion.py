@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class Fitter:
+class Coercer:
     """Fits documents to a schema.
 
     :param schema: what they should be.

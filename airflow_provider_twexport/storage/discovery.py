@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.exceptions import TwexportError
 from airflow_provider_twexport.storage.directory import as_storage_path
-from airflow_provider_twexport.storage.manifest import MANIFEST, Manifest, RepairManifestError
+from airflow_provider_twexport.storage.manifest import MANIFEST, CorruptManifestError, Manifest
 
 if TYPE_CHECKING:
     import os
@@ -42,10 +42,10 @@ class Landings:
     def all_read(self) -> Landings:
         """Return the same, where whoever decides on money has to know of every landing.
 
-        :raises RepairManifestError: there are manifests that cannot be read.
+        :raises CorruptManifestError: there are manifests that cannot be read.
         """
         if self.problems:
-            raise RepairManifestError(" ".join(self.problems))
+            raise CorruptManifestError(" ".join(self.problems))
         return self
 
     def by_collector(self) -> dict[str, Manifest]:
@@ -61,7 +61,9 @@ class Landings:
         return {str(found.source.get("collector_id")): address for address, found in ordered}
 
 
-def find(paths: Iterable[StoragePath | str | os.PathLike[str]], known: Known | None = None) -> Landings:
+def find_landings(
+    paths: Iterable[StoragePath | str | os.PathLike[str]], known: Known | None = None
+) -> Landings:
     """Read every ``_manifest.json`` below the directories; a directory that is not there holds none.
 
     :param paths: directories, as path objects or as anything that ``upath.UPath`` understands.
@@ -91,7 +93,7 @@ def _files_below(place: StoragePath) -> dict[str, Any]:
     # a listing made before may be out of date
     place.fs.invalidate_cache()
     with suppress(FileNotFoundError):
-        return dict(place.fs.find(place.path, detail=True))
+        return dict(place.fs.find_landings(place.path, detail=True))
     return {}
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_twexport import __version__
-from airflow_provider_twexport.exceptions import ResumeReadError
+from airflow_provider_twexport.exceptions import ReadInterruptedError
 from airflow_provider_twexport.storage import resume
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.formats import AS_IS
@@ -44,7 +44,7 @@ class SourceFile:
     size: int
 
 
-class CopiedFiles:
+class FileLanding:
     """The files of one export on their way into one directory; made by :meth:`open`."""
 
     def __init__(self, directory: Directory, landed: Manifest) -> None:
@@ -58,7 +58,7 @@ class CopiedFiles:
 
         :param directory: holds this landing and no other.
         :param source: goes into the manifest; its ``job_id`` says whose landing this is.
-        :raises earlier_tries.ChooseDirectoryError: something else was landed there.
+        :raises earlier_tries.DirectoryInUseError: something else was landed there.
         """
         place = Directory(directory)
         found = resume.find(place, source)
@@ -95,15 +95,15 @@ class CopiedFiles:
 
         :param blocks: its bytes.
         :param total: bytes of all files together.
-        :raises ResumeReadError: if there are more or fewer bytes than it has.
+        :raises ReadInterruptedError: if there are more or fewer bytes than it has.
         """
         name = f"part-{len(self._landed.parts):05}.{file.suffix}"
-        part = PartWriter(self._directory, name, _AsIs(), self._landed.final_offset)
+        part = PartWriter(self._directory, name, _AsIs(), self._landed.final_cursor)
         try:
             for block in blocks:
                 part.write([block])
             if part.bytes != file.size:
-                raise ResumeReadError(f"{file.key} has {file.size} bytes, but {part.bytes} came.")
+                raise ReadInterruptedError(f"{file.key} has {file.size} bytes, but {part.bytes} came.")
             whole = replace(part.commit(file.key), results=1)
         except BaseException:
             part.discard()
@@ -113,7 +113,7 @@ class CopiedFiles:
             parts=(*self._landed.parts, whole),
             results=self._landed.results + 1,
             bytes=self._landed.bytes + whole.bytes,
-            final_offset=file.key,
+            final_cursor=file.key,
         )
         if self._landed.bytes - self._saved_bytes >= total / CHECKPOINTS:
             self._save(CHECKPOINT, complete=False)
@@ -139,7 +139,7 @@ class _AsIs:
     """Writes bytes as they came."""
 
     under_way = 0
-    misfits: Mapping[str, int] = MappingProxyType({})
+    coercion_failures: Mapping[str, int] = MappingProxyType({})
 
     def encode(self, records: Sequence[bytes]) -> bytes:
         return b"".join(records)

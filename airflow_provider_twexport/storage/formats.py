@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.storage.json_lines import CompressedLines, PlainLines
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ READ_BLOCK = 1024 * 1024
 ROW_GROUP_BYTES = 8 * 1024 * 1024
 
 
-class ChooseFileFormatError(FixRequestError):
+class UnsupportedFormatError(InvalidRequestError):
     """There is no such file format, or not for these results, or not here: choose another."""
 
 
-class ChooseCompressionLevelError(FixRequestError):
+class InvalidCompressionLevelError(InvalidRequestError):
     """The file format has no such compression level: choose one of those named."""
 
 
-class DamagedPartError(Exception):
+class CorruptPartError(Exception):
     """The bytes of a part are not what its format says; the landing has to be made again."""
 
 
@@ -42,7 +42,7 @@ class Encoder(Protocol):
         """About how many bytes are still to come of the records so far."""
 
     @property
-    def misfits(self) -> Mapping[str, int]:
+    def coercion_failures(self) -> Mapping[str, int]:
         """How many records have a value that does not fit its column, by column; final after ``finish``."""
 
     def encode(self, records: Sequence[bytes]) -> bytes:
@@ -56,7 +56,7 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class EncodingOptions:
     """How the records of a part are written.
 
     :param level: of compression.
@@ -74,16 +74,16 @@ class FileFormat:
     """A file format and its two directions.
 
     :param name: as users write it; also the suffix of each part.
-    :param encoder: makes the encoder of one part; raises :class:`ChooseFileFormatError` where something is missing
+    :param encoder: makes the encoder of one part; raises :class:`UnsupportedFormatError` where something is missing
         for that.
     :param decode: gives a part's records back, in the order they were written, in constant memory; raises
-        :class:`DamagedPartError`.
+        :class:`CorruptPartError`.
     :param levels: the compression levels there are.
     :param default_level: the one to take where nobody chose.
     """
 
     name: str
-    encoder: Callable[[Written], Encoder]
+    encoder: Callable[[EncodingOptions], Encoder]
     decode: Callable[[BinaryIO], Iterator[Sequence[bytes]]]
     levels: range = range(0)
     default_level: int = 0
@@ -92,12 +92,12 @@ class FileFormat:
         """Return the compression level to use.
 
         :param chosen: ``None`` for the default.
-        :raises ChooseCompressionLevelError: there is no such level.
+        :raises InvalidCompressionLevelError: there is no such level.
         """
         if chosen is None:
             return self.default_level
         if chosen not in self.levels:
-            raise ChooseCompressionLevelError(self._no_such_level(chosen))
+            raise InvalidCompressionLevelError(self._no_such_level(chosen))
         return chosen
 
     def _no_such_level(self, chosen: int) -> str:
@@ -109,18 +109,18 @@ class FileFormat:
         )
 
 
-def _plain(written: Written) -> Encoder:
+def _plain(written: EncodingOptions) -> Encoder:
     return PlainLines()
 
 
-def _gzip(written: Written) -> Encoder:
+def _gzip(written: EncodingOptions) -> Encoder:
     from isal import isal_zlib
 
     # As the header of gzip it writes one without time and name, so equal records give equal bytes.
     return CompressedLines(partial(isal_zlib.compress, level=written.level, wbits=31))
 
 
-def _zstd(written: Written) -> Encoder:
+def _zstd(written: EncodingOptions) -> Encoder:
     zstd = _zstd_library()
     parameters = zstd.CompressionParameter
     options: dict[int, int] = {parameters.compression_level: written.level, parameters.checksum_flag: 1}
@@ -146,7 +146,7 @@ def _decode_lines(file: _Readable) -> Iterator[Sequence[bytes]]:
         yield lines
     if begun:
         msg = "ends within a line"
-        raise DamagedPartError(msg)
+        raise CorruptPartError(msg)
 
 
 def _decode_gzip(file: BinaryIO) -> Iterator[Sequence[bytes]]:
@@ -157,7 +157,7 @@ def _decode_gzip(file: BinaryIO) -> Iterator[Sequence[bytes]]:
             yield from _decode_lines(lines)
     except (EOFError, gzip.BadGzipFile, igzip_lib.IsalError) as error:  # type: ignore[misc]
         msg = f"is not whole gzip ({error})"
-        raise DamagedPartError(msg) from error
+        raise CorruptPartError(msg) from error
 
 
 def _decode_zstd(file: BinaryIO) -> Iterator[Sequence[bytes]]:
@@ -167,20 +167,20 @@ def _decode_zstd(file: BinaryIO) -> Iterator[Sequence[bytes]]:
             yield from _decode_lines(lines)
     except (EOFError, zstd.ZstdError) as error:
         msg = f"is not whole zstd ({error})"
-        raise DamagedPartError(msg) from error
+        raise CorruptPartError(msg) from error
 
 
-def _parquet(written: Written) -> Encoder:
+def _parquet(written: EncodingOptions) -> Encoder:
     if written.schema is None:
         msg = "file_format 'parquet' needs typed columns, which these results have not: choose a kind of JSON Lines."
-        raise ChooseFileFormatError(msg)
+        raise UnsupportedFormatError(msg)
     from airflow_provider_twexport.storage.parquet import ParquetEncoder
 
     try:
         return ParquetEncoder(written.schema, level=written.level, row_group_bytes=written.row_group_bytes)
     except ImportError as error:
         msg = "file_format 'parquet' needs pyarrow: install airflow-provider-twexport[parquet]."
-        raise ChooseFileFormatError(msg) from error
+        raise UnsupportedFormatError(msg) from error
 
 
 def _decode_parquet(file: BinaryIO) -> Iterator[Sequence[bytes]]:
@@ -192,9 +192,9 @@ def _decode_parquet(file: BinaryIO) -> Iterator[Sequence[bytes]]:
         yield from decode(copy)
 
 
-def _refuse(written: Written) -> Encoder:
+def _refuse(written: EncodingOptions) -> Encoder:
     msg = "file_format 'files' is for files that are copied as they are: choose another for results."
-    raise ChooseFileFormatError(msg)
+    raise UnsupportedFormatError(msg)
 
 
 def _decode_nothing(file: BinaryIO) -> Iterator[Sequence[bytes]]:
@@ -219,7 +219,7 @@ AS_IS = FileFormat("files", _refuse, _decode_nothing)
 def of_landing(name: str) -> FileFormat:
     """Return the declaration of the format that a manifest names.
 
-    :raises ChooseFileFormatError: there is none of that name.
+    :raises UnsupportedFormatError: there is none of that name.
     """
     return AS_IS if name == AS_IS.name else by_name(name)
 
@@ -227,9 +227,9 @@ def of_landing(name: str) -> FileFormat:
 def by_name(name: str) -> FileFormat:
     """Return the declaration of a file format.
 
-    :raises ChooseFileFormatError: there is none of that name.
+    :raises UnsupportedFormatError: there is none of that name.
     """
     if name not in FORMATS:
         msg = f"file_format {name!r} is not supported: choose one of {', '.join(FORMATS)}."
-        raise ChooseFileFormatError(msg)
+        raise UnsupportedFormatError(msg)
     return FORMATS[name]

@@ -20,7 +20,7 @@ BLOCKS_UNDER_WAY = 2 * THREADS
 class PlainLines:
     """Each record as it came and a line feed."""
 
-    misfits: Mapping[str, int] = MappingProxyType({})  # a line fits anything
+    coercion_failures: Mapping[str, int] = MappingProxyType({})  # a line fits anything
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
@@ -51,7 +51,7 @@ class CompressedLines:
         to release the GIL.
     """
 
-    misfits: Mapping[str, int] = MappingProxyType({})
+    coercion_failures: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, compress: Callable[[bytes], bytes]) -> None:
         self._compress = compress

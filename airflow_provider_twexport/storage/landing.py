@@ -19,12 +19,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from airflow_provider_twexport import __version__
-from airflow_provider_twexport.exceptions import FixRequestError, TwexportError
+from airflow_provider_twexport.exceptions import InvalidRequestError, TwexportError
 from airflow_provider_twexport.storage import formats, part_verification, resume
-from airflow_provider_twexport.storage.already_landed import LandedElsewhere
+from airflow_provider_twexport.storage.already_landed import AlreadyLanded
 from airflow_provider_twexport.storage.dedup import RecentRecords, SeenRecords
 from airflow_provider_twexport.storage.directory import Directory
-from airflow_provider_twexport.storage.formats import Written
+from airflow_provider_twexport.storage.formats import EncodingOptions
 from airflow_provider_twexport.storage.journal import Journal
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, nothing_yet, now
 from airflow_provider_twexport.storage.part_writer import PartWriter
@@ -46,7 +46,7 @@ Records: TypeAlias = "Sequence[bytes]"  # within the class, bytes is something e
 MAX_PART_BYTES = 64 * 1024 * 1024
 
 
-class ReopenLandingError(TwexportError):
+class LandingClosedError(TwexportError):
     """This landing has ended: open it again to go on from its last checkpoint."""
 
 
@@ -57,7 +57,7 @@ class Landing:
         self,
         directory: Directory,
         file_format: FileFormat,
-        written: Written,
+        written: EncodingOptions,
         max_part_bytes: int,
         max_part_results: int | None,
         max_results: int | None,
@@ -80,7 +80,7 @@ class Landing:
             if remembered_seconds is None
             else RecentRecords(remembered_seconds, record_id)
         )
-        self._elsewhere: LandedElsewhere | None = None
+        self._elsewhere: AlreadyLanded | None = None
         self._part: PartWriter | None = None
         self._ended = begun.complete
 
@@ -100,7 +100,7 @@ class Landing:
         batches_cost: bool = False,
         schema: Schema | None = None,
         row_group_bytes: int = formats.ROW_GROUP_BYTES,
-        except_landed: Sequence[StoragePath | str | os.PathLike[str]] = (),
+        exclude_landed: Sequence[StoragePath | str | os.PathLike[str]] = (),
         identity: Callable[[bytes], bytes] = bytes,
     ) -> Self:
         """Begin a landing, go on with one that broke off, or find that it is done.
@@ -121,24 +121,24 @@ class Landing:
         :param batches_cost: keep each batch as soon as it is written, and never begin again from the start.
         :param schema: the typed columns of these results; Parquet needs them.
         :param row_group_bytes: a row group of Parquet ends after about so many bytes of results.
-        :param except_landed: directories of other landings; results that they hold are left out and counted. A landing
+        :param exclude_landed: directories of other landings; results that they hold are left out and counted. A landing
             that broke off after it left something out begins anew, to count it once.
         :param identity: what of a result is the same in whatever export.
-        :raises LandFirstError: one of these directories holds no landing.
-        :raises landed_results.RepairLandingError: one of these landings is not whole.
-        :raises earlier_tries.ChooseDirectoryError: another collector or search was landed there; or this one, in such a
+        :raises ManifestNotFoundError: one of these directories holds no landing.
+        :raises landed_results.CorruptLandingError: one of these landings is not whole.
+        :raises earlier_tries.DirectoryInUseError: another collector or search was landed there; or this one, in such a
             way that it cannot go on, and each batch costs.
-        :raises formats.ChooseFileFormatError: no such file format, or not for these results, or not here.
-        :raises formats.ChooseCompressionLevelError: the format has no such level.
-        :raises FixRequestError: the source has no ``collector_id``, ``search_id`` or ``capture_id``.
+        :raises formats.UnsupportedFormatError: no such file format, or not for these results, or not here.
+        :raises formats.InvalidCompressionLevelError: the format has no such level.
+        :raises InvalidRequestError: the source has no ``collector_id``, ``search_id`` or ``capture_id``.
         """
         if not resume.whose(source):
             msg = "A landing's source needs a collector_id, search_id or capture_id: it tells whose results these are."
-            raise FixRequestError(msg)
+            raise InvalidRequestError(msg)
         place, form = Directory(directory), formats.by_name(file_format)
         afresh = nothing_yet(json.loads(json.dumps(source)), file_format)
         found = resume.find(place, afresh.source)
-        written = Written(form.level(compression_level), schema, row_group_bytes)
+        written = EncodingOptions(form.level(compression_level), schema, row_group_bytes)
         journal = Journal(place) if batches_cost else None
         begin = partial(
             cls,
@@ -157,10 +157,10 @@ class Landing:
             resume.tidy(place, found)
             return landing
         form.encoder(written).close()  # what is missing for that is told before anything is read
-        elsewhere = LandedElsewhere(except_landed, identity) if except_landed else None
+        elsewhere = AlreadyLanded(exclude_landed, identity) if exclude_landed else None
         if found and (problem := landing._cannot_go_on(file_format, elsewhere)):
             if batches_cost:
-                raise resume.ChooseDirectoryError(
+                raise resume.DirectoryInUseError(
                     f"{place} cannot be gone on with, because {problem}. What is there was paid for, so it is not "
                     "replaced: land as it began, or choose another directory and pay again."
                 )
@@ -181,7 +181,7 @@ class Landing:
     @property
     def offset(self) -> str | None:
         """The last cursor written, from which the read goes on; ``None``: from the start."""
-        return self._landed.final_offset
+        return self._landed.final_cursor
 
     @property
     def results(self) -> int:
@@ -191,7 +191,7 @@ class Landing:
     @property
     def arrived(self) -> int:
         """How many results came: those that this landing holds, and those left out because others hold them."""
-        return self.results + self._landed.left_out
+        return self.results + self._landed.excluded
 
     @property
     def bytes(self) -> int:
@@ -211,7 +211,7 @@ class Landing:
     def write(self, batch: Batch) -> Records:
         """Land the records of a batch that were not landed before, and return them.
 
-        :raises ReopenLandingError: it was committed or discarded.
+        :raises LandingClosedError: it was committed or discarded.
         """
         self._check_open()
         try:
@@ -230,7 +230,7 @@ class Landing:
         """End the open part: what came so far survives a crash.
 
         :param report: comes back as :attr:`report` when the landing is gone on with.
-        :raises ReopenLandingError: it was committed or discarded.
+        :raises LandingClosedError: it was committed or discarded.
         """
         self._check_open()
         try:
@@ -260,7 +260,7 @@ class Landing:
         :param complete: ``False`` if results are missing: a later landing goes on from here.
         :param incomplete_because: why they are, in a sentence.
         :param report: what else there is to say of how they came.
-        :raises ReopenLandingError: it was committed or discarded.
+        :raises LandingClosedError: it was committed or discarded.
         """
         self._check_open()
         try:
@@ -304,7 +304,7 @@ class Landing:
     def _check_open(self) -> None:
         if self._ended:
             msg = f"The landing in {self._directory} has ended: open it again to go on from its last checkpoint."
-            raise ReopenLandingError(msg)
+            raise LandingClosedError(msg)
 
     def _recover(self) -> None:
         """Take the batches that came after the last checkpoint."""
@@ -323,7 +323,7 @@ class Landing:
         new = self._seen.add(batch.records)
         duplicates = len(batch.records) - len(new)
         kept = self._elsewhere.without(new) if self._elsewhere else new
-        left_out = len(new) - len(kept)
+        excluded = len(new) - len(kept)
         if self._max_results is not None:
             kept = kept[: self._max_results - self.results]
         if kept:
@@ -333,8 +333,8 @@ class Landing:
             self._landed,
             duplicates_dropped=self._landed.duplicates_dropped + duplicates,
             foreign_dropped=self._landed.foreign_dropped + batch.foreign,
-            left_out=self._landed.left_out + left_out,
-            final_offset=self.offset if batch.cursor is None else batch.cursor,
+            excluded=self._landed.excluded + excluded,
+            final_cursor=self.offset if batch.cursor is None else batch.cursor,
         )
         return kept
 
@@ -371,11 +371,11 @@ class Landing:
         self._directory.write(name, landed.to_json().encode())
         self._landed = landed
 
-    def _cannot_go_on(self, file_format: str, elsewhere: LandedElsewhere | None) -> str | None:
+    def _cannot_go_on(self, file_format: str, elsewhere: AlreadyLanded | None) -> str | None:
         """Rebuild the digests from the parts, and say what keeps this landing from going on."""
         if self._landed.file_format != file_format:
             return f"it began as {self._landed.file_format} and should now be {file_format}"
-        if elsewhere and self._landed.left_out:
+        if elsewhere and self._landed.excluded:
             return (
                 "it leaves out what other landings hold, and of what came of that no try but the first knows"
             )

@@ -32,7 +32,7 @@ from urllib.parse import quote
 from airflow_provider_twexport.exceptions import TwexportError
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.discovery import READERS
-from airflow_provider_twexport.storage.manifest import RepairManifestError, UpgradeProviderError
+from airflow_provider_twexport.storage.manifest import CorruptManifestError, UnsupportedManifestVersionError
 
 if TYPE_CHECKING:
     import os
@@ -44,7 +44,7 @@ SCHEMA_VERSION = 1
 _BROKE_OFF = ("aborted", "failed", "deleted")
 
 
-class FactKind(StrEnum):
+class EntryKind(StrEnum):
     """What a fact tells; the module's docstring says with which details."""
 
     ORDERED = "ordered"
@@ -55,7 +55,7 @@ class FactKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Teller:
+class TaskRef:
     """The task of a DAG run that tells a fact."""
 
     dag_id: str
@@ -73,12 +73,12 @@ class Teller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class LedgerEntry:
     """One thing that happened to an export; the module's docstring says what each field means."""
 
-    kind: FactKind
+    kind: EntryKind
     export_id: str
-    by: Teller
+    by: TaskRef
     at: str
     details: dict[str, Any]
     schema_version: int = SCHEMA_VERSION
@@ -92,13 +92,13 @@ class Fact:
         return f"{quote(self.export_id, safe='')}.{self.kind}.{digest}.json"
 
     @classmethod
-    def from_json(cls, text: bytes, name: str) -> Fact:
+    def from_json(cls, text: bytes, name: str) -> LedgerEntry:
         """Return the fact that a JSON document holds.
 
         :param text: the document.
         :param name: what errors call it.
-        :raises UpgradeProviderError: its schema is newer than this package.
-        :raises RepairManifestError: it is malformed, perhaps half written.
+        :raises UnsupportedManifestVersionError: its schema is newer than this package.
+        :raises CorruptManifestError: it is malformed, perhaps half written.
         """
         import msgspec
 
@@ -107,10 +107,10 @@ class Fact:
             if version <= SCHEMA_VERSION:
                 return msgspec.json.decode(text, type=cls)
         except msgspec.MsgspecError as error:
-            raise RepairManifestError(
+            raise CorruptManifestError(
                 f"{name} cannot be read: {error}. Remove it if it is half written."
             ) from error
-        raise UpgradeProviderError(
+        raise UnsupportedManifestVersionError(
             f"{name} has schema version {version}, this package knows {SCHEMA_VERSION}: "
             "upgrade airflow-provider-twexport to read it."
         )
@@ -162,43 +162,45 @@ class Entry:
     """
 
     export_id: str
-    facts: tuple[Fact, ...]
+    facts: tuple[LedgerEntry, ...]
 
     @property
     def order(self) -> dict[str, Any]:
         """Return what was ordered: collector_id, window, project_id, stream_id, query, topics, limit."""
-        told = next((fact.details for fact in self._of(FactKind.ORDERED)), {})
+        told = next((fact.details for fact in self._of(EntryKind.ORDERED)), {})
         return {key: value for key, value in told.items() if key != "adopted"}
 
     @property
-    def bought(self) -> Fact | None:
+    def bought(self) -> LedgerEntry | None:
         """Return who paid and when; ``None`` if the ledger was not told, only of runs that adopted it."""
-        return next((fact for fact in self._of(FactKind.ORDERED) if not fact.details.get("adopted")), None)
+        return next((fact for fact in self._of(EntryKind.ORDERED) if not fact.details.get("adopted")), None)
 
     @property
-    def adopted_by(self) -> tuple[Teller, ...]:
+    def adopted_by(self) -> tuple[TaskRef, ...]:
         """Return the runs that use it and did not pay; a retry of the one that paid is none of them."""
         bought = self.bought
-        tellers = dict.fromkeys(fact.by for fact in self._of(FactKind.ORDERED) if fact.details.get("adopted"))
+        tellers = dict.fromkeys(
+            fact.by for fact in self._of(EntryKind.ORDERED) if fact.details.get("adopted")
+        )
         return tuple(it for it in tellers if bought is None or it.run != bought.by.run)
 
     @property
     def status(self) -> str | None:
         """Return how it ended; ``None`` if nobody has told."""
-        if ended := self._of(FactKind.ENDED):
+        if ended := self._of(EntryKind.ENDED):
             return str(ended[-1].details.get("status"))
-        return "aborted" if self._of(FactKind.ABORTED) else None
+        return "aborted" if self._of(EntryKind.ABORTED) else None
 
     @property
     def credits(self) -> int | None:
         """Return what it cost; ``None`` if nobody has told."""
-        told = [fact.details.get("credits") for fact in self._of(FactKind.ENDED)]
+        told = [fact.details.get("credits") for fact in self._of(EntryKind.ENDED)]
         return next((credits for credits in reversed(told) if credits is not None), None)
 
     @property
     def landings(self) -> dict[str, dict[str, Any]]:
         """Return what was told last of each place that it landed in, by the address of the manifest."""
-        return {str(fact.details.get("manifest")): fact.details for fact in self._of(FactKind.LANDED)}
+        return {str(fact.details.get("manifest")): fact.details for fact in self._of(EntryKind.LANDED)}
 
     @property
     def state(self) -> EntryState:
@@ -228,10 +230,10 @@ class Entry:
             "status": self.status,
             "credits": self.credits,
             "landings": list(self.landings.values()),
-            "deleted_at": next((fact.at for fact in self._of(FactKind.DELETED)), None),
+            "deleted_at": next((fact.at for fact in self._of(EntryKind.DELETED)), None),
         }
 
-    def _of(self, kind: FactKind) -> list[Fact]:
+    def _of(self, kind: EntryKind) -> list[LedgerEntry]:
         return [fact for fact in self.facts if fact.kind is kind]
 
 
@@ -252,7 +254,7 @@ class Ledger:
         return sum(entry.credits or 0 for entry in self.entries)
 
 
-def enter(path: StoragePath | str | os.PathLike[str], fact: Fact) -> None:
+def enter(path: StoragePath | str | os.PathLike[str], fact: LedgerEntry) -> None:
     """Write a fact, unless it is there already.
 
     :param path: the directory of the ledger.
@@ -263,7 +265,7 @@ def enter(path: StoragePath | str | os.PathLike[str], fact: Fact) -> None:
         directory.write(fact.name, fact.to_json())
 
 
-def read(path: StoragePath | str | os.PathLike[str], known: dict[str, Fact] | None = None) -> Ledger:
+def read(path: StoragePath | str | os.PathLike[str], known: dict[str, LedgerEntry] | None = None) -> Ledger:
     """Return what a ledger tells; a directory that is not there tells nothing.
 
     :param path: the directory of the ledger.
@@ -274,15 +276,15 @@ def read(path: StoragePath | str | os.PathLike[str], known: dict[str, Fact] | No
     with ThreadPoolExecutor(READERS) as readers:
         found = list(readers.map(lambda name: _read(directory, name, known), names))
     problems = tuple(it for it in found if isinstance(it, str))
-    return Ledger(_entries(it for it in found if isinstance(it, Fact)), problems)
+    return Ledger(_entries(it for it in found if isinstance(it, LedgerEntry)), problems)
 
 
-def _read(directory: Directory, name: str, known: dict[str, Fact]) -> Fact | str:
+def _read(directory: Directory, name: str, known: dict[str, LedgerEntry]) -> LedgerEntry | str:
     address = f"{directory}/{name}"
     if address in known:
         return known[address]
     try:
-        fact = known[address] = Fact.from_json(directory.read(name) or b"", address)
+        fact = known[address] = LedgerEntry.from_json(directory.read(name) or b"", address)
     except TwexportError as error:
         return str(error)
     except OSError as error:
@@ -290,8 +292,8 @@ def _read(directory: Directory, name: str, known: dict[str, Fact]) -> Fact | str
     return fact
 
 
-def _entries(facts: Iterable[Fact]) -> tuple[Entry, ...]:
-    by_export: defaultdict[str, list[Fact]] = defaultdict(list)
+def _entries(facts: Iterable[LedgerEntry]) -> tuple[Entry, ...]:
+    by_export: defaultdict[str, list[LedgerEntry]] = defaultdict(list)
     for fact in sorted(facts, key=lambda fact: (fact.at, fact.name)):
         by_export[fact.export_id].append(fact)
     entries = (Entry(export_id, tuple(told)) for export_id, told in by_export.items())
@@ -300,7 +302,7 @@ def _entries(facts: Iterable[Fact]) -> tuple[Entry, ...]:
     )
 
 
-def _named(teller: Teller) -> dict[str, Any]:
+def _named(teller: TaskRef) -> dict[str, Any]:
     return {
         "dag_id": teller.dag_id,
         "run_id": teller.run_id,

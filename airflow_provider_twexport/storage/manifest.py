@@ -9,8 +9,8 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
     complete            true: everything that was exported is here; false: a later landing may go on
     incomplete_because  a sentence; null: it is complete, or an earlier version wrote it
     source              where it comes from: system, collector_id, export_id, project_id or stream_id, query, topics,
-                        limit, window, fingerprint, status, ...; rest_of: collectors whose landings
-                        hold results that this export brought again, rest_windows: how many windows the rest
+                        limit, window, fingerprint, status, ...; remainder_of: collectors whose landings
+                        hold results that this export brought again, remainder_windows: how many windows the rest
                         of the last of them was planned in; of a search: system, search_id, product, query, tag,
                         bucket, limit, window; of an Adobe job: system, job_id, export_id, dataset_id, filter, fields,
                         profiles, batches (the parts are in their order, and each says how many files it has)
@@ -23,16 +23,16 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
     bytes               size of all parts, as written
     duplicates_dropped  how many records were delivered again, byte for byte (posts: by their id), and left out
     foreign_dropped     how many results of other exports were left out
-    left_out            how many results were left out because other landings, told by source.rest_of, hold them;
-                        results + left_out = exported in a complete landing
+    excluded            how many results were left out because other landings, told by source.remainder_of, hold them;
+                        results + excluded = exported in a complete landing
     parts               in order: name, results, bytes, sha256 (of the file as written), first_offset (the cursor
-                        before its first record; null: the start), last_offset (the cursor after its last), misfits
-                        (Parquet: how many results have a value that does not fit its column, by column; the value
+                        before its first record; null: the start), last_offset (the cursor after its last),
+                        coercion_failures (Parquet: how many results have a value that does not fit its column, by column; the value
                         is null there and stays in the column raw), written_at (when it became whole: ISO 8601, UTC;
                         null: an earlier version wrote it)
     report              of a stream: how each partition was read, what was missed (gaps), and how many messages of each
                         minute were received and stored; null: it is none
-    final_offset        the cursor from which a read goes on; null: none was seen
+    final_cursor        the cursor from which a read goes on; null: none was seen
     created_at          when this file was written: ISO 8601, UTC
     provider_version    which version wrote it
 """
@@ -44,7 +44,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport import __version__
-from airflow_provider_twexport.exceptions import MissingError, TwexportError
+from airflow_provider_twexport.exceptions import NotFoundError, TwexportError
 from airflow_provider_twexport.storage.directory import Directory, as_storage_path
 
 if TYPE_CHECKING:
@@ -59,15 +59,15 @@ CHECKPOINT = "_checkpoint.json"
 SCHEMA_VERSION = 1
 
 
-class LandFirstError(MissingError):
+class ManifestNotFoundError(NotFoundError):
     """There is no manifest here: nothing was landed yet, or somewhere else."""
 
 
-class RepairManifestError(TwexportError):
+class CorruptManifestError(TwexportError):
     """A manifest or checkpoint is not as it was written: restore it, or remove it and land again."""
 
 
-class UpgradeProviderError(TwexportError):
+class UnsupportedManifestVersionError(TwexportError):
     """A later version of this package wrote this: upgrade to read it."""
 
 
@@ -81,7 +81,7 @@ class Part:
     sha256: str
     first_offset: str | None
     last_offset: str | None
-    misfits: dict[str, int] = field(default_factory=dict)
+    coercion_failures: dict[str, int] = field(default_factory=dict)
     written_at: str | None = field(default=None, compare=False)  # equal records make equal parts
 
 
@@ -101,9 +101,9 @@ class Manifest:
     bytes: int
     duplicates_dropped: int
     foreign_dropped: int
-    left_out: int = 0
+    excluded: int = 0
     parts: tuple[Part, ...]
-    final_offset: str | None
+    final_cursor: str | None
     report: dict[str, Any] | None = None
     created_at: str
     provider_version: str
@@ -121,8 +121,8 @@ class Manifest:
 
         :param text: the document.
         :param name: what errors call it.
-        :raises UpgradeProviderError: its schema is newer than this package.
-        :raises RepairManifestError: it is malformed, or something is missing.
+        :raises UnsupportedManifestVersionError: its schema is newer than this package.
+        :raises CorruptManifestError: it is malformed, or something is missing.
         """
         import msgspec
 
@@ -132,12 +132,12 @@ class Manifest:
                 return msgspec.json.decode(text, type=cls)
         except msgspec.MsgspecError as error:
             msg = f"{name} cannot be read: {error}. Restore it, or remove it and land again."
-            raise RepairManifestError(msg) from error
+            raise CorruptManifestError(msg) from error
         msg = (
             f"{name} has schema version {version}, this package knows {SCHEMA_VERSION}: "
             "upgrade airflow-provider-twexport to read it."
         )
-        raise UpgradeProviderError(msg)
+        raise UnsupportedManifestVersionError(msg)
 
     def summary(self, directory: object) -> dict[str, Any]:
         """Return where it is and what it counts, small enough for an XCom.
@@ -161,7 +161,7 @@ class Manifest:
             "system": self.source.get("system"),
             "window": {"start": times.get("start"), "stop": times.get("stop")},
             **self.summary(directory),
-            "left_out": self.left_out,
+            "excluded": self.excluded,
             "truncated": self.truncated,
             "missing": self.missing,
             "complete": self.complete,
@@ -193,7 +193,7 @@ def nothing_yet(source: Mapping[str, Any], file_format: str) -> Manifest:
         duplicates_dropped=0,
         foreign_dropped=0,
         parts=(),
-        final_offset=None,
+        final_cursor=None,
         created_at=now(),
         provider_version=__version__,
     )
@@ -208,15 +208,15 @@ def read(path: StoragePath | str | os.PathLike[str]) -> Manifest:
     """Return the manifest of a landing.
 
     :param path: the directory, or the ``_manifest.json`` in it.
-    :raises LandFirstError: there is none.
-    :raises UpgradeProviderError: a later version of this package wrote it.
-    :raises RepairManifestError: it is malformed.
+    :raises ManifestNotFoundError: there is none.
+    :raises UnsupportedManifestVersionError: a later version of this package wrote it.
+    :raises CorruptManifestError: it is malformed.
     """
     directory = _directory_of(path)
     found = load(directory, MANIFEST)
     if found is None:
         msg = f"{directory} holds no {MANIFEST}: nothing was landed there yet."
-        raise LandFirstError(msg)
+        raise ManifestNotFoundError(msg)
     return found
 
 
@@ -225,7 +225,7 @@ def verify(path: StoragePath | str | os.PathLike[str]) -> Sequence[str]:
 
     :param path: the directory, or the ``_manifest.json`` in it.
     :returns: nothing, if each part is there with the size, the sha256 and the number of results it should have.
-    :raises LandFirstError: there is no manifest.
+    :raises ManifestNotFoundError: there is no manifest.
     """
     from airflow_provider_twexport.storage import formats, part_verification
 

@@ -6,9 +6,9 @@ from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from airflow_provider_twexport.storage.arrow_tables import TableMaker
+from airflow_provider_twexport.storage.arrow_tables import ArrowTableBuilder
 from airflow_provider_twexport.storage.arrow_types import RAW, arrow_schema, leaves, repetitive
-from airflow_provider_twexport.storage.formats import ROW_GROUP_BYTES, DamagedPartError
+from airflow_provider_twexport.storage.formats import ROW_GROUP_BYTES, CorruptPartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ class ParquetEncoder:
 
         # Arrow's own allocator keeps a third more of what was let go of, and is no faster here.
         pa.set_memory_pool(pa.system_memory_pool())
-        self._tables = TableMaker(schema)
+        self._tables = ArrowTableBuilder(schema)
         self._row_group_bytes = row_group_bytes
         self._frame_bytes = frame_bytes
         self._misfits: Counter[str] = Counter()
@@ -72,7 +72,7 @@ class ParquetEncoder:
         self._writing_group: tuple[int, Future[bytes]] | None = None
 
     @property
-    def misfits(self) -> dict[str, int]:
+    def coercion_failures(self) -> dict[str, int]:
         """In how many records a column's value did not fit, by column; whole after ``finish``."""
         return dict(sorted(self._misfits.items()))
 
@@ -111,8 +111,8 @@ class ParquetEncoder:
         ready = b""
         while len(self._frames) > left:
             size, frame = self._frames.popleft()
-            table, misfits = frame.result()
-            self._misfits.update(misfits)
+            table, coercion_failures = frame.result()
+            self._misfits.update(coercion_failures)
             self._group.append(table)
             self._group_size += size
             if self._group_size >= self._row_group_bytes:
@@ -149,7 +149,7 @@ def decode(file: BinaryIO) -> Iterator[Sequence[bytes]]:
     """Yield a part's records as they were encoded, in constant memory.
 
     :param file: has to be seekable.
-    :raises DamagedPartError: this is no whole Parquet file.
+    :raises CorruptPartError: this is no whole Parquet file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -160,7 +160,7 @@ def decode(file: BinaryIO) -> Iterator[Sequence[bytes]]:
             yield batch.column(0).cast(pa.binary()).to_pylist()
     except (pa.ArrowException, OSError, KeyError) as error:
         msg = f"is not whole Parquet ({error})"
-        raise DamagedPartError(msg) from error
+        raise CorruptPartError(msg) from error
 
 
 class _Out:

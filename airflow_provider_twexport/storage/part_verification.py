@@ -6,7 +6,7 @@ import hashlib
 import io
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from airflow_provider_twexport.storage.formats import READ_BLOCK, DamagedPartError
+from airflow_provider_twexport.storage.formats import READ_BLOCK, CorruptPartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ def _difference(
         for records in file_format.decode(blocks):
             results += len(records)
             on_records(records)
-    except DamagedPartError as error:
+    except CorruptPartError as error:
         damage = str(error)
     while blocks.read(READ_BLOCK):  # what a decoder left unread, as it does with a damaged part
         pass

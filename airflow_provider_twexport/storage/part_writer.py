@@ -67,7 +67,7 @@ class PartWriter:
             sha256=self._sha256.hexdigest(),
             first_offset=self._first_offset,
             last_offset=last_offset,
-            misfits=dict(self._encoder.misfits),
+            coercion_failures=dict(self._encoder.coercion_failures),
             written_at=now(),
         )
 

@@ -6,7 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, load
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _BATCH = r"_batch-\d{5,}-\d{5,}\.gz"
 _OURS = re.compile(rf"{_PART}|{_BATCH}|\.({_PART}|{_BATCH}|_\w+\.json)\.[0-9a-f]+\.tmp")
 
 
-class ChooseDirectoryError(FixRequestError):
+class DirectoryInUseError(InvalidRequestError):
     """The directory holds something else: choose another one."""
 
 
@@ -31,7 +31,7 @@ def find(directory: Directory, source: Mapping[str, Any]) -> Manifest | None:
     :param directory: where to look.
     :param source: the export, by its ``collector_id`` and ``export_id``; a search, by its ``search_id``;
         an Adobe job, by its ``job_id``.
-    :raises ChooseDirectoryError: another collector, search or job was landed there.
+    :raises DirectoryInUseError: another collector, search or job was landed there.
     """
     # Of equals the first wins: a manifest may have been committed past the checkpoint it ends.
     found = [manifest for name in (MANIFEST, CHECKPOINT) if (manifest := load(directory, name))]
@@ -76,7 +76,7 @@ def _check_owner(directory: Directory, found: Mapping[str, Any], wanted: Mapping
     theirs, ours = whose(found), whose(wanted)
     if theirs != ours:
         msg = f"{directory} holds the results of {theirs}: choose another directory for {ours}."
-        raise ChooseDirectoryError(msg)
+        raise DirectoryInUseError(msg)
 
 
 def _is_another_order(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

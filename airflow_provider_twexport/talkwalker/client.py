@@ -19,12 +19,12 @@ from airflow_provider_twexport.core import retry as core_retry
 from airflow_provider_twexport.core.credentials import QueryToken
 from airflow_provider_twexport.core.http import Session
 from airflow_provider_twexport.exceptions import (
+    ConnectionConfigError,
     Evidence,
-    FixConnectionError,
-    FixRequestError,
+    InvalidRequestError,
     ThrottledError,
     TwexportError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 from airflow_provider_twexport.talkwalker.error_codes import explain, explain_chunk
 from airflow_provider_twexport.talkwalker.histogram import (
@@ -44,7 +44,7 @@ from airflow_provider_twexport.talkwalker.models import (
     _segment,
     epoch_ms,
 )
-from airflow_provider_twexport.talkwalker.results import EARLIEST, Drain, EndBehaviour
+from airflow_provider_twexport.talkwalker.results import EARLIEST, EndBehaviour, ResultsReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,14 +65,14 @@ class TalkwalkerClient:
     :param token: access token; exports need one with read and write rights.
     :param base_url: address of the service.
     :param retry: how repeatable calls are tried again.
-    :raises FixConnectionError: if the token is missing or the address is not one to send it to.
+    :raises ConnectionConfigError: if the token is missing or the address is not one to send it to.
     """
 
     def __init__(
         self, token: str, base_url: str = DEFAULT_HOST, retry: core_retry.Retry | None = None
     ) -> None:
         if not token:
-            raise FixConnectionError("The connection has no access token: give it as the password.")
+            raise ConnectionConfigError("The connection has no access token: give it as the password.")
         self._retry = retry or core_retry.DEFAULT
         self._session = Session(base_url, QueryToken("access_token", token), explain, self._retry)
         self._histogram_paces = {
@@ -108,13 +108,13 @@ class TalkwalkerClient:
 
         :param order: the order; its limit does not matter.
         :param interval: ``day``, for at most 366 days, or ``hour``, for at most 31 days; in UTC.
-        :raises FixRequestError: if there is no histogram of this order; nothing was spent.
-        :raises RetryLaterError: if no answer came; the 10 credits may be spent all the same.
+        :raises InvalidRequestError: if there is no histogram of this order; nothing was spent.
+        :raises TransientError: if no answer came; the 10 credits may be spent all the same.
         """
         if reason := why_uncountable(order, pendulum.now("UTC")):
-            raise FixRequestError(reason)
+            raise InvalidRequestError(reason)
         if len(requests_for(order.window, interval)) > 1:
-            raise FixRequestError(f"{order.window} is too long to be counted by the {interval} at once.")
+            raise InvalidRequestError(f"{order.window} is too long to be counted by the {interval} at once.")
         body = self._retry.call(partial(self._ask_histogram, order, interval), ThrottledError)
         return read_volumes(_result(body, "result_histogram").get("data") or (), order.window, interval)
 
@@ -139,7 +139,7 @@ class TalkwalkerClient:
     def get_collector(self, collector_id: str) -> Collector:
         """Return a collector.
 
-        :raises MissingError: if there is none of this id.
+        :raises NotFoundError: if there is none of this id.
         """
         return self._collector("GET", collector_id)
 
@@ -169,7 +169,7 @@ class TalkwalkerClient:
     def create_export(self, order: ExportOrder, collector_id: str) -> ExportTask:
         """Order an export into a collector; sent once, because each order is charged.
 
-        :raises RetryLaterError: if no answer came; the export may exist all the same, so look before ordering again.
+        :raises TransientError: if no answer came; the export may exist all the same, so look before ordering again.
         """
         body = order.body(checked_collector_id(collector_id))
         return _tasks(self._session.call("POST", order.path, body=body, repeatable=False))[0]
@@ -217,7 +217,7 @@ class TalkwalkerClient:
         export_id: str | None = None,
         missing: Callable[[], float] = lambda: math.inf,
         idle_seconds: float = 15.0,
-    ) -> Drain:
+    ) -> ResultsReader:
         """Return an iterable over batches of results that reads until nothing new comes.
 
         :param resume_offset: where to go on; the cursor of a batch.
@@ -226,7 +226,7 @@ class TalkwalkerClient:
         :param idle_seconds: how long a ``wait`` connection may bring no result before it is ended.
         """
         path = _results_path(collector_id)
-        return Drain(
+        return ResultsReader(
             open_read=partial(self.open_results, collector_id),
             explain=partial(explain_chunk, evidence=Evidence("GET", path, 200)),
             offset=resume_offset,
@@ -240,10 +240,10 @@ class TalkwalkerClient:
 def checked_collector_id(collector_id: str) -> str:
     """Return the id if it follows the vendor's rule.
 
-    :raises FixRequestError: if it does not.
+    :raises InvalidRequestError: if it does not.
     """
     if not _COLLECTOR_ID.fullmatch(collector_id):
-        raise FixRequestError(
+        raise InvalidRequestError(
             f"{collector_id!r} is no collector id: lower-case letters, digits, '-' and '_', beginning with a letter."
         )
     return collector_id
@@ -260,12 +260,12 @@ def _results_path(collector_id: str) -> str:
 def _result(body: Any, name: str) -> dict[str, Any]:
     result = body.get(name) if isinstance(body, dict) else None
     if not isinstance(result, dict):
-        raise UnexpectedAnswerError(f"Talkwalker's answer has no {name}: is this Talkwalker at all?")
+        raise UnexpectedResponseError(f"Talkwalker's answer has no {name}: is this Talkwalker at all?")
     return result
 
 
 def _tasks(body: Any, *, empty: bool = False) -> list[ExportTask]:
     tasks = [ExportTask.from_json(item) for item in _result(body, "result_tasks").get("tasks", [])]
     if not tasks and not empty:
-        raise UnexpectedAnswerError("Talkwalker's answer names no export.")
+        raise UnexpectedResponseError("Talkwalker's answer names no export.")
     return tasks

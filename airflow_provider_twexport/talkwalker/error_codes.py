@@ -9,56 +9,65 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_twexport.exceptions import (
-    AskForRightsError,
-    BuyCreditsError,
+    ConnectionConfigError,
     Evidence,
-    FixConnectionError,
-    FixRequestError,
-    FreeQuotaError,
-    MissingError,
-    ResumeReadError,
-    RetryLaterError,
-    StopOtherReaderError,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    ReadInterruptedError,
+    StreamInUseError,
     ThrottledError,
+    TransientError,
     TwexportError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 
 ERRORS: dict[str, tuple[type[TwexportError], str]] = {
-    "1": (RetryLaterError, "Talkwalker had an internal error."),
-    "2": (RetryLaterError, "Talkwalker could not execute the search."),
-    "3": (FixRequestError, "A parameter is missing."),
+    "1": (TransientError, "Talkwalker had an internal error."),
+    "2": (TransientError, "Talkwalker could not execute the search."),
+    "3": (InvalidRequestError, "A parameter is missing."),
     "4": (
-        FixRequestError,
+        InvalidRequestError,
         "Talkwalker cannot parse the query: correct it at the place named in the details.",
     ),
-    "5": (FixRequestError, "A parameter has a value that Talkwalker does not accept."),
+    "5": (InvalidRequestError, "A parameter has a value that Talkwalker does not accept."),
     "7": (
-        FixConnectionError,
+        ConnectionConfigError,
         "The access token is missing, wrong or inactive: correct the connection's password.",
     ),
     "8": (ThrottledError, "The call limit of this endpoint is used up for this minute."),
-    "9": (BuyCreditsError, "The account has no credits left: top up, or wait for the next billing period."),
-    "10": (FixConnectionError, "The API application is inactive: ask Talkwalker to activate it."),
-    "11": (FixConnectionError, "The API application is not linked to an account: ask Talkwalker to link it."),
-    "12": (FixConnectionError, "The linked application is inactive: ask Talkwalker to activate it."),
-    "13": (AskForRightsError, "The access token lacks rights: exports need one with read and write rights."),
-    "15": (MissingError, "There is no such stream, collector or export."),
-    "16": (FixRequestError, "Talkwalker does not accept this operation on documents."),
-    "17": (FixRequestError, "Talkwalker could not read the JSON of the request."),
-    "18": (FixRequestError, "Talkwalker does not allow this operation on the stream."),
-    "19": (FreeQuotaError, "The account's limit of rules is reached: delete some rules."),
-    "20": (FreeQuotaError, "The account's limit of streams is reached: delete some streams."),
-    "21": (FixRequestError, "A stream of this name exists already."),
-    "22": (FreeQuotaError, "The account's limit of sources is reached: delete some sources."),
-    "23": (FixRequestError, "The stream has no rules: add some first."),
-    "24": (StopOtherReaderError, "A newer connection reads the same stream: stop one of the two readers."),
-    "25": (ResumeReadError, "Talkwalker disconnected the stream."),
-    "26": (FixConnectionError, "Talkwalker does not know this address: correct the connection's host."),
-    "27": (FixConnectionError, "Talkwalker wants https://: correct the connection's host."),
-    "28": (MissingError, "Talkwalker does not know this user."),
+    "9": (
+        InsufficientCreditsError,
+        "The account has no credits left: top up, or wait for the next billing period.",
+    ),
+    "10": (ConnectionConfigError, "The API application is inactive: ask Talkwalker to activate it."),
+    "11": (
+        ConnectionConfigError,
+        "The API application is not linked to an account: ask Talkwalker to link it.",
+    ),
+    "12": (ConnectionConfigError, "The linked application is inactive: ask Talkwalker to activate it."),
+    "13": (
+        PermissionDeniedError,
+        "The access token lacks rights: exports need one with read and write rights.",
+    ),
+    "15": (NotFoundError, "There is no such stream, collector or export."),
+    "16": (InvalidRequestError, "Talkwalker does not accept this operation on documents."),
+    "17": (InvalidRequestError, "Talkwalker could not read the JSON of the request."),
+    "18": (InvalidRequestError, "Talkwalker does not allow this operation on the stream."),
+    "19": (QuotaExceededError, "The account's limit of rules is reached: delete some rules."),
+    "20": (QuotaExceededError, "The account's limit of streams is reached: delete some streams."),
+    "21": (InvalidRequestError, "A stream of this name exists already."),
+    "22": (QuotaExceededError, "The account's limit of sources is reached: delete some sources."),
+    "23": (InvalidRequestError, "The stream has no rules: add some first."),
+    "24": (StreamInUseError, "A newer connection reads the same stream: stop one of the two readers."),
+    "25": (ReadInterruptedError, "Talkwalker disconnected the stream."),
+    "26": (ConnectionConfigError, "Talkwalker does not know this address: correct the connection's host."),
+    "27": (ConnectionConfigError, "Talkwalker wants https://: correct the connection's host."),
+    "28": (NotFoundError, "Talkwalker does not know this user."),
     "29": (
-        AskForRightsError,
+        PermissionDeniedError,
         "The token has no access to this project: check the project id.",
     ),
     "30": (ThrottledError, "The account has as many streams open as it may."),
@@ -85,7 +94,9 @@ def explain_chunk(chunk: Any, evidence: Evidence) -> TwexportError:
     fields = _flat(chunk)
     if "status_code" not in fields:
         message = _text(fields.get("status_message") or fields.get("reason"))
-        return ResumeReadError("Talkwalker ended the read with an error.", replace(evidence, details=message))
+        return ReadInterruptedError(
+            "Talkwalker ended the read with an error.", replace(evidence, details=message)
+        )
     code = str(fields["status_code"])
     return error_of(code, fields, replace(evidence, code=code, request_id=_text(fields.get("request_id"))))
 
@@ -99,8 +110,8 @@ def error_of(code: str, body: dict[str, Any], evidence: Evidence) -> TwexportErr
         error, message = ERRORS[code]
         return error(message, evidence)
     if (evidence.status or 0) >= 500:
-        return RetryLaterError("Talkwalker is out of order.", evidence)
-    return UnexpectedAnswerError(f"Talkwalker answered with the undocumented error code {code}.", evidence)
+        return TransientError("Talkwalker is out of order.", evidence)
+    return UnexpectedResponseError(f"Talkwalker answered with the undocumented error code {code}.", evidence)
 
 
 def _details(body: dict[str, Any]) -> str | None:

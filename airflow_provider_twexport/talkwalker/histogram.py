@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import pendulum
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.exceptions import UnexpectedAnswerError
+from airflow_provider_twexport.exceptions import UnexpectedResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def read_volumes(bins: Any, window: Window, interval: Interval) -> list[Volume]:
     :param bins: the ``data`` of the service's answer.
     :param window: what was asked for.
     :param interval: how long a bucket is.
-    :raises UnexpectedAnswerError: if a bucket is not one of those asked for.
+    :raises UnexpectedResponseError: if a bucket is not one of those asked for.
     """
     buckets = window.cut(interval)
     places = _places(buckets, interval)
@@ -83,7 +83,7 @@ def read_volumes(bins: Any, window: Window, interval: Interval) -> list[Volume]:
     for item in bins:
         begin, count = _bin(item)
         if begin not in places:
-            raise UnexpectedAnswerError(
+            raise UnexpectedResponseError(
                 f"Talkwalker counted {count:,} results for an {interval} at {begin} ms that is not in {window}."
             )
         counts[places[begin]] += count
@@ -102,7 +102,7 @@ def _bin(item: Any) -> tuple[int, int]:
         return int(item["t"]), int(count[0] if isinstance(count, list) else count)
     except (KeyError, IndexError, TypeError, ValueError):
         msg = f"Talkwalker's histogram has a bin that is none: {str(item)[:200]}"
-        raise UnexpectedAnswerError(msg) from None
+        raise UnexpectedResponseError(msg) from None
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_twexport.core.progress import Progress
-from airflow_provider_twexport.exceptions import MissingError, OrderAnewError, RetryLaterError
+from airflow_provider_twexport.exceptions import NotFoundError, ResultsExpiredError, TransientError
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import fingerprint_in
 from airflow_provider_twexport.talkwalker.results import EARLIEST
 
@@ -45,8 +45,8 @@ def source_of(
     query: str | None = None,
     topics: Sequence[str] = (),
     limit: int | None = None,
-    rest_of: Sequence[str] = (),
-    rest_windows: int | None = None,
+    remainder_of: Sequence[str] = (),
+    remainder_windows: int | None = None,
 ) -> dict[str, Any]:
     """Return what a manifest tells of where its results come from.
 
@@ -58,8 +58,9 @@ def source_of(
     :param query: what else was asked for.
     :param topics: topic ids of the project; none for all.
     :param limit: results at most.
-    :param rest_of: collectors whose landings hold results that this export brings again; the truncated one is the last.
-    :param rest_windows: how many windows its rest was planned in.
+    :param remainder_of: collectors whose landings hold results that this export brings again; the truncated one is
+        the last.
+    :param remainder_windows: how many windows its rest was planned in.
     """
     return {
         "system": "talkwalker",
@@ -73,7 +74,11 @@ def source_of(
         "window": window
         and {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
         "fingerprint": fingerprint_in(collector_id),
-        **({"rest_of": list(rest_of), "rest_windows": rest_windows} if rest_of else {}),
+        **(
+            {"remainder_of": list(remainder_of), "remainder_windows": remainder_windows}
+            if remainder_of
+            else {}
+        ),
     }
 
 
@@ -82,16 +87,16 @@ def ended_export(client: TalkwalkerClient, export_id: str, *, salvage: bool = Fa
 
     :param export_id: the export.
     :param salvage: whether one that was aborted or failed will do; what it exported until then is paid for.
-    :raises RetryLaterError: if it has not ended.
-    :raises MissingError: if it ended without giving what was ordered.
+    :raises TransientError: if it has not ended.
+    :raises NotFoundError: if it ended without giving what was ordered.
     """
     task = client.get_export(export_id)
     if task.is_unfinished:
-        raise RetryLaterError(
+        raise TransientError(
             f"Export {task.id} is {task.raw_status}: wait for it with TalkwalkerExportSensor before landing it."
         )
     if task.status.is_lost and not salvage:
-        raise MissingError(
+        raise NotFoundError(
             f"Export {task.id} is {task.raw_status}: there is no whole result to land. "
             "What it exported until then is paid for; 'twexport orphans --land' lands it."
         )
@@ -103,19 +108,19 @@ def check_nothing_better(place: StoragePath, task: ExportTask) -> None:
 
     :param place: the directory.
     :param task: the export.
-    :raises ChooseDirectoryError: if a landing of another export is there that is complete, or has as many results.
+    :raises DirectoryInUseError: if a landing of another export is there that is complete, or has as many results.
     """
     from airflow_provider_twexport.storage import manifest
-    from airflow_provider_twexport.storage.resume import ChooseDirectoryError
+    from airflow_provider_twexport.storage.resume import DirectoryInUseError
 
     try:
         found = manifest.read(place)
-    except manifest.LandFirstError:
+    except manifest.ManifestNotFoundError:
         return
     if found.source.get("export_id") == task.id or not task.status.is_lost:
         return
     if found.complete or found.results >= (task.exported() or 0):
-        raise ChooseDirectoryError(
+        raise DirectoryInUseError(
             f"{place} holds {found.results:,} results of another export; the {task.exported()} that {task.id} had "
             f"brought when it broke off stay in collector {task.target} until {task.readable_until}. Land them "
             "elsewhere if they matter."
@@ -153,8 +158,8 @@ class CollectorLanding:
         """Read the collector and return the manifest; free, and goes on where an earlier try broke off.
 
         :param landing: where to.
-        :raises OrderAnewError: if the collector is gone.
-        :raises RetryLaterError: if results are missing and ``on_incomplete`` is ``fail``.
+        :raises ResultsExpiredError: if the collector is gone.
+        :raises TransientError: if results are missing and ``on_incomplete`` is ``fail``.
         """
         self._read(landing)
         if self.exported is not None and landing.arrived < self.exported:
@@ -184,8 +189,8 @@ class CollectorLanding:
             for batch in batches:
                 landing.write(batch)
                 progress.tell(landing.arrived, landing.bytes)
-        except MissingError as error:
-            raise OrderAnewError(
+        except NotFoundError as error:
+            raise ResultsExpiredError(
                 f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "
                 "all of it had landed. What is gone can only be bought again, with if_exists='recreate'.",
                 error.evidence,
@@ -203,7 +208,7 @@ class CollectorLanding:
             "if_exists='recreate'."
         )
         if self.on_incomplete == "fail":
-            raise RetryLaterError(f"{msg} A retry reads on from here; reading costs nothing.")
+            raise TransientError(f"{msg} A retry reads on from here; reading costs nothing.")
         self.log.warning(msg)
         return msg
 

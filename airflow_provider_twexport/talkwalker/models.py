@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_twexport.exceptions import (
-    FixRequestError,
-    UnexpectedAnswerError,
+    InvalidRequestError,
+    UnexpectedResponseError,
 )
 
 if TYPE_CHECKING:
@@ -130,13 +130,13 @@ class ExportTask:
     def status(self) -> ExportStatus:
         """Return the status.
 
-        :raises UnexpectedAnswerError: if nobody documented it.
+        :raises UnexpectedResponseError: if nobody documented it.
         """
         try:
             return ExportStatus(self.raw_status.casefold())
         except ValueError:
             msg = f"Export {self.id} has the undocumented status {self.raw_status!r}: look at it before going on."
-            raise UnexpectedAnswerError(msg) from None
+            raise UnexpectedResponseError(msg) from None
 
     @property
     def is_adoptable(self) -> bool:
@@ -217,7 +217,7 @@ class ExportOrder:
     :param query: Talkwalker query, ANDed with the project or stream; required where neither is given.
     :param topics: topic ids of the project.
     :param limit: results at most, 1 to 1,000,000; each costs a credit.
-    :raises FixRequestError: if the order cannot be meant.
+    :raises InvalidRequestError: if the order cannot be meant.
     """
 
     window: Window
@@ -229,17 +229,17 @@ class ExportOrder:
 
     def __post_init__(self) -> None:
         if self.project_id and self.stream_id:
-            raise FixRequestError(
+            raise InvalidRequestError(
                 f"Both project_id={self.project_id!r} and stream_id={self.stream_id!r} are given: choose one."
             )
         if not (self.project_id or self.stream_id or self.query):
-            raise FixRequestError(
+            raise InvalidRequestError(
                 "Give a query, a project_id or a stream_id: without any there is nothing to export."
             )
         if self.topics and not self.project_id:
-            raise FixRequestError("topics belong to a project: give project_id too.")
+            raise InvalidRequestError("topics belong to a project: give project_id too.")
         if not 1 <= self.limit <= MAX_LIMIT:
-            raise FixRequestError(
+            raise InvalidRequestError(
                 f"limit={self.limit} is outside 1..{MAX_LIMIT:,}, what one export may bring."
             )
 
@@ -271,7 +271,7 @@ def epoch_ms(moment: pendulum.DateTime) -> int:
 
 def _segment(value: str) -> str:
     if not re.fullmatch(r"[\w.~-]+", value, re.ASCII):
-        raise FixRequestError(f"{value!r} is no Talkwalker id: letters, digits, '-', '_' and '.' only.")
+        raise InvalidRequestError(f"{value!r} is no Talkwalker id: letters, digits, '-', '_' and '.' only.")
     return value
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.orphans import Orphan
 
 
-def address_of(orphan: Orphan, found: Sequence[Orphan], root: str) -> str:
+def landing_path(orphan: Orphan, found: Sequence[Orphan], root: str) -> str:
     """Return where an export lands; a directory holds one export, and a collector may hold several.
 
     :param orphan: the export.
@@ -65,7 +65,7 @@ def land_orphan(
         place,
         source=source,
         schema=SCHEMA,
-        except_landed=[at(places[name]) for name in source.get("rest_of", ())],
+        exclude_landed=[at(places[name]) for name in source.get("remainder_of", ())],
         identity=identity,
     ) as landing:
         way = CollectorLanding(client, orphan.collector_id, task, on_incomplete="warn")
@@ -86,5 +86,5 @@ def _source(orphan: Orphan, landed: Landings, project_id: str | None) -> dict[st
         query=order.query,
         topics=order.topics,
         limit=order.limit,
-        rest_of=truncated_around(order, landed.by_collector()),
+        remainder_of=truncated_around(order, landed.by_collector()),
     )

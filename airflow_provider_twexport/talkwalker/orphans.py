@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_twexport.core.text_table import aligned, edges
-from airflow_provider_twexport.exceptions import MissingError
+from airflow_provider_twexport.exceptions import NotFoundError
 from airflow_provider_twexport.talkwalker.models import RETENTION
 from airflow_provider_twexport.talkwalker.purchasing.account_lock import TICKET
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX, window_in
@@ -178,7 +178,7 @@ def look(
     def created(collector_id: str) -> pendulum.DateTime | None:
         try:
             return client.get_collector(collector_id).created
-        except MissingError:
+        except NotFoundError:
             return None
 
     return orphans(exports, collectors, manifests, created=created, now=now, warn_before=warn_before)
@@ -201,7 +201,7 @@ def orphans(
     :param created: tells when a collector was created; ``None`` if nobody knows.
     :param now: the present moment; by default the clock's.
     :param warn_before: how long before its deadline an unread export is urgent.
-    :raises UnexpectedAnswerError: if an export of ours has a status that nobody documented.
+    :raises UnexpectedResponseError: if an export of ours has a status that nobody documented.
     """
     now = now or pendulum.now("UTC")
     existing = {found.id for found in collectors if found.id.startswith(PREFIX)}

@@ -20,12 +20,12 @@ import msgspec
 import simdjson
 
 from airflow_provider_twexport.core.batch import Batch
-from airflow_provider_twexport.core.retry import Patience, Retry
+from airflow_provider_twexport.core.retry import Retry, RetryState
 from airflow_provider_twexport.exceptions import (
-    ResumeReadError,
-    RetryLaterError,
+    ReadInterruptedError,
+    TransientError,
     TwexportError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def whole_chunks(blocks: Iterable[bytes]) -> Iterator[bytes]:
     Lines end at ``\n`` and nowhere else: U+2028 and its like are data. A pretty-printed body, told by its first
     line, is cut behind each ``}`` in the first column. Keep-alive lines come as empty pieces.
 
-    :raises ResumeReadError: if a chunk is longer than 16 MiB.
+    :raises ReadInterruptedError: if a chunk is longer than 16 MiB.
     """
     blocks = iter(blocks)
     begun = b""
@@ -136,7 +136,7 @@ def _cut_pretty(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _check_length(length: int) -> None:
     if length > MAX_CHUNK_BYTES:
-        raise ResumeReadError(f"A chunk is longer than {MAX_CHUNK_BYTES:,} bytes; refused.")
+        raise ReadInterruptedError(f"A chunk is longer than {MAX_CHUNK_BYTES:,} bytes; refused.")
 
 
 def _chunk(text: bytes) -> _Chunk:
@@ -195,7 +195,7 @@ class ResultsRead:
         :param missing: tells how many results are wanted behind those yielded; with so many the read ends, though
             the connection stays open.
         :param idle_seconds: end when no result has come for so long, though keep-alive lines do.
-        :raises ResumeReadError: if the body ends without its last control, or holds what is no chunk.
+        :raises ReadInterruptedError: if the body ends without its last control, or holds what is no chunk.
         :raises TwexportError: what a ``CT_ERROR`` chunk means.
         """
         last_arrival = time.monotonic()
@@ -207,7 +207,7 @@ class ResultsRead:
             if self.is_idle or self.unconfirmed >= missing():
                 return
         if self.offset is None or self.pending or self.foreign:
-            raise ResumeReadError("The read broke off without its last control chunk.")
+            raise ReadInterruptedError("The read broke off without its last control chunk.")
 
     def _taken(self, text: bytes) -> Iterator[Batch]:
         """Yield the batches that a piece of whole chunks completes."""
@@ -269,8 +269,8 @@ class ResultsRead:
                 raise self.explain(value)
             yield chunk
 
-    def _no_chunk(self, error: Exception) -> ResumeReadError:
-        return ResumeReadError(
+    def _no_chunk(self, error: Exception) -> ReadInterruptedError:
+        return ReadInterruptedError(
             f"What follows {self.arrived:,} results and offset {self.offset} is no chunk ({error})."
         )
 
@@ -286,14 +286,14 @@ class ResultsRead:
     def _control(self, offset: str | None) -> Batch | None:
         if self.offset is None and self.asked not in (offset, LATEST):
             # never trust a read that starts elsewhere: rows would be missing or come twice
-            raise ResumeReadError(f"The read was to go on from {self.asked} but started at {offset}.")
+            raise ReadInterruptedError(f"The read was to go on from {self.asked} but started at {offset}.")
         moved = offset != self.offset
         self.offset = offset
         return self._batch(offset) if moved or self.pending or self.foreign else None
 
     def _result(self, record: bytes) -> Batch | None:
         if self.offset is None:
-            raise ResumeReadError("Results came before the first control chunk.")
+            raise ReadInterruptedError("Results came before the first control chunk.")
         if self._is_foreign(record):
             self.foreign += 1
             return None
@@ -326,7 +326,7 @@ class ResultsRead:
 
 
 @dataclass(slots=True)
-class Drain:
+class ResultsReader:
     """Reads a collector until nothing new comes, through cuts, faults and throttling.
 
     One long ``wait`` connection brings what is there: the endpoint allows 5 calls a minute and a ``stop`` read
@@ -367,14 +367,14 @@ class Drain:
 
     def _wait(self) -> Iterator[Batch]:
         """Read long connections until all has been seen, or one brings nothing."""
-        patience = Patience(self.retry)
+        patience = RetryState(self.retry)
         while self.missing() > self._ahead:
             before = self.offset
             try:
                 yield from self._read("wait", self.missing)
                 if self._is_idle or self.offset == before:
                     return
-            except RetryLaterError as error:
+            except TransientError as error:
                 if self.offset != before:
                     patience.renew()
                 if not patience.lasts(error):
@@ -384,22 +384,22 @@ class Drain:
 
     def _stop(self) -> Iterator[Batch]:
         """Read short connections until one brings nothing that was not seen before."""
-        patience = Patience(self.retry)
+        patience = RetryState(self.retry)
         seen_before = self._ahead
         while True:
             before = self.offset
             try:
                 brought = yield from self._read("stop", lambda: math.inf)
                 if self._is_idle:
-                    raise ResumeReadError("A short read stays open, though nothing comes any more.")
-            except RetryLaterError as error:
+                    raise ReadInterruptedError("A short read stays open, though nothing comes any more.")
+            except TransientError as error:
                 if self.offset != before:
                     patience.renew()
                 patience.bear(error)
                 continue
             patience.renew()
             if brought and self.offset == before:
-                raise UnexpectedAnswerError(f"Results come, but the offset stays at {before}.")
+                raise UnexpectedResponseError(f"Results come, but the offset stays at {before}.")
             if not brought or (brought <= seen_before and self.missing() <= 0):
                 return
             seen_before = 0

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.models import ExportTask
-from airflow_provider_twexport.coverage.coverage import Piece, _named_scope
+from airflow_provider_twexport.coverage.coverage import LandedSpan, _named_scope
 
 
 def unlanded(
     exports: Iterable[ExportTask], manifests: Iterable[Manifest], project_id: str | None = None
-) -> list[Piece]:
+) -> list[LandedSpan]:
     """Return a piece without results for each paid export of ours that no manifest tells of.
 
     The service does not echo what was ordered. What is not recognized by its collector's name is told under the
@@ -37,7 +37,7 @@ def unlanded(
             order = recognized(task.target, orders)
             scope = (order and (order.project_id or order.stream_id)) or _named_scope(task.target)
             topics, query = (order.topics, order.query) if order else ((), None)
-            pieces.append(Piece(told[1], scope, task.id, 0, complete=False, topics=topics, query=query))
+            pieces.append(LandedSpan(told[1], scope, task.id, 0, complete=False, topics=topics, query=query))
     return pieces
 
 

@@ -58,8 +58,8 @@ def talkwalker_export(
     max_part_results: int | None = None,
     row_group_bytes: int = formats.ROW_GROUP_BYTES,
     on_incomplete: Literal["fail", "warn"] = "fail",
-    except_landed: Sequence[str] | str | None = None,
-    rest_windows: int | str | None = None,
+    exclude_landed: Sequence[str] | str | None = None,
+    remainder_windows: int | str | None = None,
     salvage: bool = True,
     delete_collector: bool = True,
     ledger_path: str | None = None,
@@ -106,8 +106,8 @@ def talkwalker_export(
     :param row_group_bytes: a row group of Parquet ends after about so many bytes of results, as they came; a
         larger one takes more memory.
     :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
-    :param except_landed: directories of landings, the same connection's; results that they hold are left out.
-    :param rest_windows: how many windows the rest of the last of these landings was planned in, for the manifest.
+    :param exclude_landed: directories of landings, the same connection's; results that they hold are left out.
+    :param remainder_windows: how many windows the rest of the last of these landings was planned in, for the manifest.
     :param salvage: land what an export had brought that was aborted, failed, or took too long: it is paid for. The
         manifest says that it is not complete, and ordering the window again replaces it.
     :param delete_collector: delete the collector once its results have landed.
@@ -177,8 +177,8 @@ def talkwalker_export(
             "max_part_bytes": max_part_bytes,
             "max_part_results": max_part_results,
             "row_group_bytes": row_group_bytes,
-            "except_landed": except_landed,
-            "rest_windows": rest_windows,
+            "exclude_landed": exclude_landed,
+            "remainder_windows": remainder_windows,
             "outlets": list(outlets),
             "talkwalker_conn_id": talkwalker_conn_id,
             **storage,

@@ -18,7 +18,7 @@ FACTS = "twexport"
 log = logging.getLogger(__name__)
 
 
-def tell(context: Context, landed: Mapping[ObjectStoragePath, Manifest]) -> None:
+def publish(context: Context, landed: Mapping[ObjectStoragePath, Manifest]) -> None:
     """Tell of landings; whatever goes wrong with that, the task goes on.
 
     An asset gets one event for each task, so it is told of one landing as it is, and of several as ``landings``.
@@ -32,18 +32,18 @@ def tell(context: Context, landed: Mapping[ObjectStoragePath, Manifest]) -> None
     # what is told has landed; no fault of whoever listens may undo it
     try:
         context["ti"].xcom_push(key=FACTS, value=facts[0] if len(facts) == 1 else facts)
-        _tell_lineage(landed)
-        _tell_outlets(context, [address_of(directory) for directory in landed], facts)
+        _report_lineage(landed)
+        _publish_outlets(context, [dataset_uri(directory) for directory in landed], facts)
     except Exception as error:
         log.warning("Not everybody was told what landed (%s: %s).", type(error).__name__, error)
 
 
-def address_of(directory: ObjectStoragePath) -> str:
+def dataset_uri(directory: ObjectStoragePath) -> str:
     """Return a directory's address without the Airflow connection that leads there."""
     return str(directory.fs.unstrip_protocol(directory.path)).rstrip("/")
 
 
-def _tell_outlets(context: Context, addresses: list[str], facts: list[dict[str, Any]]) -> None:
+def _publish_outlets(context: Context, addresses: list[str], facts: list[dict[str, Any]]) -> None:
     from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
     events: Any = context["outlet_events"]
@@ -55,9 +55,9 @@ def _tell_outlets(context: Context, addresses: list[str], facts: list[dict[str, 
             events[outlet].extra = facts[0] if len(facts) == 1 else {"landings": facts}
 
 
-def _tell_lineage(landed: Mapping[ObjectStoragePath, Manifest]) -> None:
+def _report_lineage(landed: Mapping[ObjectStoragePath, Manifest]) -> None:
     """Tell of directories, because the parts, which are written past Airflow's paths, may be thousands."""
     from airflow.providers.common.compat.sdk import get_hook_lineage_collector
 
     for directory in landed:
-        get_hook_lineage_collector().add_output_asset(context=directory, uri=address_of(directory))
+        get_hook_lineage_collector().add_output_asset(context=directory, uri=dataset_uri(directory))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.exceptions import Evidence
 
 
-class FailWithFactsException(AirflowFailException):
+class PermanentFailure(AirflowFailException):
     """Fails a task for good and keeps the facts at hand, as ``{{ exception.kind }}`` and ``{{ exception.facts }}``.
 
     :param text: what the log says.
@@ -40,14 +40,14 @@ class FailWithFactsException(AirflowFailException):
 def fail_without_retry() -> Iterator[None]:
     """Let passing faults through, for Airflow to retry, and fail the task for good on every other error of ours.
 
-    :raises FailWithFactsException: for an error that the same try again would meet again.
+    :raises PermanentFailure: for an error that the same try again would meet again.
     """
-    from airflow_provider_twexport.exceptions import RetryLaterError, TwexportError
+    from airflow_provider_twexport.exceptions import TransientError, TwexportError
 
     try:
         yield
-    except RetryLaterError:
+    except TransientError:
         raise
     except TwexportError as error:
         text = f"{error.kind}: {error}"
-        raise FailWithFactsException(text, error.kind, error.facts, error.evidence) from error
+        raise PermanentFailure(text, error.kind, error.facts, error.evidence) from error

@@ -30,7 +30,7 @@ class LandingOperator(BaseOperator):
 
     def _tell_landing(self, context: Context, directory: ObjectStoragePath, manifest: Manifest) -> None:
         self._landed = (directory, manifest)
-        assets.tell(context, {directory: manifest})
+        assets.publish(context, {directory: manifest})
 
     def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
         """Return where the results come from and what has landed; OpenLineage calls this when the task has ended."""

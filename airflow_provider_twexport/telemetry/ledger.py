@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Books:
+class TaskLedger:
     """The ledger of one task.
 
     :param ledger_path: its directory; ``None`` where none is kept.
@@ -81,13 +81,13 @@ class Books:
         import pendulum
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.storage.ledger import Fact, FactKind, Teller, enter
+        from airflow_provider_twexport.storage.ledger import EntryKind, LedgerEntry, TaskRef, enter
 
         ti = self._context["ti"]
-        fact = Fact(
-            kind=FactKind(kind),
+        fact = LedgerEntry(
+            kind=EntryKind(kind),
             export_id=export_id,
-            by=Teller(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
+            by=TaskRef(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
             at=pendulum.now("UTC").isoformat(timespec="milliseconds"),
             details=details,
         )

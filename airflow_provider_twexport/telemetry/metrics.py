@@ -37,7 +37,7 @@ def landed(system: str, manifest: Manifest) -> None:
     meter.count("landings.truncated", manifest.truncated)
     meter.count("landings.incomplete", not manifest.complete)
     meter.count("results", manifest.results)
-    meter.count("results.left_out", manifest.left_out)
+    meter.count("results.excluded", manifest.excluded)
     meter.count("bytes", manifest.bytes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_twexport.telemetry.assets import address_of
+from airflow_provider_twexport.telemetry.assets import dataset_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ def _landing(directory: ObjectStoragePath, manifest: Manifest) -> OutputDataset:
 
 def _storage_dataset(directory: ObjectStoragePath) -> tuple[str, str]:
     """Return namespace and name of a directory as OpenLineage wants them; on Azure, the account is part of it."""
-    address = urlsplit(address_of(directory))
+    address = urlsplit(dataset_uri(directory))
     path = address.path.strip("/")
     if address.scheme in ("file", "local"):
         return "file", f"/{path}"

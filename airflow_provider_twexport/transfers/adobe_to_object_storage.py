@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_twexport.adobe.landing import JobLanding
-    from airflow_provider_twexport.storage.file_landing import CopiedFiles
+    from airflow_provider_twexport.storage.file_landing import FileLanding
     from airflow_provider_twexport.storage.manifest import Manifest
 
 
@@ -63,19 +63,19 @@ class AdobeToObjectStorageOperator(LandingOperator):
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.adobe.landing import JobLanding
-        from airflow_provider_twexport.storage.file_landing import CopiedFiles
+        from airflow_provider_twexport.storage.file_landing import FileLanding
 
         with fail_without_retry():
             way = JobLanding(AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn(), str(self.job_id))
             directory = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
             ManifestLink.push(context, directory)
-            landing = CopiedFiles.open(directory, source=way.identity)
+            landing = FileLanding.open(directory, source=way.identity)
             manifest = landing.committed or self._land(way, landing)
         self.log.info("%s: %d files, %d bytes.", directory, len(manifest.parts), manifest.bytes)
         self._tell_landing(context, directory, manifest)
         return manifest.summary(directory) | {"profiles": manifest.source.get("profiles")}
 
-    def _land(self, way: JobLanding, landing: CopiedFiles) -> Manifest:
+    def _land(self, way: JobLanding, landing: FileLanding) -> Manifest:
         manifest = way.land(landing)
         metrics.landed(self.system, manifest)
         return manifest

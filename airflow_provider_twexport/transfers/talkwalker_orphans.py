@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.telemetry import assets, metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
-from airflow_provider_twexport.telemetry.ledger import Books
+from airflow_provider_twexport.telemetry.ledger import TaskLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         land = partial(land_orphan, client, landed=landed_before, project_id=hook.project_id, at=self._at)
         landed = [self._land(orphan, self._address(orphan, found), land, context) for orphan in readable]
         manifests = [manifest for manifest in landed if manifest]
-        assets.tell(
+        assets.publish(
             context,
             {
                 self._at(self._address(orphan, found)): manifest
@@ -105,11 +105,11 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         }
 
     def _landings(self) -> Landings:
-        from airflow_provider_twexport.core.arguments import listed
+        from airflow_provider_twexport.core.arguments import parse_list
         from airflow_provider_twexport.storage import discovery
 
-        paths = dict.fromkeys([*listed(self.landed_paths), self.object_storage_path])
-        found = discovery.find(map(self._at, paths))
+        paths = dict.fromkeys([*parse_list(self.landed_paths), self.object_storage_path])
+        found = discovery.find_landings(map(self._at, paths))
         for problem in found.problems:
             self.log.warning(problem)
         return found
@@ -120,9 +120,9 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         return ObjectStoragePath(address, conn_id=self.object_storage_conn_id)
 
     def _address(self, orphan: Orphan, found: Sequence[Orphan]) -> str:
-        from airflow_provider_twexport.talkwalker.orphan_landing import address_of
+        from airflow_provider_twexport.talkwalker.orphan_landing import landing_path
 
-        return address_of(orphan, found, self.object_storage_path)
+        return landing_path(orphan, found, self.object_storage_path)
 
     def _land(
         self, orphan: Orphan, address: str, land: Callable[..., Manifest], context: Context
@@ -138,7 +138,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         self.log.info("Landed %s, in %s: %d results.", orphan, address, manifest.results)
         metrics.landed("talkwalker", manifest)
         metrics.spent("talkwalker", manifest.exported)
-        books = Books(self.ledger_path, self.object_storage_conn_id, context)
+        books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
         if orphan.export:
             books.ended(orphan.export)
         books.landed(

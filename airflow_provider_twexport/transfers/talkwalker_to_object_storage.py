@@ -10,7 +10,7 @@ from airflow_provider_twexport.storage import formats
 from airflow_provider_twexport.telemetry import metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.landing_operator import LandingOperator
-from airflow_provider_twexport.telemetry.ledger import Books
+from airflow_provider_twexport.telemetry.ledger import TaskLedger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,8 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
     """Land the results of a collector in a directory of object storage, each exactly once.
 
     Writes parts and, last, ``_manifest.json``; returns ``{"manifest", "results", "bytes", "parts"}``, and with
-    ``except_landed`` also ``left_out``. Reading is free, so a retry goes on where the last try broke off, and a landing
-    that is there already is left as it is.
+    ``exclude_landed`` also ``excluded``. Reading is free, so a retry goes on where the last try broke off, and a
+    landing that is there already is left as it is.
 
     :param collector_id: the collector to read.
     :param object_storage_path: the directory, of any scheme that Airflow's ObjectStoragePath knows; one landing each.
@@ -47,11 +47,11 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
         larger one takes more memory.
     :param on_incomplete: what to do if fewer results come than were exported, also on a second read: ``fail`` (a
         retry reads on) or ``warn``, which lands what is there and says so in the manifest.
-    :param except_landed: directories of landings, the same connection's, that must be whole: results that they hold are
-        left out and counted. A result is the same if address, id on X, date, title and text are; what is known of it
+    :param exclude_landed: directories of landings, the same connection's, that must be whole: results that they hold
+        are left out and counted. A result is the same if address, id on X, date, title and text are; what is known of it
         since, such as its engagement, stays as it landed first. A list, or a text with commas.
-    :param rest_windows: how many windows the rest of the last of these landings was planned in, for the manifest, from
-        which ``twexport coverage`` tells when all of it is there.
+    :param remainder_windows: how many windows the remainder of the last of these landings was planned in, for the
+        manifest, from which ``twexport coverage`` tells when all of it is there.
     :param limit: the limit that was ordered; needed to count a truncated export where the service does not.
     :param start: first moment of the window, for the manifest.
     :param stop: last moment of the window, exclusive, for the manifest.
@@ -70,8 +70,8 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
         "object_storage_path",
         "export_id",
         "object_storage_conn_id",
-        "except_landed",
-        "rest_windows",
+        "exclude_landed",
+        "remainder_windows",
         "limit",
         "start",
         "stop",
@@ -102,8 +102,8 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
         max_part_results: int | None = None,
         row_group_bytes: int = formats.ROW_GROUP_BYTES,
         on_incomplete: Literal["fail", "warn"] = "fail",
-        except_landed: Sequence[str] | str | None = None,
-        rest_windows: int | str | None = None,
+        exclude_landed: Sequence[str] | str | None = None,
+        remainder_windows: int | str | None = None,
         limit: int | str | None = None,
         start: str | None = None,
         stop: str | None = None,
@@ -130,8 +130,8 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
         self.max_part_results = max_part_results
         self.row_group_bytes = row_group_bytes
         self.on_incomplete = on_incomplete
-        self.except_landed = except_landed
-        self.rest_windows = rest_windows
+        self.exclude_landed = exclude_landed
+        self.remainder_windows = remainder_windows
         self.limit = limit
         self.start = start
         self.stop = stop
@@ -163,7 +163,7 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
                 max_part_results=self.max_part_results,
                 row_group_bytes=self.row_group_bytes,
                 schema=SCHEMA,
-                except_landed=self._elsewhere(),
+                exclude_landed=self._elsewhere(),
                 identity=identity,
             ) as landing:
                 manifest = landing.committed or self._land(landing, context)
@@ -172,21 +172,21 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
         summary = manifest.summary(directory)
         self._tell_books(manifest, summary["manifest"], context)
         self._tell_landing(context, directory, manifest)
-        return summary | ({"left_out": manifest.left_out} if self.except_landed else {})
+        return summary | ({"excluded": manifest.excluded} if self.exclude_landed else {})
 
     def _elsewhere(self) -> list[ObjectStoragePath]:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.core.arguments import listed
+        from airflow_provider_twexport.core.arguments import parse_list
 
         return [
             ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
-            for path in listed(self.except_landed)
+            for path in parse_list(self.exclude_landed)
         ]
 
     def _tell(self, manifest: Manifest) -> None:
-        if self.except_landed:
-            self.log.info("%d results were left out, because other landings hold them.", manifest.left_out)
+        if self.exclude_landed:
+            self.log.info("%d results were left out, because other landings hold them.", manifest.excluded)
         if manifest.truncated:
             missing = "an unknown number of" if manifest.missing is None else f"about {manifest.missing:,}"
             self.log.warning("The export reached its limit: %s matching results are missing.", missing)
@@ -200,7 +200,7 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
         return ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
 
     def _source(self, window: Window | None) -> dict[str, Any]:
-        from airflow_provider_twexport.core.arguments import listed, whole_number
+        from airflow_provider_twexport.core.arguments import parse_int, parse_list
         from airflow_provider_twexport.storage import manifest
         from airflow_provider_twexport.talkwalker.landing import source_of
 
@@ -212,24 +212,24 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
             project_id=hook.project_for(self.project_id, self.stream_id),
             stream_id=self.stream_id,
             query=(self.query or "").strip(),
-            topics=listed(self.topics),
-            limit=whole_number("limit", self.limit),
-            rest_of=[str(manifest.read(path).source.get("collector_id")) for path in self._elsewhere()],
-            rest_windows=whole_number("rest_windows", self.rest_windows),
+            topics=parse_list(self.topics),
+            limit=parse_int("limit", self.limit),
+            remainder_of=[str(manifest.read(path).source.get("collector_id")) for path in self._elsewhere()],
+            remainder_windows=parse_int("remainder_windows", self.remainder_windows),
         )
 
     def _window(self, context: Context) -> Window | None:
         from airflow_provider_twexport.core.run_window import export_window
-        from airflow_provider_twexport.exceptions import FixRequestError
+        from airflow_provider_twexport.exceptions import InvalidRequestError
 
         try:
             return export_window(context, self.start, self.stop)
-        except FixRequestError:
+        except InvalidRequestError:
             # what is read was bought; not knowing its window is no reason to leave it there
             return None
 
-    def _books(self, context: Context) -> Books:
-        return Books(self.ledger_path, self.object_storage_conn_id, context)
+    def _books(self, context: Context) -> TaskLedger:
+        return TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
 
     def _tell_books(self, manifest: Manifest, address: str, context: Context) -> None:
         if self.export_id:
@@ -251,12 +251,12 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
             )
 
     def _land(self, landing: Landing, context: Context) -> Manifest:
-        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import parse_int
         from airflow_provider_twexport.talkwalker.landing import CollectorLanding, ended_export
 
         client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
         task = ended_export(client, self.export_id, salvage=self._salvages) if self.export_id else None
-        limit = whole_number("limit", self.limit)
+        limit = parse_int("limit", self.limit)
         if task:
             self._books(context).ended(task, limit)
             self._tell_deadline(task)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.partitioning import PartitionBy
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
-    from airflow_provider_twexport.x.search.pages import Search
+    from airflow_provider_twexport.x.search.pages import SearchRequest
 
 
 class XSearchToObjectStorageOperator(LandingOperator):
@@ -119,11 +119,11 @@ class XSearchToObjectStorageOperator(LandingOperator):
         from airflow_provider_twexport.core.run_window import export_window
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.x.schema import POSTS
-        from airflow_provider_twexport.x.search.pages import Place, Search, post_id
+        from airflow_provider_twexport.x.search.pages import SearchCursor, SearchRequest, post_id
 
         with fail_without_retry():
             window = export_window(context, self.start, self.stop, self.partition_length)
-            search = Search(self.query, window, tag=self.tag or None)
+            search = SearchRequest(self.query, window, tag=self.tag or None)
             most = self._max_results()
             path = landing_path(self.object_storage_path, window, self.partition_by)
             directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
@@ -142,24 +142,24 @@ class XSearchToObjectStorageOperator(LandingOperator):
                 schema=POSTS,
             ) as landing:
                 manifest = landing.committed or self._land(search, landing, most)
-        requests = Place.of(search, manifest.final_offset).requests
+        requests = SearchCursor.of(search, manifest.final_cursor).requests
         self.log.info("%s: %d posts, %d requests.", directory, manifest.results, requests)
         self._tell_landing(context, directory, manifest)
         return manifest.summary(directory) | {"requests": requests, "truncated": manifest.truncated}
 
     def _max_results(self) -> int | None:
-        from airflow_provider_twexport.core.arguments import whole_number
-        from airflow_provider_twexport.exceptions import FixRequestError
+        from airflow_provider_twexport.core.arguments import parse_int
+        from airflow_provider_twexport.exceptions import InvalidRequestError
 
-        most = whole_number("max_results", self.max_results)
+        most = parse_int("max_results", self.max_results)
         if most is not None and most < 1:
-            raise FixRequestError(f"max_results={most} leaves nothing to land: give 1 at least.")
+            raise InvalidRequestError(f"max_results={most} leaves nothing to land: give 1 at least.")
         return most
 
-    def _land(self, search: Search, landing: Landing, max_results: int | None) -> Manifest:
-        from airflow_provider_twexport.core.arguments import whole_number
+    def _land(self, search: SearchRequest, landing: Landing, max_results: int | None) -> Manifest:
+        from airflow_provider_twexport.core.arguments import parse_int
         from airflow_provider_twexport.core.progress import Progress
-        from airflow_provider_twexport.x.search.pages import Place
+        from airflow_provider_twexport.x.search.pages import SearchCursor
 
         most = math.inf if max_results is None else max_results
         progress = Progress(max_results, landing.results)
@@ -170,12 +170,12 @@ class XSearchToObjectStorageOperator(LandingOperator):
                 search,
                 cursor=landing.offset,
                 missing=lambda: most - landing.results,
-                max_requests=whole_number("max_requests", self.max_requests),
+                max_requests=parse_int("max_requests", self.max_requests),
             )
         ):
             landing.write(batch)
             progress.tell(landing.results, landing.bytes)
-        place = Place.of(search, landing.offset)
+        place = SearchCursor.of(search, landing.offset)
         manifest = landing.commit(truncated=not place.is_end)
         metrics.landed(self.system, manifest)
         metrics.spent(self.system, place.requests)

@@ -82,14 +82,14 @@ class XStreamRecoveryOperator(LandingOperator):
         from airflow_provider_twexport.storage import manifest
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.x.schema import SCHEMAS
-        from airflow_provider_twexport.x.streams.capture_report import StreamLog
+        from airflow_provider_twexport.x.streams.capture_report import CaptureReport
         from airflow_provider_twexport.x.streams.messages import message_key
         from airflow_provider_twexport.x.streams.recovery import HOSTS, slices
 
         with fail_without_retry():
             capture_path = ObjectStoragePath(self.capture_path, conn_id=self.object_storage_conn_id)
             capture = manifest.read(capture_path)
-            captured = StreamLog.of(capture.report or {"stream": capture.source.get("stream")})
+            captured = CaptureReport.of(capture.report or {"stream": capture.source.get("stream")})
             if not captured.gaps:
                 self.log.info("%s has no gaps.", capture_path)
                 return {"manifest": None, "results": 0, "bytes": 0, "parts": 0, "recovered": 0}
@@ -108,7 +108,7 @@ class XStreamRecoveryOperator(LandingOperator):
                 file_format=self.file_format,
                 max_part_bytes=self.max_part_bytes,
                 record_id=message_key,
-                except_landed=[capture_path],
+                exclude_landed=[capture_path],
                 identity=message_key,
                 schema=SCHEMAS[captured.stream],
             ) as landing:
@@ -123,10 +123,10 @@ class XStreamRecoveryOperator(LandingOperator):
 
     def _land(self, client: XStreamClient, landing: Landing, wanted: Sequence[Slice]) -> Manifest:
         from airflow_provider_twexport.core.batch import Batch
-        from airflow_provider_twexport.x.streams.capture_report import StreamLog
+        from airflow_provider_twexport.x.streams.capture_report import CaptureReport
         from airflow_provider_twexport.x.streams.recovery import recover
 
-        log = StreamLog.of(landing.report or {"stream": client.stream})
+        log = CaptureReport.of(landing.report or {"stream": client.stream})
         missing = [one for one in wanted if one.told not in log.done]
         for arrival in recover(client, missing, self.service):
             log.note(arrival)

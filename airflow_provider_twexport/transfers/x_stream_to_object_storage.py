@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
-    from airflow_provider_twexport.x.streams.capture_report import StreamLog
+    from airflow_provider_twexport.x.streams.capture_report import CaptureReport
     from airflow_provider_twexport.x.streams.client import XStreamClient
 
 PART_SECONDS = 120.0
@@ -117,13 +117,13 @@ class XStreamToObjectStorageOperator(LandingOperator):
         """Return where the manifest is and what it counts."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.core.arguments import whole_number
+        from airflow_provider_twexport.core.arguments import parse_int
         from airflow_provider_twexport.storage.landing import Landing
         from airflow_provider_twexport.x.schema import SCHEMAS
         from airflow_provider_twexport.x.streams.messages import message_key
 
         with fail_without_retry():
-            most = whole_number("max_results", self.max_results)
+            most = parse_int("max_results", self.max_results)
             client = XEnterpriseHook(self.x_conn_id).get_stream(
                 self.stream, label=self.stream_label, backfill=self.backfill
             )
@@ -148,32 +148,32 @@ class XStreamToObjectStorageOperator(LandingOperator):
         self._tell_landing(context, directory, manifest)
         return manifest.summary(directory) | {"gaps": gaps}
 
-    def _wanted(self, now: float, max_results: int | None) -> StreamLog:
+    def _wanted(self, now: float, max_results: int | None) -> CaptureReport:
         """Return the log of a capture that has not begun."""
         from airflow_provider_twexport.core.run_window import moment
-        from airflow_provider_twexport.exceptions import FixRequestError
-        from airflow_provider_twexport.x.streams.capture_report import StreamLog, iso
+        from airflow_provider_twexport.exceptions import InvalidRequestError
+        from airflow_provider_twexport.x.streams.capture_report import CaptureReport, iso
         from airflow_provider_twexport.x.streams.client import PARTITIONS
 
         if not set(self.partitions) <= set(PARTITIONS) or not self.partitions:
-            raise FixRequestError(f"partitions={self.partitions!r}: there are 1 and 2.")
+            raise InvalidRequestError(f"partitions={self.partitions!r}: there are 1 and 2.")
         if self.connections < 1:
-            raise FixRequestError(f"connections={self.connections!r}: give 1 at least.")
+            raise InvalidRequestError(f"connections={self.connections!r}: give 1 at least.")
         if max_results is not None and max_results < 1:
-            raise FixRequestError(f"max_results={max_results} leaves nothing to land: give 1 at least.")
+            raise InvalidRequestError(f"max_results={max_results} leaves nothing to land: give 1 at least.")
         if self.stop is not None and self.duration is not None:
-            raise FixRequestError("Both stop and duration say when the capture ends: give one of them.")
+            raise InvalidRequestError("Both stop and duration say when the capture ends: give one of them.")
         start = moment(self.start).timestamp() if self.start else now
         stop = None if self.stop is None else moment(self.stop).timestamp()
         if self.duration is not None:
             stop = start + self.duration.total_seconds()
         if stop is None and max_results is None:
-            raise FixRequestError("A stream has no end: give stop, duration or max_results.")
+            raise InvalidRequestError("A stream has no end: give stop, duration or max_results.")
         if start > now or (stop is not None and stop <= start):
-            raise FixRequestError(
+            raise InvalidRequestError(
                 "The capture begins in the future, or ends before it begins: correct start and stop."
             )
-        return StreamLog(self.stream, iso(start), None if stop is None else iso(stop))
+        return CaptureReport(self.stream, iso(start), None if stop is None else iso(stop))
 
     def _source(self, max_results: int | None) -> dict[str, Any]:
         """Return what the manifest tells of where its messages come from; ``capture_id`` stands for all of it."""
@@ -190,12 +190,12 @@ class XStreamToObjectStorageOperator(LandingOperator):
         return {"system": "x_stream", "capture_id": digest, **content}
 
     def _land(
-        self, client: XStreamClient, landing: Landing, wanted: StreamLog, max_results: int | None
+        self, client: XStreamClient, landing: Landing, wanted: CaptureReport, max_results: int | None
     ) -> Manifest:
         from airflow_provider_twexport.exceptions import TwexportError
-        from airflow_provider_twexport.x.streams.capture_report import StreamLog
+        from airflow_provider_twexport.x.streams.capture_report import CaptureReport
 
-        log = StreamLog.of(landing.report) if landing.report else wanted
+        log = CaptureReport.of(landing.report) if landing.report else wanted
         try:
             self._capture(client, landing, log, math.inf if max_results is None else max_results)
         except TwexportError:
@@ -206,7 +206,7 @@ class XStreamToObjectStorageOperator(LandingOperator):
         metrics.landed(self.system, manifest)
         return manifest
 
-    def _capture(self, client: XStreamClient, landing: Landing, log: StreamLog, most: float) -> None:
+    def _capture(self, client: XStreamClient, landing: Landing, log: CaptureReport, most: float) -> None:
         from airflow_provider_twexport.core.batch import Batch
         from airflow_provider_twexport.core.progress import Progress
         from airflow_provider_twexport.core.run_window import moment

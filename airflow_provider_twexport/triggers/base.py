@@ -81,14 +81,14 @@ class ExportTrigger(BaseTrigger, Generic[Client, Export]):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the one event."""
-        from airflow_provider_twexport.exceptions import RetryLaterError, TwexportError
+        from airflow_provider_twexport.exceptions import TransientError, TwexportError
 
         try:
             async with asyncio.timeout(max(0.0, self.deadline - time.time())):
                 export = await self._ended()
         except TimeoutError:
             event: dict[str, Any] = {"outcome": "timeout"}
-        except RetryLaterError as error:
+        except TransientError as error:
             event = {"outcome": "retry_later", "message": str(error)}
         except TwexportError as error:
             event = {"outcome": "failed", "message": f"{type(error).__name__}: {error}"}

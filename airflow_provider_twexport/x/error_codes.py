@@ -9,29 +9,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.exceptions import (
-    AskForRightsError,
+    ConnectionConfigError,
     Evidence,
-    FixConnectionError,
-    FixRequestError,
-    RetryLaterError,
+    InvalidRequestError,
+    PermissionDeniedError,
     ThrottledError,
+    TransientError,
 )
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.exceptions import TwexportError
 
 ERRORS: dict[int, tuple[type[TwexportError], str]] = {
-    400: (FixRequestError, "X could not read the request."),
-    401: (FixConnectionError, "X refuses the login: correct login and password of the connection."),
-    403: (AskForRightsError, "The account may not do this: ask X to enable it."),
+    400: (InvalidRequestError, "X could not read the request."),
+    401: (ConnectionConfigError, "X refuses the login: correct login and password of the connection."),
+    403: (PermissionDeniedError, "The account may not do this: ask X to enable it."),
     404: (
-        FixConnectionError,
+        ConnectionConfigError,
         "X knows no such search or stream: check account, label (both case-sensitive) and product of the connection.",
     ),
-    406: (FixRequestError, "X refuses how the stream was asked for: correct what the details say."),
-    422: (FixRequestError, "X refuses the query or a parameter: correct it where the details say."),
+    406: (InvalidRequestError, "X refuses how the stream was asked for: correct what the details say."),
+    422: (InvalidRequestError, "X refuses the query or a parameter: correct it where the details say."),
     429: (ThrottledError, "X asks for fewer requests: the limit of the minute or of the second is used up."),
-    503: (RetryLaterError, "X is overloaded, perhaps by this very search."),
+    503: (TransientError, "X is overloaded, perhaps by this very search."),
 }
 
 
@@ -53,7 +53,7 @@ def explain(status: int, body: Any, evidence: Evidence) -> TwexportError | None:
         request_id=None if transaction is None else str(transaction),
     )
     if status == 401 and "not enabled" in str(message):
-        return AskForRightsError(
+        return PermissionDeniedError(
             "The account does not have this kind of request: ask X to enable it.", evidence
         )
     error, sentence = ERRORS[status]

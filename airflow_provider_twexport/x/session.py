@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_twexport.core import retry as core_retry
 from airflow_provider_twexport.core.credentials import BasicLogin
 from airflow_provider_twexport.core.http import Session
-from airflow_provider_twexport.exceptions import FixConnectionError
+from airflow_provider_twexport.exceptions import ConnectionConfigError
 from airflow_provider_twexport.x.error_codes import explain
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def x_session(
     :param label: of the search or stream.
     :param base_url: address of the service.
     :param retry: how repeatable calls are tried again; ``None`` for the usual way.
-    :raises FixConnectionError: if one of these is missing, or the address cannot be meant.
+    :raises ConnectionConfigError: if one of these is missing, or the address cannot be meant.
     """
     for name, value in (("login", login), ("password", password), ("account", account), ("label", label)):
         if not value:
-            raise FixConnectionError(f"The connection has no {name}: give the one of the X console.")
+            raise ConnectionConfigError(f"The connection has no {name}: give the one of the X console.")
     return Session(base_url, BasicLogin(login, password), explain, retry or core_retry.DEFAULT)

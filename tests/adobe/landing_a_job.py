@@ -9,7 +9,7 @@ import sys
 
 from airflow_provider_twexport.adobe.client import AdobeClient
 from airflow_provider_twexport.adobe.landing import JobLanding
-from airflow_provider_twexport.storage.file_landing import CopiedFiles
+from airflow_provider_twexport.storage.file_landing import FileLanding
 from tests.adobe_account import CREDENTIAL, RETRY
 from tests.storage.measuring import peak_mib
 
@@ -17,5 +17,5 @@ if __name__ == "__main__":
     address, job_id, directory, range_bytes = sys.argv[1:]
     client = AdobeClient(CREDENTIAL, "prod", address, address, RETRY)
     way = JobLanding(client, job_id, RETRY, int(range_bytes))
-    way.land(CopiedFiles.open(directory, source=way.identity))
+    way.land(FileLanding.open(directory, source=way.identity))
     print(peak_mib())

@@ -12,20 +12,20 @@ import pendulum
 
 from airflow_provider_twexport.adobe import order_once as ordering
 from airflow_provider_twexport.adobe.client import AdobeClient
-from airflow_provider_twexport.adobe.order_once import Ordered, order_once
-from airflow_provider_twexport.exceptions import RetryLaterError
+from airflow_provider_twexport.adobe.order_once import JobOrder, order_once
+from airflow_provider_twexport.exceptions import TransientError
 from tests.adobe_account import CREDENTIAL, ORDER, RETRY
 
 # as a task of Airflow's that is tried again
 TRIES = 10
 
 
-def order(url: str, since: pendulum.DateTime) -> Ordered:
+def order(url: str, since: pendulum.DateTime) -> JobOrder:
     """Order until it is known what became of it."""
     for _ in range(TRIES):
         try:
             return order_once(AdobeClient(CREDENTIAL, "prod", url, url, RETRY), ORDER, since)
-        except RetryLaterError as error:
+        except TransientError as error:
             print(error, file=sys.stderr)
     raise AssertionError(f"not within {TRIES} tries")
 

@@ -132,7 +132,7 @@ def test_what_was_left_to_the_service_may_be_anything() -> None:
 )
 def test_an_order_that_cannot_be_meant_is_refused(changes: dict[str, Any], words: str) -> None:
     """Before it is sent."""
-    with pytest.raises(exceptions.FixRequestError, match=words):
+    with pytest.raises(exceptions.InvalidRequestError, match=words):
         ExportJobOrder({**adobe_examples.ORDER, **changes})
 
 
@@ -145,7 +145,7 @@ def test_an_unknown_status_may_be_a_passing_one_for_a_while() -> None:
         return ExportJob.from_json({"id": 7, "status": "PAUSED", "updateTime": at})
 
     assert job(minutes_ago=1).is_unfinished
-    with pytest.raises(exceptions.UnexpectedAnswerError, match="'PAUSED'"):
+    with pytest.raises(exceptions.UnexpectedResponseError, match="'PAUSED'"):
         _ = job(minutes_ago=11).is_unfinished
 
 
@@ -178,7 +178,7 @@ def test_a_refused_token_is_replaced_once(simulator: Simulator, adobe_client: Ad
     assert adobe_client.create_export_job(ORDER).id == "100"
     assert simulator.ledger()["adobe"]["tokens"] == 2
     simulator.faults({"fault": "error", "code": "401013", "times": 2, "match": {"path": "jobs"}})
-    with pytest.raises(exceptions.FixConnectionError, match="not even a new one"):
+    with pytest.raises(exceptions.ConnectionConfigError, match="not even a new one"):
         adobe_client.list_export_jobs()
     assert simulator.ledger()["adobe"]["tokens"] == 3
 
@@ -196,7 +196,7 @@ def test_a_refused_token_is_replaced_once(simulator: Simulator, adobe_client: Ad
 def test_a_wrong_credential_is_told(credential: ServerCredential, words: str, simulator: Simulator) -> None:
     """By the field of the connection that is wrong, and without its secret."""
     client = type(client_of(simulator))(credential, "prod", simulator.url, simulator.url)
-    with pytest.raises(exceptions.FixConnectionError, match=words) as raised:
+    with pytest.raises(exceptions.ConnectionConfigError, match=words) as raised:
         client.list_export_jobs()
     assert credential.client_secret not in str(raised.value)
 
@@ -213,7 +213,7 @@ def test_a_wrong_credential_is_told(credential: ServerCredential, words: str, si
 def test_a_missing_field_is_told(missing: str, words: str) -> None:
     """Before anything is sent."""
     whole = {"client_id": "a", "client_secret": "b", "org_id": "c", "scopes": ("d",)}
-    with pytest.raises(exceptions.FixConnectionError, match=words):
+    with pytest.raises(exceptions.ConnectionConfigError, match=words):
         ServerCredential(**{**whole, missing: type(whole[missing])()})  # type: ignore[arg-type]
 
 
@@ -237,7 +237,7 @@ def test_each_code_of_the_gateway_has_its_sentence(
     """All of them are a matter of the connection, and each says of which field."""
     assert field in GATEWAY[code][1]
     simulator.faults({"fault": "error", "code": code, "times": 2, "match": {"path": "jobs"}})
-    with pytest.raises(exceptions.FixConnectionError) as raised:
+    with pytest.raises(exceptions.ConnectionConfigError) as raised:
         adobe_client.get_export_job("1")
     error, sentence = GATEWAY[code]
     assert (type(raised.value), raised.value.message) == (error, sentence)
@@ -255,20 +255,20 @@ def test_no_code_of_the_gateway_is_left_out() -> None:
     [
         (
             {"fault": "error", "http": 400, "message": "A valid content-type must be specified"},
-            exceptions.FixRequestError,
+            exceptions.InvalidRequestError,
         ),
-        ({"fault": "error", "http": 401}, exceptions.FixConnectionError),
-        ({"fault": "error", "http": 403}, exceptions.AskForRightsError),
-        ({"fault": "error", "http": 404}, exceptions.MissingError),
-        ({"fault": "error", "http": 418}, exceptions.UnexpectedAnswerError),
+        ({"fault": "error", "http": 401}, exceptions.ConnectionConfigError),
+        ({"fault": "error", "http": 403}, exceptions.PermissionDeniedError),
+        ({"fault": "error", "http": 404}, exceptions.NotFoundError),
+        ({"fault": "error", "http": 418}, exceptions.UnexpectedResponseError),
         ({"fault": "error", "http": 429}, exceptions.ThrottledError),
-        ({"fault": "error", "http": 500}, exceptions.RetryLaterError),
-        ({"fault": "error", "http": 503}, exceptions.RetryLaterError),
-        ({"fault": "error", "code": "403999"}, exceptions.UnexpectedAnswerError),
-        ({"fault": "error", "code": "503201"}, exceptions.RetryLaterError),
-        ({"fault": "html", "status": 502}, exceptions.RetryLaterError),
-        ({"fault": "redirect"}, exceptions.FixConnectionError),
-        ({"fault": "garbage"}, exceptions.UnexpectedAnswerError),
+        ({"fault": "error", "http": 500}, exceptions.TransientError),
+        ({"fault": "error", "http": 503}, exceptions.TransientError),
+        ({"fault": "error", "code": "403999"}, exceptions.UnexpectedResponseError),
+        ({"fault": "error", "code": "503201"}, exceptions.TransientError),
+        ({"fault": "html", "status": 502}, exceptions.TransientError),
+        ({"fault": "redirect"}, exceptions.ConnectionConfigError),
+        ({"fault": "garbage"}, exceptions.UnexpectedResponseError),
     ],
 )
 def test_each_answer_says_what_to_do(
@@ -290,7 +290,7 @@ def test_each_answer_says_what_to_do(
 def test_a_lost_answer_to_an_order_is_not_repeated(simulator: Simulator, adobe_client: AdobeClient) -> None:
     """The job may be there; whoever repeats it exports twice."""
     simulator.faults({"fault": "lost_answer", "match": {"path": "jobs", "method": "POST"}})
-    with pytest.raises(exceptions.RetryLaterError):
+    with pytest.raises(exceptions.TransientError):
         adobe_client.create_export_job(ORDER)
     assert len(simulator.ledger()["adobe"]["jobs"]) == 1
 
@@ -310,7 +310,7 @@ def test_jobs_are_listed_over_pages(last_link: str, simulator: Simulator, adobe_
     assert len(adobe_client.list_export_jobs(status="SUCCEEDED")) == 5
     assert adobe_client.list_export_jobs(status="FAILED") == []
     for wrong in ({"status": "PROCESSING"}, {"limit": 0}):
-        with pytest.raises(exceptions.FixRequestError):
+        with pytest.raises(exceptions.InvalidRequestError):
             adobe_client.list_export_jobs(**wrong)  # type: ignore[arg-type]
     assert client_of(simulator, sandbox="dev").list_export_jobs() == []
 
@@ -363,7 +363,7 @@ def test_a_file_is_read_in_ranges(simulator: Simulator, adobe_client: AdobeClien
     got = b"".join(adobe_client.read(file, 0, file.size))
     assert len(got) == 250_000
     blocks, broken = adobe_client.read(file, len(got), file.size), []
-    with pytest.raises(exceptions.ResumeReadError):
+    with pytest.raises(exceptions.ReadInterruptedError):
         broken.extend(blocks)
     got += b"".join(broken)
     simulator.control("adobe/revoke", {})
@@ -378,5 +378,5 @@ def test_other_bytes_than_those_asked_for_are_refused(
     """A file that has another size than was listed is another file."""
     job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
     file = adobe_client.list_files(job.batches[0].id)[0]
-    with pytest.raises(exceptions.UnexpectedAnswerError, match="sent something else"):
+    with pytest.raises(exceptions.UnexpectedResponseError, match="sent something else"):
         list(adobe_client.read(DataFile(file.id, file.name, file.size + 1), 10, file.size))

@@ -18,8 +18,8 @@ from airflow_provider_twexport.adobe.landing import JobLanding
 from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.file_landing import CopiedFiles
-from airflow_provider_twexport.storage.resume import ChooseDirectoryError
+from airflow_provider_twexport.storage.file_landing import FileLanding
+from airflow_provider_twexport.storage.resume import DirectoryInUseError
 from tests.adobe_account import INSTANT, ORDER, RETRY, client_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 def land(client: AdobeClient, job_id: str, directory: Any) -> Manifest:
     """Land a job."""
     way = JobLanding(client, job_id, RETRY, range_bytes=64 * 1024)
-    landing = CopiedFiles.open(directory, source=way.identity)
+    landing = FileLanding.open(directory, source=way.identity)
     return landing.committed or way.land(landing)
 
 
@@ -182,7 +182,7 @@ def test_a_landing_that_is_there_costs_nothing(
     requests = len(simulator.ledger()["requests"])
     assert land(adobe_client, job_id, tmp_path) == first
     assert len(simulator.ledger()["requests"]) == requests
-    with pytest.raises(ChooseDirectoryError, match=r"job '100'.*job '101'"):
+    with pytest.raises(DirectoryInUseError, match=r"job '100'.*job '101'"):
         land(adobe_client, adobe_client.create_export_job(ORDER).id, tmp_path)
 
 
@@ -192,7 +192,7 @@ def test_an_empty_export_is_a_landing_too(
     """No profiles, no files, a manifest that says so; files that are missing are another matter."""
     simulator.settings(adobe_files=0)
     job_id = adobe_client.create_export_job(ORDER).id
-    with pytest.raises(exceptions.RetryLaterError, match="1000 profiles"):
+    with pytest.raises(exceptions.TransientError, match="1000 profiles"):
         land(adobe_client, job_id, tmp_path)
     simulator.settings(adobe_profiles=0)
     assert land(adobe_client, job_id, tmp_path).parts == ()
@@ -205,11 +205,11 @@ def test_an_empty_export_is_a_landing_too(
 @pytest.mark.parametrize(
     ("settings", "expected", "words"),
     [
-        ({"adobe_job_seconds": None}, exceptions.RetryLaterError, "wait for it"),
-        ({"adobe_outcome": "FAILED"}, exceptions.MissingError, "nothing to land"),
-        ({"adobe_batch_lag_seconds": 3600}, exceptions.RetryLaterError, "still loading"),
-        ({"adobe_batch_status": "failed"}, exceptions.MissingError, "is failed"),
-        ({"adobe_batch_status": "mislaid"}, exceptions.RetryLaterError, "still mislaid"),
+        ({"adobe_job_seconds": None}, exceptions.TransientError, "wait for it"),
+        ({"adobe_outcome": "FAILED"}, exceptions.NotFoundError, "nothing to land"),
+        ({"adobe_batch_lag_seconds": 3600}, exceptions.TransientError, "still loading"),
+        ({"adobe_batch_status": "failed"}, exceptions.NotFoundError, "is failed"),
+        ({"adobe_batch_status": "mislaid"}, exceptions.TransientError, "still mislaid"),
     ],
 )
 def test_what_is_not_there_is_not_landed(
@@ -237,7 +237,7 @@ def test_lasting_faults_are_told_and_the_next_try_goes_on(
         {"match": FILES, "fault": "error", "http": 503, "times": 2},
         {"match": FILES, "skip": 8, "fault": "error", "http": 500, "times": 30},
     )
-    with pytest.raises(exceptions.RetryLaterError, match="out of order"):
+    with pytest.raises(exceptions.TransientError, match="out of order"):
         land(adobe_client, job_id, tmp_path)
     simulator.control("faults", method="DELETE")
     land(adobe_client, job_id, tmp_path)

@@ -13,8 +13,8 @@ import pytest
 
 from airflow_provider_twexport.adobe import order_once as ordering
 from airflow_provider_twexport.adobe.models import ExportJobOrder
-from airflow_provider_twexport.adobe.order_once import Ordered, order_once
-from airflow_provider_twexport.exceptions import RetryLaterError
+from airflow_provider_twexport.adobe.order_once import JobOrder, order_once
+from airflow_provider_twexport.exceptions import TransientError
 from tests.adobe_account import ORDER, client_of
 from tests.at_once import run_at_once
 
@@ -96,7 +96,7 @@ def test_a_crowd_agrees_whatever_goes_wrong(seed: int, simulator: Simulator) -> 
 def test_two_at_the_same_moment_keep_the_older(simulator: Simulator) -> None:
     """Both have looked before either orders; the younger is cancelled by the run that ordered it."""
     both_have_looked = threading.Barrier(2)
-    made: list[Ordered] = []
+    made: list[JobOrder] = []
 
     def order() -> None:
         client = client_of(simulator)
@@ -136,7 +136,7 @@ def test_of_jobs_that_are_there_the_oldest_is_adopted(simulator: Simulator) -> N
     """The younger is about to be cancelled, so a third run must not adopt it."""
     client = client_of(simulator)
     older, _ = client.create_export_job(ORDER), client.create_export_job(ORDER)
-    assert order_once(client, ORDER, SINCE) == Ordered(client.get_export_job(older.id), adopted=True)
+    assert order_once(client, ORDER, SINCE) == JobOrder(client.get_export_job(older.id), adopted=True)
     assert len(jobs(simulator)) == 2
 
 
@@ -145,7 +145,7 @@ def test_a_worker_that_dies_before_its_second_look_orders_once(simulator: Simula
     client = client_of(simulator)
     noted: list[str] = []
     simulator.faults({"match": LIST, "skip": 1, "times": 4, "fault": "html"})
-    with pytest.raises(RetryLaterError):
+    with pytest.raises(TransientError):
         order_once(client, ORDER, SINCE, lambda job: noted.append(job.id))
     assert noted == ["100"]
     assert order_once(client, ORDER, SINCE).adopted

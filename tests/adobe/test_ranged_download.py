@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_twexport.adobe.models import DataFile
 from airflow_provider_twexport.adobe.ranged_download import READERS, RangedDownload
 from airflow_provider_twexport.core.retry import Retry
-from airflow_provider_twexport.exceptions import MissingError, ResumeReadError
+from airflow_provider_twexport.exceptions import NotFoundError, ReadInterruptedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def test_every_byte_comes_once_and_in_order(range_bytes: int) -> None:
         answer = content(file)[start:stop]
         yield answer[: len(answer) // 2 + 1]
         if len(asked) % 3 == 0:
-            raise ResumeReadError("broken off")
+            raise ReadInterruptedError("broken off")
         if len(asked) % 3 == 1:
             yield answer[len(answer) // 2 + 1 :]
 
@@ -62,7 +62,7 @@ def test_no_more_is_read_ahead_than_fits() -> None:
 
 def test_what_never_comes_is_an_error() -> None:
     """An answer without bytes counts as broken; three in a row are enough."""
-    with pytest.raises(ResumeReadError, match="brought nothing"):
+    with pytest.raises(ReadInterruptedError, match="brought nothing"):
         read_all(RangedDownload(lambda file, start, stop: iter(()), FILES, RETRY))
 
 
@@ -72,13 +72,13 @@ def test_nobody_tries_again_for_a_download_that_has_failed() -> None:
 
     def read(file: DataFile, start: int, stop: int) -> Iterator[bytes]:
         if start == 0:
-            raise MissingError("gone")
+            raise NotFoundError("gone")
         tries[0] += 1
         failed.wait(10)
-        raise ResumeReadError("broken off")
+        raise ReadInterruptedError("broken off")
 
     download = RangedDownload(read, FILES[:1], Retry(attempts=10**9, first_wait=0.001), 500)
-    with pytest.raises(MissingError), download:
+    with pytest.raises(NotFoundError), download:
         list(download.bytes_of(FILES[0]))
     failed.set()
     download._readers.shutdown(wait=True)

@@ -16,7 +16,7 @@ from airflow_provider_twexport.adobe.oauth import ServerCredential
 from airflow_provider_twexport.exceptions import TwexportError
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from airflow_provider_twexport.x.search.pages import Search
+from airflow_provider_twexport.x.search.pages import SearchRequest
 from tests.adobe_account import ORG_ID, SECRET, client_of
 from tests.service_clients import JANUARY, QUICK, x_client_of
 
@@ -118,7 +118,7 @@ def test_a_password_is_not_told(password: str, simulator: Simulator, seen: list[
     """HTTP Basic reaches the service whole, and no text at all, however the search ends."""
     client = x_client_of(simulator, password=password)
     if password == "demo-password":
-        seen += [repr(batch.cursor) for batch in client.pages(Search("coffee", JANUARY))]
+        seen += [repr(batch.cursor) for batch in client.pages(SearchRequest("coffee", JANUARY))]
     else:
         with pytest.raises(TwexportError, match="login") as raised:
             client.get_usage()

@@ -17,33 +17,33 @@ if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
 EXPECTED = {
-    1: exceptions.RetryLaterError,
-    2: exceptions.RetryLaterError,
-    3: exceptions.FixRequestError,
-    4: exceptions.FixRequestError,
-    5: exceptions.FixRequestError,
-    7: exceptions.FixConnectionError,
+    1: exceptions.TransientError,
+    2: exceptions.TransientError,
+    3: exceptions.InvalidRequestError,
+    4: exceptions.InvalidRequestError,
+    5: exceptions.InvalidRequestError,
+    7: exceptions.ConnectionConfigError,
     8: exceptions.ThrottledError,
-    9: exceptions.BuyCreditsError,
-    10: exceptions.FixConnectionError,
-    11: exceptions.FixConnectionError,
-    12: exceptions.FixConnectionError,
-    13: exceptions.AskForRightsError,
-    15: exceptions.MissingError,
-    16: exceptions.FixRequestError,
-    17: exceptions.FixRequestError,
-    18: exceptions.FixRequestError,
-    19: exceptions.FreeQuotaError,
-    20: exceptions.FreeQuotaError,
-    21: exceptions.FixRequestError,
-    22: exceptions.FreeQuotaError,
-    23: exceptions.FixRequestError,
-    24: exceptions.StopOtherReaderError,
-    25: exceptions.ResumeReadError,
-    26: exceptions.FixConnectionError,
-    27: exceptions.FixConnectionError,
-    28: exceptions.MissingError,
-    29: exceptions.AskForRightsError,
+    9: exceptions.InsufficientCreditsError,
+    10: exceptions.ConnectionConfigError,
+    11: exceptions.ConnectionConfigError,
+    12: exceptions.ConnectionConfigError,
+    13: exceptions.PermissionDeniedError,
+    15: exceptions.NotFoundError,
+    16: exceptions.InvalidRequestError,
+    17: exceptions.InvalidRequestError,
+    18: exceptions.InvalidRequestError,
+    19: exceptions.QuotaExceededError,
+    20: exceptions.QuotaExceededError,
+    21: exceptions.InvalidRequestError,
+    22: exceptions.QuotaExceededError,
+    23: exceptions.InvalidRequestError,
+    24: exceptions.StreamInUseError,
+    25: exceptions.ReadInterruptedError,
+    26: exceptions.ConnectionConfigError,
+    27: exceptions.ConnectionConfigError,
+    28: exceptions.NotFoundError,
+    29: exceptions.PermissionDeniedError,
     30: exceptions.ThrottledError,
 }
 
@@ -73,11 +73,11 @@ def test_each_code_has_its_class(code: int, expected: type[TwexportError], simul
 def test_undocumented_code_is_named(simulator: Simulator) -> None:
     """A code that nobody documented is an error of its own, by name."""
     simulator.faults({"fault": "error", "code": 77, "http": 400})
-    with pytest.raises(exceptions.UnexpectedAnswerError, match="undocumented error code 77"):
+    with pytest.raises(exceptions.UnexpectedResponseError, match="undocumented error code 77"):
         TalkwalkerClient(simulator.token, simulator.url, QUICK).get_credits()
 
 
-@pytest.mark.parametrize("cls", [exceptions.FixRequestError, exceptions.ThrottledError])
+@pytest.mark.parametrize("cls", [exceptions.InvalidRequestError, exceptions.ThrottledError])
 def test_errors_survive_pickling(cls: type[TwexportError]) -> None:
     """An error that crosses a process keeps message and evidence."""
     error = cls("Do this.", Evidence("GET", "/path", 400, "5", "#1#", "why"))
@@ -89,12 +89,12 @@ def test_errors_survive_pickling(cls: type[TwexportError]) -> None:
 @pytest.mark.parametrize(
     ("chunk", "expected"),
     [
-        ({"chunk_error": {"status_code": "25", "status_message": "gone"}}, exceptions.ResumeReadError),
-        ({"chunk_error": {"status_code": 9}}, exceptions.BuyCreditsError),
-        ({"error": {"data": {"status_code": "24"}}}, exceptions.StopOtherReaderError),
+        ({"chunk_error": {"status_code": "25", "status_message": "gone"}}, exceptions.ReadInterruptedError),
+        ({"chunk_error": {"status_code": 9}}, exceptions.InsufficientCreditsError),
+        ({"error": {"data": {"status_code": "24"}}}, exceptions.StreamInUseError),
         ({"status_code": "8"}, exceptions.ThrottledError),
-        ({"reason": "no idea"}, exceptions.ResumeReadError),
-        ({}, exceptions.ResumeReadError),
+        ({"reason": "no idea"}, exceptions.ReadInterruptedError),
+        ({}, exceptions.ReadInterruptedError),
     ],
 )
 def test_error_chunks_of_any_layout_are_understood(

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from airflow_provider_twexport.core import rate_limit
-from airflow_provider_twexport.core.rate_limit import SharedPace
+from airflow_provider_twexport.core.rate_limit import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def name() -> Iterator[str]:
     """A limit of its own."""
     name = uuid4().hex
     yield name
-    SharedPace(name, per_minute=1)._file.unlink()
+    RateLimiter(name, per_minute=1)._file.unlink()
 
 
 def test_processes_share_the_limit_of_a_second(name: str) -> None:
@@ -39,7 +39,7 @@ def test_processes_share_the_limit_of_a_second(name: str) -> None:
     command = [sys.executable, "-c", SEND_30, name]
     senders = [subprocess.Popen(command) for _ in range(2)]
     assert [sender.wait(60) for sender in senders] == [0, 0]
-    sent = array("d", SharedPace(name, per_minute=1)._file.read_bytes())
+    sent = array("d", RateLimiter(name, per_minute=1)._file.read_bytes())
     assert len(sent) == 60
     assert max(sum(begin <= moment < begin + 1 for moment in sent) for begin in sent) == 20
 
@@ -48,7 +48,7 @@ def test_a_minute_is_bounded_too(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     """The third request of two waits until a minute after the first; what is long ago does not count."""
     now, slept = [1_000_000.0], list[float]()
     monkeypatch.setattr(rate_limit, "time", _FakeTime(now, slept))
-    pace = SharedPace(name, per_minute=2)
+    pace = RateLimiter(name, per_minute=2)
     for _ in range(3):
         pace.keep()
     assert slept == [60.0]
@@ -59,7 +59,7 @@ def test_a_minute_is_bounded_too(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_broken_file_and_a_clock_set_back_do_no_harm(name: str) -> None:
     """What cannot be is forgotten."""
-    pace = SharedPace(name, per_minute=1)
+    pace = RateLimiter(name, per_minute=1)
     pace._file.write_bytes(array("d", [time.time() + 1_000]).tobytes() + b"abc")
     pace.keep()
     assert len(pace._file.read_bytes()) == 8

@@ -10,7 +10,7 @@ import pendulum
 import pytest
 
 from airflow_provider_twexport.core.run_window import export_window, moment
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 
 JAN, FEB, MAR = (pendulum.datetime(2024, month, 1) for month in (1, 2, 3))
 INTERVAL = {"data_interval_start": JAN, "data_interval_end": FEB}
@@ -39,20 +39,20 @@ def test_the_window_comes_from_the_first_that_has_one(
 
 def test_no_window_names_the_ways_to_give_one() -> None:
     """A run that is about no time says how to make it so."""
-    with pytest.raises(FixRequestError, match=r"CronDataIntervalTimetable.*partition.*configuration"):
+    with pytest.raises(InvalidRequestError, match=r"CronDataIntervalTimetable.*partition.*configuration"):
         export_window({"dag_run": SimpleNamespace(conf=None)})
 
 
 def test_zero_width_interval_is_an_error_not_an_empty_export() -> None:
     """Airflow 3's plain cron schedule gives intervals without width; the error names the cure."""
-    with pytest.raises(FixRequestError, match=r"interval is empty.*CronDataIntervalTimetable"):
+    with pytest.raises(InvalidRequestError, match=r"interval is empty.*CronDataIntervalTimetable"):
         export_window({"data_interval_start": JAN, "data_interval_end": JAN})
 
 
 @pytest.mark.parametrize("arguments", [{"start": "2024-01-01"}, {"stop": "2024-01-01"}])
 def test_half_a_window_is_refused(arguments: dict[str, str]) -> None:
     """An export without an end would run until now, differently each time."""
-    with pytest.raises(FixRequestError, match="give both"):
+    with pytest.raises(InvalidRequestError, match="give both"):
         export_window(INTERVAL, **arguments)
 
 
@@ -76,5 +76,5 @@ def test_moments_are_read_in_utc(value: Any) -> None:
 @pytest.mark.parametrize("value", ["", "None", "yesterday", "2024-13-01", 5, "12:00", "P1M"])
 def test_what_is_no_moment_says_so(value: Any) -> None:
     """A template that rendered to nothing is told from a date."""
-    with pytest.raises(FixRequestError, match="no date"):
+    with pytest.raises(InvalidRequestError, match="no date"):
         moment(value)

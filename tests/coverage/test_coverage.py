@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.coverage.coverage import DayState, Piece, Track, coverage, piece_of, table
+from airflow_provider_twexport.coverage.coverage import (
+    DayState,
+    LandedSpan,
+    Series,
+    coverage,
+    landed_span,
+    table,
+)
 from tests.talkwalker.planning.landed import Manifest
 
 NEW_YEAR = pendulum.datetime(2024, 1, 1)
@@ -23,12 +30,12 @@ def days(first: float, last: float) -> Window:
     return Window(NEW_YEAR.add(minutes=round(first * 1440)), NEW_YEAR.add(minutes=round(last * 1440)))
 
 
-def piece(first: float, last: float, export_id: str = "e1", results: int = 100, **more: Any) -> Piece:
+def piece(first: float, last: float, export_id: str = "e1", results: int = 100, **more: Any) -> LandedSpan:
     """A landing of the demo project."""
-    return Piece(days(first, last), "demo", export_id, results, **more)
+    return LandedSpan(days(first, last), "demo", export_id, results, **more)
 
 
-def states(*pieces: Piece, within: Window | None = None) -> list[str]:
+def states(*pieces: LandedSpan, within: Window | None = None) -> list[str]:
     """The states of the only track's days."""
     (covered,) = coverage(pieces, within)
     return [str(day.state) for day in covered.days]
@@ -86,13 +93,13 @@ def test_overlapping_exports_were_bought_twice() -> None:
 def test_a_truncated_landing_is_whole_once_its_rest_has_landed() -> None:
     """Days of a rest are landed, the others when all of it is; neither was bought twice, not even in two steps."""
     whole = piece(0, 6, results=100, truncated=True, collector_id="T")
-    first = piece(1, 2, "e2", collector_id="A", rest_of=("T",), rest_windows=2)
-    second = piece(4, 6, "e3", collector_id="B", rest_of=("T",), rest_windows=2)
+    first = piece(1, 2, "e2", collector_id="A", remainder_of=("T",), remainder_windows=2)
+    second = piece(4, 6, "e3", collector_id="B", remainder_of=("T",), remainder_windows=2)
     assert states(whole) == ["truncated"] * 6
     assert states(whole, first) == ["truncated", "landed", *["truncated"] * 4]
     again = replace(second, truncated=True)
     assert states(whole, first, again)[4:] == ["truncated"] * 2
-    third = piece(5, 6, "e4", collector_id="C", rest_of=("T", "B"), rest_windows=1)
+    third = piece(5, 6, "e4", collector_id="C", remainder_of=("T", "B"), remainder_windows=1)
     for pieces in ([whole, first, second], [whole, first, again, third]):
         assert states(*pieces) == ["landed"] * 6
         (covered,) = coverage(pieces)
@@ -139,9 +146,9 @@ def test_queries_and_scopes_do_not_cover_each_other() -> None:
         [piece(0, 1), piece(0, 1, "e2", query="cats"), replace(piece(0, 1, "e3"), scope="other")]
     )
     assert [covered.track for covered in tracks] == [
-        Track("demo"),
-        Track("demo", query="cats"),
-        Track("other"),
+        Series("demo"),
+        Series("demo", query="cats"),
+        Series("other"),
     ]
     assert not any(day.bought_twice for covered in tracks for day in covered.days)
 
@@ -179,13 +186,15 @@ def test_a_piece_is_read_from_a_manifest() -> None:
         "window": {"start": "2024-01-01T00:00:00Z", "stop": "2024-01-02T00:00:00Z"},
     }
     name = source["collector_id"]
-    assert piece_of(Manifest(source)) == Piece(days(0, 1), "twx-demo-project", "e1", 7, collector_id=name)
-    told = piece_of(Manifest(source | {"project_id": "p", "topics": ["a"], "query": "cats"}))
-    assert told == Piece(days(0, 1), "p", "e1", 7, topics=("a",), query="cats", collector_id=name)
-    rest = piece_of(Manifest(source | {"rest_of": ["twx-whole"], "rest_windows": 3}))
+    assert landed_span(Manifest(source)) == LandedSpan(
+        days(0, 1), "twx-demo-project", "e1", 7, collector_id=name
+    )
+    told = landed_span(Manifest(source | {"project_id": "p", "topics": ["a"], "query": "cats"}))
+    assert told == LandedSpan(days(0, 1), "p", "e1", 7, topics=("a",), query="cats", collector_id=name)
+    rest = landed_span(Manifest(source | {"remainder_of": ["twx-whole"], "remainder_windows": 3}))
     assert rest is not None
-    assert (rest.rest_of, rest.rest_windows) == (("twx-whole",), 3)
-    assert piece_of(Manifest({"collector_id": "box", "window": None})) is None
+    assert (rest.remainder_of, rest.remainder_windows) == (("twx-whole",), 3)
+    assert landed_span(Manifest({"collector_id": "box", "window": None})) is None
 
 
 def test_nothing_landed_is_no_track() -> None:
@@ -209,7 +218,7 @@ def test_table_and_json() -> None:
 def test_a_year_of_hours_is_covered_at_once() -> None:
     """8,760 landings are told by the day in well under 2 seconds."""
     hours = Window(NEW_YEAR, NEW_YEAR.add(years=1)).cut("hour")
-    pieces = [Piece(hour, "demo", f"e{n}", 5) for n, hour in enumerate(hours)]
+    pieces = [LandedSpan(hour, "demo", f"e{n}", 5) for n, hour in enumerate(hours)]
     began = time.process_time()
     (covered,) = coverage(pieces)
     assert time.process_time() - began < 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_twexport.coverage.coverage import piece_of
+from airflow_provider_twexport.coverage.coverage import landed_span
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import orders_in
-from airflow_provider_twexport.x.search.pages import Search
+from airflow_provider_twexport.x.search.pages import SearchRequest
 from tests.service_clients import JANUARY
 
 
@@ -16,7 +16,7 @@ class Landed:
     """What is looked at in a manifest."""
 
     source: dict[str, Any] = field(
-        default_factory=lambda: Search("coffee", JANUARY).source("fullarchive", None)
+        default_factory=lambda: SearchRequest("coffee", JANUARY).source("fullarchive", None)
     )
     results: int = 7
     complete: bool = True
@@ -25,7 +25,7 @@ class Landed:
 
 def test_a_search_covers_its_window() -> None:
     """Its product is the scope, its query the query."""
-    piece = piece_of(Landed())
+    piece = landed_span(Landed())
     assert piece is not None
     assert (piece.scope, piece.query, piece.window) == ("fullarchive", "coffee", JANUARY)
     assert piece.export_id == Landed().source["search_id"]

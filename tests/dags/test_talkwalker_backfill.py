@@ -50,7 +50,7 @@ def landed(path: Path) -> dict[str, int]:
     """Return the results of each landing by the start of its window."""
     return {
         found.source["window"]["start"][:10]: found.results
-        for found in discovery.find([path]).manifests.values()
+        for found in discovery.find_landings([path]).manifests.values()
     }
 
 
@@ -127,14 +127,16 @@ def test_a_window_that_broke_off_lands_in_part_and_is_bought_again_alone(
     somebody.join()
     assert (run.state, run.states["report"]) == ("failed", "failed")
     assert re.search(r"Of 91 days 0 are missing and (29|31) are there in part", run.log)
-    (part,) = [found for found in discovery.find([tmp_path]).manifests.values() if not found.complete]
+    (part,) = [
+        found for found in discovery.find_landings([tmp_path]).manifests.values() if not found.complete
+    ]
     assert part.results > 0
     simulator.settings(results_per_second=None)
     again = run_dag(backfill(), run_conf=conf(tmp_path))
     assert again.state == "success", again.log
     (window,) = again.results["estimate"]
     assert (window["state"], window["collector_id"]) == ("partial", part.source["collector_id"])
-    assert all(found.complete for found in discovery.find([tmp_path]).manifests.values())
+    assert all(found.complete for found in discovery.find_landings([tmp_path]).manifests.values())
     spent = simulator.ledger()["credits"]["charged_total"]
     assert spent == sum(landed(tmp_path).values()) + part.results + 10
     entries = ledger.read(tmp_path / "_ledger").entries
@@ -159,7 +161,7 @@ def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simula
 def keys(path: Path) -> list[bytes]:
     """Return what identifies each result that the manifests below a directory tell of."""
     found: list[bytes] = []
-    for address in discovery.find([path]).directories().values():
+    for address in discovery.find_landings([path]).directories().values():
         read(address, lambda records: found.extend(map(identity, records)))
     return found
 
@@ -182,8 +184,8 @@ def test_what_met_the_limit_is_split_and_lands_once(
     truth = len(simulator.documents(whole.id))
     results = keys(tmp_path)
     assert len(results) == len(set(results)) == truth > 2_500
-    manifests = list(discovery.find([tmp_path]).manifests.values())
-    assert all(found.complete and found.results + found.left_out == found.exported for found in manifests)
+    manifests = list(discovery.find_landings([tmp_path]).manifests.values())
+    assert all(found.complete and found.results + found.excluded == found.exported for found in manifests)
     assert run.results["report"] == {
         "days": 31,
         "landed": 31,
@@ -208,7 +210,7 @@ def test_the_budget_of_the_run_holds_for_the_rest(
     assert (run.state, run.states["estimate_rest"], run.states["report"]) == ("failed", "failed", "failed")
     assert "and max_credits=100. Nothing was bought." in run.log
     assert "Of 31 days 31 are truncated" in run.log
-    (before,) = discovery.find([tmp_path]).manifests.values()
+    (before,) = discovery.find_landings([tmp_path]).manifests.values()
     again = run_dag(backfill(), run_conf=conf(tmp_path, max_credits=2_600, **month))
     assert again.state == "success", again.log
     assert again.results["report"]["landed"] == 31

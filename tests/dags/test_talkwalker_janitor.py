@@ -97,7 +97,7 @@ def test_by_default_it_changes_nothing_and_is_heard(
     assert f"Would land readable {urgent}" in run.log
     assert f"Would delete expired {expired}" in run.log
     assert [orphan["collector_id"] for orphan in reported()] == [urgent, later, expired]
-    assert discovery.find([tmp_path]).manifests == {}
+    assert discovery.find_landings([tmp_path]).manifests == {}
     assert {collector.id for collector in client.list_collectors()} == before
 
 
@@ -163,6 +163,6 @@ def test_the_form_may_ask_for_one_thing_and_another_deadline(
     readable, expired = bought(0, 5.5), bought(1, 9)
     run = run_dag(janitor(), run_conf=conf(tmp_path, dry_run=False, land=False, warn_hours=24))
     assert run.state == "success", run.log
-    assert discovery.find([tmp_path]).manifests == {}
+    assert discovery.find_landings([tmp_path]).manifests == {}
     assert {collector.id for collector in client.list_collectors()} == {readable}
     assert expired in run.log

@@ -32,7 +32,7 @@ def example(dag_id: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> DAG:
 
 def landed(path: Path) -> dict[str, int]:
     """Return the posts of each landing by its directory."""
-    found = discovery.find([path]).manifests
+    found = discovery.find_landings([path]).manifests
     return {Path(name).parent.name: manifest.results for name, manifest in found.items()}
 
 

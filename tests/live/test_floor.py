@@ -52,7 +52,7 @@ def test_exports_are_bought_down_to_the_floor_and_not_one_credit_further(year: Y
     for refused in year.tasks("failed"):
         assert refused["try_number"] == 1
         told = year.log(refused)
-        assert "BuyCreditsError: The export may cost 2,000 credits, " in told
+        assert "BudgetExceededError: The export may cost 2,000 credits, " in told
         assert "and min_credits_left=2,000 must stay: " in told
         assert "Nothing was bought." in told
 

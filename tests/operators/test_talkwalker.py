@@ -124,7 +124,7 @@ def test_forgotten_results_say_how_to_order_anew(run_dag: DagRunner, simulator: 
     simulator.control("time", {"offset_seconds": 0})
     run = run_dag(ordering())
     assert (run.states["export"], run.tries["export"]) == ("failed", 1)
-    assert "OrderAnewError" in run.log
+    assert "ResultsExpiredError" in run.log
     assert "_manifest.json" in run.log
     assert simulator.ledger()["credits"]["charged_total"] == 500
 

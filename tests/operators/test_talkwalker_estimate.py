@@ -67,8 +67,8 @@ def test_tells_each_window_and_its_price(run_dag: DagRunner, simulator: Simulato
         "expected": first["expected"],
         "credits": first["expected"],
         "map_name": "2024-01",
-        "except_landed": None,
-        "rest_windows": None,
+        "exclude_landed": None,
+        "remainder_windows": None,
         "object_storage_path": f"file://{tmp_path}/{first['collector_id']}",
     }
     assert "[2024-01-01T00:00Z, 2024-02-01T00:00Z)  new" in run.log
@@ -193,8 +193,8 @@ def test_the_rest_of_a_truncated_landing_is_planned(
     credits = sum(window["credits"] for window in windows)
     assert landed.missing <= credits < landed.missing + 2_500
     for window in windows:
-        assert window["except_landed"] == [f"file://{tmp_path}/{collector_id(order)}"]
-        assert window["rest_windows"] == len(windows)
+        assert window["exclude_landed"] == [f"file://{tmp_path}/{collector_id(order)}"]
+        assert window["remainder_windows"] == len(windows)
         assert window["object_storage_path"] == f"file://{tmp_path}/{window['collector_id']}"
     assert f"{len(windows)} marked +: the rest of exports that landed truncated." in run.log
     assert f"About {credits - landed.missing:,} credits of it pay again" in run.log

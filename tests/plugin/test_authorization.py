@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_twexport.plugin.authorization import Visitor
-from airflow_provider_twexport.storage.ledger import Teller
+from airflow_provider_twexport.storage.ledger import TaskRef
 
-MINE, THEIRS = Teller("mine", "r", "t"), Teller("theirs", "r", "t")
+MINE, THEIRS = TaskRef("mine", "r", "t"), TaskRef("theirs", "r", "t")
 
 
 class Anybody:

@@ -9,9 +9,17 @@ import pytest
 
 from airflow_provider_twexport.plugin.accounts.talkwalker import Speeds
 from airflow_provider_twexport.plugin.landed import Landed, Landing
-from airflow_provider_twexport.plugin.rows import Export, Held, counts, exports, held, left_behind, spent
+from airflow_provider_twexport.plugin.rows import (
+    CollectorRow,
+    Export,
+    counts,
+    exports,
+    held,
+    left_behind,
+    spent,
+)
 from airflow_provider_twexport.plugin.usage import belonging
-from airflow_provider_twexport.storage.ledger import Teller
+from airflow_provider_twexport.storage.ledger import TaskRef
 from airflow_provider_twexport.storage.manifest import Manifest
 from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
 
@@ -47,7 +55,7 @@ def landing(export_id: str = "e1", where: str = "a", window: Any = JANUARY, **ch
         "duplicates_dropped": 0,
         "foreign_dropped": 0,
         "parts": (),
-        "final_offset": None,
+        "final_cursor": None,
         "created_at": "2024-06-09T01:00:00Z",
         "provider_version": "0",
     }
@@ -65,7 +73,9 @@ def rows(*tasks: ExportTask, landed: Landed = NOTHING, busy: tuple[str, ...] = (
     return exports(tasks, {NAME}, landed, left, per_second={"e1": 10.0}, busy=busy, now=NOW)
 
 
-def collectors(*tasks: ExportTask, names: tuple[str, ...] = (NAME,), landed: Landed = NOTHING) -> list[Held]:
+def collectors(
+    *tasks: ExportTask, names: tuple[str, ...] = (NAME,), landed: Landed = NOTHING
+) -> list[CollectorRow]:
     """What the page shows of the collectors that they write into."""
     listed = [Collector(name, "PAUSED") for name in names]
     return held(tasks, listed, left_behind(tasks, listed, landed, NOW), NOW)
@@ -156,9 +166,9 @@ def test_speed_is_taken_over_the_last_two_minutes() -> None:
 
 
 USES = {
-    "e1": (Teller("dag", "one", "a.create", 0), Teller("dag", "one", "a.wait", 0)),
-    "e2": (Teller("dag", "one", "a.create", 1), Teller("dag", "two", "b.create", -1)),
-    "e3": (Teller("other", "one", "a.create", 0),),
+    "e1": (TaskRef("dag", "one", "a.create", 0), TaskRef("dag", "one", "a.wait", 0)),
+    "e2": (TaskRef("dag", "one", "a.create", 1), TaskRef("dag", "two", "b.create", -1)),
+    "e3": (TaskRef("other", "one", "a.create", 0),),
 }
 
 

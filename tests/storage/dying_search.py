@@ -17,13 +17,13 @@ from airflow_provider_twexport.core.run_window import moment
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.x.search.client import XSearchClient
-from airflow_provider_twexport.x.search.pages import Search, post_id
+from airflow_provider_twexport.x.search.pages import SearchRequest, post_id
 from tests.storage.dying import die_if, in_child
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.core.batch import Batch
 
-SEARCH = Search("coffee", Window(moment("2024-01-01"), moment("2024-02-01")))
+SEARCH = SearchRequest("coffee", Window(moment("2024-01-01"), moment("2024-02-01")))
 
 
 def land(directory: str, url: str, dies_at: float) -> None:

@@ -10,9 +10,9 @@ import pytest
 from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.already_landed import RepairLandingError, landed_hours, read
+from airflow_provider_twexport.storage.already_landed import CorruptLandingError, landed_hours, read
 from airflow_provider_twexport.storage.formats import FORMATS
-from airflow_provider_twexport.storage.manifest import LandFirstError
+from airflow_provider_twexport.storage.manifest import ManifestNotFoundError
 from tests.storage.stream import SCHEMA, record
 
 if TYPE_CHECKING:
@@ -73,18 +73,18 @@ def test_what_landed_elsewhere_is_left_out_and_counted(file_format: str, tmp_pat
         tmp_path / "c",
         "c",
         batch(40, 110),
-        except_landed=[tmp_path / "a", tmp_path / "b"],
+        exclude_landed=[tmp_path / "a", tmp_path / "b"],
         file_format=file_format,
     )
-    assert (landed.results, landed.left_out, landed.exported) == (40, 30, 70)
+    assert (landed.results, landed.excluded, landed.exported) == (40, 30, 70)
     assert records(tmp_path / "c") == [record(number) for number in range(60, 100)]
-    assert manifest.read(tmp_path / "c").left_out == 30
+    assert manifest.read(tmp_path / "c").excluded == 30
 
 
 def test_a_retry_gives_the_same(tmp_path: Path) -> None:
     """Broken off after a checkpoint, with results delivered again: nothing is counted twice."""
     land(tmp_path / "a", "a", batch(0, 50))
-    options: dict[str, Any] = {"except_landed": [tmp_path / "a"], "max_part_results": 10, "schema": SCHEMA}
+    options: dict[str, Any] = {"exclude_landed": [tmp_path / "a"], "max_part_results": 10, "schema": SCHEMA}
     broken = Landing.open(tmp_path / "b", source=source("b"), **options)
     for each in (batch(30, 70), batch(70, 80)):
         broken.write(each)
@@ -94,14 +94,14 @@ def test_a_retry_gives_the_same(tmp_path: Path) -> None:
         for each in (batch(30, 60), batch(40, 80)):
             again.write(each)
         landed = again.commit(exported=again.arrived)
-    assert (landed.results, landed.left_out, landed.exported) == (30, 20, 50)
+    assert (landed.results, landed.excluded, landed.exported) == (30, 20, 50)
     assert list(manifest.verify(tmp_path / "b")) == []
 
 
 def test_a_retry_goes_on_where_nothing_was_left_out_yet(tmp_path: Path) -> None:
     """Then nothing of it is unknown."""
     land(tmp_path / "a", "a", batch(0, 50))
-    options: dict[str, Any] = {"except_landed": [tmp_path / "a"], "max_part_results": 10, "schema": SCHEMA}
+    options: dict[str, Any] = {"exclude_landed": [tmp_path / "a"], "max_part_results": 10, "schema": SCHEMA}
     broken = Landing.open(tmp_path / "b", source=source("b"), **options)
     broken.write(batch(60, 80))
     broken.discard()
@@ -113,12 +113,12 @@ def test_a_retry_goes_on_where_nothing_was_left_out_yet(tmp_path: Path) -> None:
 
 def test_only_whole_landings_can_be_left_out(tmp_path: Path) -> None:
     """One that is not there, not whole, or damaged is told before anything is read."""
-    with pytest.raises(LandFirstError):
-        land(tmp_path / "b", "b", except_landed=[tmp_path / "no"])
+    with pytest.raises(ManifestNotFoundError):
+        land(tmp_path / "b", "b", exclude_landed=[tmp_path / "no"])
     land(tmp_path / "part", "a", batch(0, 5), complete=False)
-    with pytest.raises(RepairLandingError, match="does not hold all"):
-        land(tmp_path / "b", "b", except_landed=[tmp_path / "part"])
+    with pytest.raises(CorruptLandingError, match="does not hold all"):
+        land(tmp_path / "b", "b", exclude_landed=[tmp_path / "part"])
     land(tmp_path / "a", "a", batch(0, 5))
     (tmp_path / "a" / "part-00000.jsonl.gz").write_bytes(b"something else")
-    with pytest.raises(RepairLandingError, match="Restore it"):
-        land(tmp_path / "b", "b", except_landed=[tmp_path / "a"])
+    with pytest.raises(CorruptLandingError, match="Restore it"):
+        land(tmp_path / "b", "b", exclude_landed=[tmp_path / "a"])

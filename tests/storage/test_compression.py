@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_twexport.core.batch import Batch
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS, FileFormat
 from airflow_provider_twexport.storage.json_lines import BLOCK_BYTES, CompressedLines
@@ -129,7 +129,7 @@ def test_a_level_out_of_range_is_refused(
     tmp_path: Path, file_format: str, level: int, range_named: str
 ) -> None:
     """The error names the range, and nothing was touched."""
-    with pytest.raises(FixRequestError, match=f"compression_level {level}.*{range_named}"):
+    with pytest.raises(InvalidRequestError, match=f"compression_level {level}.*{range_named}"):
         Landing.open(tmp_path, source=SOURCE, file_format=file_format, compression_level=level)
     assert list(tmp_path.iterdir()) == []
 

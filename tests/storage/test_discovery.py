@@ -8,9 +8,9 @@ import pytest
 from upath import UPath
 
 from airflow_provider_twexport.core.batch import Batch
-from airflow_provider_twexport.storage.discovery import Known, find
+from airflow_provider_twexport.storage.discovery import Known, find_landings
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.storage.manifest import RepairManifestError
+from airflow_provider_twexport.storage.manifest import CorruptManifestError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def test_all_below_are_found(tmp_path: Path) -> None:
     memory = UPath("memory://lake")
     land(tmp_path / "year=2024" / "month=01", "a")
     land(memory / "deep" / "down", "b")
-    found = find([tmp_path, memory, tmp_path / "not-there"])
+    found = find_landings([tmp_path, memory, tmp_path / "not-there"])
     assert set(found.by_collector()) == {"a", "b"}
     assert found.problems == ()
 
@@ -40,7 +40,7 @@ def test_the_best_landing_of_a_collector_counts(tmp_path: Path) -> None:
     land(tmp_path / "1", "a", 5, complete=False)
     land(tmp_path / "2", "a", 3)
     land(tmp_path / "3", "a", 9, complete=False)
-    assert find([tmp_path]).by_collector()["a"].results == 3
+    assert find_landings([tmp_path]).by_collector()["a"].results == 3
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     land(tmp_path / "1", "a")
     (tmp_path / "2").mkdir()
     (tmp_path / "2" / "_manifest.json").write_text('{"schema_version": 99}')
-    found = find([tmp_path])
+    found = find_landings([tmp_path])
     assert len(found.manifests) == 1
     assert "upgrade" in found.problems[0]
-    with pytest.raises(RepairManifestError, match="upgrade"):
+    with pytest.raises(CorruptManifestError, match="upgrade"):
         found.all_read()
 
 
@@ -60,14 +60,14 @@ def test_only_what_has_changed_is_read_again(tmp_path: Path) -> None:
     land(tmp_path / "1", "a")
     land(tmp_path / "2", "b", complete=False)
     known: Known = {}
-    first = find([tmp_path], known).by_collector()
+    first = find_landings([tmp_path], known).by_collector()
     land(tmp_path / "2", "b", 5)
     land(tmp_path / "3", "c")
-    second = find([tmp_path], known).by_collector()
+    second = find_landings([tmp_path], known).by_collector()
     assert second["a"] is first["a"]
     assert (second["b"].results, second["c"].results) == (5, 3)
     (tmp_path / "1" / "_manifest.json").unlink()
-    assert set(find([tmp_path], known).by_collector()) == {"b", "c"}
+    assert set(find_landings([tmp_path], known).by_collector()) == {"b", "c"}
 
 
 def test_ledgers_are_found_beside_landings(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_ledgers_are_found_beside_landings(tmp_path: Path) -> None:
     for place in ("_ledger", "deep/_ledger/"):
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / "fact.json").touch()
-    assert {it.path for it in find([tmp_path]).ledgers} == {
+    assert {it.path for it in find_landings([tmp_path]).ledgers} == {
         f"{tmp_path}/_ledger",
         f"{tmp_path}/deep/_ledger",
     }
@@ -85,7 +85,7 @@ def test_ledgers_are_found_beside_landings(tmp_path: Path) -> None:
 def test_they_are_found_on_s3(bucket: Bucket) -> None:
     """An object store has no directories; its keys are listed."""
     land(bucket / "lake/january", "january")
-    (address,) = find([bucket / "lake"]).manifests
+    (address,) = find_landings([bucket / "lake"]).manifests
     assert address.endswith("/lake/january/_manifest.json")
 
 
@@ -98,4 +98,4 @@ def test_ten_thousand_are_read(tmp_path: Path) -> None:
         place.mkdir()
         (place / "_manifest.json").write_bytes(text)
         (place / "part-00000.jsonl.gz").touch()
-    assert len(find([tmp_path]).manifests) == 10_000
+    assert len(find_landings([tmp_path]).manifests) == 10_000

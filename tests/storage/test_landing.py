@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_twexport.core.batch import Batch
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.formats import FORMATS, ChooseFileFormatError
-from airflow_provider_twexport.storage.landing import Landing, ReopenLandingError
-from airflow_provider_twexport.storage.resume import ChooseDirectoryError
+from airflow_provider_twexport.storage.formats import FORMATS, UnsupportedFormatError
+from airflow_provider_twexport.storage.landing import Landing, LandingClosedError
+from airflow_provider_twexport.storage.resume import DirectoryInUseError
 from tests.storage.stream import (
     SOURCE,
     assert_landed_exactly_once,
@@ -108,7 +108,7 @@ def test_results_count_the_open_part(tmp_path: Path) -> None:
 def test_an_export_without_results_is_landed_too(tmp_path: Path) -> None:
     """No results make a manifest without parts."""
     landed = land(tmp_path, [Batch([], "latest")])
-    assert (landed.parts, landed.results, landed.final_offset) == ((), 0, "latest")
+    assert (landed.parts, landed.results, landed.final_cursor) == ((), 0, "latest")
     assert names(tmp_path) == ["_manifest.json"]
 
 
@@ -153,7 +153,7 @@ def test_a_full_disk_surfaces_as_it_is(tmp_path: Path) -> None:
             landing.write(Batch([os.urandom(500_000).hex().encode()], str(number)))
     assert raised.value.errno == errno.EFBIG
     assert names(tmp_path) == []
-    with pytest.raises(ReopenLandingError, match="open it again"):
+    with pytest.raises(LandingClosedError, match="open it again"):
         landing.commit()
 
 
@@ -163,9 +163,9 @@ def test_an_ended_landing_takes_no_more(tmp_path: Path) -> None:
     committed.commit()
     discarded.discard()
     for landing in (committed, discarded, Landing.open(tmp_path / "a", source=SOURCE)):
-        with pytest.raises(ReopenLandingError):
+        with pytest.raises(LandingClosedError):
             landing.write(BATCHES[0])
-        with pytest.raises(ReopenLandingError):
+        with pytest.raises(LandingClosedError):
             landing.commit()
 
 
@@ -260,7 +260,7 @@ def test_another_collector_is_refused(tmp_path: Path, complete: bool) -> None:
     else:
         begin(tmp_path, BATCHES)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(ChooseDirectoryError, match=r"'twx-one'.*'twx-two'"):
+    with pytest.raises(DirectoryInUseError, match=r"'twx-one'.*'twx-two'"):
         Landing.open(tmp_path, source={"collector_id": "twx-two"})
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -295,13 +295,13 @@ def test_an_incomplete_landing_is_continued(tmp_path: Path) -> None:
 
 def test_a_source_must_say_whose_it_is(tmp_path: Path) -> None:
     """Without a collector nobody could tell two landings apart."""
-    with pytest.raises(FixRequestError, match="collector_id"):
+    with pytest.raises(InvalidRequestError, match="collector_id"):
         Landing.open(tmp_path, source={})
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
     """The error lists what is supported."""
-    with pytest.raises(ChooseFileFormatError, match=r"'csv'.*jsonl, jsonl.gz"):
+    with pytest.raises(UnsupportedFormatError, match=r"'csv'.*jsonl, jsonl.gz"):
         Landing.open(tmp_path, source=SOURCE, file_format="csv")
 
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_twexport.storage import discovery
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.storage.ledger import Entry, Fact, FactKind, Teller, enter, read
+from airflow_provider_twexport.storage.ledger import Entry, EntryKind, LedgerEntry, TaskRef, enter, read
 from tests.storage.stream import SOURCE, each_once, land, landed_records, stream
 
 if TYPE_CHECKING:
@@ -25,28 +25,30 @@ WRITERS, EXPORTS = 4, 12
 JANUARY = {"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z"}
 
 
-def told(kind: FactKind, run: str = "first", minute: int = 0, task: str = "t", **details: Any) -> Fact:
+def told(
+    kind: EntryKind, run: str = "first", minute: int = 0, task: str = "t", **details: Any
+) -> LedgerEntry:
     """A fact of the export ``e1``."""
-    by = Teller("coffee", run, task)
-    return Fact(kind=kind, export_id="e1", by=by, at=f"2024-06-01T00:{minute:02}:00Z", details=details)
+    by = TaskRef("coffee", run, task)
+    return LedgerEntry(kind=kind, export_id="e1", by=by, at=f"2024-06-01T00:{minute:02}:00Z", details=details)
 
 
-def ordered(run: str = "first", minute: int = 0, adopted: bool = False) -> Fact:
+def ordered(run: str = "first", minute: int = 0, adopted: bool = False) -> LedgerEntry:
     """Somebody ordered it, or found it."""
-    return told(FactKind.ORDERED, run, minute, adopted=adopted, window=JANUARY, limit=500)
+    return told(EntryKind.ORDERED, run, minute, adopted=adopted, window=JANUARY, limit=500)
 
 
-def entry(*facts: Fact) -> Entry:
+def entry(*facts: LedgerEntry) -> Entry:
     """What these facts come to."""
     return Entry("e1", facts)
 
 
 def test_a_known_fact_is_not_read_again(tmp_path: Path) -> None:
     """Nor lost; what is new is read."""
-    known: dict[str, Fact] = {}
+    known: dict[str, LedgerEntry] = {}
     enter(tmp_path, ordered())
     first = read(tmp_path, known).entries[0].facts[0]
-    enter(tmp_path, told(FactKind.ENDED, minute=1, status="finished"))
+    enter(tmp_path, told(EntryKind.ENDED, minute=1, status="finished"))
     (entry,) = read(tmp_path, known).entries
     assert entry.facts[0] is first
     assert [fact.kind for fact in entry.facts] == ["ordered", "ended"]
@@ -108,18 +110,18 @@ def test_a_purchase_that_was_not_told_is_nobodys() -> None:
     assert len(it.adopted_by) == 1
 
 
-ENDED = told(FactKind.ENDED, minute=1, status="finished", exported=500, credits=500)
-BROKEN = told(FactKind.ENDED, minute=1, status="aborted", exported=200, credits=200)
-PART = told(FactKind.LANDED, minute=2, manifest="m", results=200, truncated=False, complete=False)
-WHOLE = told(FactKind.LANDED, minute=3, manifest="m", results=500, truncated=False, complete=True)
-CUT = told(FactKind.LANDED, minute=3, manifest="m", results=500, truncated=True, complete=True)
+ENDED = told(EntryKind.ENDED, minute=1, status="finished", exported=500, credits=500)
+BROKEN = told(EntryKind.ENDED, minute=1, status="aborted", exported=200, credits=200)
+PART = told(EntryKind.LANDED, minute=2, manifest="m", results=200, truncated=False, complete=False)
+WHOLE = told(EntryKind.LANDED, minute=3, manifest="m", results=500, truncated=False, complete=True)
+CUT = told(EntryKind.LANDED, minute=3, manifest="m", results=500, truncated=True, complete=True)
 
 
 @pytest.mark.parametrize(
     ("facts", "state", "credits"),
     [
         ((), "ordered", None),
-        ((told(FactKind.ABORTED, minute=1),), "broken off", None),
+        ((told(EntryKind.ABORTED, minute=1),), "broken off", None),
         ((ENDED,), "ended", 500),
         ((BROKEN,), "broken off", 200),
         ((BROKEN, PART), "partial", 200),
@@ -127,7 +129,7 @@ CUT = told(FactKind.LANDED, minute=3, manifest="m", results=500, truncated=True,
         ((ENDED, CUT), "truncated", 500),
     ],
 )
-def test_state(facts: tuple[Fact, ...], state: str, credits: int | None) -> None:
+def test_state(facts: tuple[LedgerEntry, ...], state: str, credits: int | None) -> None:
     """What has become of an export, and what it cost."""
     it = entry(ordered(), *facts)
     assert (str(it.state), it.credits) == (state, credits)
@@ -163,8 +165,8 @@ def test_landings_and_ledger_share_a_directory(store: Place) -> None:
     """Neither takes the other for its own, and landing again removes no fact."""
     enter(store / "lake/_ledger", ordered())
     land(store / "lake", stream(12))
-    assert len(discovery.find([store / "lake"]).manifests) == 1
-    assert discovery.find([store / "lake"]).problems == ()
+    assert len(discovery.find_landings([store / "lake"]).manifests) == 1
+    assert discovery.find_landings([store / "lake"]).problems == ()
     with Landing.open(store / "lake", source=SOURCE | {"export_id": "another"}) as landing:
         for batch in stream(12):
             landing.write(batch)

@@ -11,10 +11,10 @@ from upath import UPath
 from airflow_provider_twexport import __version__
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.manifest import (
-    LandFirstError,
+    CorruptManifestError,
     Manifest,
-    RepairManifestError,
-    UpgradeProviderError,
+    ManifestNotFoundError,
+    UnsupportedManifestVersionError,
 )
 from tests.storage.stream import land, stream
 
@@ -60,7 +60,7 @@ def test_its_schema_is_the_documented_one(landed: Manifest) -> None:
     assert document["provider_version"] == __version__
     assert document["created_at"].endswith("+00:00")
     documented_of_parts = {"name", "results", "bytes", "sha256"}
-    documented_of_parts |= {"first_offset", "last_offset", "misfits", "written_at"}
+    documented_of_parts |= {"first_offset", "last_offset", "coercion_failures", "written_at"}
     assert set(document["parts"][0]) == documented_of_parts
 
 
@@ -74,7 +74,9 @@ def test_unknown_keys_are_tolerated(landed: Manifest, tmp_path: Path) -> None:
 def test_a_newer_schema_says_to_upgrade(tmp_path: Path) -> None:
     """A schema of the future is refused, even if nothing of it can be read."""
     rewrite(tmp_path, schema_version=2, parts={"quite": "different"})
-    with pytest.raises(UpgradeProviderError, match=r"_manifest.json has schema version 2.*upgrade"):
+    with pytest.raises(
+        UnsupportedManifestVersionError, match=r"_manifest.json has schema version 2.*upgrade"
+    ):
         manifest.read(tmp_path)
 
 
@@ -83,7 +85,7 @@ def test_a_newer_schema_says_to_upgrade(tmp_path: Path) -> None:
 def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     """The error names the file and the key."""
     rewrite(tmp_path, without=key)
-    with pytest.raises(RepairManifestError, match=rf"{tmp_path}/_manifest.json.*`{key}`"):
+    with pytest.raises(CorruptManifestError, match=rf"{tmp_path}/_manifest.json.*`{key}`"):
         manifest.read(tmp_path)
 
 
@@ -91,13 +93,13 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
 def test_what_is_no_json_is_named(tmp_path: Path, text: bytes) -> None:
     """The error names the file."""
     (tmp_path / "_manifest.json").write_bytes(text)
-    with pytest.raises(RepairManifestError, match=f"{tmp_path}/_manifest.json"):
+    with pytest.raises(CorruptManifestError, match=f"{tmp_path}/_manifest.json"):
         manifest.read(tmp_path)
 
 
 def test_no_manifest_says_so(tmp_path: Path) -> None:
     """Where nothing was landed, that is the error, and it names the place."""
-    with pytest.raises(LandFirstError, match=str(tmp_path)):
+    with pytest.raises(ManifestNotFoundError, match=str(tmp_path)):
         manifest.read(tmp_path / "nowhere")
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_twexport.storage.arrow_types import arrow_schema
-from airflow_provider_twexport.storage.formats import DamagedPartError
+from airflow_provider_twexport.storage.formats import CorruptPartError
 from airflow_provider_twexport.storage.parquet import ParquetEncoder, decode
 from airflow_provider_twexport.talkwalker.schema import SCHEMA
 from tests import captured
@@ -57,7 +57,7 @@ def encoded(records: Sequence[bytes], **options: Any) -> tuple[bytes, dict[str, 
     """Write records as a part; return its bytes and what did not fit."""
     encoder = ParquetEncoder(SCHEMA, level=3, **options)
     data = b"".join([encoder.encode([record]) for record in records])
-    return data + encoder.finish(), encoder.misfits
+    return data + encoder.finish(), encoder.coercion_failures
 
 
 def table(data: bytes) -> Any:
@@ -70,17 +70,17 @@ def table(data: bytes) -> Any:
 
 def rows(*records: bytes) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Write records, check that nothing is lost, and return the rows without ``raw``."""
-    data, misfits = encoded(records)
+    data, coercion_failures = encoded(records)
     read = table(data)
     assert [raw.encode() for raw in read["raw"].to_pylist()] == list(records)
     assert [record for batch in decode(io.BytesIO(data)) for record in batch] == list(records)
-    return read.drop_columns(["raw"]).to_pylist(maps_as_pydicts="strict"), misfits
+    return read.drop_columns(["raw"]).to_pylist(maps_as_pydicts="strict"), coercion_failures
 
 
 def test_each_column_is_filled_from_its_place() -> None:
     """Renamed, nested and gathered values arrive, with exact integers."""
-    (row,), misfits = rows(json.dumps(FULL).encode())
-    assert misfits == {}
+    (row,), coercion_failures = rows(json.dumps(FULL).encode())
+    assert coercion_failures == {}
     assert row["published"] == MOMENT
     assert (row["sentiment"], row["reach"], row["source_type"]) == (-5, 2**60 + 1, ["BLOG", None])
     assert row["images"][1] == {"url": None, "legend": "né", "width": None, "height": None}
@@ -160,11 +160,11 @@ DRIFT = [
 def test_drift(field: str, value: str, column: str, held: Any, counted: bool) -> None:
     """What fits without loss is turned; the rest is null and counted; the neighbours are whole and in order."""
     before, after = b'{"data":{"lang":"en"}}', b'{"data":{"lang":"de"}}'
-    read, misfits = rows(before, f'{{"data":{{"lang":"fr","{field}":{value}}}}}'.encode(), after)
+    read, coercion_failures = rows(before, f'{{"data":{{"lang":"fr","{field}":{value}}}}}'.encode(), after)
     assert [row["lang"] for row in read] == ["en", "fr", "de"]
     assert read[1][column] == held
-    assert misfits.get(column, 0) == int(counted)
-    assert set(misfits) <= {column, "task_id", "appearance"}
+    assert coercion_failures.get(column, 0) == int(counted)
+    assert set(coercion_failures) <= {column, "task_id", "appearance"}
 
 
 @pytest.mark.parametrize(
@@ -172,16 +172,18 @@ def test_drift(field: str, value: str, column: str, held: Any, counted: bool) ->
 )
 def test_what_is_no_document_is_kept_and_counted(record: bytes) -> None:
     """No column holds anything, and each that would lie within is counted."""
-    (row,), misfits = rows(record)
+    (row,), coercion_failures = rows(record)
     assert set(row.values()) == {None}
-    assert misfits["title"] == 1
+    assert coercion_failures["title"] == 1
 
 
 def test_one_topic_without_its_lists() -> None:
     """Scalars where `highlighted_data` and `project_profiles` are lists are one-element lists."""
-    (row,), misfits = rows(b'{"data":{},"highlighted_data":{"matched":{"project_profiles":{"id":7}}}}')
+    (row,), coercion_failures = rows(
+        b'{"data":{},"highlighted_data":{"matched":{"project_profiles":{"id":7}}}}'
+    )
     assert row["topics"] == [{"id": "7", "title": None, "category": None, "type": None}]
-    assert misfits == {}
+    assert coercion_failures == {}
 
 
 JSON = st.recursive(
@@ -238,7 +240,7 @@ def test_a_part_without_records() -> None:
 def test_a_cut_part_is_damaged(cut: int) -> None:
     """Half a file is refused by name."""
     data, _ = encoded([json.dumps(FULL).encode()])
-    with pytest.raises(DamagedPartError, match="is not whole Parquet"):
+    with pytest.raises(CorruptPartError, match="is not whole Parquet"):
         list(decode(io.BytesIO(data[:cut])))
 
 
@@ -323,8 +325,8 @@ def without_nulls(value: Any) -> Any:
 def test_the_real_capture_has_every_value_in_its_column() -> None:
     """Put together again from the columns, each of the 334 documents is what it was."""
     documents = captured.results(captured.text())
-    read, misfits = rows(*[json.dumps(one, ensure_ascii=False).encode() for one in documents])
-    assert misfits == {}
+    read, coercion_failures = rows(*[json.dumps(one, ensure_ascii=False).encode() for one in documents])
+    assert coercion_failures == {}
     assert len(read) == 334
     for row, document in zip(read, documents, strict=True):
         again = {

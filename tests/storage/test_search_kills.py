@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.storage.resume import ChooseDirectoryError
+from airflow_provider_twexport.storage.resume import DirectoryInUseError
 from airflow_provider_twexport.x.search.pages import post_id
 from tests.storage.dying_search import SEARCH
 from tests.storage.stream import landed_records
@@ -90,11 +90,11 @@ def test_paid_batches_are_not_replaced(tmp_path: Path) -> None:
         for batch in batches(3):
             landing.write(batch)
     before = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(ChooseDirectoryError, match="paid for"):
+    with pytest.raises(DirectoryInUseError, match="paid for"):
         open_landing(tmp_path, file_format="jsonl")
-    with pytest.raises(ChooseDirectoryError, match=r"search 'one'.*search 'two'"):
+    with pytest.raises(DirectoryInUseError, match=r"search 'one'.*search 'two'"):
         Landing.open(tmp_path, source={"search_id": "two"}, batches_cost=True)
     (tmp_path / "part-00001.jsonl.gz").write_bytes(b"")
-    with pytest.raises(ChooseDirectoryError, match="paid for"):
+    with pytest.raises(DirectoryInUseError, match="paid for"):
         open_landing(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == before

@@ -30,14 +30,14 @@ def landed(
     with Landing.open(path, source={"search_id": "one"}, file_format="parquet", schema=schema) as landing:
         landing.write(Batch(records, "end"))
         (part,) = landing.commit().parts
-    return pq.read_table(path / part.name).to_pylist(), part.misfits
+    return pq.read_table(path / part.name).to_pylist(), part.coercion_failures
 
 
 def test_posts_keep_their_ids_and_get_dates(simulator: Simulator, tmp_path: Path) -> None:
     """Ids beyond 2 to the 53 are exact, dates are dates, and each post is there as it came."""
     records = everything(x_client_of(simulator))
-    rows, misfits = landed(tmp_path, records)
-    assert misfits == {}
+    rows, coercion_failures = landed(tmp_path, records)
+    assert coercion_failures == {}
     assert [row["raw"].encode() for row in rows] == records
     for row, record in zip(rows, records, strict=True):
         post = json.loads(record)
@@ -61,22 +61,22 @@ def test_posts_keep_their_ids_and_get_dates(simulator: Simulator, tmp_path: Path
 )
 def test_a_date_that_is_none_is_null_and_counted(date: Any, read: datetime | None, tmp_path: Path) -> None:
     """It stays in the column raw."""
-    rows, misfits = landed(tmp_path, [json.dumps({"id_str": "1", "created_at": date}).encode()])
+    rows, coercion_failures = landed(tmp_path, [json.dumps({"id_str": "1", "created_at": date}).encode()])
     assert rows[0]["created_at"] == read
-    assert misfits == ({} if read or date is None else {"created_at": 1})
+    assert coercion_failures == ({} if read or date is None else {"created_at": 1})
 
 
 def test_counts_have_dates(tmp_path: Path) -> None:
     """The first moment of each bucket, in UTC."""
-    rows, misfits = landed(tmp_path, [b'{"timePeriod":"201801022300","count":7}'], COUNTS)
+    rows, coercion_failures = landed(tmp_path, [b'{"timePeriod":"201801022300","count":7}'], COUNTS)
     assert (rows[0]["period"], rows[0]["count"]) == (datetime(2018, 1, 2, 23, tzinfo=UTC), 7)
-    assert misfits == {}
+    assert coercion_failures == {}
 
 
 @captured.is_needed
 def test_captured_posts_fit(tmp_path: Path) -> None:
     """Real posts of the same format lose nothing."""
     posts = captured.posts()
-    rows, misfits = landed(tmp_path, [json.dumps(post).encode() for post in posts])
-    assert misfits == {}
+    rows, coercion_failures = landed(tmp_path, [json.dumps(post).encode() for post in posts])
+    assert coercion_failures == {}
     assert [row["id"] for row in rows] == [str(post["id"]) for post in posts]

@@ -9,12 +9,12 @@ import pytest
 
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import (
-    FixConnectionError,
-    FixRequestError,
-    MissingError,
-    RetryLaterError,
+    ConnectionConfigError,
+    InvalidRequestError,
+    NotFoundError,
     ThrottledError,
-    UnexpectedAnswerError,
+    TransientError,
+    UnexpectedResponseError,
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportStatus, ExportTask
@@ -36,7 +36,7 @@ def test_collector_is_created_found_and_deleted(client: TalkwalkerClient) -> Non
     assert client.get_collector("box").created is not None
     assert [collector.id for collector in client.list_collectors()] == ["box"]
     client.delete_collector("box")
-    with pytest.raises(MissingError):
+    with pytest.raises(NotFoundError):
         client.get_collector("box")
 
 
@@ -92,7 +92,7 @@ def test_status_is_compared_without_regard_to_case(wire: str) -> None:
 def test_undocumented_status_fails_closed_by_name() -> None:
     """A status that nobody documented is no end and no wait, but an error that names it; and it counts as paid."""
     task = ExportTask.from_json({"id": "1", "status": "paused_by_admin"})
-    with pytest.raises(UnexpectedAnswerError, match="paused_by_admin"):
+    with pytest.raises(UnexpectedResponseError, match="paused_by_admin"):
         _ = task.is_unfinished
     assert task.is_adoptable
 
@@ -130,13 +130,13 @@ def test_export_survives_the_way_through_json() -> None:
 )
 def test_impossible_orders_are_refused(change: dict[str, Any], words: str, order: ExportOrder) -> None:
     """An order that cannot be meant says what is wrong, before anything is sent."""
-    with pytest.raises(FixRequestError, match=words):
+    with pytest.raises(InvalidRequestError, match=words):
         replace(order, **change)
 
 
 def test_empty_window_is_refused() -> None:
     """A window needs time between its edges."""
-    with pytest.raises(FixRequestError, match="empty"):
+    with pytest.raises(InvalidRequestError, match="empty"):
         Window(JANUARY.start, JANUARY.start)
 
 
@@ -145,7 +145,7 @@ def test_collector_ids_follow_the_vendor_rule(
     collector_id: str, client: TalkwalkerClient, order: ExportOrder, simulator: Simulator
 ) -> None:
     """An id against the rule is refused before anything is sent."""
-    with pytest.raises(FixRequestError, match="no collector id"):
+    with pytest.raises(InvalidRequestError, match="no collector id"):
         client.create_export(order, collector_id)
     assert simulator.ledger()["requests"] == []
 
@@ -163,13 +163,13 @@ def test_collector_ids_follow_the_vendor_rule(
 )
 def test_unsafe_hosts_are_refused(host: str, words: str) -> None:
     """The token goes over https, or to this machine, and nowhere else."""
-    with pytest.raises(FixConnectionError, match=words):
+    with pytest.raises(ConnectionConfigError, match=words):
         TalkwalkerClient("token", host)
 
 
 def test_missing_token_is_refused() -> None:
     """A connection without a token says so before it calls anybody."""
-    with pytest.raises(FixConnectionError, match="no access token"):
+    with pytest.raises(ConnectionConfigError, match="no access token"):
         TalkwalkerClient("", "https://api.talkwalker.com")
 
 
@@ -179,7 +179,7 @@ def test_missing_token_is_refused() -> None:
 def test_redirects_are_refused(location: str, client: TalkwalkerClient, simulator: Simulator) -> None:
     """The token follows no redirect."""
     simulator.faults({"fault": "redirect", "location": location})
-    with pytest.raises(FixConnectionError, match="redirects"):
+    with pytest.raises(ConnectionConfigError, match="redirects"):
         client.get_credits()
 
 
@@ -206,7 +206,7 @@ def test_repeatable_calls_are_repeated(
 def test_retries_are_bounded(client: TalkwalkerClient, simulator: Simulator) -> None:
     """A fault that does not pass is raised as what it is, after as many tries as the policy says."""
     simulator.faults({"fault": "html", "status": 502, "times": 100})
-    with pytest.raises(RetryLaterError, match="out of order"):
+    with pytest.raises(TransientError, match="out of order"):
         client.get_credits()
     assert len(simulator.ledger()["requests"]) == QUICK.attempts
 
@@ -229,7 +229,7 @@ def test_the_call_that_buys_is_sent_once(
     """Whatever happens to the order, the client does not repeat it."""
     client.put_collector("box")
     simulator.faults(fault | {"match": {"method": "POST"}})
-    with pytest.raises(RetryLaterError):
+    with pytest.raises(TransientError):
         client.create_export(order, "box")
     assert len([call for call in simulator.ledger()["requests"] if call["method"] == "POST"]) == 1
 
@@ -237,5 +237,5 @@ def test_the_call_that_buys_is_sent_once(
 def test_an_answer_from_somebody_else_is_no_success(client: TalkwalkerClient, simulator: Simulator) -> None:
     """A 200 with a body that is not the service's is an error, not an empty answer."""
     simulator.faults({"fault": "garbage"})
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(UnexpectedResponseError):
         client.get_credits()

@@ -11,10 +11,10 @@ import pytest
 
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import (
-    BuyCreditsError,
-    FixRequestError,
-    RetryLaterError,
-    UnexpectedAnswerError,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    TransientError,
+    UnexpectedResponseError,
 )
 from airflow_provider_twexport.talkwalker.histogram import Pace, read_volumes, requests_for
 from airflow_provider_twexport.talkwalker.models import ExportOrder
@@ -66,7 +66,7 @@ def test_a_lost_answer_is_not_asked_for_again(
 ) -> None:
     """Asking is charged, so after any fault but throttling it is the caller who decides."""
     simulator.faults(fault)
-    with pytest.raises(RetryLaterError):
+    with pytest.raises(TransientError):
         client.histogram(order)
     assert simulator.ledger()["counts"][PATH] == 1
 
@@ -74,7 +74,7 @@ def test_a_lost_answer_is_not_asked_for_again(
 def test_an_empty_account_says_so(client: TalkwalkerClient, simulator: Simulator, order: ExportOrder) -> None:
     """Without 10 credits there is no count."""
     simulator.settings(credits=9)
-    with pytest.raises(BuyCreditsError):
+    with pytest.raises(InsufficientCreditsError):
         client.histogram(order)
 
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_counted_costs_nothing(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder, scope: dict[str, str], reason: str
 ) -> None:
     """A stream, or the distant past outside of projects, is refused before anything is spent."""
-    with pytest.raises(FixRequestError, match=reason):
+    with pytest.raises(InvalidRequestError, match=reason):
         client.histogram(ExportOrder(order.window, **scope))  # type: ignore[arg-type]
     assert simulator.ledger()["counts"] == {}
 
@@ -105,7 +105,7 @@ def test_too_long_a_window_is_several_requests(client: TalkwalkerClient, order: 
     """A year of days is one request and a year of hours twelve; the client sends one at a time."""
     year = Window(DAY, DAY.add(years=1))
     assert [len(requests_for(year, "day")), len(requests_for(year, "hour"))] == [1, 12]
-    with pytest.raises(FixRequestError, match="too long"):
+    with pytest.raises(InvalidRequestError, match="too long"):
         client.histogram(replace(order, window=year), "hour")
 
 
@@ -130,7 +130,7 @@ def test_missing_bins_are_empty() -> None:
 )
 def test_a_strange_bin_is_no_count(bad: Any) -> None:
     """Days of another time zone, or bins of another shape, are an error, not a wrong price."""
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(UnexpectedResponseError):
         read_volumes([bad], Window(DAY, DAY.add(days=2)), "day")
 
 

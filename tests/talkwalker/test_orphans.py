@@ -9,7 +9,7 @@ from typing import Any
 import pendulum
 import pytest
 
-from airflow_provider_twexport.exceptions import UnexpectedAnswerError
+from airflow_provider_twexport.exceptions import UnexpectedResponseError
 from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
 from airflow_provider_twexport.talkwalker.orphans import (
     Orphan,
@@ -145,7 +145,7 @@ def test_table_and_json() -> None:
 
 def test_an_undocumented_status_is_refused() -> None:
     """By name, because nobody knows what it would be safe to do."""
-    with pytest.raises(UnexpectedAnswerError, match="paused"):
+    with pytest.raises(UnexpectedResponseError, match="paused"):
         found(export("paused"))
 
 

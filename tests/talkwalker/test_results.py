@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_twexport.exceptions import ResumeReadError, RetryLaterError
+from airflow_provider_twexport.exceptions import ReadInterruptedError, TransientError
 from airflow_provider_twexport.talkwalker.results import EARLIEST, MAX_CHUNK_BYTES, ResultsRead
 from tests import captured
 
@@ -42,7 +42,7 @@ def result(text: str, export_id: str | None = OURS) -> bytes:
 
 def read(blocks: Iterable[bytes], asked: str = EARLIEST, export_id: str | None = OURS) -> list[Batch]:
     """Return the batches of one connection."""
-    connection = ResultsRead(asked, export_id, lambda chunk: RetryLaterError(json.dumps(chunk)))
+    connection = ResultsRead(asked, export_id, lambda chunk: TransientError(json.dumps(chunk)))
     return list(connection.batches(blocks, missing=lambda: math.inf, idle_seconds=60))
 
 
@@ -120,13 +120,13 @@ def test_what_is_no_utf8_is_refused(export_id: str | None) -> None:
     """A byte that no text can hold is named with the place from which to go on."""
     body = control(EARLIEST) + result("a") + control("one") + result("b") + result("caf\xe9") + control("end")
     broken = body.replace("caf\xe9".encode(), b"caf\xc3")
-    with pytest.raises(ResumeReadError, match=r"offset one is no chunk.*utf-8"):
+    with pytest.raises(ReadInterruptedError, match=r"offset one is no chunk.*utf-8"):
         read([broken], export_id=export_id)
 
 
 def test_a_bottomless_chunk_is_refused() -> None:
     """Brackets without end are no chunk, and no crash."""
-    with pytest.raises(ResumeReadError, match="is no chunk"):
+    with pytest.raises(ReadInterruptedError, match="is no chunk"):
         read([control(EARLIEST) + b"[" * 200_000 + b"\n"])
 
 
@@ -169,14 +169,14 @@ def test_keep_alives_and_unknown_chunks_are_passed_over() -> None:
 )
 def test_a_body_that_is_not_whole_is_no_success(body: bytes, words: str) -> None:
     """A read that broke off, or holds what is no chunk, or starts elsewhere, is to be resumed."""
-    with pytest.raises(ResumeReadError, match=words):
+    with pytest.raises(ReadInterruptedError, match=words):
         read([body])
 
 
 def test_what_came_before_a_fault_is_kept() -> None:
     """Batches that were whole before garbage or an error chunk are handed on, so that the next read gets further."""
     for fault in (b"garbage\n", b'{"chunk_type":"CT_ERROR","chunk_error":{"status_code":"25"}}\n'):
-        connection = ResultsRead(EARLIEST, OURS, lambda chunk: RetryLaterError(json.dumps(chunk)))
+        connection = ResultsRead(EARLIEST, OURS, lambda chunk: TransientError(json.dumps(chunk)))
         batches = connection.batches(
             [control(EARLIEST) + result("a") + control("one") + result("b") + fault],
             missing=lambda: math.inf,
@@ -184,14 +184,14 @@ def test_what_came_before_a_fault_is_kept() -> None:
         )
         assert next(batches).cursor == EARLIEST
         assert next(batches).cursor == "one"
-        with pytest.raises(RetryLaterError):
+        with pytest.raises(TransientError):
             next(batches)
 
 
 def test_an_absurdly_long_chunk_is_refused() -> None:
     """Memory has an end, so a line without one is an error."""
     endless = (b"x" * 1024 * 1024 for _ in range(64))
-    with pytest.raises(ResumeReadError, match=f"{MAX_CHUNK_BYTES:,}"):
+    with pytest.raises(ReadInterruptedError, match=f"{MAX_CHUNK_BYTES:,}"):
         read(endless)
 
 

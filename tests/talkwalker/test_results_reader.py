@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_twexport.exceptions import (
-    BuyCreditsError,
-    ResumeReadError,
-    RetryLaterError,
-    UnexpectedAnswerError,
+    InsufficientCreditsError,
+    ReadInterruptedError,
+    TransientError,
+    UnexpectedResponseError,
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from airflow_provider_twexport.talkwalker.results import EARLIEST, Drain
+from airflow_provider_twexport.talkwalker.results import EARLIEST, ResultsReader
 from tests.service_clients import JANUARY, QUICK
 from tests.talkwalker.test_results import control, result
 
@@ -144,7 +144,7 @@ def test_a_lasting_fault_ends_the_read(client: TalkwalkerClient, simulator: Simu
     """A read that never gets further gives up, after as many tries as the policy says, with what it met."""
     export_id = export(client, simulator, 1_000)
     simulator.faults({"match": RESULTS, "fault": "cut", "after_results": 50, "times": 99})
-    with pytest.raises(ResumeReadError, match="broke off"):
+    with pytest.raises(ReadInterruptedError, match="broke off"):
         drained(client, export_id, 1_000)
     assert reads(simulator) <= 2 * QUICK.attempts + 1
 
@@ -155,7 +155,7 @@ def test_an_error_that_is_no_passing_fault_is_raised_at_once(
     """No credits, inside a body of status 200, is no credits."""
     export_id = export(client, simulator, 1_000)
     simulator.faults({"match": RESULTS, "fault": "ct_error", "after_results": 50, "code": 9})
-    with pytest.raises(BuyCreditsError):
+    with pytest.raises(InsufficientCreditsError):
         drained(client, export_id, 1_000)
     assert reads(simulator) == 1
 
@@ -175,7 +175,7 @@ def test_a_forgotten_offset_does_not_start_again_in_silence(
     """A service that restarts a read elsewhere is found out."""
     export_id = export(client, simulator, 1_000)
     simulator.settings(bad_offset="restart")
-    with pytest.raises(ResumeReadError, match="was to go on from EgEBAAA"):
+    with pytest.raises(ReadInterruptedError, match="was to go on from EgEBAAA"):
         drained(client, export_id, 1_000, resume_offset="EgEBAAA")
 
 
@@ -222,5 +222,5 @@ def test_a_log_that_does_not_move_on_is_no_endless_loop() -> None:
     def open_read(offset: str, end_behaviour: str) -> Iterator[Iterator[bytes]]:
         yield iter([control(EARLIEST) + result("a") + control(EARLIEST)])
 
-    with pytest.raises(UnexpectedAnswerError, match="stays at earliest"):
-        list(Drain(open_read, lambda chunk: RetryLaterError(str(chunk)), missing=lambda: 1))
+    with pytest.raises(UnexpectedResponseError, match="stays at earliest"):
+        list(ResultsReader(open_read, lambda chunk: TransientError(str(chunk)), missing=lambda: 1))

@@ -13,7 +13,7 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
-from airflow_provider_twexport.telemetry.assets import address_of
+from airflow_provider_twexport.telemetry.assets import dataset_uri
 from airflow_provider_twexport.transfers.talkwalker_orphans import TalkwalkerLandOrphansOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
 from tests.service_clients import JANUARY as MONTH
@@ -60,7 +60,7 @@ def test_each_landing_is_an_event_that_tells_of_it(run_dag: DagRunner, bucket: d
         "system": "talkwalker",
         "window": WINDOW,
         **landed,
-        "left_out": 0,
+        "excluded": 0,
         "truncated": True,
         "missing": manifest.read(_directory(bucket)).missing,
         "complete": True,
@@ -153,8 +153,8 @@ def test_the_lineage_of_a_landing_is_its_directory(
 def test_an_address_has_no_connection_in_it(bucket: dict[str, str], tmp_path: Path) -> None:
     """It may end in a slash, or not."""
     path = bucket["object_storage_path"]
-    assert address_of(ObjectStoragePath(path.replace("s3://", "s3://lake@") + "/")) == path
-    assert address_of(ObjectStoragePath(f"file://{tmp_path}/a")) == f"file://{tmp_path}/a"
+    assert dataset_uri(ObjectStoragePath(path.replace("s3://", "s3://lake@") + "/")) == path
+    assert dataset_uri(ObjectStoragePath(f"file://{tmp_path}/a")) == f"file://{tmp_path}/a"
 
 
 def _directory(place: dict[str, str]) -> ObjectStoragePath:

@@ -14,7 +14,7 @@ from airflow.sdk import DAG
 from airflow_provider_twexport.exceptions import Evidence
 from airflow_provider_twexport.operators.talkwalker_orphans import TalkwalkerFindOrphansOperator
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
-from airflow_provider_twexport.telemetry.failures import FailWithFactsException
+from airflow_provider_twexport.telemetry.failures import PermanentFailure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ def test_a_refused_purchase_tells_which_budget_and_how_much_is_missing(
     """By name and number."""
     run_dag(pipeline(tmp_path, sent, max_credits_per_run=300))
     facts = {"budget": "max_credits_per_run", "allowed": 300, "limit": 500}
-    assert sent == [f"BuyCreditsError: {facts | {'used': 0, 'to_come': 0, 'missing': 200}}"]
+    assert sent == [f"BudgetExceededError: {facts | {'used': 0, 'to_come': 0, 'missing': 200}}"]
 
 
 def test_truncation_tells_how_much_is_missing(run_dag: DagRunner, tmp_path: Path, sent: list[str]) -> None:
@@ -128,13 +128,13 @@ def test_results_that_have_expired_are_told_with_what_they_cost(
     sent.clear()
     run_dag(dag)
     (gone,) = sent
-    assert gone.startswith(f"OrderAnewError: {{'export_id': '{bought['export_id']}'")
+    assert gone.startswith(f"ResultsExpiredError: {{'export_id': '{bought['export_id']}'")
     assert "'exported': 500" in gone
 
 
 def test_a_failure_with_facts_survives_pickling() -> None:
     """With all that it holds."""
-    error = FailWithFactsException("text", "Truncated", {"missing": 1}, Evidence("GET", "/path", 200))
+    error = PermanentFailure("text", "Truncated", {"missing": 1}, Evidence("GET", "/path", 200))
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert (str(again), again.kind, again.facts, again.evidence) == (
         "text",

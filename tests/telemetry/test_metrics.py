@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.core.retry import Happening
+from airflow_provider_twexport.core.retry import WireEvent
 from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
@@ -164,4 +164,4 @@ def test_the_documents_list_every_metric() -> None:
     listed = set(re.findall(r"^\| `twexport\.([a-z_.]+)`", text, re.MULTILINE))
     code = Path(metrics.__file__).read_text()
     names = set(re.findall(r'meter\.count\("([a-z_.]+)"|\.(?:count|time)\("([a-z_.]+)"', code))
-    assert listed == {name for pair in names for name in pair if name} | set(Happening)
+    assert listed == {name for pair in names for name in pair if name} | set(WireEvent)

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.already_landed import read
 from airflow_provider_twexport.storage.formats import FORMATS
@@ -273,7 +273,7 @@ def test_a_format_that_there_is_not_is_refused_before_anything_is_bought(
     options: dict[str, Any], advice: str
 ) -> None:
     """The DAG does not parse, and the error names what there is."""
-    with pytest.raises(FixRequestError, match=advice):
+    with pytest.raises(InvalidRequestError, match=advice):
         TalkwalkerToObjectStorageOperator(
             task_id="land", collector_id="box", object_storage_path="file:///lake", **options
         )
@@ -351,19 +351,19 @@ def test_what_landed_before_is_left_out(
         collector_id="more",
         export_id=whole,
         object_storage_path=f"file://{tmp_path}/more",
-        except_landed=f"file://{tmp_path}/first",
-        rest_windows="1",
+        exclude_landed=f"file://{tmp_path}/first",
+        remainder_windows="1",
         file_format=file_format,
     )
     assert (run.state, run.tries["land"]) == ("success", 2)
     landed = manifest.read(tmp_path / "more")
-    assert (landed.left_out, landed.complete, landed.results + landed.left_out) == (
+    assert (landed.excluded, landed.complete, landed.results + landed.excluded) == (
         1_000,
         True,
         landed.exported,
     )
-    assert (landed.source["rest_of"], landed.source["rest_windows"]) == (["box"], 1)
-    assert run.results["land"]["left_out"] == 1_000
+    assert (landed.source["remainder_of"], landed.source["remainder_windows"]) == (["box"], 1)
+    assert run.results["land"]["excluded"] == 1_000
     results = keys(tmp_path / "first") + keys(tmp_path / "more")
     assert len(results) == len(set(results)) == len(simulator.documents(whole))
 

@@ -136,7 +136,7 @@ def test_likes_and_unlikes_have_their_columns(
     assert unlikes
     assert all(row["created_at"] and row["post_id"] and row["user"]["id_str"] for row in likes)
     assert all(row["unliked_by_user_id"] and row["unliked_at_ms"].isdigit() for row in unlikes)
-    assert not any(part.misfits for part in manifest.read(tmp_path).parts)
+    assert not any(part.coercion_failures for part in manifest.read(tmp_path).parts)
 
 
 @pytest.mark.parametrize(

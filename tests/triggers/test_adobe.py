@@ -75,7 +75,7 @@ def test_a_job_that_the_list_leaves_out_is_asked_for(simulator: Simulator) -> No
 
     failed, ended = asyncio.run(wait_for_both())
     assert (failed["outcome"], ended["outcome"]) == ("failed", "ended")
-    assert "MissingError" in failed["message"]
+    assert "NotFoundError" in failed["message"]
 
 
 @pytest.mark.parametrize(

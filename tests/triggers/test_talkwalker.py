@@ -98,7 +98,7 @@ def test_an_export_that_does_not_exist_fails_alone(simulator: Simulator) -> None
 
     failed, ended = asyncio.run(wait_for_both())
     assert (failed["outcome"], ended["outcome"]) == ("failed", "ended")
-    assert "MissingError" in failed["message"]
+    assert "NotFoundError" in failed["message"]
 
 
 def test_the_event_loop_does_not_stand_still(simulator: Simulator) -> None:

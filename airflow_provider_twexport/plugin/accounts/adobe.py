@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pendulum
 
 from airflow_provider_twexport.adobe.models import JobStatus
-from airflow_provider_twexport.exceptions import UnexpectedAnswerError
+from airflow_provider_twexport.exceptions import UnexpectedResponseError
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook, client_for
-from airflow_provider_twexport.plugin.accounts.base import ONCE, Orders, Rows, TooLateError, connection
+from airflow_provider_twexport.plugin.accounts.base import ONCE, AlreadyEndedError, Orders, Rows, connection
 from airflow_provider_twexport.plugin.landed import job_name
 from airflow_provider_twexport.plugin.rows import Export, Flag, in_order
 
@@ -33,7 +33,7 @@ class AdobeAccount(Orders):
         client = self._client()
         job = client.get_export_job(export_id)
         if not _is_unfinished(job):
-            raise TooLateError(f"Export job {export_id} has ended already: it is {job.raw_status}.")
+            raise AlreadyEndedError(f"Export job {export_id} has ended already: it is {job.raw_status}.")
         client.cancel_export_job(export_id)
         self.rows.forget()
         return f"Export job {export_id} is being cancelled."
@@ -77,6 +77,6 @@ def _is_unfinished(job: ExportJob) -> bool:
         return False
     try:
         return job.is_unfinished
-    except UnexpectedAnswerError:
+    except UnexpectedResponseError:
         # of a status that nobody documented; it stays on the page, as one that has ended
         return False

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_twexport.core.retry import Retry
-from airflow_provider_twexport.exceptions import FixConnectionError, TwexportError
+from airflow_provider_twexport.exceptions import ConnectionConfigError, TwexportError
 from airflow_provider_twexport.plugin import settings
 from airflow_provider_twexport.plugin.polling import Poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from airflow_provider_twexport.coverage.coverage import Piece
+    from airflow_provider_twexport.coverage.coverage import LandedSpan
     from airflow_provider_twexport.plugin.landed import Landed
-    from airflow_provider_twexport.plugin.rows import Export, Held
+    from airflow_provider_twexport.plugin.rows import CollectorRow, Export
     from airflow_provider_twexport.talkwalker.models import Credits
 
 # the next look is the next try
@@ -25,7 +25,7 @@ ONCE = Retry(attempts=1, throttled_for=0)
 _ENV = "AIRFLOW_CONN_"
 
 
-class TooLateError(TwexportError):
+class AlreadyEndedError(TwexportError):
     """What was to be ended has ended already: look again."""
 
 
@@ -51,8 +51,8 @@ class Rows:
     """
 
     exports: tuple[Export, ...] = ()
-    collectors: tuple[Held, ...] = ()
-    unlanded: tuple[Piece, ...] = ()
+    collectors: tuple[CollectorRow, ...] = ()
+    unlanded: tuple[LandedSpan, ...] = ()
 
 
 class Account:
@@ -81,7 +81,7 @@ class Orders(Account):
     def abort(self, export_id: str) -> str:
         """End an export and say what that means.
 
-        :raises TooLateError: it has ended already.
+        :raises AlreadyEndedError: it has ended already.
         """
         raise NotImplementedError
 
@@ -101,9 +101,9 @@ class Unreadable(Orders):
     def _ask_rows(self) -> Rows:
         raise self._error()
 
-    def _error(self) -> FixConnectionError:
+    def _error(self) -> ConnectionConfigError:
         told = connection(self.conn_id).conn_type
-        return FixConnectionError(
+        return ConnectionConfigError(
             f"The connection {self.conn_id!r} is of type {told!r}, which has no exports."
         )
 
@@ -139,7 +139,7 @@ def _type_of(conn_id: str) -> str:
 def connection(conn_id: str) -> Any:
     """Return a connection.
 
-    :raises FixConnectionError: there is none.
+    :raises ConnectionConfigError: there is none.
     """
     from airflow.models import Connection
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -147,4 +147,4 @@ def connection(conn_id: str) -> Any:
     try:
         return Connection.get_connection_from_secrets(conn_id)
     except AirflowNotFoundException:
-        raise FixConnectionError(f"There is no Airflow connection {conn_id!r}.") from None
+        raise ConnectionConfigError(f"There is no Airflow connection {conn_id!r}.") from None

@@ -10,7 +10,7 @@ import pendulum
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, client_for
 from airflow_provider_twexport.plugin import rows as plugin_rows
-from airflow_provider_twexport.plugin.accounts.base import ONCE, Orders, Rows, TooLateError, connection
+from airflow_provider_twexport.plugin.accounts.base import ONCE, AlreadyEndedError, Orders, Rows, connection
 from airflow_provider_twexport.plugin.polling import Poll
 from airflow_provider_twexport.talkwalker.unlanded import unlanded
 
@@ -41,7 +41,7 @@ class TalkwalkerAccount(Orders):
         client = self._client()
         task = client.get_export(export_id)
         if not plugin_rows.is_unfinished(task):
-            raise TooLateError(f"Export {export_id} has ended already: it is {task.raw_status}.")
+            raise AlreadyEndedError(f"Export {export_id} has ended already: it is {task.raw_status}.")
         client.abort_export(export_id)
         self.rows.forget()
         self.credits.forget()

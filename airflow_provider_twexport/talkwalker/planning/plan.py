@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
-    from airflow_provider_twexport.talkwalker.planning.remainder import Rest
+    from airflow_provider_twexport.talkwalker.planning.remainder import Remainder
 
 READ_BATCH = 1_000
 SETTLED_AFTER = pendulum.duration(days=7)
@@ -91,8 +91,8 @@ class PlannedWindow:
     :param credits_at_most: what it could cost; the module's docstring says why.
     :param overlaps: collectors of the same project or stream that hold some of the same time under another name: cut
         otherwise, with another limit, query or topics. What they hold may be the same, and would be paid for twice.
-    :param rest_of: collectors whose landings hold some of its results; the truncated one is the last.
-    :param rest_windows: how many windows the rest of that one has.
+    :param remainder_of: collectors whose landings hold some of its results; the truncated one is the last.
+    :param remainder_windows: how many windows the rest of that one has.
     :param repeats: about how many of its results have landed; they are paid for again, and left out when it lands.
     :param cumulative: credits of this window and those before it.
     :param balance_after: credits left on the account after it; below 0 where they do not suffice.
@@ -108,8 +108,8 @@ class PlannedWindow:
     credits: int
     credits_at_most: int
     overlaps: tuple[str, ...] = ()
-    rest_of: tuple[str, ...] = ()
-    rest_windows: int = 0
+    remainder_of: tuple[str, ...] = ()
+    remainder_windows: int = 0
     repeats: int = 0
     cumulative: int = 0
     balance_after: int = 0
@@ -134,8 +134,8 @@ class PlannedWindow:
             "credits": self.credits,
             "credits_at_most": self.credits_at_most,
             "overlaps": list(self.overlaps),
-            "rest_of": list(self.rest_of),
-            "rest_windows": self.rest_windows,
+            "remainder_of": list(self.remainder_of),
+            "remainder_windows": self.remainder_windows,
             "repeats": self.repeats,
             "cumulative": self.cumulative,
             "balance_after": self.balance_after,
@@ -265,7 +265,7 @@ def plan(
     collectors: Collection[str] | None = None,
     asked_credits: int = 0,
     buy_expired: bool = False,
-    rests: Mapping[Window, Rest] | None = None,
+    rests: Mapping[Window, Remainder] | None = None,
     now: pendulum.DateTime | None = None,
 ) -> Plan:
     """Return what the windows would cost; asks nobody anything.
@@ -281,7 +281,7 @@ def plan(
     :param buy_expired: whether windows that were bought, but are lost, are to be bought again.
     :param rests: those windows that are the rest of truncated landings.
     :param now: the present moment; by default the clock's.
-    :raises UnexpectedAnswerError: if an export of one of the windows has a status that nobody documented.
+    :raises UnexpectedResponseError: if an export of one of the windows has a status that nobody documented.
     """
     now = now or pendulum.now("UTC")
     kept_since, settled_since = now - RETENTION, now - SETTLED_AFTER
@@ -327,8 +327,8 @@ def _priced(
     )
 
 
-def _as_rest(planned: PlannedWindow, rest: Rest) -> PlannedWindow:
-    return replace(planned, rest_of=rest.of, rest_windows=rest.windows, repeats=rest.landed)
+def _as_rest(planned: PlannedWindow, rest: Remainder) -> PlannedWindow:
+    return replace(planned, remainder_of=rest.of, remainder_windows=rest.windows, repeats=rest.landed)
 
 
 def _state(facts: _Facts) -> WindowState:
@@ -367,7 +367,9 @@ class _Held(NamedTuple):
 
 def _of_its_scope(planned: PlannedWindow, held: Iterable[_Held]) -> tuple[str, ...]:
     told = window_in(planned.collector_id)
-    return tuple(it.name for it in held if told and it.scope == told[0] and it.name not in planned.rest_of)
+    return tuple(
+        it.name for it in held if told and it.scope == told[0] and it.name not in planned.remainder_of
+    )
 
 
 def _with_balances(windows: list[PlannedWindow], balance: int) -> tuple[PlannedWindow, ...]:

@@ -28,7 +28,7 @@ def _row(planned: PlannedWindow) -> tuple[str, ...]:
         planned.state
         + ("!" if planned.meets_limit else "")
         + ("*" if planned.overlaps else "")
-        + ("+" if planned.rest_of else ""),
+        + ("+" if planned.remainder_of else ""),
         "?" if planned.expected is None else f"{planned.expected:,}",
         f"{planned.credits:,}",
         f"{planned.cumulative:,}",
@@ -48,7 +48,7 @@ def _totals(plan: Plan) -> list[str]:
             "another limit, query or topics. Where query and topics are the same, plan with their windows and limit "
             "instead: results are paid for twice otherwise."
         )
-    if rests := sum(bool(window.rest_of) for window in plan.windows):
+    if rests := sum(bool(window.remainder_of) for window in plan.windows):
         lines.append(f"{rests:,} marked +: the rest of exports that landed truncated.")
     lines.append(plan.uncertainty)
     lines.append(f"Asking has cost {plan.asked_credits:,} credits.")

@@ -67,14 +67,14 @@ class Truncated:
         return self.planned is not None and len(self.bought) >= self.planned
 
     def price_of_counting(self, order: ExportOrder) -> int:
-        """Return the credits that :func:`rest_of` spends at least."""
+        """Return the credits that :func:`remainder_of` spends at least."""
         if self.is_known or why_uncountable(replace(order, window=self.window), pendulum.now("UTC")):
             return 0
         return HISTOGRAM_CREDITS * len(requests_for(self.window, "day"))
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class Remainder:
     """What one window of a plan has to do with a truncated landing.
 
     :param of: collectors whose landings hold some of its results; the truncated one is the last.
@@ -88,7 +88,7 @@ class Rest:
 
 
 @dataclass(frozen=True, slots=True)
-class RestCount:
+class RemainderCount:
     """The windows of a rest that are to be bought, and what asking for them cost.
 
     :param windows: each with its expected results; ``None`` where nobody can tell.
@@ -140,13 +140,13 @@ def truncated_around(order: ExportOrder, landed: Mapping[str, Manifest]) -> tupl
     return tuple(name for _, name in sorted(found, reverse=True))
 
 
-def rest_of(
+def remainder_of(
     client: TalkwalkerClient,
     order: ExportOrder,
     truncated: Truncated,
     dated: Sequence[Dated],
     headroom: float = HEADROOM,
-) -> RestCount:
+) -> RemainderCount:
     """Return the windows that are still to be bought of a rest; 10 credits for each request.
 
     :param client: who is asked.
@@ -157,16 +157,16 @@ def rest_of(
     """
     part = replace(order, window=truncated.window)
     if truncated.is_known:
-        return RestCount(())
+        return RemainderCount(())
     if why_uncountable(part, pendulum.now("UTC")):
         window, bought = truncated.window, truncated.bought
         pieces = between(window, bought) if bought else halves(window)
-        return RestCount(tuple((piece, None) for piece in pieces))
+        return RemainderCount(tuple((piece, None) for piece in pieces))
     days, price = ask(client, part, [truncated.window], "day")
     coarse = [day for day in days if _needs_hours(day, truncated, order.limit, headroom)]
     hours, more = ask(client, part, runs(coarse), "hour") if coarse else ([], 0)
     buckets = refined(days, hours)
-    return RestCount(windows_of(buckets, truncated, dated, order.limit, headroom), price + more)
+    return RemainderCount(windows_of(buckets, truncated, dated, order.limit, headroom), price + more)
 
 
 def windows_of(
@@ -217,9 +217,10 @@ def landed_in(window: Window, dated: Iterable[Dated]) -> int:
 
 def _planned(name: str, landings: Iterable[Manifest]) -> int | None:
     told = [
-        int(landing.source["rest_windows"])
+        int(landing.source["remainder_windows"])
         for landing in landings
-        if (landing.source.get("rest_of") or [None])[-1] == name and landing.source.get("rest_windows")
+        if (landing.source.get("remainder_of") or [None])[-1] == name
+        and landing.source.get("remainder_windows")
     ]
     return max(told, default=None)
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
 from airflow_provider_twexport.core.window import CalendarUnit, Window
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.talkwalker.histogram import Volume
 from airflow_provider_twexport.talkwalker.models import MAX_LIMIT
 
@@ -39,10 +39,10 @@ def split(window: Window, by: CalendarUnit) -> list[Window]:
 
     :param window: the range.
     :param by: ``month``, ``week`` (from Monday), ``day`` or ``hour``.
-    :raises FixRequestError: if there is no such unit.
+    :raises InvalidRequestError: if there is no such unit.
     """
     if by not in CALENDAR_UNITS:
-        raise FixRequestError(f"split={by!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
+        raise InvalidRequestError(f"split={by!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
     return window.cut(by)
 
 
@@ -54,11 +54,11 @@ def split_by_volume(
     :param volumes: buckets that touch, in order.
     :param most: results that one export may bring.
     :param headroom: share of ``most`` to keep free for results that are indexed later, from 0 up to below 1.
-    :raises FixRequestError: if there is no bucket, or they do not touch, or nothing would be allowed.
+    :raises InvalidRequestError: if there is no bucket, or they do not touch, or nothing would be allowed.
     """
     allowed = int(most * (1 - headroom))
     if not volumes or allowed < 1 or headroom < 0:
-        raise FixRequestError(f"No windows: {len(volumes)} buckets, most={most}, headroom={headroom}.")
+        raise InvalidRequestError(f"No windows: {len(volumes)} buckets, most={most}, headroom={headroom}.")
     _check_touching(volumes)
     windows = [volumes[0]]
     for bucket in volumes[1:]:
@@ -90,7 +90,7 @@ def expected_in(windows: Sequence[Window], volumes: Iterable[Volume]) -> list[Vo
 
     :param windows: windows in order.
     :param volumes: buckets in order, each within one of the windows.
-    :raises FixRequestError: if a bucket lies across the edge of a window.
+    :raises InvalidRequestError: if a bucket lies across the edge of a window.
     """
     totals, place = [0] * len(windows), 0
     for bucket in volumes:
@@ -98,7 +98,9 @@ def expected_in(windows: Sequence[Window], volumes: Iterable[Volume]) -> list[Vo
             place += 1
         inside = place < len(windows) and _lies_in(bucket.window, windows[place])
         if not inside:
-            raise FixRequestError(f"The bucket {bucket.window} lies in none of the windows: count by less.")
+            raise InvalidRequestError(
+                f"The bucket {bucket.window} lies in none of the windows: count by less."
+            )
         totals[place] += bucket.expected
     return [Volume(window, total) for window, total in zip(windows, totals, strict=True)]
 
@@ -125,6 +127,6 @@ def _lies_in(inner: Window, outer: Window) -> bool:
 def _check_touching(volumes: Sequence[Volume]) -> None:
     for earlier, later in pairwise(volumes):
         if earlier.window.stop != later.window.start:
-            raise FixRequestError(
+            raise InvalidRequestError(
                 f"{earlier.window} and {later.window} do not touch: give all buckets, in order."
             )

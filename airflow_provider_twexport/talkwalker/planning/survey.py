@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_twexport.exceptions import AskForRightsError
+from airflow_provider_twexport.exceptions import PermissionDeniedError
 from airflow_provider_twexport.talkwalker.histogram import why_uncountable
 from airflow_provider_twexport.talkwalker.planning.plan import PlannedWindow, WindowState, plan
-from airflow_provider_twexport.talkwalker.planning.remainder import Rest, landed_in, rest_of, unfold
+from airflow_provider_twexport.talkwalker.planning.remainder import Remainder, landed_in, remainder_of, unfold
 from airflow_provider_twexport.talkwalker.planning.splitting import HEADROOM, between, split
 from airflow_provider_twexport.talkwalker.planning.volume_counts import count, price_of_counting
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
@@ -97,16 +97,16 @@ class Survey:
         windows: dict[Window, int | None] = {window: self._known_results(window) for window in self.kept}
         windows.update(part for counted in counts for part in counted.windows)
         asked = sum(counted.asked_credits for counted in counts)
-        rests: dict[Window, Rest] = {}
+        rests: dict[Window, Remainder] = {}
         for part, dated in dates.items():
-            rest = rest_of(client, self.order, part, dated, headroom)
+            rest = remainder_of(client, self.order, part, dated, headroom)
             asked += rest.asked_credits
             found = dict(rest.windows) | {window: self._known_results(window) for window in part.bought}
             if found:
                 del windows[part.window]
                 rests.pop(part.window, None)
             windows.update(found)
-            rests |= {it: Rest(part.collectors, len(found), landed_in(it, dated)) for it in found}
+            rests |= {it: Remainder(part.collectors, len(found), landed_in(it, dated)) for it in found}
         return self._plan(
             windows.items(),
             balance=client.get_credits().remaining,
@@ -150,7 +150,7 @@ class Survey:
         *,
         balance: int,
         asked_credits: int = 0,
-        rests: Mapping[Window, Rest] | None = None,
+        rests: Mapping[Window, Remainder] | None = None,
         now: pendulum.DateTime | None = None,
     ) -> Plan:
         return plan(
@@ -219,7 +219,7 @@ def states(planned: Plan) -> dict[str, int]:
 def _collectors(client: TalkwalkerClient) -> frozenset[str] | None:
     try:
         return frozenset(collector.id for collector in client.list_collectors())
-    except AskForRightsError:
+    except PermissionDeniedError:
         # a token that may only read is good enough for a plan
         return None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pendulum
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.talkwalker.histogram import HISTOGRAM_CREDITS, requests_for, why_uncountable
 from airflow_provider_twexport.talkwalker.planning.splitting import (
     HEADROOM,
@@ -63,11 +63,11 @@ def count(
     :param order: the range as its window, the scope, and the limit of each export.
     :param by: ``month``, ``week``, ``day``, ``hour``, or ``auto`` for as few windows as stay below the limit.
     :param headroom: with ``auto``, the share of the limit to keep free for results that are indexed later.
-    :raises FixRequestError: if there is no such split, or ``auto`` is to split what nobody can count.
+    :raises InvalidRequestError: if there is no such split, or ``auto`` is to split what nobody can count.
     """
     uncountable = why_uncountable(order, pendulum.now("UTC"))
     if uncountable and by == "auto":
-        raise FixRequestError(
+        raise InvalidRequestError(
             f"split='auto' goes by volume. {uncountable} Or split by month, week, day or hour."
         )
     if by == "auto":

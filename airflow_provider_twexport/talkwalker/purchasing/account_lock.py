@@ -27,10 +27,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.exceptions import (
-    MissingError,
-    RetryLaterError,
+    NotFoundError,
+    TransientError,
     TwexportError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX
 
@@ -68,12 +68,12 @@ class Timing:
 TIMING = Timing()
 
 
-class TurnOverError(RetryLaterError):
+class LockExpiredError(TransientError):
     """The turn took too long to order in it: take another."""
 
 
 @dataclass(slots=True)
-class Turn:
+class LockTicket:
     """A ticket, and how far its order is.
 
     :param id: the collector that is the ticket.
@@ -101,10 +101,10 @@ class Turn:
     def begin_order(self) -> None:
         """Note that the order leaves now.
 
-        :raises TurnOverError: if others may take this turn for dead before the order arrives.
+        :raises LockExpiredError: if others may take this turn for dead before the order arrives.
         """
         if self.age > TIMING.good_for:
-            raise TurnOverError(
+            raise LockExpiredError(
                 f"It took {self.age:.0f} s to get ready to order, and a turn lasts {TIMING.good_for:.0f} s. "
                 "Nothing was bought."
             )
@@ -116,21 +116,21 @@ class Turn:
 
 
 @contextmanager
-def taking_turns(client: TalkwalkerClient) -> Iterator[Turn]:
+def hold_account_lock(client: TalkwalkerClient) -> Iterator[LockTicket]:
     """Stand in line, and hand out the turn; the next one's begins when the block ends.
 
     A block that is left while nobody knows what became of its order holds the others up until its ticket is dead.
 
     :param client: whose account's orders take turns.
-    :raises RetryLaterError: if the turn did not come within ``TIMING.patience`` seconds.
-    :raises UnexpectedAnswerError: if the service does not tell when the ticket was put.
+    :raises TransientError: if the turn did not come within ``TIMING.patience`` seconds.
+    :raises UnexpectedResponseError: if the service does not tell when the ticket was put.
     """
-    line, since = _Line(client), time.monotonic()
+    line, since = _Queue(client), time.monotonic()
     turn = line.join()
     try:
         while ahead := line.ahead_of(turn):
             if time.monotonic() - since > TIMING.patience:
-                raise RetryLaterError(
+                raise TransientError(
                     f"{ahead} other orders on this account are still ahead of this one after "
                     f"{TIMING.patience:.0f} s. Nothing was bought."
                 )
@@ -144,17 +144,17 @@ def taking_turns(client: TalkwalkerClient) -> Iterator[Turn]:
             line.leave(turn.id)
 
 
-class _Line:
+class _Queue:
     def __init__(self, client: TalkwalkerClient) -> None:
         self._client = client
         self._created: dict[str, pendulum.DateTime] = {}
 
-    def join(self) -> Turn:
+    def join(self) -> LockTicket:
         """Put a ticket, and let it settle."""
         ticket, sent = f"{TICKET}{secrets.token_hex(8)}", time.monotonic()
         try:
             self._client.put_collector(ticket)
-            turn = Turn(ticket, self._created_at(ticket), sent, time.monotonic())
+            turn = LockTicket(ticket, self._created_at(ticket), sent, time.monotonic())
             time.sleep(TIMING.settle)
         except BaseException:
             self.leave(ticket)
@@ -165,22 +165,22 @@ class _Line:
         """Remove a ticket; where that fails, it dies by itself."""
         try:
             self._client.delete_collector(ticket)
-        except MissingError:
+        except NotFoundError:
             log.debug("Ticket %s is gone already.", ticket)
         except TwexportError as error:
             log.warning("Ticket %s stays until it is %.0f s old: %s", ticket, TIMING.dead_after, error)
 
-    def ahead_of(self, turn: Turn) -> int:
+    def ahead_of(self, turn: LockTicket) -> int:
         """Count the tickets to wait for, and remove dead ones."""
         tickets = {each.id for each in self._client.list_collectors() if each.id.startswith(TICKET)}
         if turn.id not in tickets:
             return 1  # a list that does not know our own ticket may not know others either
         return sum(self._is_ahead(other, turn) for other in tickets - {turn.id})
 
-    def _is_ahead(self, other: str, turn: Turn) -> bool:
+    def _is_ahead(self, other: str, turn: LockTicket) -> bool:
         try:
             created = self._created_at(other)
-        except MissingError:
+        except NotFoundError:
             return False
         if (created, other) > (turn.created, turn.id):
             return False
@@ -194,7 +194,7 @@ class _Line:
         if ticket not in self._created:
             created = self._client.get_collector(ticket).created
             if created is None:
-                raise UnexpectedAnswerError(
+                raise UnexpectedResponseError(
                     "Talkwalker does not tell when a collector was created, so orders cannot take turns, and no "
                     "budget can be kept. Nothing was bought."
                 )

@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING
 import pendulum
 
 from airflow_provider_twexport.exceptions import (
-    BuyCreditsError,
-    FixRequestError,
-    MissingError,
-    UnexpectedAnswerError,
+    BudgetExceededError,
+    InvalidRequestError,
+    NotFoundError,
+    UnexpectedResponseError,
 )
 from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, RETENTION
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX
@@ -60,7 +60,7 @@ class Budget:
     :param per_run: credits that all exports ordered by one run may cost.
     :param per_day: credits that our exports of one day, in UTC, may cost.
     :param run: what names the run; required for ``per_run``.
-    :raises FixRequestError: if a number is negative, or the run is missing.
+    :raises InvalidRequestError: if a number is negative, or the run is missing.
     """
 
     min_left: int | None = None
@@ -76,9 +76,9 @@ class Budget:
         }
         for name, value in named.items():
             if value is not None and value < 0:
-                raise FixRequestError(f"{name}={value:,} is negative: give 0 or more credits.")
+                raise InvalidRequestError(f"{name}={value:,} is negative: give 0 or more credits.")
         if self.per_run is not None and not self.run:
-            raise FixRequestError("max_credits_per_run needs a run to count for.")
+            raise InvalidRequestError("max_credits_per_run needs a run to count for.")
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to keep to."""
@@ -89,7 +89,7 @@ NO_BUDGET = Budget()
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Reservation:
     """What an order under a budget leaves for others to read.
 
     :param limit: credits that it may cost.
@@ -110,7 +110,7 @@ class Note:
         return f"{PREFIX}note-{self.limit}-{self.run or NO_RUN}-{self.target}-{moment}"
 
     @classmethod
-    def from_id(cls, collector_id: str) -> Note | None:
+    def from_id(cls, collector_id: str) -> Reservation | None:
         """Read a collector's name; ``None`` if it is no note."""
         match = _NOTE.fullmatch(collector_id)
         if match is None:
@@ -120,7 +120,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ExportCost:
     """What one export has cost and may still cost.
 
     :param task: the export.
@@ -143,27 +143,27 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class AccountUsage:
     """Exports and notes of an account, as of one look.
 
     :param shares: what each export has cost and may still cost.
     :param notes: what orders under a budget have left.
     """
 
-    shares: tuple[Share, ...]
-    notes: tuple[Note, ...]
+    shares: tuple[ExportCost, ...]
+    notes: tuple[Reservation, ...]
 
     @classmethod
-    def look_up(cls, client: TalkwalkerClient) -> Book:
+    def look_up(cls, client: TalkwalkerClient) -> AccountUsage:
         """Read both from the service."""
-        notes = tuple(note for each in client.list_collectors() if (note := Note.from_id(each.id)))
+        notes = tuple(note for each in client.list_collectors() if (note := Reservation.from_id(each.id)))
         limits: dict[str, int] = {}
         for note in notes:
             limits[note.target] = max(note.limit, limits.get(note.target, 0))
         shares = [_share(task, limits.get(digest(task.target or ""))) for task in client.list_exports()]
         return cls(tuple(shares), notes)
 
-    def running(self) -> list[Share]:
+    def running(self) -> list[ExportCost]:
         """Return the exports that may still cost."""
         return [share for share in self.shares if share.is_running]
 
@@ -171,7 +171,7 @@ class Book:
         """Add up what they may still cost, in credits."""
         return sum(share.to_come for share in self.running())
 
-    def of_day(self, day: pendulum.Date) -> list[Share]:
+    def of_day(self, day: pendulum.Date) -> list[ExportCost]:
         """Return our exports that were ordered on a day, in UTC."""
         noted = {note.target for note in self.notes}
         return [
@@ -181,7 +181,7 @@ class Book:
             and (share.task.created is None or share.task.created.in_timezone("UTC").date() == day)
         ]
 
-    def of_run(self, run: str) -> list[Share]:
+    def of_run(self, run: str) -> list[ExportCost]:
         """Return the exports that a run has ordered; one that was ordered once more elsewhere counts for it too."""
         since: dict[str, pendulum.DateTime] = {}
         for note in self.notes:
@@ -194,7 +194,7 @@ class Book:
             and (share.task.created is None or share.task.created >= ordered)
         ]
 
-    def outdated(self, now: pendulum.DateTime) -> list[Note]:
+    def outdated(self, now: pendulum.DateTime) -> list[Reservation]:
         """Return the notes that tell nothing any more which anybody counts."""
         running = {digest(share.task.target or "") for share in self.running()}
         return [
@@ -202,18 +202,18 @@ class Book:
         ]
 
 
-def check(client: TalkwalkerClient, budget: Budget, limit: int, now: pendulum.DateTime) -> Book:
+def check(client: TalkwalkerClient, budget: Budget, limit: int, now: pendulum.DateTime) -> AccountUsage:
     """Return the account's book if an order keeps to a budget.
 
     :param budget: what to keep to.
     :param limit: what the order may cost, in credits.
     :param now: the present moment by the service's clock.
-    :raises BuyCreditsError: if the order does not keep to the budget; with the numbers.
+    :raises BudgetExceededError: if the order does not keep to the budget; with the numbers.
     """
     for look in range(LOOKS):
         if look:
             time.sleep(PAUSE_SECONDS)
-        book = Book.look_up(client)
+        book = AccountUsage.look_up(client)
         if budget.per_run is not None:
             _keep_below(
                 "this run's", "max_credits_per_run", budget.per_run, limit, book.of_run(budget.run or "")
@@ -227,7 +227,7 @@ def check(client: TalkwalkerClient, budget: Budget, limit: int, now: pendulum.Da
         if remaining - book.to_come() - limit >= floor:
             return book
         # what was charged meanwhile has counted twice; looked up after the balance, it does not count at all
-        _keep_floor(floor, limit, remaining, Book.look_up(client))
+        _keep_floor(floor, limit, remaining, AccountUsage.look_up(client))
         doubtful = _below_floor(floor, limit, remaining, book)
     raise doubtful
 
@@ -242,15 +242,15 @@ def leave_note(
     :param now: the present moment by the service's clock.
     """
     run = digest(budget.run) if budget.run and budget.per_run is not None else None
-    client.put_collector(Note(limit, run, digest(collector_id), now).id)
+    client.put_collector(Reservation(limit, run, digest(collector_id), now).id)
 
 
-def clear_notes(client: TalkwalkerClient, book: Book, now: pendulum.DateTime) -> None:
+def clear_notes(client: TalkwalkerClient, book: AccountUsage, now: pendulum.DateTime) -> None:
     """Remove the notes that nobody needs any more; only in one's turn, when no order is under way."""
     for note in book.outdated(now):
         try:
             client.delete_collector(note.id)
-        except MissingError:
+        except NotFoundError:
             log.debug("Note %s is gone already.", note.id)
 
 
@@ -259,27 +259,27 @@ def digest(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:10]
 
 
-def _counts_for_others(note: Note, now: pendulum.DateTime) -> bool:
+def _counts_for_others(note: Reservation, now: pendulum.DateTime) -> bool:
     if note.run:
         return note.moment > now - RETENTION
     return note.moment.date() == now.in_timezone("UTC").date()
 
 
-def _share(task: ExportTask, limit: int | None) -> Share:
+def _share(task: ExportTask, limit: int | None) -> ExportCost:
     if not _may_still_cost(task):
         exported = task.exported(limit)
         used = task.processed if exported is None else exported
-        return Share(task, used, 0, is_running=False, is_guarded=True)
+        return ExportCost(task, used, 0, is_running=False, is_guarded=True)
     # without `ready`, nobody knows how much of `processed` is exported and charged already
     used = task.ready or 0
     to_come = max((limit or _matches(task)) - used, 0)
-    return Share(task, used, to_come, is_running=True, is_guarded=limit is not None)
+    return ExportCost(task, used, to_come, is_running=True, is_guarded=limit is not None)
 
 
 def _may_still_cost(task: ExportTask) -> bool:
     try:
         return task.is_unfinished
-    except UnexpectedAnswerError:
+    except UnexpectedResponseError:
         return True
 
 
@@ -290,12 +290,12 @@ def _matches(task: ExportTask) -> int:
     return min(math.ceil(task.ready / task.progress), MAX_LIMIT)
 
 
-def _keep_below(whose: str, name: str, most: int, limit: int, shares: Iterable[Share]) -> None:
+def _keep_below(whose: str, name: str, most: int, limit: int, shares: Iterable[ExportCost]) -> None:
     known = list(shares)
     used, to_come = sum(share.used for share in known), sum(share.to_come for share in known)
     missing = used + to_come + limit - most
     if missing > 0:
-        raise BuyCreditsError(
+        raise BudgetExceededError(
             f"The export may cost {limit:,} credits, {whose} {len(known)} exports have cost {used:,} and may still "
             f"cost {to_come:,}, and {name}={most:,}: {missing:,} are missing. Nothing was bought. "
             f"Lower limit or max_credits, or raise {name}.{_unguarded(known)}",
@@ -310,16 +310,16 @@ def _keep_below(whose: str, name: str, most: int, limit: int, shares: Iterable[S
         )
 
 
-def _keep_floor(floor: int, limit: int, remaining: int, book: Book) -> None:
+def _keep_floor(floor: int, limit: int, remaining: int, book: AccountUsage) -> None:
     if remaining - book.to_come() - limit < floor:
         raise _below_floor(floor, limit, remaining, book)
 
 
-def _below_floor(floor: int, limit: int, remaining: int, book: Book) -> BuyCreditsError:
+def _below_floor(floor: int, limit: int, remaining: int, book: AccountUsage) -> BudgetExceededError:
     running, reserved = book.running(), book.to_come()
     missing = floor + limit + reserved - remaining
     uses = f", of which {len(running)} running exports may still use {reserved:,}" if running else ""
-    return BuyCreditsError(
+    return BudgetExceededError(
         f"The export may cost {limit:,} credits, {remaining:,} are left{uses}, and min_credits_left={floor:,} "
         f"must stay: {missing:,} are missing. Nothing was bought. Lower limit or max_credits, or top up."
         f"{_unguarded(running)}",
@@ -334,7 +334,7 @@ def _below_floor(floor: int, limit: int, remaining: int, book: Book) -> BuyCredi
     )
 
 
-def _unguarded(shares: Iterable[Share]) -> str:
+def _unguarded(shares: Iterable[ExportCost]) -> str:
     """Name the exports whose limit nobody knows."""
     named = [
         f"{share.task.id} into {share.task.target} ({share.at_most:,})"

@@ -16,24 +16,27 @@ from typing import TYPE_CHECKING, Literal
 import pendulum
 
 from airflow_provider_twexport.exceptions import (
-    FixRequestError,
-    MissingError,
-    OrderAnewError,
-    RetryLaterError,
+    InvalidRequestError,
+    NotFoundError,
+    ResultsExpiredError,
     ThrottledError,
+    TransientError,
     TwexportError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
-from airflow_provider_twexport.talkwalker.purchasing.account_lock import TurnOverError, taking_turns
 from airflow_provider_twexport.talkwalker.purchasing.budget import NO_BUDGET, check, clear_notes, leave_note
+from airflow_provider_twexport.talkwalker.purchasing.hold_account_lock import (
+    LockExpiredError,
+    hold_account_lock,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
-    from airflow_provider_twexport.talkwalker.purchasing.account_lock import Turn
     from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
+    from airflow_provider_twexport.talkwalker.purchasing.hold_account_lock import LockTicket
 
 log = logging.getLogger(__name__)
 
@@ -76,12 +79,12 @@ def buy_once(
         where this is its first try.
     :param budget: what the order must keep to; with one, orders on the same account take turns.
     :param before_buying: called right before money is spent; it raises to prevent that.
-    :raises FixRequestError: if there is one already and ``if_exists`` is ``fail``.
-    :raises OrderAnewError: if there is one already and the service has forgotten its results.
-    :raises BuyCreditsError: if the order does not keep to the budget; nothing was bought.
-    :raises RetryLaterError: if it is not known whether the order arrived, or its turn to buy did not come.
+    :raises InvalidRequestError: if there is one already and ``if_exists`` is ``fail``.
+    :raises ResultsExpiredError: if there is one already and the service has forgotten its results.
+    :raises BudgetExceededError: if the order does not keep to the budget; nothing was bought.
+    :raises TransientError: if it is not known whether the order arrived, or its turn to buy did not come.
     """
-    wanted = _Wanted(client, order, collector_id, if_exists, ordered_since)
+    wanted = PurchaseAttempt(client, order, collector_id, if_exists, ordered_since)
     existing = wanted.look()
     if settled := wanted.settled_by(existing):
         return settled
@@ -89,13 +92,13 @@ def buy_once(
         before_buying()
         return wanted.buy(existing)
     for _ in range(TURNS):
-        with suppress(TurnOverError):
+        with suppress(LockExpiredError):
             return _buy_in_turn(wanted, budget, before_buying)
     return _buy_in_turn(wanted, budget, before_buying)
 
 
-def _buy_in_turn(wanted: _Wanted, budget: Budget, before_buying: Callable[[], None]) -> Purchase:
-    with taking_turns(wanted.client) as turn:
+def _buy_in_turn(wanted: PurchaseAttempt, budget: Budget, before_buying: Callable[[], None]) -> Purchase:
+    with hold_account_lock(wanted.client) as turn:
         existing = wanted.look()
         if settled := wanted.settled_by(existing):
             return settled
@@ -108,7 +111,7 @@ def _buy_in_turn(wanted: _Wanted, budget: Budget, before_buying: Callable[[], No
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class PurchaseAttempt:
     """What is to be in a collector, and how to get it there."""
 
     client: TalkwalkerClient
@@ -133,14 +136,14 @@ class _Wanted:
             return None
         task = _current(self.client, self.collector_id, existing)
         if self.if_exists == "fail":
-            raise FixRequestError(
+            raise InvalidRequestError(
                 f"Export {task.id} into collector {self.collector_id} exists already ({task.raw_status}). "
                 "Set if_exists='adopt' to use it, or 'recreate' to pay for it again."
             )
         _check_readable(task, self.collector_id)
         return Purchase(task, adopted=True)
 
-    def buy(self, existing: list[ExportTask], turn: Turn | None = None) -> Purchase:
+    def buy(self, existing: list[ExportTask], turn: LockTicket | None = None) -> Purchase:
         """Order, clearing away before what is there."""
         if existing:
             _clear_away(self.client, self.collector_id, existing)
@@ -161,10 +164,10 @@ class _Wanted:
             return self.client.create_export(self.order, self.collector_id)
         except ThrottledError:
             raise
-        except RetryLaterError as lost:
+        except TransientError as lost:
             return _find_after_lost_answer(self.client, self.collector_id, known, lost)
 
-    def _order_in(self, turn: Turn, known: set[str]) -> ExportTask:
+    def _order_in(self, turn: LockTicket, known: set[str]) -> ExportTask:
         """Order, and end the turn only where everybody can see what became of it."""
         turn.begin_order()
         try:
@@ -184,7 +187,7 @@ class _Wanted:
 def _was_refused(error: TwexportError) -> bool:
     """Tell whether the service has surely not taken an order."""
     return isinstance(error, ThrottledError) or not isinstance(
-        error, (RetryLaterError, UnexpectedAnswerError)
+        error, (TransientError, UnexpectedResponseError)
     )
 
 
@@ -206,13 +209,13 @@ def _current(client: TalkwalkerClient, collector_id: str, existing: list[ExportT
         return together[0]
     try:
         emptied = client.get_collector(collector_id).created or pendulum.DateTime.min
-    except MissingError:
+    except NotFoundError:
         return together[-1]
     return next((task for task in together if _age(task)[0] >= emptied), together[-1])
 
 
 def _find_after_lost_answer(
-    client: TalkwalkerClient, collector_id: str, known: set[str], lost: RetryLaterError
+    client: TalkwalkerClient, collector_id: str, known: set[str], lost: TransientError
 ) -> ExportTask:
     log.warning("%s The order may have arrived all the same: looking for its export.", lost)
     for seconds in LOOK_AGAIN_SECONDS:
@@ -220,7 +223,7 @@ def _find_after_lost_answer(
         found = [task for task in _bought(client, collector_id) if task.id not in known]
         if found:
             return found[0]
-    raise RetryLaterError(
+    raise TransientError(
         "The answer to the order was lost, and no export has shown up. The next try looks again before it buys.",
         lost.evidence,
     ) from None
@@ -233,7 +236,7 @@ def _clear_away(client: TalkwalkerClient, collector_id: str, existing: list[Expo
             client.abort_export(task.id)
     try:
         client.delete_collector(collector_id)
-    except MissingError:
+    except NotFoundError:
         log.info("Collector %s is gone already.", collector_id)
     client.put_collector(collector_id)
 
@@ -241,7 +244,7 @@ def _clear_away(client: TalkwalkerClient, collector_id: str, existing: list[Expo
 def _check_readable(task: ExportTask, collector_id: str) -> None:
     forgotten = task.readable_until
     if forgotten and forgotten < pendulum.now("UTC"):
-        raise OrderAnewError(
+        raise ResultsExpiredError(
             f"Export {task.id} of {task.created} filled collector {collector_id} with "
             f"{task.exported() or task.processed:,} results, but Talkwalker keeps results for 7 days, here until "
             f"{forgotten}. They are paid for and can no longer be read. To buy them again, set if_exists='recreate'.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pendulum
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.talkwalker.models import epoch_ms
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def window_in(collector_id: str) -> tuple[str, Window] | None:
         return None
     try:
         return match[1], Window(_moment(match[2]), _moment(match[3]))
-    except (ValueError, FixRequestError):
+    except (ValueError, InvalidRequestError):
         return None
 
 

@@ -18,23 +18,29 @@ import msgspec
 import pendulum
 
 from airflow_provider_twexport.core.batch import Batch
-from airflow_provider_twexport.core.rate_limit import SharedPace
-from airflow_provider_twexport.core.retry import Happening, Patience, Retry
+from airflow_provider_twexport.core.rate_limit import RateLimiter
+from airflow_provider_twexport.core.retry import Retry, RetryState, WireEvent
 from airflow_provider_twexport.exceptions import (
-    BuyCreditsError,
-    FixConnectionError,
-    FixRequestError,
-    RetryLaterError,
+    ConnectionConfigError,
+    InvalidRequestError,
+    RequestBudgetExceededError,
     ThrottledError,
-    UnexpectedAnswerError,
+    TransientError,
+    UnexpectedResponseError,
 )
-from airflow_provider_twexport.x.search.pages import FEWEST_PER_PAGE, MOST_PER_PAGE, PAGE_REACH, Page, Place
+from airflow_provider_twexport.x.search.pages import (
+    FEWEST_PER_PAGE,
+    MOST_PER_PAGE,
+    PAGE_REACH,
+    Page,
+    SearchCursor,
+)
 from airflow_provider_twexport.x.session import x_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_provider_twexport.x.search.pages import Search
+    from airflow_provider_twexport.x.search.pages import SearchRequest
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +66,7 @@ class XSearchClient:
     :param retry: how long throttling is waited out.
     :param overload_waits: seconds before each next try of a search that overloads the service (503); ``None`` for
         those that the vendor advises.
-    :raises FixConnectionError: if something of this is missing or cannot be meant.
+    :raises ConnectionConfigError: if something of this is missing or cannot be meant.
     """
 
     def __init__(
@@ -78,13 +84,13 @@ class XSearchClient:
     ) -> None:
         self._session = x_session(login, password, account, label, base_url, retry)
         if product not in PRODUCTS:
-            raise FixConnectionError(f"product {product!r} is none of {', '.join(PRODUCTS)}.")
+            raise ConnectionConfigError(f"product {product!r} is none of {', '.join(PRODUCTS)}.")
         if requests_per_minute < 1:
-            raise FixConnectionError("requests_per_minute must be 1 at least.")
+            raise ConnectionConfigError("requests_per_minute must be 1 at least.")
         self._account = account
         self._product = product
         self._path = f"/search/{product}/accounts/{quote(account, safe='')}/{quote(label, safe='')}"
-        self._pace = SharedPace(f"{self.base_url} {account} {product}", requests_per_minute)
+        self._pace = RateLimiter(f"{self.base_url} {account} {product}", requests_per_minute)
         self._overload_waits = OVERLOAD_WAITS if overload_waits is None else overload_waits
 
     @property
@@ -97,12 +103,12 @@ class XSearchClient:
         path = f"/metrics/usage/accounts/{quote(self._account, safe='')}.json"
         usage = self._session.call("GET", path, params={"bucket": "month"})
         if not isinstance(usage, dict):
-            raise UnexpectedAnswerError("X's answer about its usage is none.")
+            raise UnexpectedResponseError("X's answer about its usage is none.")
         return usage
 
     def pages(
         self,
-        search: Search,
+        search: SearchRequest,
         *,
         cursor: str | None = None,
         missing: Callable[[], float] = lambda: math.inf,
@@ -116,30 +122,32 @@ class XSearchClient:
         :param cursor: of the last batch that is there; ``None`` for the start.
         :param missing: tells how many results are still wanted; asked before each request.
         :param max_requests: how many may be made in all, those before ``cursor`` included.
-        :raises BuyCreditsError: if that is not enough.
-        :raises RetryLaterError: if no answer came, or throttling or overload does not end; the cursor holds.
+        :raises RequestBudgetExceededError: if that is not enough.
+        :raises TransientError: if no answer came, or throttling or overload does not end; the cursor holds.
         """
         self._check_reach(search)
-        place = Place.of(search, cursor)
+        place = SearchCursor.of(search, cursor)
         while not place.is_end and missing() > 0:
             page, place = self._page(search, place, missing(), max_requests)
             yield Batch(page.records, str(place))
 
-    def _check_reach(self, search: Search) -> None:
+    def _check_reach(self, search: SearchRequest) -> None:
         now = pendulum.now("UTC")
         if self._product == "30day" and search.window.start < now - PAGE_REACH:
-            raise FixRequestError(
+            raise InvalidRequestError(
                 f"The window {search.window} begins more than 31 days ago: product 30day holds no older posts, "
                 "fullarchive does."
             )
         if search.window.stop > now:
-            raise FixRequestError(f"The window {search.window} ends in the future: search when it is over.")
+            raise InvalidRequestError(
+                f"The window {search.window} ends in the future: search when it is over."
+            )
         time.sleep(max(0.0, (search.window.stop + SEARCHABLE_AFTER - now).total_seconds()))
 
     def _page(
-        self, search: Search, place: Place, missing: float, max_requests: int | None
-    ) -> tuple[Page, Place]:
-        patience, waits = Patience(self._session.retry), iter(self._overload_waits)
+        self, search: SearchRequest, place: SearchCursor, missing: float, max_requests: int | None
+    ) -> tuple[Page, SearchCursor]:
+        patience, waits = RetryState(self._session.retry), iter(self._overload_waits)
         while True:
             if max_requests is not None and place.requests >= max_requests:
                 raise _used_up(max_requests, place)
@@ -149,15 +157,17 @@ class XSearchClient:
                 return page, place.after(page, search)
             except ThrottledError as error:
                 patience.bear(error)
-            except RetryLaterError as error:
+            except TransientError as error:
                 if error.evidence is None or error.evidence.status != 503:
                     raise
                 place = self._relieved(search, place, error, next(waits, None))
 
-    def _relieved(self, search: Search, place: Place, error: RetryLaterError, wait: float | None) -> Place:
+    def _relieved(
+        self, search: SearchRequest, place: SearchCursor, error: TransientError, wait: float | None
+    ) -> SearchCursor:
         """Sleep before the next try or, when there were enough, go on with a smaller window."""
         if wait is not None:
-            self._session.retry.watch(Happening.RETRY)
+            self._session.retry.watch(WireEvent.RETRY)
             log.warning("%s Trying again in %.0f s.", error, wait)
             time.sleep(wait)
             return place
@@ -168,11 +178,11 @@ class XSearchClient:
                 "fewer terms; or try later: a retry goes on from here."
             )
             raise error
-        self._session.retry.watch(Happening.RETRY)
+        self._session.retry.watch(WireEvent.RETRY)
         log.warning("%s Going on with a smaller window: [%s, %s).", error, smaller.start, smaller.stop)
         return smaller
 
-    def _ask(self, search: Search, place: Place, missing: float) -> Page:
+    def _ask(self, search: SearchRequest, place: SearchCursor, missing: float) -> Page:
         body: dict[str, Any] = {"query": search.query, "fromDate": place.start, "toDate": place.stop}
         if search.tag:
             body["tag"] = search.tag
@@ -189,11 +199,11 @@ class XSearchClient:
             return msgspec.json.decode(content, type=Page)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             msg = f"X's answer is no page of a search ({error}): is there another service at the connection's host?"
-            raise UnexpectedAnswerError(msg) from None
+            raise UnexpectedResponseError(msg) from None
 
 
-def _used_up(max_requests: int, place: Place) -> BuyCreditsError:
-    return BuyCreditsError(
+def _used_up(max_requests: int, place: SearchCursor) -> RequestBudgetExceededError:
+    return RequestBudgetExceededError(
         f"max_requests={max_requests:,} are used up and the search has come down to {place.reached} (UTC). What "
         "came so far is kept: with a higher max_requests it goes on from there.",
         facts={"budget": "max_requests", "allowed": max_requests, "reached": str(place.reached)},

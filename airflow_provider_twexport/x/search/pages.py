@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import pendulum
 
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.x.search.query import checked
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ _CREATED = ("%a %b %d %H:%M:%S %z %Y", "%Y-%m-%dT%H:%M:%S.%f%z")
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchRequest:
     """What to search for: this, and nothing else, decides what is found.
 
     :param query: in the language of PowerTrack rules, 2,048 characters at most.
     :param window: the time of publication, in whole minutes.
     :param bucket: count the posts of each ``minute``, ``hour`` or ``day``; ``None`` for the posts themselves.
     :param tag: comes back with each post.
-    :raises FixRequestError: if the service would refuse it, or would answer something else than is meant.
+    :raises InvalidRequestError: if the service would refuse it, or would answer something else than is meant.
     """
 
     query: str
@@ -52,14 +52,14 @@ class Search:
     def __post_init__(self) -> None:
         object.__setattr__(self, "query", checked(self.query))
         if self.bucket is not None and self.bucket not in BUCKETS:
-            raise FixRequestError(f"bucket={self.bucket!r} is none of {', '.join(BUCKETS)}.")
+            raise InvalidRequestError(f"bucket={self.bucket!r} is none of {', '.join(BUCKETS)}.")
         if self.tag and len(self.tag) > 255:
-            raise FixRequestError(f"The tag has {len(self.tag)} characters, 255 are allowed.")
+            raise InvalidRequestError(f"The tag has {len(self.tag)} characters, 255 are allowed.")
         if self.window.start < FIRST_POST:
-            raise FixRequestError(f"The window {self.window} begins before the first post, 2006-03-21.")
+            raise InvalidRequestError(f"The window {self.window} begins before the first post, 2006-03-21.")
         for moment in (self.window.start, self.window.stop):
             if moment.in_timezone("UTC") != moment.in_timezone("UTC").start_of(self.unit):
-                raise FixRequestError(
+                raise InvalidRequestError(
                     f"The window {self.window} does not begin and end with a whole {self.unit} in UTC: "
                     f"what lies in a part of a {self.unit} cannot be asked for."
                 )
@@ -91,7 +91,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SearchCursor:
     """How far a search has come, from the newest post to the oldest; as text it is the cursor of a batch.
 
     :param start: the slice of the window that is being paged begins here.
@@ -110,7 +110,7 @@ class Place:
     counted: int = 0
 
     @classmethod
-    def of(cls, search: Search, cursor: str | None) -> Place:
+    def of(cls, search: SearchRequest, cursor: str | None) -> SearchCursor:
         """Return the place that a cursor names, or the begin of a search.
 
         :param cursor: the cursor of a batch of this search.
@@ -129,7 +129,7 @@ class Place:
         """Tell whether everything is there."""
         return self.start == self.stop
 
-    def after(self, page: Page, search: Search) -> Place:
+    def after(self, page: Page, search: SearchRequest) -> SearchCursor:
         """Return the place after a page."""
         counted = self.counted + page.counted
         if page.next:
@@ -138,9 +138,9 @@ class Place:
             )
         length = _moment(self.stop) - _moment(self.start)
         start = max(search.window.start.in_timezone("UTC"), _moment(self.start) - length)
-        return Place(_spelled(start), self.start, self.start, None, self.requests, counted)
+        return SearchCursor(_spelled(start), self.start, self.start, None, self.requests, counted)
 
-    def smaller(self, search: Search) -> Place | None:
+    def smaller(self, search: SearchRequest) -> SearchCursor | None:
         """Return the begin of a slice half as long of what is not there yet; ``None`` if it is short already."""
         unit = BUCKETS[search.unit]
         length, shortest = _moment(self.stop) - _moment(self.start), max(SMALLEST_WINDOW, unit)
@@ -149,7 +149,7 @@ class Place:
         seconds = max(shortest, length / 2).total_seconds()
         half = pendulum.duration(seconds=math.ceil(seconds / unit.total_seconds()) * unit.total_seconds())
         start = max(_moment(self.start), _moment(self.reached) - half)
-        return Place(_spelled(start), self.reached, self.reached, None, self.requests, self.counted)
+        return SearchCursor(_spelled(start), self.reached, self.reached, None, self.requests, self.counted)
 
 
 class _Post(msgspec.Struct):
@@ -185,7 +185,7 @@ class Page(msgspec.Struct):
         """Return the results; JSON has line breaks between its tokens at most."""
         return [bytes(one).replace(b"\n", b" ").replace(b"\r", b" ") for one in self.results]
 
-    def oldest(self, search: Search) -> str | None:
+    def oldest(self, search: SearchRequest) -> str | None:
         """Return the minute, or the bucket, after which all is there; ``None`` if the page is empty."""
         if search.bucket:
             return min((msgspec.json.decode(one, type=_Count).period for one in self.results), default=None)

@@ -11,7 +11,7 @@ import math
 import re
 from typing import NamedTuple
 
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 
 MAX_LENGTH = 2048
 MAX_DISTANCE = 6
@@ -50,7 +50,7 @@ _TOKEN = re.compile(
 )
 
 
-class FixQueryError(FixRequestError):
+class QuerySyntaxError(InvalidRequestError):
     """The query is not one of Search: correct it at the position.
 
     :param position: of the character, counted from 1 in the query as it is sent, with single spaces.
@@ -65,13 +65,13 @@ class FixQueryError(FixRequestError):
 def checked(query: str) -> str:
     """Return the query as it is sent: in one line, with single spaces outside of quotes and in them.
 
-    :raises FixQueryError: if Search would refuse it; with the position.
+    :raises QuerySyntaxError: if Search would refuse it; with the position.
     """
     text = " ".join(query.split())
     if not text:
-        raise FixQueryError("There is no query: say what to search for.")
+        raise QuerySyntaxError("There is no query: say what to search for.")
     if len(text) > MAX_LENGTH:
-        raise FixQueryError(
+        raise QuerySyntaxError(
             f"The query has {len(text):,} characters, {MAX_LENGTH:,} are allowed: split it into several searches.",
             MAX_LENGTH + 1,
         )
@@ -212,6 +212,6 @@ class _Check:
             self._at += 1
         return found
 
-    def _error(self, reason: str, at: int) -> FixQueryError:
+    def _error(self, reason: str, at: int) -> QuerySyntaxError:
         shown = self._text[at : at + 40] + ("…" if len(self._text) > at + 40 else "")
-        return FixQueryError(f"The query is wrong at position {at + 1}, {shown!r}: {reason}.", at + 1)
+        return QuerySyntaxError(f"The query is wrong at position {at + 1}, {shown!r}: {reason}.", at + 1)

@@ -51,7 +51,7 @@ class Partition(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class StreamEvent:
     """Something that happened on one partition.
 
     :param records: messages that came.
@@ -71,7 +71,7 @@ class Arrival:
     done: tuple[int, str, str] | None = None
 
 
-class StreamLog(msgspec.Struct):
+class CaptureReport(msgspec.Struct):
     """All of it; as plain data it is the report in the manifest of a landing.
 
     :param stream: ``decahose`` or ``likes``.
@@ -92,7 +92,7 @@ class StreamLog(msgspec.Struct):
     done: list[tuple[int, str, str]] = msgspec.field(default_factory=list)
 
     @classmethod
-    def of(cls, report: dict[str, Any]) -> StreamLog:
+    def of(cls, report: dict[str, Any]) -> CaptureReport:
         """Return the log that a manifest reports."""
         return msgspec.convert(report, cls)
 
@@ -102,7 +102,7 @@ class StreamLog(msgspec.Struct):
         told["minutes"] = dict(sorted(told["minutes"].items()))
         return told
 
-    def note(self, arrival: Arrival) -> None:
+    def note(self, arrival: StreamEvent) -> None:
         """Write down what happened."""
         partition = self.partitions.setdefault(str(arrival.partition), Partition())
         if arrival.reached is not None:

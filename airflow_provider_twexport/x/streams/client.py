@@ -17,17 +17,17 @@ from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from airflow_provider_twexport.core.rate_limit import SharedPace
-from airflow_provider_twexport.core.retry import Happening
+from airflow_provider_twexport.core.rate_limit import RateLimiter
+from airflow_provider_twexport.core.retry import WireEvent
 from airflow_provider_twexport.exceptions import (
-    FixRequestError,
-    ResumeReadError,
-    RetryLaterError,
-    StopOtherReaderError,
+    InvalidRequestError,
+    ReadInterruptedError,
+    StreamInUseError,
     ThrottledError,
+    TransientError,
 )
 from airflow_provider_twexport.x.session import x_session
-from airflow_provider_twexport.x.streams.capture_report import Arrival, Gap, iso
+from airflow_provider_twexport.x.streams.capture_report import Gap, StreamEvent, iso
 from airflow_provider_twexport.x.streams.lines import lines
 from airflow_provider_twexport.x.streams.messages import FULL_BUFFER, TOO_MANY, moment_ms, notice_of
 
@@ -75,7 +75,7 @@ class Backoff:
         failures = max(1, failures)
         if isinstance(error, ThrottledError):
             return min(self.throttled * 2.0 ** (failures - 1), 16 * self.throttled)
-        if isinstance(error, RetryLaterError) and error.evidence and error.evidence.status not in (None, 200):
+        if isinstance(error, TransientError) and error.evidence and error.evidence.status not in (None, 200):
             return min(self.refused * 2.0 ** (failures - 1), 64 * self.refused)
         return min(self.network * (failures - 1), 64 * self.network)
 
@@ -97,7 +97,7 @@ class XStreamClient:
     :param backoff: how long to wait before connecting again.
     :param now: tells the time, in epoch seconds; ``None``: this machine's clock.
     :param retry: who is told of requests; what is tried again, and when, the backoff says.
-    :raises FixConnectionError: if something of this is missing or cannot be meant.
+    :raises ConnectionConfigError: if something of this is missing or cannot be meant.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class XStreamClient:
     ) -> None:
         self.session = x_session(login, password, account, label, base_url, retry)
         if stream not in STREAMS:
-            raise FixRequestError(f"stream={stream!r} is none of {', '.join(STREAMS)}.")
+            raise InvalidRequestError(f"stream={stream!r} is none of {', '.join(STREAMS)}.")
         self.stream = stream
         self.now = now or CLOCK
         self.backfill = backfill
@@ -125,7 +125,7 @@ class XStreamClient:
         self.backoff = BACKOFF if backoff is None else backoff
         self.place = f"accounts/{quote(account, safe='')}/publishers/twitter/{quote(label, safe='')}.json"
         self.path = f"/stream/{STREAMS[stream]}/{self.place}"
-        self.pace = SharedPace(f"{base_url} {account} {stream}", CONNECTS_PER_MINUTE)
+        self.pace = RateLimiter(f"{base_url} {account} {stream}", CONNECTS_PER_MINUTE)
 
     def capture(
         self,
@@ -133,7 +133,7 @@ class XStreamClient:
         *,
         reached: dict[int, float | None],
         connections: int = 1,
-    ) -> Iterator[Arrival]:
+    ) -> Iterator[StreamEvent]:
         """Yield what happens on some partitions, all read at the same time, until a moment.
 
         Connects again whenever a connection ends or falls silent, and asks for what was missed meanwhile. What
@@ -142,11 +142,11 @@ class XStreamClient:
         :param until: when to stop, in epoch seconds.
         :param reached: the partitions to read, and up to when each was read already, in epoch seconds.
         :param connections: how many connections read each partition; each gets all of it.
-        :raises StopOtherReaderError: if the service keeps refusing because of too many connections.
-        :raises FixConnectionError: if it refuses the login, account or label.
-        :raises FixRequestError: if it refuses something else.
+        :raises StreamInUseError: if the service keeps refusing because of too many connections.
+        :raises ConnectionConfigError: if it refuses the login, account or label.
+        :raises InvalidRequestError: if it refuses something else.
         """
-        arrivals: Queue[Arrival | BaseException] = Queue(ARRIVALS_WAITING)
+        arrivals: Queue[StreamEvent | BaseException] = Queue(ARRIVALS_WAITING)
         stopping = threading.Event()
         places = [_Partition(number, moment) for number, moment in reached.items()]
         for place in places if self.now() < until else ():
@@ -204,7 +204,7 @@ class _Partition:
             self.alive += 1
             self.refused_because = ""
 
-    def refused(self, error: RetryLaterError) -> None:
+    def refused(self, error: TransientError) -> None:
         """Note that a connection could not be made."""
         status = error.evidence and error.evidence.status
         with self.lock:
@@ -222,12 +222,12 @@ class _Partition:
             self.reached = max(self.reached or moment, moment)
             return self.reached
 
-    def ended(self, until: float) -> Arrival:
+    def ended(self, until: float) -> StreamEvent:
         """Return what there is to say when the capture is over."""
         with self.lock:
             if self.alive or self.reached is None or self.reached >= until:
-                return Arrival(self.number, reached=until)
-            return Arrival(self.number, reached=until, gap=self._gap(self.reached, until))
+                return StreamEvent(self.number, reached=until)
+            return StreamEvent(self.number, reached=until, gap=self._gap(self.reached, until))
 
     def _gap(self, start: float, stop: float) -> Gap:
         because = ", then ".join(filter(None, (self.ended_because, self.refused_because)))
@@ -241,7 +241,7 @@ class _Reader:
         self,
         client: XStreamClient,
         partition: _Partition,
-        arrivals: Queue[Arrival | BaseException],
+        arrivals: Queue[StreamEvent | BaseException],
         stopping: threading.Event,
     ) -> None:
         self._client = client
@@ -258,12 +258,12 @@ class _Reader:
             while not self._stopping.is_set():
                 error = self._connection()
                 if error and not self._stopping.is_set():
-                    self._client.session.retry.watch(Happening.RETRY)
+                    self._client.session.retry.watch(WireEvent.RETRY)
                 self._stopping.wait(self._client.backoff.after(error, self._failures))
         except BaseException as error:
             self._put(error)
 
-    def _connection(self) -> RetryLaterError | None:
+    def _connection(self) -> TransientError | None:
         """Read one connection to its end, and return the error that it ended with."""
         self._client.pace.keep()
         minutes, gap = self._partition.missed(self._client.now(), backfill=self._client.backfill)
@@ -273,14 +273,14 @@ class _Reader:
             with self._client.session.stream(
                 self._client.path, params=params, seconds=self._client.silence, packed=True
             ) as blocks:
-                self._put(Arrival(self._partition.number, connected=True, gap=gap))
+                self._put(StreamEvent(self._partition.number, connected=True, gap=gap))
                 return self._read(blocks)
-        except RetryLaterError as error:
+        except TransientError as error:
             self._partition.refused(error)
             log.warning("Partition %d: %s", self._partition.number, error)
             return error
 
-    def _read(self, blocks: Iterator[bytes]) -> RetryLaterError | None:
+    def _read(self, blocks: Iterator[bytes]) -> TransientError | None:
         self._partition.began()
         last_byte, why, error = time.monotonic(), "closed", None
         try:
@@ -289,13 +289,13 @@ class _Reader:
                 why = self._take(some) or why
                 if self._stopping.is_set():
                     break
-        except ResumeReadError:
+        except ReadInterruptedError:
             silent = time.monotonic() - last_byte >= self._client.silence
             why = "silence" if silent else "broken connection"
         if self._stopping.is_set():
             return None
         self._partition.lost(why)
-        self._put(Arrival(self._partition.number, disconnected=why))
+        self._put(StreamEvent(self._partition.number, disconnected=why))
         log.info("Partition %d: connection ended (%s).", self._partition.number, why)
         return self._sent_away() if why == TOO_MANY else error
 
@@ -311,7 +311,7 @@ class _Reader:
                 records.append(line)
         if why is None:
             self._failures, self._too_many = 0, 0
-        self._put(Arrival(self._partition.number, records, self._reached(records)))
+        self._put(StreamEvent(self._partition.number, records, self._reached(records)))
         return why
 
     def _heard(self, notice: Notice) -> str:
@@ -337,20 +337,20 @@ class _Reader:
     def _sent_away(self) -> ThrottledError:
         self._too_many += 1
         if self._too_many >= REFUSED_AS_TOO_MANY:
-            raise StopOtherReaderError(
+            raise StreamInUseError(
                 f"X keeps closing partition {self._partition.number} because of too many connections: stop the other "
                 "reader of this stream, or ask for fewer connections."
             )
         return ThrottledError("Too many connections.")
 
-    def _put(self, arrival: Arrival | BaseException) -> None:
+    def _put(self, arrival: StreamEvent | BaseException) -> None:
         while not self._stopping.is_set():
             with suppress(Full):
                 self._arrivals.put(arrival, timeout=_LOOK_SECONDS)
                 return
 
 
-def _raised(arrival: Arrival | BaseException) -> Arrival:
+def _raised(arrival: StreamEvent | BaseException) -> StreamEvent:
     if isinstance(arrival, BaseException):
         raise arrival
     return arrival

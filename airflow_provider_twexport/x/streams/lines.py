@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from isal import isal_zlib
 
-from airflow_provider_twexport.exceptions import UnexpectedAnswerError
+from airflow_provider_twexport.exceptions import UnexpectedResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ def lines(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
     A line feed within a message, which JSON has between its tokens at most, becomes a space.
 
     :param blocks: the body as it comes, compressed or not, cut anywhere.
-    :raises UnexpectedAnswerError: if it is compressed and damaged.
+    :raises UnexpectedResponseError: if it is compressed and damaged.
     """
     begun: list[bytes] = []
     for text in _unpacked(blocks):
@@ -59,7 +59,7 @@ def _next(member: Any, packed: bytes) -> tuple[bytes, bytes, Any]:
     try:
         text = member.decompress(packed, MOST_AT_ONCE)
     except isal_zlib.error as error:  # type: ignore[misc]
-        raise UnexpectedAnswerError(f"The stream is damaged ({error}).") from None
+        raise UnexpectedResponseError(f"The stream is damaged ({error}).") from None
     if member.eof:
         return text, member.unused_data, isal_zlib.decompressobj(wbits=31)
     return text, member.unconsumed_tail, member

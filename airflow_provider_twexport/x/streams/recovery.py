@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_twexport.core.rate_limit import SharedPace
-from airflow_provider_twexport.core.retry import Happening
+from airflow_provider_twexport.core.rate_limit import RateLimiter
+from airflow_provider_twexport.core.retry import WireEvent
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.exceptions import FixRequestError, ResumeReadError, RetryLaterError
-from airflow_provider_twexport.x.streams.capture_report import Arrival
+from airflow_provider_twexport.exceptions import InvalidRequestError, ReadInterruptedError, TransientError
+from airflow_provider_twexport.x.streams.capture_report import StreamEvent
 from airflow_provider_twexport.x.streams.lines import lines
 from airflow_provider_twexport.x.streams.messages import COMPLETED, moment_ms, notice_of
 
@@ -69,11 +69,11 @@ def slices(gaps: Iterable[Gap], service: str, now: float) -> list[Slice]:
 
     :param service: ``recovery`` or ``replay``.
     :param now: in epoch seconds.
-    :raises FixRequestError: if there is no such service, or a gap lies further back than it reaches.
-    :raises RetryLaterError: if a gap is too young for it.
+    :raises InvalidRequestError: if there is no such service, or a gap lies further back than it reaches.
+    :raises TransientError: if a gap is too young for it.
     """
     if service not in HOSTS:
-        raise FixRequestError(f"service={service!r} is none of {', '.join(HOSTS)}.")
+        raise InvalidRequestError(f"service={service!r} is none of {', '.join(HOSTS)}.")
     latest, windows = pendulum.from_timestamp(now), dict[int, list[Window]]()
     for gap in sorted(gaps, key=lambda gap: gap.start):
         window = _asked(gap, service, latest)
@@ -90,19 +90,19 @@ def slices(gaps: Iterable[Gap], service: str, now: float) -> list[Slice]:
     ]
 
 
-def recover(client: XStreamClient, wanted: Sequence[Slice], service: str) -> Iterator[Arrival]:
+def recover(client: XStreamClient, wanted: Sequence[Slice], service: str) -> Iterator[StreamEvent]:
     """Yield what some slices bring, two at a time; each is told as done when it is complete.
 
     :param client: of the stream, with the address of the service.
     :param service: ``recovery`` or ``replay``.
-    :raises FixRequestError: if the stream has no such service.
-    :raises RetryLaterError: if a slice does not become complete; those that are done are told before.
+    :raises InvalidRequestError: if the stream has no such service.
+    :raises TransientError: if a slice does not become complete; those that are done are told before.
     """
     if service == "replay" and client.stream == "likes":
-        raise FixRequestError("The Likes stream has no Replay: use Recovery.")
-    arrivals: Queue[Arrival | BaseException | None] = Queue(4)
+        raise InvalidRequestError("The Likes stream has no Replay: use Recovery.")
+    arrivals: Queue[StreamEvent | BaseException | None] = Queue(4)
     todo, stopping = deque(wanted), threading.Event()
-    pace = SharedPace(f"{client.path} {service}", REPLAYS_PER_MINUTE) if service == "replay" else client.pace
+    pace = RateLimiter(f"{client.path} {service}", REPLAYS_PER_MINUTE) if service == "replay" else client.pace
     running = min(AT_ONCE, len(todo))
     for _ in range(running):
         worker = _Worker(client, service, pace, todo, arrivals, stopping)
@@ -128,9 +128,9 @@ class _Worker:
         self,
         client: XStreamClient,
         service: str,
-        pace: SharedPace,
+        pace: RateLimiter,
         todo: deque[Slice],
-        arrivals: Queue[Arrival | BaseException | None],
+        arrivals: Queue[StreamEvent | BaseException | None],
         stopping: threading.Event,
     ) -> None:
         self._client = client
@@ -158,17 +158,17 @@ class _Worker:
             rest, error = self._request(wanted.partition, window)
             tries = tries + 1 if window in rest else 0
             if tries >= TRIES:
-                raise error or RetryLaterError(
+                raise error or TransientError(
                     f"{self._service.capitalize()} of {window} does not become complete: try again later."
                 )
             missing = [*rest, *missing]
             if rest:
-                self._client.session.retry.watch(Happening.RETRY)
+                self._client.session.retry.watch(WireEvent.RETRY)
                 log.warning("%s: to be asked for again: %s", self._service, ", ".join(map(str, rest)))
                 self._stopping.wait(self._client.backoff.after(error, tries))
-        self._put(Arrival(wanted.partition, done=wanted.told))
+        self._put(StreamEvent(wanted.partition, done=wanted.told))
 
-    def _request(self, partition: int, window: Window) -> tuple[list[Window], RetryLaterError | None]:
+    def _request(self, partition: int, window: Window) -> tuple[list[Window], TransientError | None]:
         """Return what of a window did not come, and why."""
         self._pace.keep()
         path, params = self._asked(partition, window)
@@ -181,15 +181,17 @@ class _Worker:
                     records, notice = _apart(some, notice)
                     received += len(records)
                     newest = max(filter(None, (newest, *map(moment_ms, records))), default=None)
-                    self._put(Arrival(partition, records))
-        except RetryLaterError as error:
+                    self._put(StreamEvent(partition, records))
+        except TransientError as error:
             return [_from(newest, window)], error
         if notice is None:
-            return [_from(newest, window)], ResumeReadError("The service closed before it said Completed.")
+            return [_from(newest, window)], ReadInterruptedError(
+                "The service closed before it said Completed."
+            )
         if notice.kind != COMPLETED and not notice.missing:
             return [window], None
         if notice.count is not None and received < notice.count:
-            return [window], ResumeReadError(f"{received:,} of {notice.count:,} messages came.")
+            return [window], ReadInterruptedError(f"{received:,} of {notice.count:,} messages came.")
         return list(notice.missing), None
 
     def _asked(self, partition: int, window: Window) -> tuple[str, dict[str, str | int]]:
@@ -201,7 +203,7 @@ class _Worker:
         dates = {"startTime": window.start.format(form), "endTime": window.stop.format(form)}
         return self._client.path, {"partition": partition, **dates}
 
-    def _put(self, arrival: Arrival | BaseException | None) -> None:
+    def _put(self, arrival: StreamEvent | BaseException | None) -> None:
         while not self._stopping.is_set():
             with suppress(Full):
                 self._arrivals.put(arrival, timeout=_LOOK_SECONDS)
@@ -225,13 +227,13 @@ def _asked(gap: Gap, service: str, now: pendulum.DateTime) -> Window:
     start, stop = (pendulum.instance(datetime.fromisoformat(edge)) for edge in (gap.start, gap.stop))
     start, stop = start.start_of("minute"), stop.add(minutes=1, microseconds=-1).start_of("minute")
     if start < now - REACH:
-        raise FixRequestError(
+        raise InvalidRequestError(
             f"The gap from {gap.start} lies more than 5 days back: nothing brings it any more."
         )
     if start < now - SURE_REACH:
         log.warning("The gap from %s lies more than a day back: the account may not reach so far.", gap.start)
     if service == "replay" and stop > now - REPLAYABLE_AFTER:
-        raise RetryLaterError(
+        raise TransientError(
             f"The gap until {gap.stop} is too young for Replay, which begins 31 minutes ago."
         )
     return Window(start, stop if service == "replay" else min(stop, now.start_of("second")))

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_twexport.core.text_table import edges
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.exceptions import UnexpectedAnswerError
+from airflow_provider_twexport.exceptions import UnexpectedResponseError
 from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
 from airflow_provider_twexport.talkwalker.planning.plan import WindowState, plan
 from airflow_provider_twexport.talkwalker.planning.plan_table import table
@@ -117,7 +117,7 @@ def test_a_deleted_collector_holds_nothing() -> None:
 
 def test_an_undocumented_status_stops_the_plan() -> None:
     """Nobody can tell whether such a window is paid for; the same in somebody else's collector is no matter."""
-    with pytest.raises(UnexpectedAnswerError, match="paused_by_admin"):
+    with pytest.raises(UnexpectedResponseError, match="paused_by_admin"):
         january(export("paused_by_admin"))
     assert january(export("paused_by_admin", target="other")).credits == 500
 
@@ -217,8 +217,8 @@ def test_json_says_everything() -> None:
         "credits": 0,
         "credits_at_most": 0,
         "overlaps": [],
-        "rest_of": [],
-        "rest_windows": 0,
+        "remainder_of": [],
+        "remainder_windows": 0,
         "repeats": 0,
         "cumulative": 0,
         "balance_after": 100_000,

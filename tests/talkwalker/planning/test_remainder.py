@@ -18,7 +18,7 @@ from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.remainder import (
     Truncated,
     halves,
-    rest_of,
+    remainder_of,
     unfold,
     windows_of,
 )
@@ -148,18 +148,18 @@ def test_what_nobody_can_count_is_halved_for_nothing() -> None:
     """A stream has no histogram: two halves of unknown volume, or what lies between those that were bought."""
     order = ExportOrder(days(0, 2), stream_id="demo-stream", limit=MOST)
     client: Any = None  # is not asked
-    found = rest_of(client, order, truncated(2), [Dates((1, 1))])
+    found = remainder_of(client, order, truncated(2), [Dates((1, 1))])
     assert found.windows == ((days(0, 1), None), (days(1, 2), None))
     assert found.asked_credits == truncated(2).price_of_counting(order) == 0
-    assert rest_of(client, order, truncated(2, days(0, 1)), []).windows == ((days(1, 2), None),)
-    assert rest_of(client, order, truncated(2, days(0, 1), days(1, 2)), []).windows == ()
+    assert remainder_of(client, order, truncated(2, days(0, 1)), []).windows == ((days(1, 2), None),)
+    assert remainder_of(client, order, truncated(2, days(0, 1), days(1, 2)), []).windows == ()
 
 
 def test_a_day_above_the_limit_is_bought_by_the_hour(client: TalkwalkerClient, simulator: Any) -> None:
     """Ten credits more, and no window meets the limit."""
     simulator.settings(results_per_day=400, day_variation=0)
     order = ExportOrder(days(0, 2), project_id=simulator.project_id, limit=100)
-    found = rest_of(client, order, truncated(2), [Dates((100, 0))])
+    found = remainder_of(client, order, truncated(2), [Dates((100, 0))])
     assert found.asked_credits == 20
     windows = [window for window, _ in found.windows]
     assert (windows[0].start, windows[-1].stop) == (days(0, 2).start, days(0, 2).stop)
@@ -175,7 +175,7 @@ def test_a_rest_that_was_truncated_has_a_rest_of_its_own() -> None:
     )
     landed = {
         outer: Manifest(truncated=True),
-        inner: Manifest({"rest_of": [outer], "rest_windows": 1}, truncated=True),
+        inner: Manifest({"remainder_of": [outer], "remainder_windows": 1}, truncated=True),
     }
     found = list(unfold(order, days(0, 8), landed, {outer, inner, leaf, elsewhere}))
     assert [it.collectors for it in found] == [(outer,), (outer, inner)]

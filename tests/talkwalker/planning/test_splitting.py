@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_twexport.core.window import CalendarUnit, Window
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.talkwalker.histogram import Volume
 from airflow_provider_twexport.talkwalker.planning.splitting import (
     expected_in,
@@ -65,7 +65,7 @@ def test_weeks_begin_on_monday_and_days_in_utc() -> None:
 
 def test_an_unknown_unit_names_the_known_ones() -> None:
     """A mistyped unit says what there is."""
-    with pytest.raises(FixRequestError, match="hour, day, week, month, auto"):
+    with pytest.raises(InvalidRequestError, match="hour, day, week, month, auto"):
         split(Window(NEW_YEAR, NEW_YEAR.add(days=1)), "quarter")  # type: ignore[arg-type]
 
 
@@ -113,18 +113,18 @@ def test_too_large_buckets_are_told_and_can_be_refined() -> None:
 @pytest.mark.parametrize("bad", [[], days(1, 2, 3)[::2], days(1, 2)[::-1]])
 def test_buckets_must_touch(bad: list[Volume]) -> None:
     """Buckets with a gap between them would leave it unplanned."""
-    with pytest.raises(FixRequestError):
+    with pytest.raises(InvalidRequestError):
         split_by_volume(bad)
 
 
 @pytest.mark.parametrize("headroom", [1.0, -0.1])
 def test_headroom_must_leave_something(headroom: float) -> None:
     """Head-room is a share of the limit."""
-    with pytest.raises(FixRequestError):
+    with pytest.raises(InvalidRequestError):
         split_by_volume(days(1), headroom=headroom)
 
 
 def test_a_bucket_across_an_edge_is_refused() -> None:
     """Days cannot tell what hours bring."""
-    with pytest.raises(FixRequestError, match="count by less"):
+    with pytest.raises(InvalidRequestError, match="count by less"):
         expected_in(split(days(1)[0].window, "hour"), days(1))

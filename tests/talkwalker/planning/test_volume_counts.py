@@ -11,7 +11,7 @@ import pendulum
 import pytest
 
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.exceptions import FixRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.plan import WindowState, plan
 from airflow_provider_twexport.talkwalker.planning.volume_counts import count, price_of_counting
@@ -111,6 +111,6 @@ def test_what_cannot_be_counted_is_planned_without_asking(
     found = count(client, stream, "month")
     assert Counter(volume for _, volume in found.windows) == {None: 12}
     assert "no histogram of a stream" in (found.uncountable or "")
-    with pytest.raises(FixRequestError, match="goes by volume"):
+    with pytest.raises(InvalidRequestError, match="goes by volume"):
         count(client, stream, "auto")
     assert histograms(simulator) == 0

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
+from airflow_provider_twexport.talkwalker.purchasing.hold_account_lock import Timing, hold_account_lock
 
-from airflow_provider_twexport.exceptions import BuyCreditsError, FixRequestError, RetryLaterError
+from airflow_provider_twexport.exceptions import BudgetExceededError, InvalidRequestError, TransientError
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.purchasing import (
-    account_lock,
     budget,
+    hold_account_lock,
 )
 from airflow_provider_twexport.talkwalker.purchasing import (
     buy_once as purchase,
 )
-from airflow_provider_twexport.talkwalker.purchasing.account_lock import Timing, taking_turns
-from airflow_provider_twexport.talkwalker.purchasing.budget import Budget, Note, digest
+from airflow_provider_twexport.talkwalker.purchasing.budget import Budget, Reservation, digest
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from tests.at_once import run_at_once
@@ -42,7 +42,7 @@ FLOOR_0 = Budget(min_left=0)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing longer than the simulator takes."""
-    monkeypatch.setattr(account_lock, "TIMING", BRISK)
+    monkeypatch.setattr(hold_account_lock, "TIMING", BRISK)
     monkeypatch.setattr(budget, "PAUSE_SECONDS", 1.5)
     monkeypatch.setattr(purchase, "LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
 
@@ -107,7 +107,7 @@ def test_twelve_processes_buy_down_to_the_floor_and_a_top_up_buys_the_rest(
     orders = [told(simulator, month, 2_000, min_left=1_000) for month in range(12)]
     outcomes = order_in_processes(orders)
     refused = [outcome["message"] for outcome in outcomes if "error" in outcome]
-    assert Counter(outcome.get("error") for outcome in outcomes) == {None: 4, "BuyCreditsError": 8}
+    assert Counter(outcome.get("error") for outcome in outcomes) == {None: 4, "BudgetExceededError": 8}
     assert all(
         re.search(
             "may cost 2,000 credits, 10,000 are left, of which 4 running exports may still use 8,000, "
@@ -143,7 +143,7 @@ def test_whatever_goes_wrong_the_budget_is_kept_and_used(
     outcomes = order_in_threads([told(simulator, month, limit, min_left=floor) for month in range(12)])
     errors = Counter(outcome.get("error") for outcome in outcomes)
     affordable = min((credits_there - floor) // limit, 12)
-    assert errors == Counter({None: affordable, "BuyCreditsError": 12 - affordable}), outcomes
+    assert errors == Counter({None: affordable, "BudgetExceededError": 12 - affordable}), outcomes
     simulator.control("faults", method="DELETE")
     simulator.settings(queue_seconds=0, results_per_second=None)
     client.list_exports()
@@ -177,7 +177,7 @@ def test_a_smaller_order_goes_through_where_a_larger_one_is_refused(
     """A refused order leaves nothing behind that would count."""
     simulator.settings(credits=1_000, queue_seconds=3600)
     large, small = months(simulator, 1_001, 1)[0], months(simulator, 1_000, 1)[0]
-    with pytest.raises(BuyCreditsError, match="1 are missing"):
+    with pytest.raises(BudgetExceededError, match="1 are missing"):
         buy(client, large, FLOOR_0)
     assert registers(client, "turn") == registers(client, "note") == []
     assert not buy(client, small, FLOOR_0).adopted
@@ -191,8 +191,8 @@ def test_a_process_that_is_killed_in_its_turn_holds_the_others_up_for_minutes_on
     assert order_in_processes([told(simulator, 0, 2_000, min_left=0)], "--die-before-buying") == []
     assert (len(registers(client, "turn")), len(registers(client, "note"))) == (1, 1)
     other = months(simulator, 2_000)[1]
-    monkeypatch.setattr(account_lock, "TIMING", replace(BRISK, patience=0))
-    with pytest.raises(RetryLaterError, match="1 other orders on this account are still ahead"):
+    monkeypatch.setattr(hold_account_lock, "TIMING", replace(BRISK, patience=0))
+    with pytest.raises(TransientError, match="1 other orders on this account are still ahead"):
         buy(client, other, FLOOR_0)
     simulator.advance(BRISK.dead_after)
     assert not buy(client, other, FLOOR_0).adopted
@@ -206,10 +206,10 @@ def test_an_order_of_which_nobody_knows_keeps_its_turn(
     """After a lost order that has not shown up, others wait; what it bought after all would not be counted."""
     first, second, *_ = months(simulator, 500)
     simulator.faults({"match": ORDERING, "fault": "drop"})
-    with pytest.raises(RetryLaterError, match="looks again before it buys"):
+    with pytest.raises(TransientError, match="looks again before it buys"):
         buy(client, first, FLOOR_0)
-    monkeypatch.setattr(account_lock, "TIMING", replace(BRISK, patience=0))
-    with pytest.raises(RetryLaterError, match="still ahead"):
+    monkeypatch.setattr(hold_account_lock, "TIMING", replace(BRISK, patience=0))
+    with pytest.raises(TransientError, match="still ahead"):
         buy(client, second, FLOOR_0)
     simulator.advance(BRISK.dead_after)
     assert not buy(client, first, FLOOR_0).adopted
@@ -219,7 +219,7 @@ def test_an_order_of_which_nobody_knows_keeps_its_turn(
 def test_a_refused_order_ends_its_turn(client: TalkwalkerClient, simulator: Simulator) -> None:
     """Where the service says no, it is sure that nothing was bought."""
     simulator.faults({"match": ORDERING, "fault": "error", "code": 9})
-    with pytest.raises(BuyCreditsError, match="no credits left"):
+    with pytest.raises(BudgetExceededError, match="no credits left"):
         buy(client, months(simulator, 500)[0], FLOOR_0)
     assert registers(client, "turn") == []
 
@@ -232,7 +232,9 @@ def test_an_order_that_took_too_long_to_get_ready_takes_another_turn(
 
     def age() -> None:
         tickets.extend(registers(client, "turn"))
-        monkeypatch.setattr(account_lock, "TIMING", replace(BRISK, good_for=0 if len(tickets) < 2 else 240))
+        monkeypatch.setattr(
+            hold_account_lock, "TIMING", replace(BRISK, good_for=0 if len(tickets) < 2 else 240)
+        )
 
     assert not buy(client, months(simulator, 500)[0], FLOOR_0, before_buying=age).adopted
     assert len(set(tickets)) == 2
@@ -243,14 +245,14 @@ def test_tickets_that_wait_too_long_go_to_the_end_of_the_line(
     client: TalkwalkerClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits behind somebody renews the ticket, and gets its turn all the same."""
-    monkeypatch.setattr(account_lock, "TIMING", Timing(settle=0, look_every=0.01, good_for=0.1))
+    monkeypatch.setattr(hold_account_lock, "TIMING", Timing(settle=0, look_every=0.01, good_for=0.1))
     seen: set[str] = set()
 
     def wait() -> None:
-        with taking_turns(TalkwalkerClient(simulator.token, simulator.url, QUICK)):
+        with hold_account_lock(TalkwalkerClient(simulator.token, simulator.url, QUICK)):
             pass
 
-    with taking_turns(client) as first:
+    with hold_account_lock(client) as first:
         second = threading.Thread(target=wait)
         second.start()
         while len(seen) < 3:
@@ -281,7 +283,9 @@ def test_what_running_exports_have_used_is_not_reserved_twice(
     buy(client, second, FLOOR_0)
     charged = simulator.ledger()["credits"]["charged_total"]
     assert 400 < charged < 600
-    with pytest.raises(BuyCreditsError, match=r"of which 2 running exports may still use .*: 1 are missing"):
+    with pytest.raises(
+        BudgetExceededError, match=r"of which 2 running exports may still use .*: 1 are missing"
+    ):
         buy(client, third, Budget(min_left=1))
     assert not buy(client, third, FLOOR_0).adopted
 
@@ -306,7 +310,9 @@ def test_exports_that_others_started_count_with_all_they_can_bring(
     client.put_collector("theirs")
     first, second, *_ = months(simulator, 1_000)
     theirs = client.create_export(first, "theirs")
-    with pytest.raises(BuyCreditsError, match=rf"limit is unknown.*{theirs.id} into theirs \(1,000,000\)"):
+    with pytest.raises(
+        BudgetExceededError, match=rf"limit is unknown.*{theirs.id} into theirs \(1,000,000\)"
+    ):
         buy(client, second, FLOOR_0)
     simulator.settings(queue_seconds=0, results_per_second=500)
     simulator.advance(1)
@@ -323,7 +329,7 @@ def test_a_day_has_its_budget(client: TalkwalkerClient, simulator: Simulator) ->
     simulator.settings(queue_seconds=3600)
     buy(client, second, day)
     with pytest.raises(
-        BuyCreditsError,
+        BudgetExceededError,
         match=r"2 exports have cost 1,000 and may still cost 1,000, and max_credits_per_day=2,500: 500 are missing",
     ):
         buy(client, third, day)
@@ -343,7 +349,7 @@ def test_a_run_has_its_budget_until_it_is_over(client: TalkwalkerClient, simulat
     buy(client, first, run)
     simulator.advance(2 * 86_400)
     assert not buy(client, second, other).adopted
-    with pytest.raises(BuyCreditsError, match=r"this run's 1 exports have cost 1,000.*500 are missing"):
+    with pytest.raises(BudgetExceededError, match=r"this run's 1 exports have cost 1,000.*500 are missing"):
         buy(client, third, run)
     assert buy(client, first, run).adopted
 
@@ -353,7 +359,7 @@ def test_twelve_orders_of_one_run_keep_to_its_budget(simulator: Simulator) -> No
     simulator.settings(queue_seconds=3600)
     orders = [told(simulator, month, 1_000, per_run=3_999, run="dag monday") for month in range(12)]
     outcomes = order_in_threads(orders)
-    assert Counter(outcome.get("error") for outcome in outcomes) == {None: 3, "BuyCreditsError": 9}
+    assert Counter(outcome.get("error") for outcome in outcomes) == {None: 3, "BudgetExceededError": 9}
 
 
 def test_notes_go_when_nobody_counts_them_any_more(client: TalkwalkerClient, simulator: Simulator) -> None:
@@ -369,7 +375,7 @@ def test_notes_go_when_nobody_counts_them_any_more(client: TalkwalkerClient, sim
     assert len(registers(client, "note")) == 3
     simulator.advance(86_400 * 7)
     buy(client, fifth, FLOOR_0)
-    left = [note for note in map(Note.from_id, registers(client, "note")) if note]
+    left = [note for note in map(Reservation.from_id, registers(client, "note")) if note]
     assert {note.target for note in left} == {digest(collector_id(it)) for it in (third, fourth, fifth)}
 
 
@@ -380,7 +386,7 @@ def test_recreating_keeps_to_the_budget_before_it_clears_away(
     simulator.settings(credits=1_500)
     (first,) = months(simulator, 1_000, 1)
     old = buy(client, first, FLOOR_0)
-    with pytest.raises(BuyCreditsError, match="500 are missing"):
+    with pytest.raises(BudgetExceededError, match="500 are missing"):
         buy(client, first, FLOOR_0, if_exists="recreate")
     assert buy(client, first, FLOOR_0).task.id == old.task.id
     simulator.settings(credits=1_000)
@@ -413,14 +419,14 @@ def test_without_a_budget_nothing_more_is_asked(client: TalkwalkerClient, simula
 )
 def test_a_budget_that_cannot_be_meant_is_refused(numbers: dict[str, Any], words: str) -> None:
     """Each mistake has a sentence of its own."""
-    with pytest.raises(FixRequestError, match=words):
+    with pytest.raises(InvalidRequestError, match=words):
         Budget(**numbers)
 
 
 def test_notes_are_names_that_the_service_takes() -> None:
     """At most 64 lower-case letters, digits and hyphens, and they read as they were written."""
     for run in (None, digest("dag monday")):
-        note = Note(1_000_000, run, digest("box"), pendulum.datetime(2026, 11, 22, 1, 2, 3, 456_000))
+        note = Reservation(1_000_000, run, digest("box"), pendulum.datetime(2026, 11, 22, 1, 2, 3, 456_000))
         assert re.fullmatch("[a-z][a-z0-9-]{1,63}", note.id)
-        assert Note.from_id(note.id) == note
-    assert Note.from_id("twx-note-of-mine") is None
+        assert Reservation.from_id(note.id) == note
+    assert Reservation.from_id("twx-note-of-mine") is None

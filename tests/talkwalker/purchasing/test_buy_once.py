@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_twexport.exceptions import (
-    BuyCreditsError,
-    FixRequestError,
-    OrderAnewError,
-    RetryLaterError,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    ResultsExpiredError,
     ThrottledError,
+    TransientError,
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.purchasing import buy_once as purchase
@@ -78,7 +78,7 @@ def test_an_order_that_never_arrived_is_not_repeated(
 ) -> None:
     """Where no export shows up, the try ends; the next one looks again, and buys."""
     simulator.faults({"match": ORDERING, "fault": "drop"})
-    with pytest.raises(RetryLaterError, match="looks again before it buys"):
+    with pytest.raises(TransientError, match="looks again before it buys"):
         buy_once(client, order, "box")
     assert exports(simulator) == []
     assert not buy_once(client, order, "box").adopted
@@ -91,7 +91,7 @@ def test_a_crash_right_after_ordering_costs_once(
     """The look after the order fails for good, as if the process had died: the next try adopts."""
     listing = {"method": "GET", "path": "/tasks/export$"}
     simulator.faults({"match": listing, "fault": "html", "skip": 1, "times": QUICK.attempts})
-    with pytest.raises(RetryLaterError):
+    with pytest.raises(TransientError):
         buy_once(client, order, "box")
     assert buy_once(client, order, "box").adopted
     assert charged(simulator) == 1_000
@@ -112,7 +112,7 @@ def test_no_credits_is_said_as_such(
 ) -> None:
     """An empty account buys nothing and says what to do."""
     simulator.settings(credits=0)
-    with pytest.raises(BuyCreditsError, match="top up"):
+    with pytest.raises(InsufficientCreditsError, match="top up"):
         buy_once(client, order, "box")
     assert exports(simulator) == []
 
@@ -164,7 +164,7 @@ def test_an_export_in_an_undocumented_state_counts_as_bought(
 def test_fail_refuses_what_exists(client: TalkwalkerClient, simulator: Simulator, order: ExportOrder) -> None:
     """With if_exists='fail' an existing export is an error, and nothing is bought."""
     buy_once(client, order, "box")
-    with pytest.raises(FixRequestError, match="exists already"):
+    with pytest.raises(InvalidRequestError, match="exists already"):
         buy_once(client, order, "box", if_exists="fail")
     assert charged(simulator) == 1_000
 
@@ -216,7 +216,7 @@ def test_forgotten_results_are_not_bought_again_in_silence(
     simulator.control("time", {"offset_seconds": -8 * 86_400})
     first = buy_once(client, order, "box")
     simulator.control("time", {"offset_seconds": 0})
-    with pytest.raises(OrderAnewError, match=r"1,000 results.*7 days.*if_exists='recreate'") as raised:
+    with pytest.raises(ResultsExpiredError, match=r"1,000 results.*7 days.*if_exists='recreate'") as raised:
         buy_once(client, order, "box")
     assert first.task.id in str(raised.value)
     assert charged(simulator) == 1_000
@@ -260,9 +260,9 @@ def test_what_prevents_buying_prevents_it(
     """A check that raises right before the order leaves no trace at the service."""
 
     def refuse() -> None:
-        raise BuyCreditsError("No.")
+        raise InsufficientCreditsError("No.")
 
-    with pytest.raises(BuyCreditsError):
+    with pytest.raises(InsufficientCreditsError):
         buy_once(client, order, "box", before_buying=refuse)
     assert exports(simulator) == []
 

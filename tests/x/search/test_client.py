@@ -13,25 +13,25 @@ import requests
 from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import (
-    AskForRightsError,
-    BuyCreditsError,
-    FixConnectionError,
-    FixRequestError,
-    RetryLaterError,
+    ConnectionConfigError,
+    InvalidRequestError,
+    PermissionDeniedError,
+    RequestBudgetExceededError,
     ThrottledError,
+    TransientError,
     TwexportError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 from airflow_provider_twexport.x.search import client as x_search_client
-from airflow_provider_twexport.x.search.pages import Search, most_requests, post_id
-from airflow_provider_twexport.x.search.query import FixQueryError
+from airflow_provider_twexport.x.search.pages import SearchRequest, most_requests, post_id
+from airflow_provider_twexport.x.search.query import QuerySyntaxError
 from tests.service_clients import JANUARY, x_client_of
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.x.search.client import XSearchClient
     from tests.simulator_process import Simulator
 
-COFFEE = Search("coffee lang:en", JANUARY)
+COFFEE = SearchRequest("coffee lang:en", JANUARY)
 
 
 def truth(simulator: Simulator, query: str = COFFEE.query, window: Window = JANUARY) -> list[str]:
@@ -46,7 +46,7 @@ def ids(records: list[bytes]) -> list[str]:
     return [post_id(record).decode() for record in records]
 
 
-def everything(client: XSearchClient, search: Search = COFFEE, **options: Any) -> list[bytes]:
+def everything(client: XSearchClient, search: SearchRequest = COFFEE, **options: Any) -> list[bytes]:
     """Return all records."""
     return [record for batch in client.pages(search, **options) for record in batch.records]
 
@@ -96,14 +96,14 @@ def test_counts_add_up_to_the_posts(x_client: XSearchClient, simulator: Simulato
     """Over all pages, however short they are."""
     window = Window(pendulum.datetime(2023, 12, 1), pendulum.datetime(2024, 2, 10))
     simulator.settings(x_counts_page_buckets=None if bucket == "minute" else 20)
-    *_, last = x_client.pages(Search("coffee", window, bucket))
+    *_, last = x_client.pages(SearchRequest("coffee", window, bucket))
     assert json.loads(last.cursor or "")["counted"] == len(truth(simulator, "coffee", window))
 
 
 def test_the_budget_is_a_bound_over_all_tries(x_client: XSearchClient, simulator: Simulator) -> None:
     """Requests of earlier tries count; the error says how far the search has come, and a higher budget goes on."""
     batch = next(x_client.pages(COFFEE, max_requests=2))
-    with pytest.raises(BuyCreditsError, match="max_requests=2 are used up"):
+    with pytest.raises(RequestBudgetExceededError, match="max_requests=2 are used up"):
         everything(x_client, cursor=batch.cursor, max_requests=2)
     assert len(pages(simulator)) == 2
 
@@ -127,7 +127,7 @@ def test_a_storm_of_429_ends_in_an_error_that_says_so(simulator: Simulator) -> N
 def test_a_storm_of_503_ends_in_an_error_that_says_so(x_client: XSearchClient, simulator: Simulator) -> None:
     """After the smallest window too, with the vendor's advice."""
     simulator.faults(failing(503, times=999, message="Service Unavailable"))
-    with pytest.raises(RetryLaterError, match=r"overloaded.*6 hours.*OR.*Service Unavailable"):
+    with pytest.raises(TransientError, match=r"overloaded.*6 hours.*OR.*Service Unavailable"):
         everything(x_client)
     assert pages(simulator) == []
 
@@ -158,7 +158,7 @@ def test_a_lost_answer_is_not_asked_for_again(
 ) -> None:
     """It may have been billed: whether to ask again is for the caller."""
     simulator.faults({"fault": fault})
-    with pytest.raises((RetryLaterError, UnexpectedAnswerError)):
+    with pytest.raises((TransientError, UnexpectedResponseError)):
         everything(x_client)
     assert simulator.ledger()["counts"] == {"POST /search/{product}/accounts/{account}/{label}.json": 1}
 
@@ -169,7 +169,7 @@ def test_a_service_that_does_not_answer_is_given_up(
     """Nothing waits for ever, and nothing is asked for twice."""
     monkeypatch.setattr(x_search_client, "ANSWER_SECONDS", 0.3)
     simulator.faults({"fault": "hang"})
-    with pytest.raises(RetryLaterError):
+    with pytest.raises(TransientError):
         everything(x_client)
     assert simulator.ledger()["counts"] == {"POST /search/{product}/accounts/{account}/{label}.json": 1}
 
@@ -177,14 +177,18 @@ def test_a_service_that_does_not_answer_is_given_up(
 @pytest.mark.parametrize(
     ("status", "message", "error"),
     [
-        (400, "There were errors processing your request: Invalid json, could not parse.", FixRequestError),
-        (401, "Unauthorized", FixConnectionError),
-        (401, "Unauthorized: Stream is not enabled for count requests", AskForRightsError),
-        (404, "Not Found", FixConnectionError),
+        (
+            400,
+            "There were errors processing your request: Invalid json, could not parse.",
+            InvalidRequestError,
+        ),
+        (401, "Unauthorized", ConnectionConfigError),
+        (401, "Unauthorized: Stream is not enabled for count requests", PermissionDeniedError),
+        (404, "Not Found", ConnectionConfigError),
         (
             422,
             "There were errors processing your request: missing EOF at ')' (at position 51)",
-            FixRequestError,
+            InvalidRequestError,
         ),
     ],
 )
@@ -215,21 +219,21 @@ def test_refusals_carry_the_services_words(
 )
 def test_what_cannot_be_meant_is_refused_unasked(query: str, window: Window, bucket: Any, words: str) -> None:
     """Before a request is spent."""
-    with pytest.raises(FixRequestError, match=words):
-        Search(query, window, bucket)
+    with pytest.raises(InvalidRequestError, match=words):
+        SearchRequest(query, window, bucket)
 
 
 def test_windows_out_of_reach_are_refused_unasked(simulator: Simulator) -> None:
     """The small product has 31 days; nobody has the future."""
     small = x_client_of(simulator, product="30day")
-    with pytest.raises(FixRequestError, match="31 days"):
+    with pytest.raises(InvalidRequestError, match="31 days"):
         everything(small)
     today = pendulum.today("UTC")
-    with pytest.raises(FixRequestError, match="future"):
-        everything(small, Search("coffee", Window(today, today.add(days=2))))
+    with pytest.raises(InvalidRequestError, match="future"):
+        everything(small, SearchRequest("coffee", Window(today, today.add(days=2))))
     assert simulator.ledger()["counts"] == {}
 
 
 def test_a_query_error_is_one_of_ours() -> None:
     """So an operator fails for good instead of trying again."""
-    assert issubclass(FixQueryError, FixRequestError)
+    assert issubclass(QuerySyntaxError, InvalidRequestError)

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from airflow_provider_twexport.x.search.query import FixQueryError, checked
+from airflow_provider_twexport.x.search.query import QuerySyntaxError, checked
 
 GOOD = [
     "coffee",
@@ -72,7 +72,7 @@ def test_lines_become_one() -> None:
 )
 def test_bad_queries_are_refused_with_the_position(query: str, position: int, words: str) -> None:
     """The error says what is wrong, where, and shows the place; it can be copied, as between processes."""
-    with pytest.raises(FixQueryError, match="query") as raised:
+    with pytest.raises(QuerySyntaxError, match="query") as raised:
         checked(query)
     assert words in str(raised.value)
     assert raised.value.position == position

@@ -10,21 +10,21 @@ import pytest
 import requests
 
 from airflow_provider_twexport.exceptions import (
+    ConnectionConfigError,
     Evidence,
-    FixConnectionError,
-    FixRequestError,
-    RetryLaterError,
-    StopOtherReaderError,
+    InvalidRequestError,
+    StreamInUseError,
     ThrottledError,
+    TransientError,
 )
 from airflow_provider_twexport.x.streams import client as x_streams_client
-from airflow_provider_twexport.x.streams.capture_report import StreamLog
+from airflow_provider_twexport.x.streams.capture_report import CaptureReport
 from airflow_provider_twexport.x.streams.client import Backoff, XStreamClient
 from airflow_provider_twexport.x.streams.messages import message_key
 from tests.service_clients import x_login
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.x.streams.capture_report import Arrival
+    from airflow_provider_twexport.x.streams.capture_report import StreamEvent
     from tests.simulator_process import Simulator
 
 QUICK = Backoff(0.01, 0.05, 0.05)
@@ -74,17 +74,17 @@ def client_of(simulator: Simulator, **changes: Any) -> XStreamClient:
     return XStreamClient(**x_login(simulator) | usual | changes)
 
 
-def captured(client: XStreamClient, seconds: float, **more: Any) -> tuple[list[Arrival], StreamLog]:
+def captured(client: XStreamClient, seconds: float, **more: Any) -> tuple[list[StreamEvent], CaptureReport]:
     """Return all that happens in so many seconds, and the log of it."""
     reached = more.pop("reached", {1: None, 2: None})
-    log = StreamLog(client.stream)
+    log = CaptureReport(client.stream)
     arrivals = list(client.capture(client.now() + seconds, reached=reached, **more))
     for arrival in arrivals:
         log.note(arrival)
     return arrivals, log
 
 
-def keys(arrivals: list[Arrival]) -> list[str]:
+def keys(arrivals: list[StreamEvent]) -> list[str]:
     """Return what identifies the messages, in order, repeated ones too."""
     return [message_key(one).decode() for one in chain.from_iterable(one.records for one in arrivals)]
 
@@ -177,7 +177,7 @@ def test_a_second_connection_hides_the_end_of_the_first(simulator: Simulator) ->
 def test_another_reader_must_be_stopped(simulator: Simulator) -> None:
     """Too many connections are waited out a few times, then told."""
     simulator.settings(x_connections_per_partition=1)
-    with pytest.raises(StopOtherReaderError, match="too many connections"):
+    with pytest.raises(StreamInUseError, match="too many connections"):
         captured(client_of(simulator), 30, reached={1: None}, connections=2)
 
 
@@ -211,9 +211,9 @@ def test_a_service_that_does_not_answer_is_given_up(simulator: Simulator) -> Non
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"password": "wrong"}, FixConnectionError),
-        ({"account": "nobody"}, FixConnectionError),
-        ({"stream": "firehose"}, FixRequestError),
+        ({"password": "wrong"}, ConnectionConfigError),
+        ({"account": "nobody"}, ConnectionConfigError),
+        ({"stream": "firehose"}, InvalidRequestError),
     ],
 )
 def test_what_no_retry_cures_is_told_at_once(
@@ -227,7 +227,7 @@ def test_what_no_retry_cures_is_told_at_once(
 def test_back_offs_are_the_documented_ones() -> None:
     """At once, then a quarter of a second more each time; 5 s doubling; a minute doubling."""
     waits = x_streams_client.BACKOFF
-    refused = RetryLaterError("", Evidence("GET", "/", 503))
-    assert [waits.after(RetryLaterError(""), n) for n in (1, 2, 3, 99)] == [0, 0.25, 0.5, 16]
+    refused = TransientError("", Evidence("GET", "/", 503))
+    assert [waits.after(TransientError(""), n) for n in (1, 2, 3, 99)] == [0, 0.25, 0.5, 16]
     assert [waits.after(refused, n) for n in (1, 2, 3, 99)] == [5, 10, 20, 320]
     assert [waits.after(ThrottledError(""), n) for n in (1, 2)] == [60, 120]

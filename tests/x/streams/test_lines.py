@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_twexport.exceptions import UnexpectedAnswerError
+from airflow_provider_twexport.exceptions import UnexpectedResponseError
 from airflow_provider_twexport.x.streams.lines import lines
 
 if TYPE_CHECKING:
@@ -74,5 +74,5 @@ def test_the_last_words_are_not_taken_for_a_message_when_cut() -> None:
 
 def test_damage_is_told() -> None:
     """It is not taken for an end."""
-    with pytest.raises(UnexpectedAnswerError, match="damaged"):
+    with pytest.raises(UnexpectedResponseError, match="damaged"):
         messages(iter([packed([b"{}\r\n"], trailer=False) + b"\xff" * 100]))

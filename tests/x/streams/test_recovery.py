@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from airflow_provider_twexport.exceptions import FixRequestError, RetryLaterError
+from airflow_provider_twexport.exceptions import InvalidRequestError, TransientError
 from airflow_provider_twexport.x.streams import client as x_streams_client
 from airflow_provider_twexport.x.streams import recovery
 from airflow_provider_twexport.x.streams.capture_report import Gap
@@ -59,11 +59,11 @@ def test_gaps_become_slices_of_two_hours_that_overlap_nowhere() -> None:
 
 def test_what_no_service_brings_is_told() -> None:
     """Older than five days; too young for Replay; a service that is none."""
-    with pytest.raises(FixRequestError, match="5 days"):
+    with pytest.raises(InvalidRequestError, match="5 days"):
         slices([gap(1, NOW.subtract(days=6), hours=1)], "recovery", NOW.timestamp())
-    with pytest.raises(RetryLaterError, match="too young"):
+    with pytest.raises(TransientError, match="too young"):
         slices([gap(1, NOW.subtract(minutes=40), minutes=20)], "replay", NOW.timestamp())
-    with pytest.raises(FixRequestError, match="none of"):
+    with pytest.raises(InvalidRequestError, match="none of"):
         slices([], "backfill", NOW.timestamp())
 
 
@@ -101,11 +101,11 @@ def test_two_slices_run_at_once_and_no_third(simulator: Simulator) -> None:
 def test_a_window_that_never_completes_is_an_error(simulator: Simulator) -> None:
     """A passing one."""
     simulator.faults({"fault": "error", "http": 503, "message": "no", "times": None})
-    with pytest.raises(RetryLaterError):
+    with pytest.raises(TransientError):
         recovered(simulator, 60)
 
 
 def test_likes_have_no_replay(simulator: Simulator) -> None:
     """It is told before anything is asked."""
-    with pytest.raises(FixRequestError, match="no Replay"):
+    with pytest.raises(InvalidRequestError, match="no Replay"):
         list(recover(client_of(simulator, stream="likes"), [], "replay"))

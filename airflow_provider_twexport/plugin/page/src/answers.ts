@@ -117,7 +117,7 @@ export interface Part {
   results: number;
   bytes: number;
   sha256: string;
-  misfits: number;
+  coercion_failures: number;
 }
 
 export interface Parts {

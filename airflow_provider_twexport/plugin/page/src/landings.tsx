@@ -183,7 +183,7 @@ function Manifest({ row }: { row: Landing }): React.ReactElement {
                   </th>
                   <td data-label="Results" className="twx-number">
                     {number(part.results)}
-                    {part.misfits > 0 && <div className="twx-faint">{number(part.misfits)} misfits</div>}
+                    {part.coercion_failures > 0 && <div className="twx-faint">{number(part.coercion_failures)} coercion_failures</div>}
                   </td>
                   <td data-label="Size" className="twx-number">
                     {size(part.bytes)}
