@@ -83,7 +83,7 @@ class RangedDownload:
     def _whole(self, wanted: _Range) -> bytes:
         """Return a range, over as many answers as it takes."""
         pieces: list[bytes] = []
-        position, patience = wanted.start, RetryState(self._retry)
+        position, retry_state = wanted.start, RetryState(self._retry)
         while position < wanted.stop and self._is_wanted:
             before = position
             try:
@@ -94,6 +94,6 @@ class RangedDownload:
                     raise ReadInterruptedError(f"An answer brought nothing of {wanted.file.name}.")
             except TransientError as error:
                 if position > before:
-                    patience.renew()
-                patience.bear(error)
+                    retry_state.reset()
+                retry_state.wait(error)
         return b"".join(pieces)

@@ -31,7 +31,7 @@ class RateLimiter:
         self._file = Path(tempfile.gettempdir()) / f"twexport-pace-{os.getuid()}-{digest}"
         self._limits = ((per_minute, 60.0), (per_second, 1.0))
 
-    def keep(self) -> None:
+    def acquire(self) -> None:
         """Sleep until one more request is allowed, and count it."""
         while (wait := self._wait_or_pass()) > 0:
             time.sleep(wait)

@@ -61,12 +61,12 @@ class Retry:
         :param faults: which faults pass.
         :raises TransientError: the last fault, when there were too many; any other, at once.
         """
-        patience = RetryState(self)
+        retry_state = RetryState(self)
         while True:
             try:
                 return function()
             except faults as error:
-                patience.bear(error)
+                retry_state.wait(error)
 
 
 DEFAULT = Retry()
@@ -81,23 +81,23 @@ class RetryState:
     throttles: int = 0
     throttled_since: float = field(default_factory=time.monotonic)
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Forget earlier faults, because something got on."""
         self.faults = self.throttles = 0
         self.throttled_since = time.monotonic()
 
-    def lasts(self, error: TransientError) -> bool:
+    def may_retry(self, error: TransientError) -> bool:
         """Tell whether another try is due after ``error``."""
         if isinstance(error, ThrottledError):
             return time.monotonic() - self.throttled_since < self.retry.throttled_for
         return self.faults + 1 < self.retry.attempts
 
-    def bear(self, error: TransientError) -> None:
+    def wait(self, error: TransientError) -> None:
         """Sleep until the next try is due.
 
         :raises TransientError: ``error`` itself, when patience has run out.
         """
-        if not self.lasts(error):
+        if not self.may_retry(error):
             raise error
         self.retry.watch(WireEvent.RETRY)
         wait = self._wait(error)

@@ -35,7 +35,8 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
     What to export is said as for :class:`TalkwalkerOrderOperator`; ``limit`` is that of each window. Returns a dict for
     each window that still needs something, to map tasks over: ``{"start", "stop", "collector_id", "limit", "if_exists",
     "state", "expected", "credits", "map_name", "exclude_landed", "remainder_windows"}``, and with
-    ``object_storage_path`` also where that window lands. What was bought before keeps its windows and costs nothing; if nothing is new, nothing
+    ``object_storage_path`` also where that window lands.
+    What was bought before keeps its windows and costs nothing; if nothing is new, nothing
     is counted or spent. The whole plan is in the log, and its figures are under the XCom key ``plan``, with the windows
     if they are few.
 

@@ -27,9 +27,9 @@ Schema, version 1 (readers ignore keys they do not know; a version that they do 
                         results + excluded = exported in a complete landing
     parts               in order: name, results, bytes, sha256 (of the file as written), first_offset (the cursor
                         before its first record; null: the start), last_offset (the cursor after its last),
-                        coercion_failures (Parquet: how many results have a value that does not fit its column, by column; the value
-                        is null there and stays in the column raw), written_at (when it became whole: ISO 8601, UTC;
-                        null: an earlier version wrote it)
+                        coercion_failures (Parquet: how many results have a value that does not fit its column, by
+                        column; the value is null there and stays in the column raw), written_at (when it became whole:
+                        ISO 8601, UTC)
     report              of a stream: how each partition was read, what was missed (gaps), and how many messages of each
                         minute were received and stored; null: it is none
     final_cursor        the cursor from which a read goes on; null: none was seen

@@ -131,7 +131,7 @@ class TalkwalkerClient:
             "topic": list(order.topics),
         }
         path = f"/api/v1/search{scope}/histogram/published"
-        self._histogram_paces[bool(order.project_id)].keep()
+        self._histogram_paces[bool(order.project_id)].acquire()
         return self._session.call("GET", path, params=params, repeatable=False)
 
     # collectors

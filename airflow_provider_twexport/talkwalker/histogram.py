@@ -117,7 +117,7 @@ class Pace:
     seconds: float = 60.0
     _sent: deque[float] = field(default_factory=deque)
 
-    def keep(self) -> None:
+    def acquire(self) -> None:
         """Sleep until one more call is allowed, and count it."""
         if len(self._sent) >= self.calls:
             time.sleep(max(0.0, self._sent.popleft() + self.seconds - time.monotonic()))

@@ -367,7 +367,7 @@ class ResultsReader:
 
     def _wait(self) -> Iterator[Batch]:
         """Read long connections until all has been seen, or one brings nothing."""
-        patience = RetryState(self.retry)
+        retry_state = RetryState(self.retry)
         while self.missing() > self._ahead:
             before = self.offset
             try:
@@ -376,15 +376,15 @@ class ResultsReader:
                     return
             except TransientError as error:
                 if self.offset != before:
-                    patience.renew()
-                if not patience.lasts(error):
+                    retry_state.reset()
+                if not retry_state.may_retry(error):
                     log.warning("%s Going on with short reads.", error)
                     return
-                patience.bear(error)
+                retry_state.wait(error)
 
     def _stop(self) -> Iterator[Batch]:
         """Read short connections until one brings nothing that was not seen before."""
-        patience = RetryState(self.retry)
+        retry_state = RetryState(self.retry)
         seen_before = self._ahead
         while True:
             before = self.offset
@@ -394,10 +394,10 @@ class ResultsReader:
                     raise ReadInterruptedError("A short read stays open, though nothing comes any more.")
             except TransientError as error:
                 if self.offset != before:
-                    patience.renew()
-                patience.bear(error)
+                    retry_state.reset()
+                retry_state.wait(error)
                 continue
-            patience.renew()
+            retry_state.reset()
             if brought and self.offset == before:
                 raise UnexpectedResponseError(f"Results come, but the offset stays at {before}.")
             if not brought or (brought <= seen_before and self.missing() <= 0):

@@ -48,8 +48,8 @@ class TalkwalkerToObjectStorageOperator(LandingOperator):
     :param on_incomplete: what to do if fewer results come than were exported, also on a second read: ``fail`` (a
         retry reads on) or ``warn``, which lands what is there and says so in the manifest.
     :param exclude_landed: directories of landings, the same connection's, that must be whole: results that they hold
-        are left out and counted. A result is the same if address, id on X, date, title and text are; what is known of it
-        since, such as its engagement, stays as it landed first. A list, or a text with commas.
+        are left out and counted. A result is the same if address, id on X, date, title and text are; what is known
+        of it since, such as its engagement, stays as it landed first. A list, or a text with commas.
     :param remainder_windows: how many windows the remainder of the last of these landings was planned in, for the
         manifest, from which ``twexport coverage`` tells when all of it is there.
     :param limit: the limit that was ordered; needed to count a truncated export where the service does not.

@@ -22,7 +22,7 @@ import sys
 from airflow_provider_twexport.core.rate_limit import SharedPace
 pace = SharedPace(sys.argv[1], 1000)
 for _ in range(30):
-    pace.keep()
+    pace.acquire()
 """
 
 
@@ -50,10 +50,10 @@ def test_a_minute_is_bounded_too(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(rate_limit, "time", _FakeTime(now, slept))
     pace = RateLimiter(name, per_minute=2)
     for _ in range(3):
-        pace.keep()
+        pace.acquire()
     assert slept == [60.0]
     now[0] += 61
-    pace.keep()
+    pace.acquire()
     assert slept == [60.0]
 
 
@@ -61,7 +61,7 @@ def test_a_broken_file_and_a_clock_set_back_do_no_harm(name: str) -> None:
     """What cannot be is forgotten."""
     pace = RateLimiter(name, per_minute=1)
     pace._file.write_bytes(array("d", [time.time() + 1_000]).tobytes() + b"abc")
-    pace.keep()
+    pace.acquire()
     assert len(pace._file.read_bytes()) == 8
 
 

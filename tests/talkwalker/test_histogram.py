@@ -138,8 +138,8 @@ def test_a_pace_spaces_calls() -> None:
     """Calls go through at once until a minute is full."""
     pace, began = Pace(calls=3, seconds=0.3), time.monotonic()
     for _ in range(3):
-        pace.keep()
+        pace.acquire()
     assert time.monotonic() - began < 0.2
     for _ in range(2):
-        pace.keep()
+        pace.acquire()
     assert 0.3 <= time.monotonic() - began < 0.6

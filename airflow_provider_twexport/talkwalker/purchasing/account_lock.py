@@ -55,14 +55,14 @@ class Timing:
     :param look_every: between two looks at the line, times the tickets ahead, at most 10.
     :param good_for: how long a ticket allows to order.
     :param dead_after: when others may remove it; more than ``good_for`` and a request's longest time together.
-    :param patience: how long to stand in line at most.
+    :param retry_state: how long to stand in line at most.
     """
 
     settle: float = 1.0
     look_every: float = 1.0
     good_for: float = 240.0
     dead_after: float = 420.0
-    patience: float = 1800.0
+    retry_state: float = 1800.0
 
 
 TIMING = Timing()
@@ -129,10 +129,10 @@ def hold_account_lock(client: TalkwalkerClient) -> Iterator[LockTicket]:
     turn = line.join()
     try:
         while ahead := line.ahead_of(turn):
-            if time.monotonic() - since > TIMING.patience:
+            if time.monotonic() - since > TIMING.retry_state:
                 raise TransientError(
                     f"{ahead} other orders on this account are still ahead of this one after "
-                    f"{TIMING.patience:.0f} s. Nothing was bought."
+                    f"{TIMING.retry_state:.0f} s. Nothing was bought."
                 )
             time.sleep(TIMING.look_every * min(ahead, MOST_WAITS) * random.uniform(0.5, 1.0))
             if turn.age > TIMING.good_for / 2:

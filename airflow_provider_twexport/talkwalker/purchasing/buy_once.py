@@ -24,19 +24,19 @@ from airflow_provider_twexport.exceptions import (
     TwexportError,
     UnexpectedResponseError,
 )
-from airflow_provider_twexport.talkwalker.purchasing.budget import NO_BUDGET, check, clear_notes, leave_note
-from airflow_provider_twexport.talkwalker.purchasing.hold_account_lock import (
+from airflow_provider_twexport.talkwalker.purchasing.account_lock import (
     LockExpiredError,
     hold_account_lock,
 )
+from airflow_provider_twexport.talkwalker.purchasing.budget import NO_BUDGET, check, clear_notes, leave_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
+    from airflow_provider_twexport.talkwalker.purchasing.account_lock import LockTicket
     from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
-    from airflow_provider_twexport.talkwalker.purchasing.hold_account_lock import LockTicket
 
 log = logging.getLogger(__name__)
 

@@ -147,7 +147,7 @@ class XSearchClient:
     def _page(
         self, search: SearchRequest, place: SearchCursor, missing: float, max_requests: int | None
     ) -> tuple[Page, SearchCursor]:
-        patience, waits = RetryState(self._session.retry), iter(self._overload_waits)
+        retry_state, waits = RetryState(self._session.retry), iter(self._overload_waits)
         while True:
             if max_requests is not None and place.requests >= max_requests:
                 raise _used_up(max_requests, place)
@@ -156,7 +156,7 @@ class XSearchClient:
                 page = self._ask(search, place, missing)
                 return page, place.after(page, search)
             except ThrottledError as error:
-                patience.bear(error)
+                retry_state.wait(error)
             except TransientError as error:
                 if error.evidence is None or error.evidence.status != 503:
                     raise
@@ -193,7 +193,7 @@ class XSearchClient:
             body["maxResults"] = int(max(FEWEST_PER_PAGE, min(MOST_PER_PAGE, missing)))
         if place.token:
             body["next"] = place.token
-        self._pace.keep()
+        self._pace.acquire()
         content = self._session.content("POST", path, body=body, seconds=ANSWER_SECONDS)
         try:
             return msgspec.json.decode(content, type=Page)

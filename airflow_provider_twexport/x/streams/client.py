@@ -265,7 +265,7 @@ class _Reader:
 
     def _connection(self) -> TransientError | None:
         """Read one connection to its end, and return the error that it ended with."""
-        self._client.pace.keep()
+        self._client.pace.acquire()
         minutes, gap = self._partition.missed(self._client.now(), backfill=self._client.backfill)
         params = {"partition": self._partition.number} | ({"backfillMinutes": minutes} if minutes else {})
         self._failures += 1

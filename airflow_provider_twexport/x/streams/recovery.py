@@ -170,7 +170,7 @@ class _Worker:
 
     def _request(self, partition: int, window: Window) -> tuple[list[Window], TransientError | None]:
         """Return what of a window did not come, and why."""
-        self._pace.keep()
+        self._pace.acquire()
         path, params = self._asked(partition, window)
         newest, received, notice = None, 0, None
         try:

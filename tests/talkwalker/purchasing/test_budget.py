@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
-from airflow_provider_twexport.talkwalker.purchasing.hold_account_lock import Timing, hold_account_lock
 
 from airflow_provider_twexport.exceptions import BudgetExceededError, InvalidRequestError, TransientError
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.purchasing import (
+    account_lock,
     budget,
-    hold_account_lock,
 )
 from airflow_provider_twexport.talkwalker.purchasing import (
     buy_once as purchase,
 )
+from airflow_provider_twexport.talkwalker.purchasing.account_lock import Timing, hold_account_lock
 from airflow_provider_twexport.talkwalker.purchasing.budget import Budget, Reservation, digest
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
@@ -42,7 +42,7 @@ FLOOR_0 = Budget(min_left=0)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing longer than the simulator takes."""
-    monkeypatch.setattr(hold_account_lock, "TIMING", BRISK)
+    monkeypatch.setattr(account_lock, "TIMING", BRISK)
     monkeypatch.setattr(budget, "PAUSE_SECONDS", 1.5)
     monkeypatch.setattr(purchase, "LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
 
@@ -191,7 +191,7 @@ def test_a_process_that_is_killed_in_its_turn_holds_the_others_up_for_minutes_on
     assert order_in_processes([told(simulator, 0, 2_000, min_left=0)], "--die-before-buying") == []
     assert (len(registers(client, "turn")), len(registers(client, "note"))) == (1, 1)
     other = months(simulator, 2_000)[1]
-    monkeypatch.setattr(hold_account_lock, "TIMING", replace(BRISK, patience=0))
+    monkeypatch.setattr(account_lock, "TIMING", replace(BRISK, patience=0))
     with pytest.raises(TransientError, match="1 other orders on this account are still ahead"):
         buy(client, other, FLOOR_0)
     simulator.advance(BRISK.dead_after)
@@ -208,7 +208,7 @@ def test_an_order_of_which_nobody_knows_keeps_its_turn(
     simulator.faults({"match": ORDERING, "fault": "drop"})
     with pytest.raises(TransientError, match="looks again before it buys"):
         buy(client, first, FLOOR_0)
-    monkeypatch.setattr(hold_account_lock, "TIMING", replace(BRISK, patience=0))
+    monkeypatch.setattr(account_lock, "TIMING", replace(BRISK, patience=0))
     with pytest.raises(TransientError, match="still ahead"):
         buy(client, second, FLOOR_0)
     simulator.advance(BRISK.dead_after)
@@ -245,7 +245,7 @@ def test_tickets_that_wait_too_long_go_to_the_end_of_the_line(
     client: TalkwalkerClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits behind somebody renews the ticket, and gets its turn all the same."""
-    monkeypatch.setattr(hold_account_lock, "TIMING", Timing(settle=0, look_every=0.01, good_for=0.1))
+    monkeypatch.setattr(account_lock, "TIMING", Timing(settle=0, look_every=0.01, good_for=0.1))
     seen: set[str] = set()
 
     def wait() -> None:
