@@ -16,7 +16,7 @@ import msgspec
 from isal import isal_zlib
 
 from airflow_provider_twexport.simulator.x.corpus import Day
-from airflow_provider_twexport.simulator.x.posts import TEMPLATES, X_EPOCH, Posts
+from airflow_provider_twexport.simulator.x.documents import TEMPLATES, X_EPOCH, Posts
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from airflow_provider_twexport.simulator.mixing import mixed
+from airflow_provider_twexport.simulator.prng import mixed
 
 DAY = 86_400_000
 

@@ -9,7 +9,7 @@ from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.simulator.mixing import mixed, number
+from airflow_provider_twexport.simulator.prng import mixed, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

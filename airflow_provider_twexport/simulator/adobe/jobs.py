@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.simulator.adobe.content import File, Noise
+from airflow_provider_twexport.simulator.adobe.documents import Profiles, Segment
 from airflow_provider_twexport.simulator.adobe.errors import refused_by_service
-from airflow_provider_twexport.simulator.adobe.profiles import Profiles, Segment
-from airflow_provider_twexport.simulator.mixing import number
+from airflow_provider_twexport.simulator.prng import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,15 +9,15 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
-from airflow_provider_twexport.simulator.adobe import files, orders
-from airflow_provider_twexport.simulator.adobe.access import ORG_ID, Tokens
+from airflow_provider_twexport.simulator.adobe import files, requests
+from airflow_provider_twexport.simulator.adobe.account import ORG_ID, Tokens
+from airflow_provider_twexport.simulator.adobe.documents import Profiles
 from airflow_provider_twexport.simulator.adobe.errors import (
     AdobeError,
     refused_by_gateway,
     refused_by_service,
 )
 from airflow_provider_twexport.simulator.adobe.jobs import Jobs
-from airflow_provider_twexport.simulator.adobe.profiles import Profiles
 from airflow_provider_twexport.simulator.wire import ENTRY, FAULT
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Adobe:
         return {"next": f"/export/jobs/?limit={limit}&offset={page[-1].cursor}{also}"}
 
     async def _create(self, request: Request) -> dict[str, Any]:
-        order = await orders.read(request)
+        order = await requests.read(request)
         return self._job_json(request, self._jobs.create(order, _sandbox(request), self._clock.now()))
 
     async def _get(self, request: Request) -> dict[str, Any]:

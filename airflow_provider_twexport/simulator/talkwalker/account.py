@@ -6,12 +6,12 @@ import random
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.mixing import number
+from airflow_provider_twexport.simulator.prng import number
 from airflow_provider_twexport.simulator.talkwalker.collectors import Collectors
 from airflow_provider_twexport.simulator.talkwalker.corpus import Corpus
 from airflow_provider_twexport.simulator.talkwalker.credits import Credits
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
-from airflow_provider_twexport.simulator.talkwalker.exports import Exports
+from airflow_provider_twexport.simulator.talkwalker.jobs import Exports
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.simulator.clock import Clock

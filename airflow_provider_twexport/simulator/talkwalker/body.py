@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.talkwalker.spoiled import SPOILED, HungUp
+from airflow_provider_twexport.simulator.talkwalker.faulty_streams import SPOILED, HungUp
 from airflow_provider_twexport.simulator.wire import FAULT, hang_up
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import StreamingResponse
 
 from airflow_provider_twexport.simulator.day import DAY
-from airflow_provider_twexport.simulator.talkwalker import histogram, requested
+from airflow_provider_twexport.simulator.talkwalker import requests, search
 from airflow_provider_twexport.simulator.talkwalker.body import send_lines
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
-from airflow_provider_twexport.simulator.talkwalker.exports import timestamp
+from airflow_provider_twexport.simulator.talkwalker.jobs import timestamp
 from airflow_provider_twexport.simulator.talkwalker.projects import ACCOUNT_ID, PROJECTS, STREAMS
-from airflow_provider_twexport.simulator.talkwalker.reader import Reader, starting_point
+from airflow_provider_twexport.simulator.talkwalker.streams import Reader, starting_point
 from airflow_provider_twexport.simulator.wire import FAULT
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.simulator.talkwalker.account import Account
     from airflow_provider_twexport.simulator.talkwalker.collectors import Collector
-    from airflow_provider_twexport.simulator.talkwalker.exports import Export
+    from airflow_provider_twexport.simulator.talkwalker.jobs import Export
 
     Handler = Callable[[Account, Request], Awaitable[dict[str, Any] | Response]]
 
@@ -69,7 +69,7 @@ async def get_credits(account: Account, request: Request) -> dict[str, Any]:
 
 async def list_resources(account: Account, request: Request) -> dict[str, Any]:
     """GET /p/{project}/resources; types other than `search` are empty."""
-    project = PROJECTS[requested.project(request.path_params["project_id"])]
+    project = PROJECTS[requests.project(request.path_params["project_id"])]
     wanted = request.query_params.get("type", "search").split(",")
     nodes = [{"id": topic.id, "title": topic.title, "description": ""} for topic in project.topics]
     topics = [{"id": "search", "title": "Topics", "nodes": nodes}] if "search" in wanted else []
@@ -80,20 +80,20 @@ async def list_resources(account: Account, request: Request) -> dict[str, Any]:
 async def count_results(account: Account, request: Request) -> dict[str, Any]:
     """GET /search/histogram/{type}; not covered: breakdown, value_type, top_n, forecast."""
     kind, params, settings = request.path_params["type"], request.query_params, account.settings
-    if kind not in histogram.TYPES:
-        raise TalkwalkerError(5, param="type", details=f"known: {', '.join(histogram.TYPES)}")
+    if kind not in search.TYPES:
+        raise TalkwalkerError(5, param="type", details=f"known: {', '.join(search.TYPES)}")
     now = account.clock.now_ms()
-    scope = requested.scope(request, {"query": params.get("q"), "topics": params.getlist("topic")})
-    stop = requested.moment("max", params.get("max", now))
-    start = requested.moment("min", params.get("min", stop - histogram.WEEK))
+    scope = requests.scope(request, {"query": params.get("q"), "topics": params.getlist("topic")})
+    stop = requests.moment("max", params.get("max", now))
+    start = requests.moment("min", params.get("min", stop - search.WEEK))
     known_from = _known_from(account, scope.kind, now)
     _admit_histogram(account, scope.kind)
-    counted = histogram.histogram(
+    counted = search.histogram(
         lambda first, last: account.corpus.count(scope, max(first, known_from), min(last, now), settings),
         start + (params.get("min_include") == "false"),
         stop + (params.get("max_include") == "true"),
         params.get("interval", "day"),
-        histogram.zone(params.get("timezone", "UTC")),
+        search.zone(params.get("timezone", "UTC")),
     )
     _pay(account, HISTOGRAM_PRICE, "histogram")
     return {"result_histogram": counted}
@@ -114,7 +114,7 @@ def _admit_histogram(account: Account, scope_kind: str) -> None:
 
 async def put_collector(account: Account, request: Request) -> dict[str, Any]:
     """PUT /c/{id}: create, or replace the query and keep the results."""
-    query = (await requested.body(request)).get("collector_query") or {}
+    query = (await requests.body(request)).get("collector_query") or {}
     if "project_topics" in query and ("projects" in query or "project" in query):
         raise TalkwalkerError(
             5, param="collector_query", details="projects and project_topics exclude each other"
@@ -175,9 +175,7 @@ async def read_results(account: Account, request: Request) -> Response:
 
 async def create_export(account: Account, request: Request) -> dict[str, Any]:
     """POST .../export: each one is a new task."""
-    order = requested.order(
-        request, await requested.body(request), account.collectors, account.clock.now_ms()
-    )
+    order = requests.order(request, await requests.body(request), account.collectors, account.clock.now_ms())
     if account.credits.remaining == 0:
         raise TalkwalkerError(9)
     export = account.exports.create(order, account.clock.now(), account.settings)

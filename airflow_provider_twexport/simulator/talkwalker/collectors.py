@@ -7,13 +7,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.mixing import number
+from airflow_provider_twexport.simulator.prng import number
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_twexport.simulator.talkwalker.exports import Export
+    from airflow_provider_twexport.simulator.talkwalker.jobs import Export
 
 ID = re.compile(r"[a-z][a-z0-9_-]*")
 SAME_MOMENT = 60.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.simulator.day import DAY, Day
-from airflow_provider_twexport.simulator.mixing import number
+from airflow_provider_twexport.simulator.prng import number
 from airflow_provider_twexport.simulator.talkwalker.projects import PROJECTS
 
 if TYPE_CHECKING:

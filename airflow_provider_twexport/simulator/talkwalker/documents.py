@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from airflow_provider_twexport.simulator.mixing import mixed
+from airflow_provider_twexport.simulator.prng import mixed
 from airflow_provider_twexport.simulator.talkwalker.projects import PROJECTS
 from airflow_provider_twexport.simulator.talkwalker.templates import LINE_END, LINE_START, build_templates
 

@@ -14,9 +14,9 @@ from airflow_provider_twexport.simulator.talkwalker.calls import CALLS, Call
 from airflow_provider_twexport.simulator.talkwalker.corpus import Scope
 from airflow_provider_twexport.simulator.talkwalker.documents import Documents, data
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
-from airflow_provider_twexport.simulator.talkwalker.exports import Order
+from airflow_provider_twexport.simulator.talkwalker.jobs import Order
 from airflow_provider_twexport.simulator.talkwalker.projects import PROJECTS, TOKENS
-from airflow_provider_twexport.simulator.talkwalker.requested import MOST_RESULTS
+from airflow_provider_twexport.simulator.talkwalker.requests import MOST_RESULTS
 from airflow_provider_twexport.simulator.wire import ENTRY, FAULT
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from airflow_provider_twexport.simulator.clock import Clock
-    from airflow_provider_twexport.simulator.talkwalker.exports import Export
+    from airflow_provider_twexport.simulator.talkwalker.jobs import Export
     from airflow_provider_twexport.simulator.talkwalker.settings import Settings
 
 

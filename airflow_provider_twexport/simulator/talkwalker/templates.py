@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_twexport.simulator.mixing import number
-from airflow_provider_twexport.simulator.words import LANGUAGES, snippet, text
+from airflow_provider_twexport.simulator.prng import number
+from airflow_provider_twexport.simulator.texts import LANGUAGES, snippet, text
 
 TEMPLATES = 400
 LINE_START = b'{"chunk_type":"CT_RESULT","chunk_result":{"data":'

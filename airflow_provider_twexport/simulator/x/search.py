@@ -6,12 +6,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.simulator.day import DAY
-from airflow_provider_twexport.simulator.x.asked import BUCKETS, spelled
+from airflow_provider_twexport.simulator.x.requests import BUCKETS, spelled
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.simulator.x.asked import Asked
     from airflow_provider_twexport.simulator.x.corpus import Matches
-    from airflow_provider_twexport.simulator.x.posts import Posts
+    from airflow_provider_twexport.simulator.x.documents import Posts
+    from airflow_provider_twexport.simulator.x.requests import Asked
     from airflow_provider_twexport.simulator.x.settings import Settings
 
 

@@ -13,12 +13,12 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
-from airflow_provider_twexport.simulator.mixing import number
+from airflow_provider_twexport.simulator.prng import number
 from airflow_provider_twexport.simulator.wire import ENTRY, FAULT
-from airflow_provider_twexport.simulator.x import asked as reading
+from airflow_provider_twexport.simulator.x import requests
 from airflow_provider_twexport.simulator.x.corpus import Matches
+from airflow_provider_twexport.simulator.x.documents import Posts
 from airflow_provider_twexport.simulator.x.errors import XError
-from airflow_provider_twexport.simulator.x.posts import Posts
 from airflow_provider_twexport.simulator.x.search import counts_page, data_page
 from airflow_provider_twexport.simulator.x.streams import STREAMS, Streams
 from airflow_provider_twexport.simulator.x.volume import Volume
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from airflow_provider_twexport.simulator.clock import Clock
-    from airflow_provider_twexport.simulator.x.asked import Asked
+    from airflow_provider_twexport.simulator.x.requests import Asked
     from airflow_provider_twexport.simulator.x.settings import Settings
 
 LOGIN, PASSWORD = "demo@example.com", "demo-password"
@@ -172,7 +172,7 @@ class X:
             raise XError(401, f"Unauthorized: Stream is not enabled for {kind.removesuffix('s')} requests")
         self._admit(product, self._settings.x_requests_per_second, 1)
         self._admit(product, self._settings.x_requests_per_minute, 60)
-        return await reading.read(request, product, kind, int(self._clock.now() * 1000))
+        return await requests.read(request, product, kind, int(self._clock.now() * 1000))
 
     def _admit(self, call: str, allowed: int | None, seconds: int) -> None:
         recent, now = self._recent[call, seconds], self._clock.now()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.simulator.day import DAY, Day
-from airflow_provider_twexport.simulator.mixing import mixed, number
-from airflow_provider_twexport.simulator.x.posts import created_at, post_id_of
+from airflow_provider_twexport.simulator.prng import mixed, number
+from airflow_provider_twexport.simulator.x.documents import created_at, post_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_twexport.simulator.x.posts import Posts
+    from airflow_provider_twexport.simulator.x.documents import Posts
 
 PARTITIONS = 2
 MINUTES = 1440

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.simulator.adobe.content import UNIT, File
-from airflow_provider_twexport.simulator.mixing import number
+from airflow_provider_twexport.simulator.prng import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

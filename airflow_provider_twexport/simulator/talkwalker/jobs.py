@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.mixing import number
+from airflow_provider_twexport.simulator.prng import number
 from airflow_provider_twexport.simulator.talkwalker.delivery import Delivery
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_twexport.simulator.adobe.errors import AdobeError, refused_by_gateway
-from airflow_provider_twexport.simulator.mixing import number
+from airflow_provider_twexport.simulator.prng import number
 
 if TYPE_CHECKING:
     from starlette.requests import Request

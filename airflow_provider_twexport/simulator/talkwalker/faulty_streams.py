@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from airflow_provider_twexport.simulator.talkwalker.reader import KEEPALIVE
+from airflow_provider_twexport.simulator.talkwalker.streams import KEEPALIVE
 from airflow_provider_twexport.simulator.talkwalker.templates import LINE_START
 
 if TYPE_CHECKING:

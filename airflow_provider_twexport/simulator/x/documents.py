@@ -6,8 +6,8 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.mixing import mixed, number
-from airflow_provider_twexport.simulator.words import LANGUAGES, text
+from airflow_provider_twexport.simulator.prng import mixed, number
+from airflow_provider_twexport.simulator.texts import LANGUAGES, text
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.simulator.day import Day

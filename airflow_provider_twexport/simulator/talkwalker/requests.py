@@ -10,7 +10,7 @@ import msgspec
 
 from airflow_provider_twexport.simulator.talkwalker.corpus import Scope
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
-from airflow_provider_twexport.simulator.talkwalker.exports import Order
+from airflow_provider_twexport.simulator.talkwalker.jobs import Order
 from airflow_provider_twexport.simulator.talkwalker.projects import PROJECTS, STREAMS
 
 if TYPE_CHECKING:
