@@ -93,7 +93,7 @@ def _files_below(place: StoragePath) -> dict[str, Any]:
     # a listing made before may be out of date
     place.fs.invalidate_cache()
     with suppress(FileNotFoundError):
-        return dict(place.fs.find_landings(place.path, detail=True))
+        return dict(place.fs.find(place.path, detail=True))
     return {}
 
 
