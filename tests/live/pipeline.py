@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,24 +12,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from airflow_provider_twexport.storage import manifest
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from demo.stack import AirflowStack
     from tests.simulator_process import Simulator
-
-# For what takes a second on an idle machine and must not fail on a busy one.
-PATIENCE = 120.0
-
-
-def wait_until(promised: Callable[[], Any], timeout: float = PATIENCE) -> Any:
-    """Return what `promised` returns as soon as that is true."""
-    deadline = time.monotonic() + timeout
-    while not (kept := promised()):
-        assert time.monotonic() < deadline, f"not within {timeout:.0f} s"
-        time.sleep(0.1)
-    return kept
 
 
 @dataclass(frozen=True)

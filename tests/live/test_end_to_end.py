@@ -16,7 +16,8 @@ import requests
 
 from demo.months import last_full_months
 from tests.live.database import tables_with, trigger_arguments
-from tests.live.pipeline import Run, checkpoint, files_with, kill_task, kill_with_worker, wait_until
+from tests.live.pipeline import Run, checkpoint, files_with, kill_task, kill_with_worker
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,8 +28,9 @@ from tests.adobe_account import CREDENTIAL, ORDER, ORG_ID, SECRET, client_of
 from tests.live.browser import browser
 from tests.live.connections import ADOBE, X, connect_x_and_adobe
 from tests.live.exports_site import PATIENCE, Site
-from tests.live.pipeline import Live, Run, wait_until
+from tests.live.pipeline import Live, Run
 from tests.simulator_process import running_simulator
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

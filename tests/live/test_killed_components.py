@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.live.pipeline import kill_with_worker, wait_until
+from tests.live.pipeline import kill_with_worker
 from tests.live.year import Year
 from tests.simulator_process import running_simulator
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

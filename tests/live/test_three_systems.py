@@ -12,7 +12,8 @@ from airflow_provider_twexport.storage import manifest
 from tests.adobe_account import CREDENTIAL
 from tests.live.connections import connect_x_and_adobe
 from tests.live.database import tables_with
-from tests.live.pipeline import PATIENCE, files_with
+from tests.live.pipeline import files_with
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.storage import manifest
-from tests.live.pipeline import PATIENCE, digests
+from tests.live.pipeline import digests
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,6 +15,7 @@ from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,11 +79,11 @@ def test_a_running_export_shows_its_progress(
         rows = viewer.json("exports")["rows"]
         return next((row for row in rows if row["exported"] and row["per_second"]), None)
 
-    first = viewer.until(row)
+    first = wait_until(row)
     assert (first["id"], first["status"], first["conn_id"]) == (export.id, "running", "talkwalker_default")
     assert 0 < first["exported"] < first["expected"]
     assert first["seconds_left"] > 0
-    assert viewer.until(lambda: (row() or first)["exported"] > first["exported"])
+    assert wait_until(lambda: (row() or first)["exported"] > first["exported"])
 
 
 def test_a_viewer_looks_and_cannot_act(
@@ -92,7 +93,7 @@ def test_a_viewer_looks_and_cannot_act(
     simulator.settings(queue_seconds=1000)
     export = bought(client)
     viewer = server.visitor("VIEWER")
-    (row,) = viewer.until(lambda: viewer.json("exports")["rows"])
+    (row,) = wait_until(lambda: viewer.json("exports")["rows"])
     assert not row["may_abort"]
     assert viewer.post(f"connections/talkwalker_default/exports/{export.id}/abort").status_code == 403
     assert viewer.post(f"connections/talkwalker_default/collectors/{export.target}/delete").status_code == 403
@@ -104,7 +105,7 @@ def test_an_export_is_aborted(server: Server, client: TalkwalkerClient, simulato
     simulator.settings(queue_seconds=1000)
     export = bought(client)
     op = server.visitor("OP")
-    (row,) = op.until(lambda: op.json("exports")["rows"])
+    (row,) = wait_until(lambda: op.json("exports")["rows"])
     assert row["may_abort"]
     answer = op.post(f"connections/talkwalker_default/exports/{export.id}/abort")
     assert answer.status_code == 200
@@ -120,7 +121,7 @@ def test_only_a_drained_collector_is_deleted(server: Server, client: TalkwalkerC
     """What was paid for and has not landed cannot be thrown away here."""
     export = bought(client)
     op = server.visitor("OP")
-    (row,) = op.until(lambda: op.json("collectors")["rows"])
+    (row,) = wait_until(lambda: op.json("collectors")["rows"])
     assert (row["id"], row["is_drained"], row["may_delete"]) == (export.target, False, False)
     assert row["readable_until"] > pendulum.now("UTC").add(days=6).isoformat()
     answer = op.post(f"connections/talkwalker_default/collectors/{export.target}/delete")
@@ -186,9 +187,9 @@ def test_a_failing_service_leaves_the_last_answer(
     """The page goes on with what it knows, and says how old that is and what is wrong."""
     bought(client)
     viewer = server.visitor("VIEWER")
-    viewer.until(lambda: viewer.json("exports")["rows"])
+    wait_until(lambda: viewer.json("exports")["rows"])
     talkwalker_connection(password="no-longer-valid")
-    failing = viewer.until(lambda: (it := viewer.json("exports"))["accounts"][0]["problem"] and it)
+    failing = wait_until(lambda: (it := viewer.json("exports"))["accounts"][0]["problem"] and it)
     assert len(failing["rows"]) == 1
     assert failing["accounts"][0]["age"] > 0
     assert "no-longer-valid" not in str(failing)
@@ -233,7 +234,7 @@ def test_a_run_has_what_belongs_to_it(
     assert run.state == "success"
     export_id = run.results["export.create_export"]["export_id"]
     op = server.visitor("OP")
-    run_id = op.until(lambda: [it for row in op.json("exports")["rows"] for it in used(row)])[0]["run_id"]
+    run_id = wait_until(lambda: [it for row in op.json("exports")["rows"] for it in used(row)])[0]["run_id"]
 
     for place in ({}, {"run_id": run_id}, {"run_id": run_id, "task_id": "export.to_object_storage"}):
         (row,) = op.json("exports", dag_id="shown", **place)["rows"]
@@ -278,9 +279,9 @@ def test_who_may_not_read_a_dag_learns_nothing_of_it(
         )
     export_id = run_dag(dag).results["export.create_export"]["export_id"]
     op, stranger = server.visitor("OP"), server.visitor("USER")
-    (landing,) = op.until(lambda: op.json("landings")["rows"])
-    op.until(lambda: op.json("exports")["rows"][0]["uses"])
-    op.until(lambda: op.json("collectors")["rows"])
+    (landing,) = wait_until(lambda: op.json("landings")["rows"])
+    wait_until(lambda: op.json("exports")["rows"][0]["uses"])
+    wait_until(lambda: op.json("collectors")["rows"])
     # Airflow's simple auth manager lets everybody read every DAG; others do not
     monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"another"})
     for path in ("exports", "collectors", "landings"):
@@ -304,6 +305,6 @@ def test_the_first_view_is_small(server: Server, client: TalkwalkerClient, simul
             export.target or "",
         )
     viewer = server.visitor("VIEWER")
-    first = viewer.until(lambda: (it := viewer.get("exports", limit=50)).json()["rows"] and it)
+    first = wait_until(lambda: (it := viewer.get("exports", limit=50)).json()["rows"] and it)
     assert first.json()["total"] == 121
     assert len(first.content) + len(viewer.get("static/exports.js").content) < 300_000

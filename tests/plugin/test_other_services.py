@@ -17,6 +17,7 @@ from airflow_provider_twexport.storage.manifest import MANIFEST, nothing_yet
 from airflow_provider_twexport.transfers.adobe_to_object_storage import AdobeToObjectStorageOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
 from tests.adobe_account import DATASET, INSTANT, ORDER, SECRET, SEGMENT, client_of
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("adobe_connection", "x_connection", "quick_
 
 def job_row(visitor: Visitor) -> Any:
     """Return the row of the only job, as soon as it is there."""
-    return visitor.until(lambda: next(iter(visitor.json("exports", conn_id=ADOBE)["rows"]), None))
+    return wait_until(lambda: next(iter(visitor.json("exports", conn_id=ADOBE)["rows"]), None))
 
 
 def order(run_dag: DagRunner) -> str:
@@ -71,7 +72,7 @@ def test_a_job_is_shown_and_cancelled(server: Server, run_dag: DagRunner, simula
         1,
     )
     assert (row["exported"], row["credits"], row["collector_id"], row["window"]) == (None, None, None, None)
-    row = op.until(lambda: (it := job_row(op))["uses"] and it)
+    row = wait_until(lambda: (it := job_row(op))["uses"] and it)
     assert row["uses"][0]["dag_id"] == "ordered"
     assert op.json("exports", dag_id="ordered")["total"] == 1
     assert op.json("exports", search=DATASET)["total"] == 1
@@ -81,7 +82,7 @@ def test_a_job_is_shown_and_cancelled(server: Server, run_dag: DagRunner, simula
     assert server.visitor("VIEWER").post(action).status_code == 403
     answer = op.post(action)
     assert (answer.status_code, answer.json()["done"]) == (200, f"Export job {job_id} is being cancelled.")
-    assert op.until(lambda: job_row(op)["status"] == "cancelled")
+    assert wait_until(lambda: job_row(op)["status"] == "cancelled")
     assert op.post(action).status_code == 409
 
 
@@ -97,9 +98,9 @@ def test_a_landed_job_tells_its_profiles_and_place(
         )
     assert run_dag(dag).state == "success"
     viewer = server.visitor("VIEWER")
-    row = viewer.until(lambda: (it := job_row(viewer))["landings"] and it)
+    row = wait_until(lambda: (it := job_row(viewer))["landings"] and it)
     assert (row["status"], row["exported"]) == ("succeeded", 1000)
-    assert viewer.until(lambda: {it["dag_id"] for it in job_row(viewer)["uses"]} >= {"ordered", "landing"})
+    assert wait_until(lambda: {it["dag_id"] for it in job_row(viewer)["uses"]} >= {"ordered", "landing"})
     (landing,) = viewer.json("landings", dag_id="landing")["rows"]
     assert (landing["system"], landing["scope"], landing["results"]) == ("adobe", DATASET, 3)
     assert viewer.json("exports", conn_id=ADOBE, only="finished")["total"] == 1
@@ -117,7 +118,7 @@ def test_the_same_number_in_another_dataset_is_another_job(
     client_of(simulator).create_export_job(elsewhere)
     monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"ordered"})
     reader = server.visitor("VIEWER")
-    reader.until(lambda: reader.json("exports")["accounts"][0]["age"] is not None)
+    wait_until(lambda: reader.json("exports")["accounts"][0]["age"] is not None)
     assert reader.json("exports")["total"] == 0
 
 
@@ -132,7 +133,7 @@ def test_usage_of_the_month_is_shown_to_who_sees_all(
         (card,) = viewer.json("spending")["usage"]
         return card
 
-    card = viewer.until(lambda: (it := usage())["age"] is not None and it)
+    card = wait_until(lambda: (it := usage())["age"] is not None and it)
     assert (card["conn_id"], card["used"]["searchRequestsFullArchive"]) == ("x_enterprise_default", 1)
     assert len(card["month"]) == len("2024-06")
     monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"searched"})
@@ -151,7 +152,7 @@ def test_a_search_is_a_landing_of_its_dag(
     """It has no export; its DAG is known by the manifest that its task returned, and so is who may see it."""
     search(run_dag, lake)
     viewer = server.visitor("VIEWER")
-    (landing,) = viewer.until(lambda: viewer.json("landings", dag_id="searched")["rows"])
+    (landing,) = wait_until(lambda: viewer.json("landings", dag_id="searched")["rows"])
     assert (landing["system"], landing["scope"], landing["query"]) == (
         "x_enterprise_search",
         "fullarchive",
@@ -178,7 +179,7 @@ def test_a_stream_tells_its_time_and_gaps(server: Server, lake: Path) -> None:
     (lake / "stream").mkdir(parents=True)
     (lake / "stream" / MANIFEST).write_text(landed.to_json())
     viewer = server.visitor("VIEWER")
-    (landing,) = viewer.until(lambda: viewer.json("landings")["rows"])
+    (landing,) = wait_until(lambda: viewer.json("landings")["rows"])
     assert (landing["scope"], landing["gaps"], landing["requests"]) == ("decahose", 2, None)
     assert landing["flags"] == ["partial", "gaps"]
     assert landing["window"] == {"start": "2024-06-01T10:00:00Z", "stop": "2024-06-01T11:00:00Z"}
@@ -190,7 +191,7 @@ def test_a_landing_is_found_by_the_address_of_its_manifest(
     """However it is written, and wherever it is in the list."""
     search(run_dag, lake)
     viewer = server.visitor("VIEWER")
-    viewer.until(lambda: viewer.json("landings")["rows"])
+    wait_until(lambda: viewer.json("landings")["rows"])
     for address in (f"file://{lake}/x/_manifest.json", f"{lake}/x/_manifest.json"):
         answer = viewer.json("landings", manifest=address, limit=1, offset=1)
         assert answer["rows"] == []
@@ -224,7 +225,7 @@ def test_a_connection_of_another_kind_is_told(
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", f"http://user:secret@{simulator.url.removeprefix('http://')}")
     monkeypatch.setenv("AIRFLOW__TWEXPORT__CONNECTIONS", "other, absent")
     viewer = server.visitor("VIEWER")
-    told = viewer.until(lambda: [it["problem"] for it in viewer.json("exports")["accounts"] if it["problem"]])
+    told = wait_until(lambda: [it["problem"] for it in viewer.json("exports")["accounts"] if it["problem"]])
     assert "type 'http'" in told[0]
     assert "no Airflow connection 'absent'" in told[1]
     assert simulator.ledger()["requests"] == []

@@ -9,6 +9,7 @@ import pendulum
 import pytest
 
 from airflow_provider_twexport.storage.manifest import MANIFEST, Part, nothing_yet
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,8 +49,8 @@ def large(simulator: Simulator, lake: Path) -> None:
 def test_a_large_account_is_a_small_view(server: Server, large: None) -> None:
     """The page and the first answer of each view ship under 300 kB together, and everything is counted."""
     viewer = server.visitor("VIEWER")
-    viewer.until(lambda: viewer.json("exports", limit=50)["total"] == EXPORTS)
-    viewer.until(lambda: viewer.json("landings")["total"] == EXPORTS)
+    wait_until(lambda: viewer.json("exports", limit=50)["total"] == EXPORTS)
+    wait_until(lambda: viewer.json("landings")["total"] == EXPORTS)
     (track,) = viewer.json("coverage")["tracks"]
     assert track["states"] == "l" * EXPORTS
     landing = viewer.json("landings")["rows"][0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -12,13 +11,9 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from fastapi.testclient import TestClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import httpx
     from fastapi import FastAPI
 
-# for what takes seconds on an idle machine and must not fail on a busy one
-PATIENCE = 120.0
 OUR_PAGE = {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"}
 
 
@@ -61,14 +56,6 @@ class Visitor:
         answer = self.get(path, **params)
         assert answer.status_code == 200, answer.text
         return answer.json()
-
-    def until(self, promised: Callable[[], Any]) -> Any:
-        """Return what becomes true as the server looks again and again."""
-        deadline = time.monotonic() + PATIENCE
-        while not (kept := promised()):
-            assert time.monotonic() < deadline, f"not within {PATIENCE:.0f} s"
-            time.sleep(0.2)
-        return kept
 
 
 @cache
