@@ -154,7 +154,7 @@ class AdobeClient:
         try:
             path = f"{JOBS}/{_segment(job_id)}"
             self._token.have_one()
-            self._kill_session.call("DELETE", path, repeatable=False, seconds=KILL_SECONDS)
+            self._kill_session.call("DELETE", path, repeatable=False, timeout=KILL_SECONDS)
         except TwexportError as error:
             log.warning("Export job %s could not be cancelled and may go on: %s", job_id, error)
 
@@ -183,10 +183,10 @@ class AdobeClient:
         with ExitStack() as stack:
             answer = self._renewing(
                 lambda: stack.enter_context(
-                    self._session.open(
+                    self._session.stream(
                         path,
                         params={"path": file.name},
-                        seconds=ANSWER_SECONDS,
+                        timeout=ANSWER_SECONDS,
                         # bytes as they are stored, not as they might be compressed for the way
                         headers={"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"},
                     )

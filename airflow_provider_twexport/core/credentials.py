@@ -1,4 +1,4 @@
-"""Credentials: each signs a request where it goes on the wire, and takes itself out of texts."""
+"""Credentials: each signs requests as they are sent, and redacts itself from texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Credential:
-    """Signs a request where it goes on the wire, and takes itself out of texts."""
+    """Signs requests as they are sent, and redacts itself from texts."""
 
     def sign(self, target: str) -> str:
         """Return the request target (path and query) with the credential in it."""
@@ -23,7 +23,7 @@ class Credential:
         return {}
 
     def fill(self, body: Any) -> Any:
-        """Return the request's body with the credential in it, which makes it no longer."""
+        """Return the request's body with the credential in it; it stays as long as it is."""
         return body
 
     @abstractmethod
@@ -32,9 +32,9 @@ class Credential:
 
 
 class QueryToken(Credential):
-    """An access token that travels in the query string.
+    """An access token that is sent in the query string.
 
-    :param name: name of the query parameter.
+    :param name: of the query parameter.
     :param token: the secret.
     """
 
@@ -57,9 +57,9 @@ class QueryToken(Credential):
 
 
 class BasicLogin(Credential):
-    """A login and a password that travel in a header (HTTP Basic).
+    """A login and a password that are sent in a header (HTTP Basic).
 
-    :param login: who asks; no secret by itself.
+    :param login: the user; not secret by itself.
     :param password: the secret.
     """
 
@@ -82,9 +82,9 @@ class BasicLogin(Credential):
 
 
 class FormSecret(Credential):
-    """A secret that travels as a field of a form, in place of what stands for it until then.
+    """A secret that is sent as a field of a form; until then a placeholder stands there.
 
-    :param name: name of the field.
+    :param name: of the field.
     :param secret: the secret.
     """
 
@@ -98,7 +98,7 @@ class FormSecret(Credential):
 
     @property
     def form(self) -> Mapping[str, str]:
-        """The field as the form is to have it: as long as the secret will be, because the length is told ahead."""
+        """The field with its placeholder, as long as the secret, because the length of a body is sent first."""
         return {self._name: "x" * len(quote_plus(self._secret))}
 
     def fill(self, body: str) -> str:

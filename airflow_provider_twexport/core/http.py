@@ -1,7 +1,7 @@
-"""One HTTP session: timeouts, retries, redirects, error translation and signing have their one place here.
+"""The one HTTP session: timeouts, retries, redirects, error translation and signing are here and nowhere else.
 
-The credential is added by the connection, below everything that logs or raises: neither the request
-object, nor an exception text, nor a debug log of requests, urllib3 or http.client ever holds it.
+The connection adds the credential below everything that logs or raises: neither the request object, nor an
+exception text, nor a debug log of requests, urllib3 or http.client ever holds it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ BLOCK_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StreamedResponse:
-    """A successful answer whose body is still to come, in blocks, as they arrive."""
+    """A successful response whose body arrives in blocks.
+
+    :param status: HTTP status.
+    :param headers: of the response.
+    :param blocks: the body, as it arrives.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -55,12 +60,11 @@ class Session:
     """Sends signed requests to one host.
 
     :param base_url: ``https://`` address of the service; ``http://`` for loopback hosts only.
-    :param credential: what signs the requests.
-    :param explain: turns an answer (its body where that was JSON) into the error that it means, ``None``
-        where it means success.
-    :param retry: how repeatable calls are tried again.
-    :param headers: go with each request; nothing secret.
-    :raises ConnectionConfigError: if ``base_url`` is not an address to send a credential to.
+    :param credential: signs the requests.
+    :param explain: returns the error that a response means, from its status and JSON body; ``None`` for a success.
+    :param retry: how repeatable calls are retried.
+    :param headers: sent with each request; nothing secret.
+    :raises ConnectionConfigError: if a credential must not be sent to ``base_url``.
     """
 
     def __init__(
@@ -78,7 +82,7 @@ class Session:
         self._requests = requests.Session()
         self._requests.trust_env = not is_loopback(self.base_url)
         self._requests.headers.update(headers)
-        self._requests.auth = no_auth  # else a login in ~/.netrc would be added to what is logged
+        self._requests.auth = no_auth  # else requests would add a login of ~/.netrc, where logs show it
         for scheme in ("http://", "https://"):
             self._requests.mount(scheme, _SigningAdapter(credential))
 
@@ -91,91 +95,78 @@ class Session:
         body: Any = None,
         form: Mapping[str, str] | None = None,
         repeatable: bool = True,
-        seconds: float = READ_SECONDS,
+        timeout: float = READ_SECONDS,
     ) -> Any:
-        """Return the JSON body of a successful answer.
+        """Return the JSON body of a successful response.
 
         :param params: query parameters.
-        :param body: what to send as JSON.
-        :param form: what to send as a form instead.
-        :param repeatable: whether the call may be sent again after a passing fault; never for one that buys.
-        :param seconds: how long to wait for the answer.
-        :raises TwexportError: the error that the answer, or its absence, means.
+        :param body: sent as JSON.
+        :param form: sent as a form instead.
+        :param repeatable: whether to retry after a transient error; never for a call that buys something.
+        :param timeout: seconds to wait for the response.
+        :raises TwexportError: the error that the response, or its absence, means.
         """
 
-        def once() -> Any:
-            with self._answer(method, path, params, body, seconds, form=form) as response:
-                return self._body(response, Evidence(method, path, response.status_code))
+        def call_once() -> Any:
+            with self._send(method, path, params, body, timeout, form=form) as response:
+                return self._parse(response, Evidence(method, path, response.status_code))
 
-        return self.retry.call(once) if repeatable else once()
+        return self.retry.call(call_once) if repeatable else call_once()
 
-    def content(self, method: str, path: str, *, body: Any, seconds: float = READ_SECONDS) -> bytes:
-        """Return the body of a successful answer as it came; one try.
+    def content(self, method: str, path: str, *, body: Any, timeout: float = READ_SECONDS) -> bytes:
+        """Return the body of a successful response as bytes; never retried.
 
-        :param body: what to send as JSON.
-        :param seconds: how long to wait for the answer.
-        :raises TwexportError: the error that the answer, or its absence, means.
+        :param body: sent as JSON.
+        :param timeout: seconds to wait for the response.
+        :raises TwexportError: the error that the response, or its absence, means.
         """
-        self.retry.watch(WireEvent.READ)
-        with self._answer(method, path, None, body, seconds) as response:
+        self.retry.on_event(WireEvent.READ)
+        with self._send(method, path, None, body, timeout) as response:
             evidence = Evidence(method, path, response.status_code)
             if not response.ok:
-                self._body(response, evidence)
+                self._parse(response, evidence)
             with _translated(evidence):
                 return bytes(response.content)
 
     @contextmanager
     def stream(
-        self, path: str, *, params: Mapping[str, Any], seconds: float, packed: bool = False
-    ) -> Iterator[Iterator[bytes]]:
-        """Open a long answer and hand out its body in blocks, as they arrive; one try.
-
-        :param seconds: how long to wait for each next byte.
-        :param packed: ask for gzip, and hand it out as it is.
-        :raises TwexportError: the error that the answer, or its end, means.
-        """
-        headers = {"Accept-Encoding": "gzip"} if packed else None
-        with self.open(path, params=params, seconds=seconds, headers=headers, packed=packed) as answer:
-            yield answer.blocks
-
-    @contextmanager
-    def open(
         self,
         path: str,
         *,
         params: Mapping[str, Any],
-        seconds: float,
+        timeout: float,
         headers: Mapping[str, str] | None = None,
-        packed: bool = False,
+        compressed: bool = False,
     ) -> Iterator[StreamedResponse]:
-        """Open a long answer whose head matters too; one try.
+        """Open a long response and hand out its body as it arrives; never retried.
 
-        :param seconds: how long to wait for each next byte.
-        :param headers: go with this request; nothing secret.
-        :param packed: hand the body out as it is, without unpacking it.
-        :raises TwexportError: the error that the answer, or its end, means.
+        :param timeout: seconds to wait for each next byte.
+        :param headers: sent with this request; nothing secret.
+        :param compressed: ask for gzip and hand out the compressed bytes.
+        :raises TwexportError: the error that the response, or its end, means.
         """
-        self.retry.watch(WireEvent.READ)
-        with self._answer("GET", path, params, None, seconds, headers=headers) as response:
+        self.retry.on_event(WireEvent.READ)
+        headers = {"Accept-Encoding": "gzip"} if compressed else headers
+        with self._send("GET", path, params, None, timeout, headers=headers) as response:
             evidence = Evidence("GET", path, response.status_code)
             if not response.ok:
-                self._body(response, evidence)
-            blocks = _blocks(response, evidence, unpack=not packed)
+                self._parse(response, evidence)
+            blocks = _blocks(response, evidence, decompress=not compressed)
             yield StreamedResponse(response.status_code, response.headers, blocks)
 
     @contextmanager
-    def _answer(
+    def _send(
         self,
         method: str,
         path: str,
         params: Mapping[str, Any] | None,
         body: Any,
-        seconds: float,
+        timeout: float,
         *,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[requests.Response]:
-        self.retry.watch(WireEvent.REQUEST)
+        self.retry.on_event(WireEvent.REQUEST)
         with _translated(Evidence(method, path)):
             response = self._requests.request(
                 method,
@@ -184,7 +175,7 @@ class Session:
                 json=body,
                 data=form,
                 headers=headers,
-                timeout=(min(CONNECT_SECONDS, seconds), seconds),
+                timeout=(min(CONNECT_SECONDS, timeout), timeout),
                 stream=True,
                 allow_redirects=False,
             )
@@ -199,18 +190,18 @@ class Session:
         msg = f"The service redirects to {host}, where the credential must not go. Correct the connection's host."
         raise ConnectionConfigError(self._credential.redact(msg), evidence)
 
-    def _body(self, response: requests.Response, evidence: Evidence) -> Any:
+    def _parse(self, response: requests.Response, evidence: Evidence) -> Any:
         with _translated(evidence):
             content = response.content
         try:
             body = json.loads(self._credential.redact(content.decode()))
         except ValueError:
             body = None
-        error = self._explain(response.status_code, body, evidence) or _unreadable(body, evidence)
+        error = self._explain(response.status_code, body, evidence) or _unexplained(body, evidence)
         if error is None or (response.ok and not content):
             return body
         if isinstance(error, ThrottledError):
-            self.retry.watch(WireEvent.THROTTLE)
+            self.retry.on_event(WireEvent.THROTTLE)
         if isinstance(error, TransientError) and error.retry_after is None:
             error.retry_after = _retry_after(response)
         raise error
@@ -267,44 +258,47 @@ def _signing_pools(credential: Credential) -> dict[str, type[HTTPConnectionPool]
 
 @contextmanager
 def _translated(evidence: Evidence) -> Iterator[None]:
-    """Turn what requests and urllib3 raise into our errors; their texts hold addresses and are left behind."""
+    """Turn what requests and urllib3 raise into our errors, without their texts, which contain URLs."""
     try:
         yield
     except (requests.exceptions.SSLError, requests.exceptions.InvalidURL) as error:
         msg = f"No safe connection to the host ({type(error).__name__}). Check the connection's host and certificates."
         raise ConnectionConfigError(msg, evidence) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise TransientError(f"No answer from the service ({type(error).__name__}).", evidence) from None
+        raise TransientError(f"The service did not respond ({type(error).__name__}).", evidence) from None
 
 
-def _blocks(response: requests.Response, evidence: Evidence, *, unpack: bool) -> Iterator[bytes]:
+def _blocks(response: requests.Response, evidence: Evidence, *, decompress: bool) -> Iterator[bytes]:
     raw = response.raw
     # read(n) would hold back a live stream until n bytes are there
     blocks = (
-        raw.stream(BLOCK_BYTES, decode_content=unpack)
+        raw.stream(BLOCK_BYTES, decode_content=decompress)
         if raw.chunked
-        else iter(lambda: raw.read1(BLOCK_BYTES, decode_content=unpack), b"")
+        else iter(lambda: raw.read1(BLOCK_BYTES, decode_content=decompress), b"")
     )
     try:
         yield from blocks
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise ReadInterruptedError(f"The answer broke off ({type(error).__name__}).", evidence) from None
+        raise ReadInterruptedError(f"The response broke off ({type(error).__name__}).", evidence) from None
 
 
-def _unreadable(body: Any, evidence: Evidence) -> TwexportError | None:
-    """Return what an answer means that no vendor code explains."""
+def _unexplained(body: Any, evidence: Evidence) -> TwexportError | None:
+    """Return the error that a response means which no vendor code explains."""
     status = evidence.status or 0
     if status == 429:
         return ThrottledError("Too many calls.", evidence)
     if status >= 500:
-        return TransientError("The service is out of order.", evidence)
+        return TransientError("The service is unavailable.", evidence)
     if status >= 400 or body is None:
-        msg = "The service's answer is not its own: is there a proxy, or another service, at the connection's host?"
+        msg = (
+            "The response is not one of this service. "
+            "Check whether a proxy, or another service, answers at the connection's host."
+        )
         return UnexpectedResponseError(msg, evidence)
     return None
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Return the seconds of a Retry-After header; its other form, a date, is not used by these services."""
+    """Return the seconds of a Retry-After header; these services do not use its other form, a date."""
     value = response.headers.get("retry-after", "")
     return float(value) if value.isdigit() else None

@@ -1,4 +1,4 @@
-"""Bounded retries with jitter, as a value; for calls that may be repeated only."""
+"""Bounded retries with jitter, as a value; only for calls that may be repeated."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ log = logging.getLogger(__name__)
 
 
 class WireEvent(StrEnum):
-    """What there is to count, and what its metric is called."""
+    """What happens on the wire; each value is the name of its metric."""
 
     REQUEST = "requests"
     """A request was sent."""
     READ = "read_requests"
-    """It asks for results."""
+    """The request asks for results."""
     THROTTLE = "throttles"
-    """The service answered that there are too many."""
+    """The service refused a request because there are too many."""
     RETRY = "retries"
-    """What failed in passing is tried again."""
+    """A call is retried after a transient error."""
 
 
 EventListener: TypeAlias = Callable[[WireEvent], None]
 
 
-def ignore_event(happening: WireEvent) -> None:
-    """Count nothing."""
+def ignore_event(event: WireEvent) -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and how long a repeatable call is tried again, and who is told of it.
+    """How often and how long a repeatable call is retried, and who counts it.
 
-    :param attempts: tries in all while nothing gets on.
-    :param first_wait: seconds before the second try; doubled from try to try.
-    :param throttled_wait: seconds before the second try of a throttled call; doubled likewise.
-    :param max_wait: seconds at most between two tries.
-    :param throttled_for: seconds in all that throttling is waited out; the limits count by the minute.
-    :param watch: is told of each call and each further try.
+    :param attempts: how many attempts in all, as long as there is no progress.
+    :param first_wait: seconds before the second attempt; each further wait doubles.
+    :param throttled_wait: seconds before the second attempt of a throttled call; each further wait doubles.
+    :param max_wait: the longest wait between two attempts, in seconds.
+    :param throttled_for: how many seconds in all to wait out throttling; the services count by the minute.
+    :param on_event: called with each event.
     """
 
     attempts: int = 8
@@ -53,19 +53,19 @@ class Retry:
     throttled_wait: float = 5.0
     max_wait: float = 60.0
     throttled_for: float = 900.0
-    watch: EventListener = ignore_event
+    on_event: EventListener = ignore_event
 
-    def call(self, function: Callable[[], T], faults: type[TransientError] = TransientError) -> T:
-        """Return what ``function`` returns, trying again after each passing fault.
+    def call(self, function: Callable[[], T], retry_on: type[TransientError] = TransientError) -> T:
+        """Return what ``function`` returns; retry after each transient error.
 
-        :param faults: which faults pass.
-        :raises TransientError: the last fault, when there were too many; any other, at once.
+        :param retry_on: which errors to retry.
+        :raises TransientError: the last of them, when the retries are used up; any other, at once.
         """
         retry_state = RetryState(self)
         while True:
             try:
                 return function()
-            except faults as error:
+            except retry_on as error:
                 retry_state.wait(error)
 
 
@@ -74,43 +74,49 @@ DEFAULT = Retry()
 
 @dataclass(slots=True)
 class RetryState:
-    """How much of a :class:`Retry` is used up."""
+    """How much of a :class:`Retry` is used up.
+
+    :param retry: the limits.
+    :param failures: how many transient errors since the last progress.
+    :param throttles: how many refusals because of throttling since then.
+    :param throttled_since: when that was, on the monotonic clock.
+    """
 
     retry: Retry
-    faults: int = 0
+    failures: int = 0
     throttles: int = 0
     throttled_since: float = field(default_factory=time.monotonic)
 
     def reset(self) -> None:
-        """Forget earlier faults, because something got on."""
-        self.faults = self.throttles = 0
+        """Forget earlier errors, because there was progress."""
+        self.failures = self.throttles = 0
         self.throttled_since = time.monotonic()
 
     def may_retry(self, error: TransientError) -> bool:
-        """Tell whether another try is due after ``error``."""
+        """Return whether another attempt is allowed after ``error``."""
         if isinstance(error, ThrottledError):
             return time.monotonic() - self.throttled_since < self.retry.throttled_for
-        return self.faults + 1 < self.retry.attempts
+        return self.failures + 1 < self.retry.attempts
 
     def wait(self, error: TransientError) -> None:
-        """Sleep until the next try is due.
+        """Sleep until the next attempt is due.
 
-        :raises TransientError: ``error`` itself, when patience has run out.
+        :raises TransientError: ``error`` itself, when the retries are used up.
         """
         if not self.may_retry(error):
             raise error
-        self.retry.watch(WireEvent.RETRY)
-        wait = self._wait(error)
-        log.warning("%s Trying again in %.1f s.", error, wait)
-        time.sleep(wait)
+        self.retry.on_event(WireEvent.RETRY)
+        seconds = self._next_wait(error)
+        log.warning("%s Retrying in %.1f s.", error, seconds)
+        time.sleep(seconds)
 
-    def _wait(self, error: TransientError) -> float:
+    def _next_wait(self, error: TransientError) -> float:
         if isinstance(error, ThrottledError):
             self.throttles += 1
             first, nth = self.retry.throttled_wait, self.throttles
         else:
-            self.faults += 1
-            first, nth = self.retry.first_wait, self.faults
+            self.failures += 1
+            first, nth = self.retry.first_wait, self.failures
         if error.retry_after is not None:
             return min(error.retry_after, self.retry.throttled_for)
         ceiling = min(self.retry.max_wait, first * 2.0 ** (nth - 1))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_twexport.hooks.base import base_url, mask_quoted, tested
+from airflow_provider_twexport.hooks.base import base_url, mask_quoted, run_connection_test
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class AdobeExperiencePlatformHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the credential works, and where; lists one job, and never raises."""
-        return tested(self._capabilities)
+        return run_connection_test(self._capabilities)
 
     def _capabilities(self) -> str:
         from airflow_provider_twexport.core.retry import Retry
@@ -91,5 +91,5 @@ def client_for(connection: Connection, retry: Retry | None = None) -> AdobeClien
         sandbox=extra.get("sandbox") or DEFAULT_SANDBOX,
         base_url=base_url(connection, DEFAULT_HOST),
         ims_url=ims_url if "://" in ims_url else f"https://{ims_url}",
-        retry=retry or metrics.counted("adobe"),
+        retry=retry or metrics.counting_retry("adobe"),
     )

@@ -1,4 +1,4 @@
-"""What every hook does with its connection: find the address, mask the secret, test it."""
+"""What every hook does with its connection: find the base URL, mask the secret, test it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 def base_url(connection: Connection, default: str) -> str:
-    """Return the base URL of a connection, whose host may be a name or a whole address.
+    """Return the base URL of a connection, whose host may be a name or a whole URL.
 
-    :param default: the service's own address, for a connection without host.
+    :param default: the service's own base URL, for a connection without host.
     """
     host = connection.host or default
     if "://" not in host:
         host = f"{connection.schema or 'https'}://{host}"
-    # named or not, the usual port is the same address
-    is_usual = connection.port == 443 and host.startswith("https:")
-    return f"{host.rstrip('/')}:{connection.port}" if connection.port and not is_usual else host
+    # with or without the default port, it is the same URL
+    is_default = connection.port == 443 and host.startswith("https:")
+    return f"{host.rstrip('/')}:{connection.port}" if connection.port and not is_default else host
 
 
-def tested(test: Callable[[], str]) -> tuple[bool, str]:
-    """Tell whether a test passes, and what it says; never raises.
+def run_connection_test(test: Callable[[], str]) -> tuple[bool, str]:
+    """Return whether a test passes, and what it found; never raises.
 
     :param test: makes free calls only, and returns what the connection can do.
     """
@@ -38,12 +38,12 @@ def tested(test: Callable[[], str]) -> tuple[bool, str]:
     except TwexportError as error:
         return False, str(error)
     except Exception as error:
-        # the text goes to a browser; what an unforeseen error says may hold anything
+        # the text is shown in a browser, and that of an unknown error may contain a secret
         return False, f"The test failed unexpectedly ({type(error).__name__}); see the server's log."
 
 
 def mask_quoted(secret: str) -> None:
-    """Mask a secret the way it looks in a URL or a form; as it is, Airflow masks it by itself.
+    """Mask a secret as it appears in a URL or a form; Airflow itself masks the plain secret.
 
     :param secret: a connection's password.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_twexport.hooks.base import base_url, mask_quoted, tested
+from airflow_provider_twexport.hooks.base import base_url, mask_quoted, run_connection_test
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class TalkwalkerHook(BaseHook):
         from airflow_provider_twexport.core.retry import Retry
 
         once = Retry(attempts=1, throttled_for=0)
-        return tested(lambda: _capabilities(client_for(self.connection, once)))
+        return run_connection_test(lambda: _capabilities(client_for(self.connection, once)))
 
 
 def client_for(connection: Connection, retry: Retry | None = None) -> TalkwalkerClient:
@@ -109,7 +109,7 @@ def client_for(connection: Connection, retry: Retry | None = None) -> Talkwalker
     """
     from airflow_provider_twexport.talkwalker.client import DEFAULT_HOST, TalkwalkerClient
 
-    retry = retry or metrics.counted("talkwalker")
+    retry = retry or metrics.counting_retry("talkwalker")
     return TalkwalkerClient(connection.password or "", base_url(connection, DEFAULT_HOST), retry)
 
 

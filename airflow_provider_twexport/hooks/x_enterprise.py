@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
-from airflow_provider_twexport.hooks.base import base_url, mask_quoted, tested
+from airflow_provider_twexport.hooks.base import base_url, mask_quoted, run_connection_test
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -81,12 +81,12 @@ class XEnterpriseHook(BaseHook):
             stream=stream,
             backfill=backfill,
             base_url=(host or LIVE_HOST) if address == DEFAULT_HOST else address,
-            retry=metrics.counted("x_stream"),
+            retry=metrics.counting_retry("x_stream"),
         )
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the login works, and what was used this month; one free call, and never raises."""
-        return tested(self._capabilities)
+        return run_connection_test(self._capabilities)
 
     def _capabilities(self) -> str:
         from airflow_provider_twexport.core.retry import Retry
@@ -131,7 +131,7 @@ def client_for(connection: Connection, retry: Retry | None = None) -> XSearchCli
         product=extra.get("product") or DEFAULT_PRODUCT,
         base_url=base_url(connection, DEFAULT_HOST),
         requests_per_minute=REQUESTS_PER_MINUTE if per_minute is None else per_minute,
-        retry=retry or metrics.counted("x_search"),
+        retry=retry or metrics.counting_retry("x_search"),
     )
 
 

@@ -190,7 +190,7 @@ class TalkwalkerClient:
         """Abort an export with one short try, from a process that is about to be killed; never raises."""
         self._session.retry = core_retry.Retry()  # whoever counts may hold the lock that counting takes
         try:
-            self._session.call("DELETE", _export_path(export_id), repeatable=False, seconds=KILL_SECONDS)
+            self._session.call("DELETE", _export_path(export_id), repeatable=False, timeout=KILL_SECONDS)
         except TwexportError as error:
             log.warning("Export %s could not be aborted and may go on: %s", export_id, error)
 
@@ -206,8 +206,8 @@ class TalkwalkerClient:
         :param end_behaviour: ``stop`` ends after a few hundred results, ``wait`` stays open for more.
         """
         params = {"resume_offset": resume_offset, "end_behaviour": end_behaviour}
-        with self._session.stream(_results_path(collector_id), params=params, seconds=60.0) as blocks:
-            yield blocks
+        with self._session.stream(_results_path(collector_id), params=params, timeout=60.0) as response:
+            yield response.blocks
 
     def drain(
         self,

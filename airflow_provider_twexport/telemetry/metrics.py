@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def counted(system: str) -> Retry:
+def counting_retry(system: str) -> Retry:
     """Return the usual way to try calls again, which counts what happens on the wire as it happens.
 
     :param system: the service that is called.
@@ -23,7 +23,7 @@ def counted(system: str) -> Retry:
     from airflow_provider_twexport.core import retry
 
     meter = _Meter(system)
-    return replace(retry.DEFAULT, watch=lambda happening: meter.count(str(happening)))
+    return replace(retry.DEFAULT, on_event=lambda event: meter.count(str(event)))
 
 
 def landed(system: str, manifest: Manifest) -> None:

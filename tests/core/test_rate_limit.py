@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 SEND_30 = """
 import sys
-from airflow_provider_twexport.core.rate_limit import SharedPace
-pace = SharedPace(sys.argv[1], 1000)
+from airflow_provider_twexport.core.rate_limit import RateLimiter
+limiter = RateLimiter(sys.argv[1], 1000)
 for _ in range(30):
-    pace.acquire()
+    limiter.acquire()
 """
 
 
@@ -48,21 +48,21 @@ def test_a_minute_is_bounded_too(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     """The third request of two waits until a minute after the first; what is long ago does not count."""
     now, slept = [1_000_000.0], list[float]()
     monkeypatch.setattr(rate_limit, "time", _FakeTime(now, slept))
-    pace = RateLimiter(name, per_minute=2)
+    limiter = RateLimiter(name, per_minute=2)
     for _ in range(3):
-        pace.acquire()
+        limiter.acquire()
     assert slept == [60.0]
     now[0] += 61
-    pace.acquire()
+    limiter.acquire()
     assert slept == [60.0]
 
 
 def test_a_broken_file_and_a_clock_set_back_do_no_harm(name: str) -> None:
     """What cannot be is forgotten."""
-    pace = RateLimiter(name, per_minute=1)
-    pace._file.write_bytes(array("d", [time.time() + 1_000]).tobytes() + b"abc")
-    pace.acquire()
-    assert len(pace._file.read_bytes()) == 8
+    limiter = RateLimiter(name, per_minute=1)
+    limiter._file.write_bytes(array("d", [time.time() + 1_000]).tobytes() + b"abc")
+    limiter.acquire()
+    assert len(limiter._file.read_bytes()) == 8
 
 
 class _FakeTime:

@@ -39,7 +39,7 @@ def test_the_test_button_tells_what_works(
         ({"extra": {"scopes": ""}}, "no scopes"),
         ({"extra": {"ims_host": "http://ims.example.com"}}, "clear text"),
         ({"host": "http://platform.example.com"}, "clear text"),
-        ({"host": "http://127.0.0.1:9"}, "No answer"),
+        ({"host": "http://127.0.0.1:9"}, "did not respond"),
     ],
 )
 def test_what_is_wrong_is_told_and_not_raised(

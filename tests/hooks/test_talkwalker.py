@@ -39,8 +39,8 @@ def test_a_read_only_token_is_told(talkwalker_connection: Callable[..., None]) -
         ({"password": "not-a-real-token"}, "access token is missing, wrong or inactive"),
         ({"password": ""}, "no access token"),
         ({"host": "http://talkwalker.example.com"}, "clear text"),
-        ({"host": "http://127.0.0.1:9"}, "No answer"),
-        ({"host": "http://127.0.0.1:notaport"}, "web address"),
+        ({"host": "http://127.0.0.1:9"}, "did not respond"),
+        ({"host": "http://127.0.0.1:notaport"}, "not a URL"),
     ],
 )
 def test_what_is_wrong_is_told_and_not_raised(

@@ -38,7 +38,7 @@ def test_the_test_button_tells_what_was_used(simulator: Simulator, x_connection:
         ({"extra": {**EXTRA, "requests_per_minute": "many"}}, "no whole number"),
         ({"extra": {**EXTRA, "requests_per_minute": 0}}, "1 at least"),
         ({"host": "http://gnip-api.example.com"}, "clear text"),
-        ({"host": "http://127.0.0.1:9"}, "No answer"),
+        ({"host": "http://127.0.0.1:9"}, "did not respond"),
     ],
 )
 def test_what_is_wrong_is_told_and_not_raised(

@@ -167,7 +167,7 @@ class XSearchClient:
     ) -> SearchCursor:
         """Sleep before the next try or, when there were enough, go on with a smaller window."""
         if wait is not None:
-            self._session.retry.watch(WireEvent.RETRY)
+            self._session.retry.on_event(WireEvent.RETRY)
             log.warning("%s Trying again in %.0f s.", error, wait)
             time.sleep(wait)
             return place
@@ -178,7 +178,7 @@ class XSearchClient:
                 "fewer terms; or try later: a retry goes on from here."
             )
             raise error
-        self._session.retry.watch(WireEvent.RETRY)
+        self._session.retry.on_event(WireEvent.RETRY)
         log.warning("%s Going on with a smaller window: [%s, %s).", error, smaller.start, smaller.stop)
         return smaller
 
@@ -194,7 +194,7 @@ class XSearchClient:
         if place.token:
             body["next"] = place.token
         self._pace.acquire()
-        content = self._session.content("POST", path, body=body, seconds=ANSWER_SECONDS)
+        content = self._session.content("POST", path, body=body, timeout=ANSWER_SECONDS)
         try:
             return msgspec.json.decode(content, type=Page)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

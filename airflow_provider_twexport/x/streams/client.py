@@ -258,7 +258,7 @@ class _Reader:
             while not self._stopping.is_set():
                 error = self._connection()
                 if error and not self._stopping.is_set():
-                    self._client.session.retry.watch(WireEvent.RETRY)
+                    self._client.session.retry.on_event(WireEvent.RETRY)
                 self._stopping.wait(self._client.backoff.after(error, self._failures))
         except BaseException as error:
             self._put(error)
@@ -271,10 +271,10 @@ class _Reader:
         self._failures += 1
         try:
             with self._client.session.stream(
-                self._client.path, params=params, seconds=self._client.silence, packed=True
-            ) as blocks:
+                self._client.path, params=params, timeout=self._client.silence, compressed=True
+            ) as response:
                 self._put(StreamEvent(self._partition.number, connected=True, gap=gap))
-                return self._read(blocks)
+                return self._read(response.blocks)
         except TransientError as error:
             self._partition.refused(error)
             log.warning("Partition %d: %s", self._partition.number, error)

@@ -163,7 +163,7 @@ class _Worker:
                 )
             missing = [*rest, *missing]
             if rest:
-                self._client.session.retry.watch(WireEvent.RETRY)
+                self._client.session.retry.on_event(WireEvent.RETRY)
                 log.warning("%s: to be asked for again: %s", self._service, ", ".join(map(str, rest)))
                 self._stopping.wait(self._client.backoff.after(error, tries))
         self._put(StreamEvent(wanted.partition, done=wanted.told))
@@ -175,9 +175,9 @@ class _Worker:
         newest, received, notice = None, 0, None
         try:
             with self._client.session.stream(
-                path, params=params, seconds=self._client.silence, packed=True
-            ) as blocks:
-                for some in lines(blocks):
+                path, params=params, timeout=self._client.silence, compressed=True
+            ) as response:
+                for some in lines(response.blocks):
                     records, notice = _apart(some, notice)
                     received += len(records)
                     newest = max(filter(None, (newest, *map(moment_ms, records))), default=None)
