@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from isal import isal_zlib
 
-from airflow_provider_twexport.simulator.x.corpus import Day
+from airflow_provider_twexport.simulator.day import Day
 from airflow_provider_twexport.simulator.x.documents import TEMPLATES, X_EPOCH, Posts
 
 HEAD = (

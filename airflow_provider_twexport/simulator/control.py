@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.simulator.app import Service
     from airflow_provider_twexport.simulator.clock import Clock
     from airflow_provider_twexport.simulator.faults import FaultList
-    from airflow_provider_twexport.simulator.ledger import Ledger
+    from airflow_provider_twexport.simulator.wire import Ledger
 
 BAD_ORDER = (ValueError, TypeError, AttributeError, KeyError, re.error, msgspec.MsgspecError)
 

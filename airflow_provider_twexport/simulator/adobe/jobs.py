@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.adobe.content import File, Noise
-from airflow_provider_twexport.simulator.adobe.documents import Profiles, Segment
+from airflow_provider_twexport.simulator.adobe.documents import File, Noise, Profiles, Segment
 from airflow_provider_twexport.simulator.adobe.errors import refused_by_service
 from airflow_provider_twexport.simulator.prng import number
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from airflow_provider_twexport.simulator.adobe.content import File
+    from airflow_provider_twexport.simulator.adobe.documents import File
     from airflow_provider_twexport.simulator.adobe.jobs import Batch, Job
     from airflow_provider_twexport.simulator.adobe.settings import Settings
     from airflow_provider_twexport.simulator.clock import Clock

@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.simulator.prng import number
-from airflow_provider_twexport.simulator.talkwalker.collectors import Collectors
 from airflow_provider_twexport.simulator.talkwalker.corpus import Corpus
-from airflow_provider_twexport.simulator.talkwalker.credits import Credits
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 from airflow_provider_twexport.simulator.talkwalker.jobs import Exports
+from airflow_provider_twexport.simulator.talkwalker.streams import Collectors
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.simulator.clock import Clock
     from airflow_provider_twexport.simulator.talkwalker.documents import Documents
     from airflow_provider_twexport.simulator.talkwalker.settings import Settings
 
+
+class Credits:
+    """Counts down what is left and says what it went for."""
+
+    def __init__(self, total: int) -> None:
+        self.total = self.remaining = total
+        self.charged: Counter[str] = Counter()
+
+    def refill(self, total: int) -> None:
+        """Start a new month with so many credits; what was charged stays on record."""
+        self.total = self.remaining = total
+
+    def take(self, wanted: int, reason: str) -> int:
+        """Charge as much of this as there is, and say how much that was."""
+        taken = min(wanted, self.remaining)
+        self.remaining -= taken
+        self.charged[reason] += taken
+        return taken
+
+    def to_json(self) -> dict[str, object]:
+        """Write the totals for the ledger."""
+        return {
+            "remaining": self.remaining,
+            "charged_total": self.charged.total(),
+            "charged_by_reason": dict(self.charged),
+        }
+
+
+TOKENS = {"demo-token-read-write": None, "demo-token-read-only": "read_only"}
+ACCOUNT_ID = "demo-account"
 DAY_SECONDS = 86_400
 MINUTE = 60
 BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -9,10 +9,11 @@ from starlette.responses import StreamingResponse
 
 from airflow_provider_twexport.simulator.day import DAY
 from airflow_provider_twexport.simulator.talkwalker import requests, search
-from airflow_provider_twexport.simulator.talkwalker.body import send_lines
+from airflow_provider_twexport.simulator.talkwalker.account import ACCOUNT_ID
+from airflow_provider_twexport.simulator.talkwalker.corpus import PROJECTS, STREAMS
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
+from airflow_provider_twexport.simulator.talkwalker.faulty_streams import send_lines
 from airflow_provider_twexport.simulator.talkwalker.jobs import timestamp
-from airflow_provider_twexport.simulator.talkwalker.projects import ACCOUNT_ID, PROJECTS, STREAMS
 from airflow_provider_twexport.simulator.talkwalker.streams import Reader, starting_point
 from airflow_provider_twexport.simulator.wire import FAULT
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from airflow_provider_twexport.simulator.talkwalker.account import Account
-    from airflow_provider_twexport.simulator.talkwalker.collectors import Collector
     from airflow_provider_twexport.simulator.talkwalker.jobs import Export
+    from airflow_provider_twexport.simulator.talkwalker.streams import Collector
 
     Handler = Callable[[Account, Request], Awaitable[dict[str, Any] | Response]]
 

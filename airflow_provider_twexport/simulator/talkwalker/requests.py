@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from airflow_provider_twexport.simulator.talkwalker.corpus import Scope
+from airflow_provider_twexport.simulator.talkwalker.corpus import PROJECTS, STREAMS, Scope
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 from airflow_provider_twexport.simulator.talkwalker.jobs import Order
-from airflow_provider_twexport.simulator.talkwalker.projects import PROJECTS, STREAMS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from airflow_provider_twexport.simulator.talkwalker.collectors import Collectors
+    from airflow_provider_twexport.simulator.talkwalker.streams import Collectors
 
 MOST_RESULTS = 1_000_000
 

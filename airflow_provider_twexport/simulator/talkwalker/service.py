@@ -9,13 +9,12 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from airflow_provider_twexport.simulator.talkwalker.account import Account
+from airflow_provider_twexport.simulator.talkwalker.account import TOKENS, Account
 from airflow_provider_twexport.simulator.talkwalker.calls import CALLS, Call
-from airflow_provider_twexport.simulator.talkwalker.corpus import Scope
+from airflow_provider_twexport.simulator.talkwalker.corpus import PROJECTS, Scope
 from airflow_provider_twexport.simulator.talkwalker.documents import Documents, data
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 from airflow_provider_twexport.simulator.talkwalker.jobs import Order
-from airflow_provider_twexport.simulator.talkwalker.projects import PROJECTS, TOKENS
 from airflow_provider_twexport.simulator.talkwalker.requests import MOST_RESULTS
 from airflow_provider_twexport.simulator.wire import ENTRY, FAULT
 

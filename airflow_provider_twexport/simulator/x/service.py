@@ -16,12 +16,11 @@ from starlette.routing import Route
 from airflow_provider_twexport.simulator.prng import number
 from airflow_provider_twexport.simulator.wire import ENTRY, FAULT
 from airflow_provider_twexport.simulator.x import requests
-from airflow_provider_twexport.simulator.x.corpus import Matches
+from airflow_provider_twexport.simulator.x.corpus import Matches, Volume
 from airflow_provider_twexport.simulator.x.documents import Posts
 from airflow_provider_twexport.simulator.x.errors import XError
 from airflow_provider_twexport.simulator.x.search import counts_page, data_page
 from airflow_provider_twexport.simulator.x.streams import STREAMS, Streams
-from airflow_provider_twexport.simulator.x.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

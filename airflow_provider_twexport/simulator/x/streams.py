@@ -12,9 +12,8 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from airflow_provider_twexport.simulator.wire import FAULT, hang_up
-from airflow_provider_twexport.simulator.x.corpus import MINUTE
+from airflow_provider_twexport.simulator.x.corpus import MINUTE, PARTITIONS, key_of
 from airflow_provider_twexport.simulator.x.errors import XError
-from airflow_provider_twexport.simulator.x.volume import PARTITIONS, key_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.simulator.clock import Clock
     from airflow_provider_twexport.simulator.faults import Fault
+    from airflow_provider_twexport.simulator.x.corpus import Volume
     from airflow_provider_twexport.simulator.x.settings import Settings
-    from airflow_provider_twexport.simulator.x.volume import Volume
 
 STREAMS = ("sample10", "sample10-likes")
 CRLF = b"\r\n"
