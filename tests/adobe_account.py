@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_twexport.adobe.client import AdobeClient
 from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.adobe.oauth import ServerCredential
-from airflow_provider_twexport.core.retry import Retry
+from tests.patience import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 ORG_ID = "1BD6382559DF0C130A49422D@AdobeOrg"
 SECRET = "demo-client-secret"
 CREDENTIAL = ServerCredential("demo-client-id", SECRET, ORG_ID, ("openid", "AdobeID"))
-RETRY = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 INSTANT = {"adobe_queue_seconds": 0, "adobe_job_seconds": 0}
 DATASET = "5b7c86968f7b6501e21ba9df"
 SEGMENT = {"segmentId": "52c26d0d-45f2-47a2-ab30-ed06abc981ff", "segmentNs": "ups", "status": ["realized"]}
@@ -36,7 +35,7 @@ ORDER = ExportJobOrder(
 
 def client_of(simulator: Simulator, sandbox: str = "prod") -> AdobeClient:
     """Return a client that does not wait long between tries."""
-    return AdobeClient(CREDENTIAL, sandbox, simulator.url, simulator.url, RETRY)
+    return AdobeClient(CREDENTIAL, sandbox, simulator.url, simulator.url, QUICK)
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"
 # before anything imports gcsfs, which would ask the test's server by gRPC what kind of bucket it has
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
-from airflow_provider_twexport.core import retry
+from airflow_provider_twexport.core import timing
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
-from airflow_provider_twexport.talkwalker.purchasing import account_lock
 from tests.adobe_account import adobe_client, adobe_connection
 from tests.object_stores import azure_account, gcs_address, s3_address, store
+from tests.patience import QUICK
 from tests.running_dags import airflow_database, run_dag
-from tests.service_clients import QUICK, order, x_client
+from tests.service_clients import order, x_client
 from tests.simulator_process import Simulator, running_simulator
 
 # how long an example may take depends on what else the machine does
@@ -77,16 +77,9 @@ def client(simulator: Simulator) -> TalkwalkerClient:
 
 
 @pytest.fixture
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry as in earnest, but without the long waits."""
-    monkeypatch.setattr(retry, "DEFAULT", QUICK)
-    monkeypatch.setattr(
-        "airflow_provider_twexport.talkwalker.purchasing.buy_once.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2)
-    )
-    monkeypatch.setattr("airflow_provider_twexport.adobe.order_once.LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
-    monkeypatch.setattr("airflow_provider_twexport.x.search.client.OVERLOAD_WAITS", (0.01, 0.01))
-    monkeypatch.setattr(account_lock, "TIMING", account_lock.Timing(settle=0.1, look_every=0.1))
-    monkeypatch.setattr("airflow_provider_twexport.talkwalker.landing.SECOND_READ_AFTER_SECONDS", 0.1)
+def quick_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is not told how long to wait does not wait long."""
+    monkeypatch.setattr(timing, "DEFAULT", QUICK)
 
 
 @pytest.fixture

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.x.search.client import XSearchClient
+from tests.patience import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
-QUICK = Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0)
 JANUARY = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 2, 1))
 
 
@@ -40,8 +39,7 @@ def x_client_of(simulator: Simulator, **changes: Any) -> XSearchClient:
     """Return a client of the full archive that does not wait long."""
     usual = x_login(simulator) | {
         "requests_per_minute": 100_000,
-        "retry": QUICK,
-        "overload_waits": (0.01, 0.01),
+        "timing": QUICK,
     }
     return XSearchClient(**usual | changes)
 

@@ -24,7 +24,8 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.landing import CollectorLanding
 from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
-from tests.service_clients import JANUARY, QUICK
+from tests.patience import QUICK
+from tests.service_clients import JANUARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

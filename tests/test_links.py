@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.running_dags import DagRunner
     from tests.simulator_process import Simulator
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "x_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "x_connection", "quick_timing")
 
 
 def address(task: BaseOperator, key: str) -> str | None:

@@ -16,8 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 from airflow_provider_twexport.adobe.error_codes import explain, is_invalid_token
 from airflow_provider_twexport.adobe.models import DataFile, ExportJob
 from airflow_provider_twexport.adobe.oauth import DEFAULT_IMS_HOST, AccessToken
-from airflow_provider_twexport.core import retry as core_retry
+from airflow_provider_twexport.core import timing as core_timing
 from airflow_provider_twexport.core.http import Session
+from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.exceptions import (
     Evidence,
     InvalidRequestError,
@@ -56,7 +57,7 @@ class AdobeClient:
     :param sandbox: where; its name is in lower case.
     :param base_url: address of the service.
     :param ims_url: address of the identity service, which gives the access token.
-    :param retry: how repeatable calls are tried again.
+    :param timing: how long everything waits; ``None`` for the usual waits.
     :raises ConnectionConfigError: if an address is not one to send a credential to.
     """
 
@@ -66,19 +67,20 @@ class AdobeClient:
         sandbox: str = "prod",
         base_url: str = DEFAULT_HOST,
         ims_url: str = DEFAULT_IMS_HOST,
-        retry: core_retry.Retry | None = None,
+        timing: core_timing.Timing | None = None,
     ) -> None:
-        self.retry = retry or core_retry.DEFAULT
-        self._token = AccessToken(credential, ims_url, self.retry)
+        self.timing = timing or core_timing.DEFAULT
+        retry = self.timing.retry
+        self._token = AccessToken(credential, ims_url, retry)
         headers = {
             "x-api-key": credential.client_id,
             "x-gw-ims-org-id": credential.org_id,
             "x-sandbox-name": sandbox,
         }
         self.sandbox = sandbox
-        self._session = Session(base_url, self._token, explain, self.retry, headers)
+        self._session = Session(base_url, self._token, explain, retry, headers)
         # a kill interrupts anything, so it has connections of its own, and nobody who counts, under a lock, is told
-        self._kill_session = Session(base_url, self._token, explain, core_retry.Retry(), headers)
+        self._kill_session = Session(base_url, self._token, explain, Retry(), headers)
 
     def __repr__(self) -> str:
         """Return a text that is safe to log."""

@@ -16,7 +16,6 @@ from airflow_provider_twexport.storage.file_landing import SourceFile
 if TYPE_CHECKING:
     from airflow_provider_twexport.adobe.client import AdobeClient
     from airflow_provider_twexport.adobe.models import ExportJob, JobBatch
-    from airflow_provider_twexport.core.retry import Retry
     from airflow_provider_twexport.storage.file_landing import FileLanding
     from airflow_provider_twexport.storage.manifest import Manifest
 
@@ -24,8 +23,6 @@ log = logging.getLogger(__name__)
 
 READABLE = frozenset({"success", "active"})
 LOST = frozenset({"failure", "failed", "aborted", "abandoned", "inactive", "deleted"})
-# a batch follows its job within minutes
-LOOK_AGAIN_SECONDS = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 60.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +31,11 @@ class JobLanding:
 
     :param client: who is asked.
     :param job_id: the export job.
-    :param retry: how a range that breaks off is tried again while it brings nothing; ``None`` for the client's way.
     :param range_bytes: bytes to ask for at a time.
     """
 
     client: AdobeClient
     job_id: str
-    retry: Retry | None = None
     range_bytes: int = RANGE_BYTES
 
     @property
@@ -89,7 +84,7 @@ class JobLanding:
         return self.client.list_files(batch.id)
 
     def _await(self, batch: JobBatch) -> None:
-        for seconds in (*LOOK_AGAIN_SECONDS, None):
+        for seconds in (*self.client.timing.batch_ready, None):
             status = self.client.get_batch_status(batch.id)
             if status in READABLE:
                 return
@@ -107,9 +102,7 @@ class JobLanding:
         missing = landing.missing(sources)
         wanted, total = listed[len(listed) - len(missing) :], sum(file.size for file in listed)
         progress = Progress(len(listed), len(listed) - len(missing), "files")
-        with RangedDownload(
-            self.client.read, wanted, self.retry or self.client.retry, self.range_bytes
-        ) as download:
+        with RangedDownload(self.client.read, wanted, self.client.timing.retry, self.range_bytes) as download:
             for place, (source, file) in enumerate(
                 zip(missing, wanted, strict=True), len(listed) - len(wanted)
             ):

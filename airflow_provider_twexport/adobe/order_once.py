@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# how long a job may take to show up in the service's list
-LOOK_AGAIN_SECONDS = (0.0, 1.0, 3.0, 6.0, 10.0)
-
 
 @dataclass(frozen=True, slots=True)
 class JobOrder:
@@ -89,7 +86,7 @@ class OrderAttempt:
     def find_lost(self, lost: TransientError) -> ExportJob:
         """Return the job of an order whose answer was lost."""
         log.warning("%s Looking whether the order arrived.", lost)
-        for seconds in LOOK_AGAIN_SECONDS:
+        for seconds in self.client.timing.order_listed:
             time.sleep(seconds)
             if listed := self.look():
                 return listed[0]
@@ -100,7 +97,7 @@ class OrderAttempt:
 
     def keep_oldest(self, ordered: ExportJob) -> JobOrder:
         """Cancel the job that was just ordered, if there is an older one, and adopt that."""
-        for seconds in LOOK_AGAIN_SECONDS:
+        for seconds in self.client.timing.order_listed:
             time.sleep(seconds)
             recent = self._recent()
             if ours := next((job for job in recent if job.id == ordered.id), None):

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from airflow_provider_twexport.core.retry import DEFAULT, Retry, RetryState
+from airflow_provider_twexport.core.retry import RetryState
 from airflow_provider_twexport.exceptions import ReadInterruptedError, TransientError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow_provider_twexport.adobe.models import DataFile
+    from airflow_provider_twexport.core.retry import Retry
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +45,11 @@ class RangedDownload:
         self,
         read: Callable[[DataFile, int, int], Iterator[bytes]],
         files: Sequence[DataFile],
-        retry: Retry | None = None,
+        retry: Retry,
         range_bytes: int = RANGE_BYTES,
     ) -> None:
         self._read = read
-        self._retry = retry or DEFAULT
+        self._retry = retry
         self._ranges = (
             _Range(file, start, min(start + range_bytes, file.size))
             for file in files

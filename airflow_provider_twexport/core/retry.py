@@ -69,9 +69,6 @@ class Retry:
                 retry_state.wait(error)
 
 
-DEFAULT = Retry()
-
-
 @dataclass(slots=True)
 class RetryState:
     """How much of a :class:`Retry` is used up.

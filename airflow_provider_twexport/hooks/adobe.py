@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider_twexport.adobe.client import AdobeClient
-    from airflow_provider_twexport.core.retry import Retry
+    from airflow_provider_twexport.core.timing import Timing
 
 DEFAULT_SANDBOX = "prod"
 
@@ -60,19 +60,19 @@ class AdobeExperiencePlatformHook(BaseHook):
         return run_connection_test(self._capabilities)
 
     def _capabilities(self) -> str:
-        from airflow_provider_twexport.core.retry import Retry
+        from airflow_provider_twexport.core.timing import ONCE
 
-        client = client_for(self.connection, Retry(attempts=1, throttled_for=0))
+        client = client_for(self.connection, ONCE)
         jobs = client.list_export_jobs(limit=1)
         newest = f"the newest is {jobs[0].id} ({jobs[0].raw_status})" if jobs else "there are none yet"
         org_id = self.connection.extra_dejson.get("org_id")
         return f"Connected to {org_id}, sandbox {client.sandbox}. Export jobs can be listed: {newest}."
 
 
-def client_for(connection: Connection, retry: Retry | None = None) -> AdobeClient:
+def client_for(connection: Connection, timing: Timing | None = None) -> AdobeClient:
     """Return a client for a connection that is at hand.
 
-    :param retry: how repeatable calls are tried again; ``None`` for the usual way, counted.
+    :param timing: how long everything waits; ``None`` for the usual waits, and retries that are counted.
     """
     from airflow_provider_twexport.adobe.client import DEFAULT_HOST, AdobeClient
     from airflow_provider_twexport.adobe.oauth import DEFAULT_IMS_HOST, ServerCredential
@@ -91,5 +91,5 @@ def client_for(connection: Connection, retry: Retry | None = None) -> AdobeClien
         sandbox=extra.get("sandbox") or DEFAULT_SANDBOX,
         base_url=base_url(connection, DEFAULT_HOST),
         ims_url=ims_url if "://" in ims_url else f"https://{ims_url}",
-        retry=retry or metrics.counting_retry("adobe"),
+        timing=timing or metrics.counting_timing("adobe"),
     )

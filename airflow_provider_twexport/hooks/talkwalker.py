@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from airflow_provider_twexport.core.retry import Retry
+    from airflow_provider_twexport.core.timing import Timing
     from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder
@@ -96,21 +96,20 @@ class TalkwalkerHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the token works, and for what; makes free calls only and never raises."""
-        from airflow_provider_twexport.core.retry import Retry
+        from airflow_provider_twexport.core.timing import ONCE
 
-        once = Retry(attempts=1, throttled_for=0)
-        return run_connection_test(lambda: _capabilities(client_for(self.connection, once)))
+        return run_connection_test(lambda: _capabilities(client_for(self.connection, ONCE)))
 
 
-def client_for(connection: Connection, retry: Retry | None = None) -> TalkwalkerClient:
+def client_for(connection: Connection, timing: Timing | None = None) -> TalkwalkerClient:
     """Return a client for a connection that is at hand.
 
-    :param retry: how repeatable calls are tried again; ``None`` for the usual way, counted.
+    :param timing: how long everything waits; ``None`` for the usual waits, and retries that are counted.
     """
     from airflow_provider_twexport.talkwalker.client import DEFAULT_HOST, TalkwalkerClient
 
-    retry = retry or metrics.counting_retry("talkwalker")
-    return TalkwalkerClient(connection.password or "", base_url(connection, DEFAULT_HOST), retry)
+    timing = timing or metrics.counting_timing("talkwalker")
+    return TalkwalkerClient(connection.password or "", base_url(connection, DEFAULT_HOST), timing)
 
 
 def _capabilities(client: TalkwalkerClient) -> str:

@@ -14,7 +14,7 @@ from airflow_provider_twexport.telemetry import metrics
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_twexport.core.retry import Retry
+    from airflow_provider_twexport.core.timing import Timing
     from airflow_provider_twexport.x.search.client import XSearchClient
     from airflow_provider_twexport.x.streams.client import XStreamClient
 
@@ -81,7 +81,7 @@ class XEnterpriseHook(BaseHook):
             stream=stream,
             backfill=backfill,
             base_url=(host or LIVE_HOST) if address == DEFAULT_HOST else address,
-            retry=metrics.counting_retry("x_stream"),
+            timing=metrics.counting_timing("x_stream"),
         )
 
     def test_connection(self) -> tuple[bool, str]:
@@ -89,11 +89,11 @@ class XEnterpriseHook(BaseHook):
         return run_connection_test(self._capabilities)
 
     def _capabilities(self) -> str:
-        from airflow_provider_twexport.core.retry import Retry
+        from airflow_provider_twexport.core.timing import ONCE
         from airflow_provider_twexport.exceptions import ThrottledError
 
         try:
-            usage = client_for(self.connection, Retry(attempts=1, throttled_for=0)).get_usage()
+            usage = client_for(self.connection, ONCE).get_usage()
         except ThrottledError as error:
             msg = (
                 "X tells the usage of an account twice a minute, and the Exports page or another test has just "
@@ -109,10 +109,10 @@ class XEnterpriseHook(BaseHook):
         mask_quoted(password)
 
 
-def client_for(connection: Connection, retry: Retry | None = None) -> XSearchClient:
+def client_for(connection: Connection, timing: Timing | None = None) -> XSearchClient:
     """Return a client of search for a connection that is at hand.
 
-    :param retry: how repeatable calls are tried again.
+    :param timing: how long everything waits; ``None`` for the usual waits, and retries that are counted.
     """
     from airflow_provider_twexport.core.arguments import parse_int
     from airflow_provider_twexport.exceptions import ConnectionConfigError, InvalidRequestError
@@ -131,7 +131,7 @@ def client_for(connection: Connection, retry: Retry | None = None) -> XSearchCli
         product=extra.get("product") or DEFAULT_PRODUCT,
         base_url=base_url(connection, DEFAULT_HOST),
         requests_per_minute=REQUESTS_PER_MINUTE if per_minute is None else per_minute,
-        retry=retry or metrics.counting_retry("x_search"),
+        timing=timing or metrics.counting_timing("x_search"),
     )
 
 

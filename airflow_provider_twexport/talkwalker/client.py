@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_twexport.core import retry as core_retry
+from airflow_provider_twexport.core import timing as core_timing
 from airflow_provider_twexport.core.credentials import QueryToken
 from airflow_provider_twexport.core.http import Session
+from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
     Evidence,
@@ -64,17 +65,17 @@ class TalkwalkerClient:
 
     :param token: access token; exports need one with read and write rights.
     :param base_url: address of the service.
-    :param retry: how repeatable calls are tried again.
+    :param timing: how long everything waits; ``None`` for the usual waits.
     :raises ConnectionConfigError: if the token is missing or the address is not one to send it to.
     """
 
     def __init__(
-        self, token: str, base_url: str = DEFAULT_HOST, retry: core_retry.Retry | None = None
+        self, token: str, base_url: str = DEFAULT_HOST, timing: core_timing.Timing | None = None
     ) -> None:
         if not token:
             raise ConnectionConfigError("The connection has no access token: give it as the password.")
-        self._retry = retry or core_retry.DEFAULT
-        self._session = Session(base_url, QueryToken("access_token", token), explain, self._retry)
+        self.timing = timing or core_timing.DEFAULT
+        self._session = Session(base_url, QueryToken("access_token", token), explain, self.timing.retry)
         self._histogram_paces = {
             True: Pace(CALLS_PER_MINUTE_IN_PROJECT),
             False: Pace(CALLS_PER_MINUTE_OUTSIDE),
@@ -115,7 +116,7 @@ class TalkwalkerClient:
             raise InvalidRequestError(reason)
         if len(requests_for(order.window, interval)) > 1:
             raise InvalidRequestError(f"{order.window} is too long to be counted by the {interval} at once.")
-        body = self._retry.call(partial(self._ask_histogram, order, interval), ThrottledError)
+        body = self.timing.retry.call(partial(self._ask_histogram, order, interval), ThrottledError)
         return read_volumes(_result(body, "result_histogram").get("data") or (), order.window, interval)
 
     def _ask_histogram(self, order: ExportOrder, interval: Interval) -> Any:
@@ -188,7 +189,7 @@ class TalkwalkerClient:
 
     def abort_when_killed(self, export_id: str) -> None:
         """Abort an export with one short try, from a process that is about to be killed; never raises."""
-        self._session.retry = core_retry.Retry()  # whoever counts may hold the lock that counting takes
+        self._session.retry = Retry()  # whoever counts may hold the lock that counting takes
         try:
             self._session.call("DELETE", _export_path(export_id), repeatable=False, timeout=KILL_SECONDS)
         except TwexportError as error:
@@ -216,14 +217,12 @@ class TalkwalkerClient:
         resume_offset: str = EARLIEST,
         export_id: str | None = None,
         missing: Callable[[], float] = lambda: math.inf,
-        idle_seconds: float = 15.0,
     ) -> ResultsReader:
         """Return an iterable over batches of results that reads until nothing new comes.
 
         :param resume_offset: where to go on; the cursor of a batch.
         :param export_id: leave out what belongs to other exports; ``None`` for all.
         :param missing: tells how many results are still to come behind the batches yielded; infinity if nobody knows.
-        :param idle_seconds: how long a ``wait`` connection may bring no result before it is ended.
         """
         path = _results_path(collector_id)
         return ResultsReader(
@@ -232,8 +231,7 @@ class TalkwalkerClient:
             offset=resume_offset,
             export_id=export_id,
             missing=missing,
-            retry=self._retry,
-            idle_seconds=idle_seconds,
+            timing=self.timing,
         )
 
 

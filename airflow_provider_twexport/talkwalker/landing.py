@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.models import ExportTask
 
 OnIncomplete = Literal["fail", "warn"]
-# how long the service gets to deliver what a complete read did not bring
-SECOND_READ_AFTER_SECONDS = 10.0
 
 
 class Logger(Protocol):
@@ -164,7 +162,7 @@ class CollectorLanding:
         self._read(landing)
         if self.exported is not None and landing.arrived < self.exported:
             self.log.warning("%d of %d results came; reading on.", landing.arrived, self.exported)
-            time.sleep(SECOND_READ_AFTER_SECONDS)
+            time.sleep(self.client.timing.second_read)
             self._read(landing)
         task, why = self.task, self._why_incomplete(landing.arrived)
         return landing.commit(

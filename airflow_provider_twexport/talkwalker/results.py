@@ -20,7 +20,8 @@ import msgspec
 import simdjson
 
 from airflow_provider_twexport.core.batch import Batch
-from airflow_provider_twexport.core.retry import Retry, RetryState
+from airflow_provider_twexport.core.retry import RetryState
+from airflow_provider_twexport.core.timing import Timing
 from airflow_provider_twexport.exceptions import (
     ReadInterruptedError,
     TransientError,
@@ -338,8 +339,7 @@ class ResultsReader:
     :param offset: where to go on; ``earliest`` for the beginning.
     :param export_id: the export whose results are wanted; ``None`` for all.
     :param missing: tells how many results are still to come behind the batches yielded; infinity if nobody knows.
-    :param retry: how many faults are borne while nothing gets on.
-    :param idle_seconds: how long a ``wait`` connection may bring no result before it is ended.
+    :param timing: how many faults are retried while no new offset comes, and how long a read may be idle.
     """
 
     open_read: Callable[[str, EndBehaviour], AbstractContextManager[Iterator[bytes]]]
@@ -347,8 +347,7 @@ class ResultsReader:
     offset: str = EARLIEST
     export_id: str | None = None
     missing: Callable[[], float] = lambda: math.inf
-    retry: Retry = field(default_factory=Retry)
-    idle_seconds: float = 15.0
+    timing: Timing = field(default_factory=Timing)
     _ahead: int = field(default=0, init=False)
     _is_idle: bool = field(default=False, init=False)
 
@@ -367,7 +366,7 @@ class ResultsReader:
 
     def _wait(self) -> Iterator[Batch]:
         """Read long connections until all has been seen, or one brings nothing."""
-        retry_state = RetryState(self.retry)
+        retry_state = RetryState(self.timing.retry)
         while self.missing() > self._ahead:
             before = self.offset
             try:
@@ -384,7 +383,7 @@ class ResultsReader:
 
     def _stop(self) -> Iterator[Batch]:
         """Read short connections until one brings nothing that was not seen before."""
-        retry_state = RetryState(self.retry)
+        retry_state = RetryState(self.timing.retry)
         seen_before = self._ahead
         while True:
             before = self.offset
@@ -409,7 +408,7 @@ class ResultsReader:
         read = ResultsRead(self.offset, self.export_id, self.explain)
         brought = self._ahead = 0
         with self.open_read(self.offset, end_behaviour) as blocks:
-            for batch in read.batches(blocks, missing=missing, idle_seconds=self.idle_seconds):
+            for batch in read.batches(blocks, missing=missing, idle_seconds=self.timing.idle_read):
                 brought += len(batch.records) + batch.foreign
                 self.offset = batch.cursor or self.offset
                 yield batch

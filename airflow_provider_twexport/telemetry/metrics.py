@@ -9,21 +9,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.core.retry import Retry
+    from airflow_provider_twexport.core.timing import Timing
     from airflow_provider_twexport.storage.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
 
-def counting_retry(system: str) -> Retry:
-    """Return the usual way to try calls again, which counts what happens on the wire as it happens.
+def counting_timing(system: str) -> Timing:
+    """Return the usual timing, whose retry counts what happens on the wire as it happens.
 
     :param system: the service that is called.
     """
-    from airflow_provider_twexport.core import retry
+    from airflow_provider_twexport.core import timing
 
     meter = _Meter(system)
-    return replace(retry.DEFAULT, on_event=lambda event: meter.count(str(event)))
+    retry = replace(timing.DEFAULT.retry, on_event=lambda event: meter.count(str(event)))
+    return replace(timing.DEFAULT, retry=retry)
 
 
 def landed(system: str, manifest: Manifest) -> None:

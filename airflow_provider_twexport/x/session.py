@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.core import retry as core_retry
 from airflow_provider_twexport.core.credentials import BasicLogin
 from airflow_provider_twexport.core.http import Session
 from airflow_provider_twexport.exceptions import ConnectionConfigError
@@ -14,9 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.retry import Retry
 
 
-def x_session(
-    login: str, password: str, account: str, label: str, base_url: str, retry: Retry | None = None
-) -> Session:
+def x_session(login: str, password: str, account: str, label: str, base_url: str, retry: Retry) -> Session:
     """Return a session that signs its calls.
 
     :param login: e-mail address of the console.
@@ -24,10 +21,10 @@ def x_session(
     :param account: name of the account.
     :param label: of the search or stream.
     :param base_url: address of the service.
-    :param retry: how repeatable calls are tried again; ``None`` for the usual way.
+    :param retry: how repeatable calls are tried again.
     :raises ConnectionConfigError: if one of these is missing, or the address cannot be meant.
     """
     for name, value in (("login", login), ("password", password), ("account", account), ("label", label)):
         if not value:
             raise ConnectionConfigError(f"The connection has no {name}: give the one of the X console.")
-    return Session(base_url, BasicLogin(login, password), explain, retry or core_retry.DEFAULT)
+    return Session(base_url, BasicLogin(login, password), explain, retry)

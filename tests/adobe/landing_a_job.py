@@ -1,6 +1,6 @@
 """Lands an Adobe job and prints the most memory that it ever had, in MiB; a program, so that it can be killed.
 
-``python -m tests.transfers.landing_a_job SIMULATOR JOB_ID DIRECTORY RANGE_BYTES``
+``python -m tests.adobe.landing_a_job SIMULATOR JOB_ID DIRECTORY RANGE_BYTES``
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import sys
 from airflow_provider_twexport.adobe.client import AdobeClient
 from airflow_provider_twexport.adobe.landing import JobLanding
 from airflow_provider_twexport.storage.file_landing import FileLanding
-from tests.adobe_account import CREDENTIAL, RETRY
+from tests.adobe_account import CREDENTIAL
+from tests.patience import QUICK
 from tests.storage.measuring import peak_mib
 
 if __name__ == "__main__":
     address, job_id, directory, range_bytes = sys.argv[1:]
-    client = AdobeClient(CREDENTIAL, "prod", address, address, RETRY)
-    way = JobLanding(client, job_id, RETRY, int(range_bytes))
+    client = AdobeClient(CREDENTIAL, "prod", address, address, QUICK)
+    way = JobLanding(client, job_id, int(range_bytes))
     way.land(FileLanding.open(directory, source=way.identity))
     print(peak_mib())

@@ -15,7 +15,8 @@ from airflow_provider_twexport.adobe.error_codes import GATEWAY
 from airflow_provider_twexport.adobe.models import DataFile, ExportJob, ExportJobOrder, JobBatch, JobStatus
 from airflow_provider_twexport.adobe.oauth import AccessToken, ServerCredential
 from tests.adobe import adobe_examples
-from tests.adobe_account import CREDENTIAL, ORDER, RETRY, client_of
+from tests.adobe_account import CREDENTIAL, ORDER, client_of
+from tests.patience import QUICK
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.adobe.client import AdobeClient
@@ -163,11 +164,11 @@ def test_one_token_serves_many_calls(simulator: Simulator, adobe_client: AdobeCl
 def test_a_token_is_renewed_ahead_of_its_end(milliseconds: bool, simulator: Simulator) -> None:
     """Ten minutes ahead, also where its life is told in milliseconds; no call is refused for it."""
     simulator.settings(adobe_token_milliseconds=milliseconds)
-    token = AccessToken(CREDENTIAL, simulator.url, RETRY)
+    token = AccessToken(CREDENTIAL, simulator.url, QUICK.retry)
     assert [token.freshen(), token.freshen()] == [1, 1]
     assert 85_000 < token.seconds_left < 86_399 - 600
     simulator.settings(adobe_token_seconds=0)
-    ended = AccessToken(CREDENTIAL, simulator.url, RETRY)
+    ended = AccessToken(CREDENTIAL, simulator.url, QUICK.retry)
     assert [ended.freshen(), ended.freshen()] == [1, 2]
 
 

@@ -13,14 +13,13 @@ import pytest
 from pyarrow import parquet
 
 from airflow_provider_twexport import exceptions
-from airflow_provider_twexport.adobe import landing as adobe_landing
 from airflow_provider_twexport.adobe.landing import JobLanding
 from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.file_landing import FileLanding
 from airflow_provider_twexport.storage.resume import DirectoryInUseError
-from tests.adobe_account import INSTANT, ORDER, RETRY, client_of
+from tests.adobe_account import INSTANT, ORDER, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,15 +33,9 @@ ROOT = Path(__file__).parents[2]
 FILES = {"path": "/files/", "query": "path="}
 
 
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait long for a batch."""
-    monkeypatch.setattr(adobe_landing, "LOOK_AGAIN_SECONDS", (0.01, 0.01))
-
-
 def land(client: AdobeClient, job_id: str, directory: Any) -> Manifest:
     """Land a job."""
-    way = JobLanding(client, job_id, RETRY, range_bytes=64 * 1024)
+    way = JobLanding(client, job_id, range_bytes=64 * 1024)
     landing = FileLanding.open(directory, source=way.identity)
     return landing.committed or way.land(landing)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from airflow_provider_twexport.adobe import order_once as ordering
 from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.adobe.order_once import JobOrder, order_once
 from airflow_provider_twexport.exceptions import TransientError
@@ -31,10 +30,9 @@ CROWD = 12
 
 
 @pytest.fixture(autouse=True)
-def slow_jobs(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs that go on for long, and no long waits."""
+def slow_jobs(simulator: Simulator) -> None:
+    """Jobs that go on for long."""
     simulator.settings(adobe_job_seconds=None)
-    monkeypatch.setattr(ordering, "LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2, 0.4))
 
 
 def jobs(simulator: Simulator) -> dict[str, str]:

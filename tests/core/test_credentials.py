@@ -18,7 +18,8 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.x.search.pages import SearchRequest
 from tests.adobe_account import ORG_ID, SECRET, client_of
-from tests.service_clients import JANUARY, QUICK, x_client_of
+from tests.patience import QUICK
+from tests.service_clients import JANUARY, x_client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +110,7 @@ def test_a_whole_export_does_not_tell_the_token(simulator: Simulator, seen: list
     client.put_collector("box")
     task = client.create_export(ExportOrder(JANUARY, project_id=simulator.project_id, limit=400), "box")
     seen.append(repr(task))
-    batches = client.drain("box", export_id=task.id, idle_seconds=0.5)
+    batches = client.drain("box", export_id=task.id)
     assert sum(len(batch.records) for batch in batches) == 400
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.usefixtures("adobe_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("adobe_connection", "quick_timing")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 QUARTER = {"start": "2024-01-01", "stop": "2024-04-01", "split": "month", "approve_above": 1_000_000}
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 
 @pytest.fixture(autouse=True)

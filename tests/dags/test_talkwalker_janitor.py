@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 DAY = 24 * 3600
 MONTHS = Window(JANUARY.start, JANUARY.start.add(months=6)).cut("month")
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 
 def janitor() -> DAG:

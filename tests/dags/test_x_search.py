@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 QUARTER = {"start": "2024-01-01", "stop": "2024-04-01"}
 DAY_AFTER = pendulum.datetime(2024, 1, 6)
 
-pytestmark = pytest.mark.usefixtures("x_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("x_connection", "quick_timing")
 
 
 def example(dag_id: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> DAG:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,12 @@ import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from airflow_provider_twexport.core import timing
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.x.streams import client as x_streams_client
 from airflow_provider_twexport.x.streams.messages import X_EPOCH_MS
+from tests.patience import QUICK
 from tests.transfers.test_x_stream_to_object_storage import landed
-from tests.x.streams.test_client import QUICK, SimulatedClock, truth
+from tests.x.streams.test_client import SimulatedClock, truth
 
 if TYPE_CHECKING:
     from tests.running_dags import DagRunner
@@ -54,9 +56,7 @@ def test_an_hour_that_began_late_is_whole_in_the_end(
         {"fault": "disconnect", "after_seconds": 300, **second},
         {"fault": "error", "http": 503, "message": "no", "times": 7, **second},
     )
-    monkeypatch.setattr(x_streams_client, "CONNECTS_PER_MINUTE", 100_000)
-    monkeypatch.setattr(x_streams_client, "BACKOFF", QUICK)
-    monkeypatch.setattr(x_streams_client, "CLOCK", SimulatedClock(simulator, speed=100))
+    monkeypatch.setattr(timing, "DEFAULT", replace(QUICK, clock=SimulatedClock(simulator, speed=100)))
     monkeypatch.setenv("TWEXPORT_DESTINATION", f"file://{tmp_path}")
     dag = DagBag(ROOT / "dags").dags["x_stream_hourly"]
     run = run_dag(dag, logical_date=hour)

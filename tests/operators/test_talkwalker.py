@@ -15,7 +15,7 @@ from airflow_provider_twexport.operators.talkwalker import (
     TalkwalkerCreateExportOperator,
     TalkwalkerDeleteCollectorOperator,
 )
-from tests.service_clients import QUICK
+from tests.patience import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ JANUARY = {"start": "2024-01-01", "stop": "2024-02-01"}
 BUYING = ("if_exists", "max_credits", "min_credits_left", "max_credits_per_run", "max_credits_per_day")
 RETRYING = {"retries": 2, "retry_delay": timedelta(0)}
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 
 def ordering(dag_id: str = "ordering", collector_id: str | None = None, **order: Any) -> DAG:
@@ -89,7 +89,7 @@ def test_a_lost_answer_and_a_retry_cost_once(run_dag: DagRunner, simulator: Simu
     """The order's answer is lost, then the service is out of order: the retry adopts."""
     listing = {"method": "GET", "path": "/tasks/export$"}
     simulator.faults({"match": {"method": "POST", "path": "/export$"}, "fault": "lost_answer"})
-    simulator.faults({"match": listing, "skip": 1, "fault": "drop", "times": QUICK.attempts})
+    simulator.faults({"match": listing, "skip": 1, "fault": "drop", "times": QUICK.retry.attempts})
     run = run_dag(ordering())
     assert (run.state, run.tries["export"], run.results["export"]["adopted"]) == ("success", 2, True)
     assert simulator.ledger()["credits"]["charged_total"] == 500
@@ -110,7 +110,7 @@ def test_recreate_pays_again_but_not_on_retries(run_dag: DagRunner, simulator: S
     """The first try of a recreation buys; when it breaks off right after, its retry adopts what it bought."""
     run_dag(ordering())
     listing = {"method": "GET", "path": "/tasks/export$"}
-    simulator.faults({"match": listing, "skip": 1, "fault": "drop", "times": QUICK.attempts})
+    simulator.faults({"match": listing, "skip": 1, "fault": "drop", "times": QUICK.retry.attempts})
     run = run_dag(ordering(if_exists="recreate"))
     assert run.tries["export"] == 2
     assert run.results["export"]["adopted"]

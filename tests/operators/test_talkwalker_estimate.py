@@ -17,7 +17,7 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.landing import CollectorLanding, source_of
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
-from tests.service_clients import QUICK
+from tests.patience import QUICK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 QUARTER = {"start": "2024-01-01", "stop": "2024-04-01"}
 HISTOGRAM = {"path": "/histogram/published$"}
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 
 def estimating(**arguments: Any) -> DAG:

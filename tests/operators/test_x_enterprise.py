@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run
     from tests.simulator_process import Simulator
 
-pytestmark = pytest.mark.usefixtures("x_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("x_connection", "quick_timing")
 
 YEAR = {"start": "2023-02-01", "stop": "2024-02-01"}
 

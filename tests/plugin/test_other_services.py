@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
 ADOBE = "adobe_experience_platform_default"
-pytestmark = pytest.mark.usefixtures("adobe_connection", "x_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("adobe_connection", "x_connection", "quick_timing")
 
 
 def job_row(visitor: Visitor) -> Any:

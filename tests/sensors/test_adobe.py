@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run
     from tests.simulator_process import Simulator
 
-pytestmark = pytest.mark.usefixtures("adobe_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("adobe_connection", "quick_timing")
 
 JOBS = {"path": "export/jobs", "method": "GET"}
 

@@ -13,13 +13,14 @@ from airflow.sdk import DAG
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from tests.service_clients import JANUARY, QUICK
+from tests.patience import QUICK
+from tests.service_clients import JANUARY
 
 if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run
     from tests.simulator_process import Simulator
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from airflow_provider_twexport.core.retry import Retry
+from airflow_provider_twexport.core.timing import Timing
 from airflow_provider_twexport.exceptions import TwexportError
 from airflow_provider_twexport.storage import formats, part_verification
 from airflow_provider_twexport.storage.directory import Directory
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.manifest import Manifest
 
 RESULTS = 500
-SHORT = Retry(attempts=3, first_wait=0.001, max_wait=0.002, throttled_wait=0.001, throttled_for=0.01)
+SHORT = Timing(
+    retry=Retry(attempts=3, first_wait=0.001, max_wait=0.002, throttled_wait=0.001, throttled_for=0.01),
+    idle_read=0.03,
+)
 HANGS_AFTER_SECONDS = 30
 WORDS = [
     "tea",
@@ -212,9 +216,7 @@ def land(service: Service, directory: Path, file_format: str) -> Manifest:
     """Land whatever the service sends."""
     client = TalkwalkerClient("not-a-token", f"http://127.0.0.1:{service.server_address[1]}", SHORT)
     with Landing.open(directory, source=SOURCE, file_format=file_format, max_part_bytes=20_000) as landing:
-        drain = client.drain(
-            "twx-one", export_id=OURS, missing=lambda: RESULTS - landing.results, idle_seconds=0.03
-        )
+        drain = client.drain("twx-one", export_id=OURS, missing=lambda: RESULTS - landing.results)
         with naming_the_offset(lambda: landing.offset or EARLIEST):
             for batch in drain:
                 landing.write(batch)

@@ -18,7 +18,8 @@ from airflow_provider_twexport.exceptions import (
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportStatus, ExportTask
-from tests.service_clients import JANUARY, QUICK
+from tests.patience import QUICK
+from tests.service_clients import JANUARY
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
@@ -208,13 +209,15 @@ def test_retries_are_bounded(client: TalkwalkerClient, simulator: Simulator) -> 
     simulator.faults({"fault": "html", "status": 502, "times": 100})
     with pytest.raises(TransientError, match="unavailable"):
         client.get_credits()
-    assert len(simulator.ledger()["requests"]) == QUICK.attempts
+    assert len(simulator.ledger()["requests"]) == QUICK.retry.attempts
 
 
 def test_retry_after_is_honoured(client: TalkwalkerClient, simulator: Simulator) -> None:
     """The service's own word on when to come back counts."""
     simulator.faults({"fault": "error", "code": 8, "retry_after": 7, "times": 1})
-    once = TalkwalkerClient(simulator.token, simulator.url, replace(QUICK, throttled_for=0))
+    once = TalkwalkerClient(
+        simulator.token, simulator.url, replace(QUICK, retry=replace(QUICK.retry, throttled_for=0))
+    )
     with pytest.raises(ThrottledError) as raised:
         once.get_credits()
     assert raised.value.retry_after == 7

@@ -20,7 +20,8 @@ from airflow_provider_twexport.exceptions import (
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.results import EARLIEST, ResultsReader
-from tests.service_clients import JANUARY, QUICK
+from tests.patience import QUICK
+from tests.service_clients import JANUARY
 from tests.talkwalker.test_results import control, result
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def drained(client: TalkwalkerClient, export_id: str, expected: int, **options: 
     def missing() -> int:
         return expected - len(seen)
 
-    for batch in client.drain("box", export_id=export_id, missing=missing, idle_seconds=0.5, **options):
+    for batch in client.drain("box", export_id=export_id, missing=missing, **options):
         seen.update(dict.fromkeys(batch.records))
     return list(seen)
 
@@ -97,11 +98,7 @@ def test_an_empty_collector_ends(client: TalkwalkerClient) -> None:
 def test_without_a_known_number_everything_arrives(client: TalkwalkerClient, simulator: Simulator) -> None:
     """Where nobody knows how many there are, the read ends when nothing has come for a while."""
     export_id = export(client, simulator, 1_000)
-    records = [
-        record
-        for batch in client.drain("box", export_id=export_id, idle_seconds=0.5)
-        for record in batch.records
-    ]
+    records = [record for batch in client.drain("box", export_id=export_id) for record in batch.records]
     assert len(set(records)) == 1_000
 
 
@@ -146,7 +143,7 @@ def test_a_lasting_fault_ends_the_read(client: TalkwalkerClient, simulator: Simu
     simulator.faults({"match": RESULTS, "fault": "cut", "after_results": 50, "times": 99})
     with pytest.raises(ReadInterruptedError, match="broke off"):
         drained(client, export_id, 1_000)
-    assert reads(simulator) <= 2 * QUICK.attempts + 1
+    assert reads(simulator) <= 2 * QUICK.retry.attempts + 1
 
 
 def test_an_error_that_is_no_passing_fault_is_raised_at_once(
@@ -205,7 +202,9 @@ def test_any_faults_lose_nothing_and_repeat_nothing(
     limit: int, faults: list[dict[str, Any]], skips: int, simulator: Simulator
 ) -> None:
     """Cut, repeated, mixed and delayed at random places, the results still arrive, each once."""
-    client = TalkwalkerClient(simulator.token, simulator.url, replace(QUICK, attempts=10))
+    client = TalkwalkerClient(
+        simulator.token, simulator.url, replace(QUICK, retry=replace(QUICK.retry, attempts=10))
+    )
     simulator.reset()
     simulator.settings(queue_seconds=0, results_per_second=None, reads_per_minute=None)
     export_id = export(client, simulator, limit)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 
 def pipeline(path: Path, **arguments: Any) -> DAG:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.running_dags import DagRunner
     from tests.simulator_process import Simulator
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "x_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "x_connection", "quick_timing")
 
 JANUARY = {"start": "2024-01-01", "stop": "2024-02-01"}
 WINDOW = {"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z"}

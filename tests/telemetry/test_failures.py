@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.running_dags import DagRunner
     from tests.simulator_process import Simulator
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 FAILED = "{{ exception.kind }}: {{ exception.facts }}"
 LANDED = "{% set landed = ti.xcom_pull(task_ids=ti.task_id, key='twexport') %}{{ landed }}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["statsd"]
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "x_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "x_connection", "quick_timing")
 
 JANUARY = {"start": "2024-01-01", "stop": "2024-02-01"}
 RESULTS = {"path": "/results$"}

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from airflow_provider_twexport.core import timing
 from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
-from airflow_provider_twexport.x.streams import client as x_streams_client
+from tests.patience import QUICK
 from tests.simulator_process import Simulator
 from tests.x.streams.test_client import SimulatedClock
 
@@ -27,8 +29,7 @@ class Unheard:
 if __name__ == "__main__":
     directory, start, stop, url = sys.argv[1:]
     simulator = Simulator(url, cast("subprocess.Popen[str]", None))
-    x_streams_client.CLOCK = SimulatedClock(simulator, speed=20)
-    x_streams_client.CONNECTS_PER_MINUTE = 100_000
+    timing.DEFAULT = replace(QUICK, clock=SimulatedClock(simulator, speed=20))
     operator = XStreamToObjectStorageOperator(
         task_id="land", object_storage_path=f"file://{directory}", start=start, stop=stop
     )

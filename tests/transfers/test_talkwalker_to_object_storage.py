@@ -19,7 +19,8 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.record_identity import identity
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
-from tests.service_clients import JANUARY, QUICK
+from tests.patience import QUICK
+from tests.service_clients import JANUARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run
     from tests.simulator_process import Simulator
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 RESULTS = {"path": "/results$"}
 
@@ -168,7 +169,7 @@ def test_a_retry_goes_on_from_the_checkpoint(
 ) -> None:
     """A try that fails after some parts is continued, not repeated."""
     export_id = export(1_000)
-    broken = {"fault": "cut", "after_results": 0, "times": 2 * QUICK.attempts}
+    broken = {"fault": "cut", "after_results": 0, "times": 2 * QUICK.retry.attempts}
     simulator.faults({"match": RESULTS, "fault": "cut", "after_results": 650}, {"match": RESULTS} | broken)
     run = land(run_dag, export_id=export_id, **place)
     assert (run.state, run.tries["land"]) == ("success", 2)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 
-from airflow_provider_twexport.core import retry
+from airflow_provider_twexport.core import timing
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
 from airflow_provider_twexport.x.search.pages import post_id
-from tests.service_clients import JANUARY, QUICK
+from tests.patience import QUICK
+from tests.service_clients import JANUARY
 from tests.x.search.test_client import failing, truth
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run
     from tests.simulator_process import Simulator
 
-pytestmark = pytest.mark.usefixtures("x_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("x_connection", "quick_timing")
 
 WHAT = {"query": "coffee", "start": "2024-01-01", "stop": "2024-02-01"}
 
@@ -126,7 +127,8 @@ def test_a_storm_ends_in_an_error_that_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After all tries."""
-    monkeypatch.setattr(retry, "DEFAULT", replace(QUICK, throttled_for=0.5))
+    impatient = replace(QUICK, retry=replace(QUICK.retry, throttled_for=0.5))
+    monkeypatch.setattr(timing, "DEFAULT", impatient)
     simulator.faults(failing(status, times=9_999))
     run = land(run_dag, **directory)
     assert (run.state, run.tries["land"], words in run.log) == ("failed", 4, True)

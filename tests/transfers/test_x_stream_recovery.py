@@ -50,7 +50,6 @@ def test_a_hole_is_filled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Through failed minutes, each message once in both landings together."""
-    monkeypatch.setattr(recovery, "REPLAYS_PER_MINUTE", 100_000)
     monkeypatch.setattr(recovery, "REPLAYABLE_AFTER", timedelta(0))
     simulator.settings(x_stream_per_minute=60)
     ends = {"fault": "recovery_ends", "how": "with_errors"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import DAG
 
+from airflow_provider_twexport.core import timing
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
-from airflow_provider_twexport.x.streams import client as x_streams_client
 from airflow_provider_twexport.x.streams.messages import message_key
+from tests.patience import QUICK
 from tests.simulator.conftest import wait_until
 from tests.simulator_process import ROOT
-from tests.x.streams.test_client import QUICK, SimulatedClock, truth
+from tests.x.streams.test_client import SimulatedClock, truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +36,7 @@ def clock(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> SimulatedClo
     """Twenty simulated seconds in a real one, from the begin of the task on."""
     simulator.settings(x_connects_per_minute=None)
     clock = SimulatedClock(simulator, speed=20)
-    monkeypatch.setattr(x_streams_client, "CONNECTS_PER_MINUTE", 100_000)
-    monkeypatch.setattr(x_streams_client, "BACKOFF", QUICK)
-    monkeypatch.setattr(x_streams_client, "CLOCK", clock)
+    monkeypatch.setattr(timing, "DEFAULT", replace(QUICK, clock=clock))
     return clock
 
 

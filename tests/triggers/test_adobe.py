@@ -17,7 +17,7 @@ from tests.triggers.conftest import event
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
-pytestmark = pytest.mark.usefixtures("adobe_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("adobe_connection", "quick_timing")
 
 LIST, ONE = "GET /data/core/ups/export/jobs", "GET /data/core/ups/export/jobs/{job_id}"
 

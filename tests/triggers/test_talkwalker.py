@@ -17,7 +17,7 @@ from tests.triggers.conftest import event
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
-pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_retries")
+pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 LIST, ONE = "GET /api/v3/tasks/export", "GET /api/v3/tasks/export/{task_id}"
 

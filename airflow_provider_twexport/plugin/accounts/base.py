@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.exceptions import ConnectionConfigError, TwexportError
 from airflow_provider_twexport.plugin import settings
 from airflow_provider_twexport.plugin.polling import Poll
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.plugin.rows import CollectorRow, Export
     from airflow_provider_twexport.talkwalker.models import Credits
 
-# the next look is the next try
-ONCE = Retry(attempts=1, throttled_for=0)
 _ENV = "AIRFLOW_CONN_"
 
 

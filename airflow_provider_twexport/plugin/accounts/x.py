@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twexport.core.timing import ONCE
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook, client_for, latest_month
-from airflow_provider_twexport.plugin.accounts.base import ONCE, Account, connection
+from airflow_provider_twexport.plugin.accounts.base import Account, connection
 from airflow_provider_twexport.plugin.polling import Poll
 
 if TYPE_CHECKING:

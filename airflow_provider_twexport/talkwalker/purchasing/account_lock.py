@@ -5,13 +5,13 @@ every holder of the token can write, list and remove for nothing, and the servic
 whoever wants to order puts a ticket, an empty collector, into the line; whose ticket is the oldest has its turn.
 
 Why two are never at the till together. Be A's ticket older than B's, by creation date, then id. B looks at the line
-only once its own ticket is in it, and ``settle`` seconds later. If A's ticket is there, B waits until it is gone. If
-it is not there yet, it was put ``settle`` seconds after B's, and is not the older one, unless the service's own clocks
-differ by so much. If it is not there any more, then A has gone, and what it ordered is in the list of exports, because
-a ticket is taken back only once that is sure.
+only once its own ticket is in it, and ``lock_settle`` seconds later. If A's ticket is there, B waits until it is gone.
+If it is not there yet, it was put ``lock_settle`` seconds after B's, and is not the older one, unless the service's own
+clocks differ by so much. If it is not there any more, then A has gone, and what it ordered is in the list of exports,
+because a ticket is taken back only once that is sure.
 
-Why a dead one holds nobody up for ever. A ticket is good for ``good_for`` seconds from when it was sent: no order
-leaves later than that, and none is under way for longer than a request may take. After ``dead_after`` seconds by the
+Why a dead one holds nobody up for ever. A ticket is good for ``lock_valid`` seconds from when it was sent: no order
+leaves later than that, and none is under way for longer than a request may take. After ``lock_dead`` seconds by the
 service's clock anybody may remove it. Those who wait longer than half of the time put a new ticket, at the end of the
 line, so the oldest ticket always has time left to order with.
 """
@@ -47,27 +47,6 @@ TICKET = f"{PREFIX}turn-"
 MOST_WAITS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How long the parts of a turn take, in seconds.
-
-    :param settle: between putting a ticket and looking at the line.
-    :param look_every: between two looks at the line, times the tickets ahead, at most 10.
-    :param good_for: how long a ticket allows to order.
-    :param dead_after: when others may remove it; more than ``good_for`` and a request's longest time together.
-    :param retry_state: how long to stand in line at most.
-    """
-
-    settle: float = 1.0
-    look_every: float = 1.0
-    good_for: float = 240.0
-    dead_after: float = 420.0
-    retry_state: float = 1800.0
-
-
-TIMING = Timing()
-
-
 class LockExpiredError(TransientError):
     """The turn took too long to order in it: take another."""
 
@@ -80,6 +59,7 @@ class LockTicket:
     :param created: when it was put, by the service's clock.
     :param sent: by our monotonic clock, a moment before it was put.
     :param known: by the same clock, a moment after it was put.
+    :param valid: how many seconds after ``sent`` its order may leave.
     :param outcome_is_unknown: whether an order left of which nobody knows what became.
     """
 
@@ -87,6 +67,7 @@ class LockTicket:
     created: pendulum.DateTime
     sent: float
     known: float
+    valid: float
     outcome_is_unknown: bool = False
 
     @property
@@ -103,9 +84,9 @@ class LockTicket:
 
         :raises LockExpiredError: if others may take this turn for dead before the order arrives.
         """
-        if self.age > TIMING.good_for:
+        if self.age > self.valid:
             raise LockExpiredError(
-                f"It took {self.age:.0f} s to get ready to order, and a turn lasts {TIMING.good_for:.0f} s. "
+                f"It took {self.age:.0f} s to get ready to order, and a turn lasts {self.valid:.0f} s. "
                 "Nothing was bought."
             )
         self.outcome_is_unknown = True
@@ -122,20 +103,20 @@ def hold_account_lock(client: TalkwalkerClient) -> Iterator[LockTicket]:
     A block that is left while nobody knows what became of its order holds the others up until its ticket is dead.
 
     :param client: whose account's orders take turns.
-    :raises TransientError: if the turn did not come within ``TIMING.patience`` seconds.
+    :raises TransientError: if the turn did not come within ``lock_patience`` seconds.
     :raises UnexpectedResponseError: if the service does not tell when the ticket was put.
     """
-    line, since = _Queue(client), time.monotonic()
+    line, timing, since = _Queue(client), client.timing, time.monotonic()
     turn = line.join()
     try:
         while ahead := line.ahead_of(turn):
-            if time.monotonic() - since > TIMING.retry_state:
+            if time.monotonic() - since > timing.lock_patience:
                 raise TransientError(
                     f"{ahead} other orders on this account are still ahead of this one after "
-                    f"{TIMING.retry_state:.0f} s. Nothing was bought."
+                    f"{timing.lock_patience:.0f} s. Nothing was bought."
                 )
-            time.sleep(TIMING.look_every * min(ahead, MOST_WAITS) * random.uniform(0.5, 1.0))
-            if turn.age > TIMING.good_for / 2:
+            time.sleep(timing.lock_poll * min(ahead, MOST_WAITS) * random.uniform(0.5, 1.0))
+            if turn.age > turn.valid / 2:
                 line.leave(turn.id)
                 turn = line.join()
         yield turn
@@ -152,10 +133,11 @@ class _Queue:
     def join(self) -> LockTicket:
         """Put a ticket, and let it settle."""
         ticket, sent = f"{TICKET}{secrets.token_hex(8)}", time.monotonic()
+        timing = self._client.timing
         try:
             self._client.put_collector(ticket)
-            turn = LockTicket(ticket, self._created_at(ticket), sent, time.monotonic())
-            time.sleep(TIMING.settle)
+            turn = LockTicket(ticket, self._created_at(ticket), sent, time.monotonic(), timing.lock_valid)
+            time.sleep(timing.lock_settle)
         except BaseException:
             self.leave(ticket)
             raise
@@ -168,7 +150,9 @@ class _Queue:
         except NotFoundError:
             log.debug("Ticket %s is gone already.", ticket)
         except TwexportError as error:
-            log.warning("Ticket %s stays until it is %.0f s old: %s", ticket, TIMING.dead_after, error)
+            log.warning(
+                "Ticket %s stays until it is %.0f s old: %s", ticket, self._client.timing.lock_dead, error
+            )
 
     def ahead_of(self, turn: LockTicket) -> int:
         """Count the tickets to wait for, and remove dead ones."""
@@ -184,7 +168,7 @@ class _Queue:
             return False
         if (created, other) > (turn.created, turn.id):
             return False
-        if turn.seconds_since(created) <= TIMING.dead_after:
+        if turn.seconds_since(created) <= self._client.timing.lock_dead:
             return True
         log.warning("Ticket %s of %s is dead: its task was killed while it ordered.", other, created)
         self.leave(other)

@@ -46,7 +46,6 @@ log = logging.getLogger(__name__)
 NO_RUN = "none"
 # an order that fits to the credit, while others are charged, may take some looks to be sure of
 LOOKS = 6
-PAUSE_SECONDS = 5.0
 # the nodes of a service may disagree by so much about the time
 SKEW = pendulum.duration(seconds=5)
 _NOTE = re.compile(PREFIX + r"note-(\d+)-([0-9a-f]{10}|none)-([0-9a-f]{10})-(\d{1,15})")
@@ -212,7 +211,7 @@ def check(client: TalkwalkerClient, budget: Budget, limit: int, now: pendulum.Da
     """
     for look in range(LOOKS):
         if look:
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(client.timing.budget_recheck)
         book = AccountUsage.look_up(client)
         if budget.per_run is not None:
             _keep_below(

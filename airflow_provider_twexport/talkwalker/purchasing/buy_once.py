@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IfExists = Literal["adopt", "fail", "recreate"]
-# how long an export may take to show up in the service's list after its order's answer was lost
-LOOK_AGAIN_SECONDS = (0.0, 1.0, 3.0, 6.0)
 # two runs that look before either has ordered; an order takes a minute at most
 TWINS_WITHIN = pendulum.duration(minutes=2)
 # how often a new turn is taken where one was too short
@@ -176,7 +174,7 @@ class PurchaseAttempt:
             if _was_refused(error):
                 turn.end_order()
             raise
-        for seconds in LOOK_AGAIN_SECONDS:
+        for seconds in self.client.timing.order_listed:
             time.sleep(seconds)
             if task.id in {listed.id for listed in self.client.list_exports()}:
                 turn.end_order()
@@ -218,7 +216,7 @@ def _find_after_lost_answer(
     client: TalkwalkerClient, collector_id: str, known: set[str], lost: TransientError
 ) -> ExportTask:
     log.warning("%s The order may have arrived all the same: looking for its export.", lost)
-    for seconds in LOOK_AGAIN_SECONDS:
+    for seconds in client.timing.order_listed:
         time.sleep(seconds)
         found = [task for task in _bought(client, collector_id) if task.id not in known]
         if found:

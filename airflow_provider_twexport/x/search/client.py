@@ -17,9 +17,10 @@ from urllib.parse import quote
 import msgspec
 import pendulum
 
+from airflow_provider_twexport.core import timing as core_timing
 from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.core.rate_limit import RateLimiter
-from airflow_provider_twexport.core.retry import Retry, RetryState, WireEvent
+from airflow_provider_twexport.core.retry import RetryState, WireEvent
 from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
     InvalidRequestError,
@@ -48,9 +49,6 @@ DEFAULT_HOST = "https://gnip-api.x.com"
 PRODUCTS = ("30day", "fullarchive")
 REQUESTS_PER_MINUTE = 120
 SEARCHABLE_AFTER = pendulum.duration(seconds=30)
-# the vendor's procedure: again shortly after, then four failures in a row with ten minutes between them
-OVERLOAD_WAITS = (5.0, 600.0, 600.0, 600.0)
-ANSWER_SECONDS = 120.0
 
 
 class XSearchClient:
@@ -63,9 +61,7 @@ class XSearchClient:
     :param product: ``30day`` or ``fullarchive``.
     :param base_url: ``https://`` address of the service; ``http://`` for loopback hosts only.
     :param requests_per_minute: what the contract allows for the product, data and counts together.
-    :param retry: how long throttling is waited out.
-    :param overload_waits: seconds before each next try of a search that overloads the service (503); ``None`` for
-        those that the vendor advises.
+    :param timing: how long everything waits; ``None`` for the usual waits.
     :raises ConnectionConfigError: if something of this is missing or cannot be meant.
     """
 
@@ -79,10 +75,10 @@ class XSearchClient:
         product: str = "fullarchive",
         base_url: str = DEFAULT_HOST,
         requests_per_minute: int = REQUESTS_PER_MINUTE,
-        retry: Retry | None = None,
-        overload_waits: tuple[float, ...] | None = None,
+        timing: core_timing.Timing | None = None,
     ) -> None:
-        self._session = x_session(login, password, account, label, base_url, retry)
+        self.timing = timing or core_timing.DEFAULT
+        self._session = x_session(login, password, account, label, base_url, self.timing.retry)
         if product not in PRODUCTS:
             raise ConnectionConfigError(f"product {product!r} is none of {', '.join(PRODUCTS)}.")
         if requests_per_minute < 1:
@@ -91,7 +87,6 @@ class XSearchClient:
         self._product = product
         self._path = f"/search/{product}/accounts/{quote(account, safe='')}/{quote(label, safe='')}"
         self._pace = RateLimiter(f"{self.base_url} {account} {product}", requests_per_minute)
-        self._overload_waits = OVERLOAD_WAITS if overload_waits is None else overload_waits
 
     @property
     def base_url(self) -> str:
@@ -147,7 +142,7 @@ class XSearchClient:
     def _page(
         self, search: SearchRequest, place: SearchCursor, missing: float, max_requests: int | None
     ) -> tuple[Page, SearchCursor]:
-        retry_state, waits = RetryState(self._session.retry), iter(self._overload_waits)
+        retry_state, waits = RetryState(self.timing.retry), iter(self.timing.overload)
         while True:
             if max_requests is not None and place.requests >= max_requests:
                 raise _used_up(max_requests, place)
@@ -167,7 +162,7 @@ class XSearchClient:
     ) -> SearchCursor:
         """Sleep before the next try or, when there were enough, go on with a smaller window."""
         if wait is not None:
-            self._session.retry.on_event(WireEvent.RETRY)
+            self.timing.retry.on_event(WireEvent.RETRY)
             log.warning("%s Trying again in %.0f s.", error, wait)
             time.sleep(wait)
             return place
@@ -178,7 +173,7 @@ class XSearchClient:
                 "fewer terms; or try later: a retry goes on from here."
             )
             raise error
-        self._session.retry.on_event(WireEvent.RETRY)
+        self.timing.retry.on_event(WireEvent.RETRY)
         log.warning("%s Going on with a smaller window: [%s, %s).", error, smaller.start, smaller.stop)
         return smaller
 
@@ -194,7 +189,7 @@ class XSearchClient:
         if place.token:
             body["next"] = place.token
         self._pace.acquire()
-        content = self._session.content("POST", path, body=body, timeout=ANSWER_SECONDS)
+        content = self._session.content("POST", path, body=body, timeout=self.timing.search_response)
         try:
             return msgspec.json.decode(content, type=Page)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

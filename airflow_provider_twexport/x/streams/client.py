@@ -17,6 +17,7 @@ from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from airflow_provider_twexport.core import timing as core_timing
 from airflow_provider_twexport.core.rate_limit import RateLimiter
 from airflow_provider_twexport.core.retry import WireEvent
 from airflow_provider_twexport.exceptions import (
@@ -32,9 +33,8 @@ from airflow_provider_twexport.x.streams.lines import lines
 from airflow_provider_twexport.x.streams.messages import FULL_BUFFER, TOO_MANY, moment_ms, notice_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from airflow_provider_twexport.core.retry import Retry
     from airflow_provider_twexport.x.streams.messages import Notice
 
 log = logging.getLogger(__name__)
@@ -42,45 +42,26 @@ log = logging.getLogger(__name__)
 LIVE_HOST = "https://gnip-stream.x.com"
 STREAMS = {"decahose": "sample10", "likes": "sample10-likes"}
 PARTITIONS = (1, 2)
-CONNECTS_PER_MINUTE = 10
-# the vendor asks for more than 30 and sends a heartbeat every 10 to 30
-SILENCE_SECONDS = 45.0
 BACKFILL_MINUTES = 5
 BACKFILL_OVERLAP_SECONDS = 30.0
 REFUSED_AS_TOO_MANY = 3
 ARRIVALS_WAITING = 32
-CLOCK = time.time
 _LOOK_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Seconds between tries to connect, as the vendor asks for; the first try after a connection is at once.
+def reconnect_after(timing: core_timing.Timing, error: Exception | None, failures: int) -> float:
+    """Return the seconds to wait before the next try to connect, as the vendor asks for.
 
-    :param network: after a failure of the network: so many more each time, up to 16.
-    :param refused: after an HTTP error; doubled each time, up to 320.
-    :param throttled: after too many connections or requests; doubled each time, up to 960.
+    :param timing: the waits of the client.
+    :param error: why there is no connection; ``None`` if one had been there and ended.
+    :param failures: how many times in a row nothing came; the first try after a connection is at once.
     """
-
-    network: float = 0.25
-    refused: float = 5.0
-    throttled: float = 60.0
-
-    def after(self, error: Exception | None, failures: int) -> float:
-        """Return how long to wait.
-
-        :param error: why there is no connection; ``None`` if one had been there and ended.
-        :param failures: how many times in a row nothing came.
-        """
-        failures = max(1, failures)
-        if isinstance(error, ThrottledError):
-            return min(self.throttled * 2.0 ** (failures - 1), 16 * self.throttled)
-        if isinstance(error, TransientError) and error.evidence and error.evidence.status not in (None, 200):
-            return min(self.refused * 2.0 ** (failures - 1), 64 * self.refused)
-        return min(self.network * (failures - 1), 64 * self.network)
-
-
-BACKOFF = Backoff()
+    failures = max(1, failures)
+    if isinstance(error, ThrottledError):
+        return timing.reconnect_throttled * min(2.0 ** (failures - 1), 16)
+    if isinstance(error, TransientError) and error.evidence and error.evidence.status not in (None, 200):
+        return timing.reconnect_refused * min(2.0 ** (failures - 1), 64)
+    return timing.reconnect_network * min(failures - 1, 64)
 
 
 class XStreamClient:
@@ -93,10 +74,7 @@ class XStreamClient:
     :param stream: ``decahose`` or ``likes``.
     :param base_url: ``https://`` address of the service; ``http://`` for loopback hosts only.
     :param backfill: the account has Backfill: up to 5 minutes are asked for again on each connection.
-    :param silence: seconds without a byte after which a connection is given up.
-    :param backoff: how long to wait before connecting again.
-    :param now: tells the time, in epoch seconds; ``None``: this machine's clock.
-    :param retry: who is told of requests; what is tried again, and when, the backoff says.
+    :param timing: how long everything waits; ``None`` for the usual waits.
     :raises ConnectionConfigError: if something of this is missing or cannot be meant.
     """
 
@@ -110,22 +88,18 @@ class XStreamClient:
         stream: str = "decahose",
         base_url: str = LIVE_HOST,
         backfill: bool = True,
-        silence: float | None = None,
-        backoff: Backoff | None = None,
-        now: Callable[[], float] | None = None,
-        retry: Retry | None = None,
+        timing: core_timing.Timing | None = None,
     ) -> None:
-        self.session = x_session(login, password, account, label, base_url, retry)
+        self.timing = timing or core_timing.DEFAULT
+        self.session = x_session(login, password, account, label, base_url, self.timing.retry)
         if stream not in STREAMS:
             raise InvalidRequestError(f"stream={stream!r} is none of {', '.join(STREAMS)}.")
         self.stream = stream
-        self.now = now or CLOCK
+        self.now = self.timing.clock
         self.backfill = backfill
-        self.silence = SILENCE_SECONDS if silence is None else silence
-        self.backoff = BACKOFF if backoff is None else backoff
         self.place = f"accounts/{quote(account, safe='')}/publishers/twitter/{quote(label, safe='')}.json"
         self.path = f"/stream/{STREAMS[stream]}/{self.place}"
-        self.pace = RateLimiter(f"{base_url} {account} {stream}", CONNECTS_PER_MINUTE)
+        self.pace = RateLimiter(f"{base_url} {account} {stream}", self.timing.connects_per_minute)
 
     def capture(
         self,
@@ -258,8 +232,8 @@ class _Reader:
             while not self._stopping.is_set():
                 error = self._connection()
                 if error and not self._stopping.is_set():
-                    self._client.session.retry.on_event(WireEvent.RETRY)
-                self._stopping.wait(self._client.backoff.after(error, self._failures))
+                    self._client.timing.retry.on_event(WireEvent.RETRY)
+                self._stopping.wait(reconnect_after(self._client.timing, error, self._failures))
         except BaseException as error:
             self._put(error)
 
@@ -271,7 +245,7 @@ class _Reader:
         self._failures += 1
         try:
             with self._client.session.stream(
-                self._client.path, params=params, timeout=self._client.silence, compressed=True
+                self._client.path, params=params, timeout=self._client.timing.stream_silence, compressed=True
             ) as response:
                 self._put(StreamEvent(self._partition.number, connected=True, gap=gap))
                 return self._read(response.blocks)
@@ -290,7 +264,7 @@ class _Reader:
                 if self._stopping.is_set():
                     break
         except ReadInterruptedError:
-            silent = time.monotonic() - last_byte >= self._client.silence
+            silent = time.monotonic() - last_byte >= self._client.timing.stream_silence
             why = "silence" if silent else "broken connection"
         if self._stopping.is_set():
             return None

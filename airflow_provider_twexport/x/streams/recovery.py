@@ -23,6 +23,7 @@ from airflow_provider_twexport.core.retry import WireEvent
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import InvalidRequestError, ReadInterruptedError, TransientError
 from airflow_provider_twexport.x.streams.capture_report import StreamEvent
+from airflow_provider_twexport.x.streams.client import reconnect_after
 from airflow_provider_twexport.x.streams.lines import lines
 from airflow_provider_twexport.x.streams.messages import COMPLETED, moment_ms, notice_of
 
@@ -41,7 +42,6 @@ LONGEST = pendulum.duration(hours=2)
 REACH = pendulum.duration(days=5)
 SURE_REACH = pendulum.duration(hours=24)
 REPLAYABLE_AFTER = pendulum.duration(minutes=31)
-REPLAYS_PER_MINUTE = 1
 TRIES = 6
 ALL_PARTITIONS = 0
 _LOOK_SECONDS = 0.1
@@ -102,7 +102,9 @@ def recover(client: XStreamClient, wanted: Sequence[Slice], service: str) -> Ite
         raise InvalidRequestError("The Likes stream has no Replay: use Recovery.")
     arrivals: Queue[StreamEvent | BaseException | None] = Queue(4)
     todo, stopping = deque(wanted), threading.Event()
-    pace = RateLimiter(f"{client.path} {service}", REPLAYS_PER_MINUTE) if service == "replay" else client.pace
+    pace = client.pace
+    if service == "replay":
+        pace = RateLimiter(f"{client.path} {service}", client.timing.replays_per_minute)
     running = min(AT_ONCE, len(todo))
     for _ in range(running):
         worker = _Worker(client, service, pace, todo, arrivals, stopping)
@@ -163,9 +165,9 @@ class _Worker:
                 )
             missing = [*rest, *missing]
             if rest:
-                self._client.session.retry.on_event(WireEvent.RETRY)
+                self._client.timing.retry.on_event(WireEvent.RETRY)
                 log.warning("%s: to be asked for again: %s", self._service, ", ".join(map(str, rest)))
-                self._stopping.wait(self._client.backoff.after(error, tries))
+                self._stopping.wait(reconnect_after(self._client.timing, error, tries))
         self._put(StreamEvent(wanted.partition, done=wanted.told))
 
     def _request(self, partition: int, window: Window) -> tuple[list[Window], TransientError | None]:
@@ -175,7 +177,7 @@ class _Worker:
         newest, received, notice = None, 0, None
         try:
             with self._client.session.stream(
-                path, params=params, timeout=self._client.silence, compressed=True
+                path, params=params, timeout=self._client.timing.stream_silence, compressed=True
             ) as response:
                 for some in lines(response.blocks):
                     records, notice = _apart(some, notice)

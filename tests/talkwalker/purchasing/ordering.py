@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 
 import pendulum
 
@@ -14,14 +15,12 @@ from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import TwexportError
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from airflow_provider_twexport.talkwalker.purchasing import account_lock
-from airflow_provider_twexport.talkwalker.purchasing.account_lock import Timing
 from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from tests.patience import QUICK
 
-PATIENT = Retry(attempts=12, first_wait=0.02, throttled_wait=0.05, throttled_for=60.0)
-BRISK = Timing(settle=0.1, look_every=0.1)
+PATIENT = replace(QUICK, retry=Retry(attempts=12, first_wait=0.02, throttled_wait=0.05, throttled_for=60.0))
 
 
 def month_of(number: int, project_id: str, limit: int) -> ExportOrder:
@@ -49,7 +48,6 @@ def _die_if_told() -> None:
 
 if __name__ == "__main__":
     told = json.loads(sys.argv[1])
-    account_lock.TIMING = BRISK
     told["budget"] = Budget(**told["budget"])
     print("ready", flush=True)
     sys.stdin.readline()

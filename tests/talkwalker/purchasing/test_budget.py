@@ -15,20 +15,13 @@ import pytest
 
 from airflow_provider_twexport.exceptions import BudgetExceededError, InvalidRequestError, TransientError
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
-from airflow_provider_twexport.talkwalker.purchasing import (
-    account_lock,
-    budget,
-)
-from airflow_provider_twexport.talkwalker.purchasing import (
-    buy_once as purchase,
-)
-from airflow_provider_twexport.talkwalker.purchasing.account_lock import Timing, hold_account_lock
+from airflow_provider_twexport.talkwalker.purchasing.account_lock import hold_account_lock
 from airflow_provider_twexport.talkwalker.purchasing.budget import Budget, Reservation, digest
-from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
+from airflow_provider_twexport.talkwalker.purchasing.buy_once import Purchase, buy_once
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
 from tests.at_once import run_at_once
-from tests.service_clients import QUICK
-from tests.talkwalker.purchasing.ordering import BRISK, month_of
+from tests.patience import QUICK
+from tests.talkwalker.purchasing.ordering import month_of
 from tests.talkwalker.purchasing.ordering import order as order_month
 
 if TYPE_CHECKING:
@@ -39,15 +32,7 @@ ORDERING = {"method": "POST", "path": "/export$"}
 FLOOR_0 = Budget(min_left=0)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for nothing longer than the simulator takes."""
-    monkeypatch.setattr(account_lock, "TIMING", BRISK)
-    monkeypatch.setattr(budget, "PAUSE_SECONDS", 1.5)
-    monkeypatch.setattr(purchase, "LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
-
-
-def buy(client: TalkwalkerClient, order: ExportOrder, budget: Budget, **how: Any) -> purchase.Purchase:
+def buy(client: TalkwalkerClient, order: ExportOrder, budget: Budget, **how: Any) -> Purchase:
     """Buy into the collector that the order names."""
     client.put_collector(collector_id(order))
     return buy_once(client, order, collector_id(order), budget=budget, **how)
@@ -184,34 +169,34 @@ def test_a_smaller_order_goes_through_where_a_larger_one_is_refused(
 
 
 def test_a_process_that_is_killed_in_its_turn_holds_the_others_up_for_minutes_only(
-    client: TalkwalkerClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    client: TalkwalkerClient, simulator: Simulator
 ) -> None:
     """Nobody knows for a while whether it has ordered; then its ticket is dead, and what it noted does not count."""
     simulator.settings(credits=2_000, queue_seconds=3600)
     assert order_in_processes([told(simulator, 0, 2_000, min_left=0)], "--die-before-buying") == []
     assert (len(registers(client, "turn")), len(registers(client, "note"))) == (1, 1)
     other = months(simulator, 2_000)[1]
-    monkeypatch.setattr(account_lock, "TIMING", replace(BRISK, patience=0))
+    client.timing = replace(QUICK, lock_patience=0)
     with pytest.raises(TransientError, match="1 other orders on this account are still ahead"):
         buy(client, other, FLOOR_0)
-    simulator.advance(BRISK.dead_after)
+    simulator.advance(QUICK.lock_dead)
     assert not buy(client, other, FLOOR_0).adopted
     assert registers(client, "turn") == []
     assert len(bought(simulator)) == 1
 
 
 def test_an_order_of_which_nobody_knows_keeps_its_turn(
-    client: TalkwalkerClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    client: TalkwalkerClient, simulator: Simulator
 ) -> None:
     """After a lost order that has not shown up, others wait; what it bought after all would not be counted."""
     first, second, *_ = months(simulator, 500)
     simulator.faults({"match": ORDERING, "fault": "drop"})
     with pytest.raises(TransientError, match="looks again before it buys"):
         buy(client, first, FLOOR_0)
-    monkeypatch.setattr(account_lock, "TIMING", replace(BRISK, patience=0))
+    client.timing = replace(QUICK, lock_patience=0)
     with pytest.raises(TransientError, match="still ahead"):
         buy(client, second, FLOOR_0)
-    simulator.advance(BRISK.dead_after)
+    simulator.advance(QUICK.lock_dead)
     assert not buy(client, first, FLOOR_0).adopted
     assert len(bought(simulator)) == 1
 
@@ -225,31 +210,30 @@ def test_a_refused_order_ends_its_turn(client: TalkwalkerClient, simulator: Simu
 
 
 def test_an_order_that_took_too_long_to_get_ready_takes_another_turn(
-    client: TalkwalkerClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    client: TalkwalkerClient, simulator: Simulator
 ) -> None:
     """Others may take its ticket for dead, so nothing is ordered with it."""
     tickets: list[str] = []
 
     def age() -> None:
         tickets.extend(registers(client, "turn"))
-        monkeypatch.setattr(
-            hold_account_lock, "TIMING", replace(BRISK, good_for=0 if len(tickets) < 2 else 240)
-        )
+        client.timing = QUICK
 
+    client.timing = replace(QUICK, lock_valid=0)
     assert not buy(client, months(simulator, 500)[0], FLOOR_0, before_buying=age).adopted
     assert len(set(tickets)) == 2
     assert len(bought(simulator)) == 1
 
 
 def test_tickets_that_wait_too_long_go_to_the_end_of_the_line(
-    client: TalkwalkerClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    client: TalkwalkerClient, simulator: Simulator
 ) -> None:
     """Who waits behind somebody renews the ticket, and gets its turn all the same."""
-    monkeypatch.setattr(account_lock, "TIMING", Timing(settle=0, look_every=0.01, good_for=0.1))
+    renewing = replace(QUICK, lock_settle=0, lock_poll=0.01, lock_valid=0.1)
     seen: set[str] = set()
 
     def wait() -> None:
-        with hold_account_lock(TalkwalkerClient(simulator.token, simulator.url, QUICK)):
+        with hold_account_lock(TalkwalkerClient(simulator.token, simulator.url, renewing)):
             pass
 
     with hold_account_lock(client) as first:

@@ -15,9 +15,9 @@ from airflow_provider_twexport.exceptions import (
     TransientError,
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
-from airflow_provider_twexport.talkwalker.purchasing import buy_once as purchase
-from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
-from tests.service_clients import JANUARY, QUICK, order
+from airflow_provider_twexport.talkwalker.purchasing.buy_once import Purchase, buy_once
+from tests.patience import QUICK
+from tests.service_clients import JANUARY, order
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.models import ExportOrder
@@ -29,10 +29,9 @@ ORDERING = {"method": "POST", "path": "/export$"}
 
 
 @pytest.fixture(autouse=True)
-def box(client: TalkwalkerClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty collector, and no long waits."""
+def box(client: TalkwalkerClient) -> None:
+    """An empty collector."""
     client.put_collector("box")
-    monkeypatch.setattr(purchase, "LOOK_AGAIN_SECONDS", (0.0, 0.1, 0.2))
 
 
 def exports(simulator: Simulator) -> list[dict[str, int]]:
@@ -90,7 +89,7 @@ def test_a_crash_right_after_ordering_costs_once(
 ) -> None:
     """The look after the order fails for good, as if the process had died: the next try adopts."""
     listing = {"method": "GET", "path": "/tasks/export$"}
-    simulator.faults({"match": listing, "fault": "html", "skip": 1, "times": QUICK.attempts})
+    simulator.faults({"match": listing, "fault": "html", "skip": 1, "times": QUICK.retry.attempts})
     with pytest.raises(TransientError):
         buy_once(client, order, "box")
     assert buy_once(client, order, "box").adopted
@@ -123,7 +122,7 @@ def test_two_at_the_same_moment_pay_once(
     """Both look, both order, and both keep the older one; the younger is aborted before it exports."""
     simulator.settings(queue_seconds=3600)
     both_have_looked = threading.Barrier(2)
-    bought: list[purchase.Purchase] = []
+    bought: list[Purchase] = []
 
     def buy() -> None:
         own = TalkwalkerClient(simulator.token, simulator.url, QUICK)
@@ -177,11 +176,7 @@ def test_recreate_pays_again_from_an_empty_collector(
     second = buy_once(client, order, "box", if_exists="recreate")
     assert not second.adopted
     assert charged(simulator) == 2_000
-    records = [
-        record
-        for batch in client.drain("box", missing=lambda: 0, idle_seconds=0.5)
-        for record in batch.records
-    ]
+    records = [record for batch in client.drain("box", missing=lambda: 0) for record in batch.records]
     assert len(records) == 1_000
     assert not [record for record in records if first.task.id.encode() in record]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -22,9 +23,9 @@ from airflow_provider_twexport.exceptions import (
     TwexportError,
     UnexpectedResponseError,
 )
-from airflow_provider_twexport.x.search import client as x_search_client
 from airflow_provider_twexport.x.search.pages import SearchRequest, most_requests, post_id
 from airflow_provider_twexport.x.search.query import QuerySyntaxError
+from tests.patience import QUICK
 from tests.service_clients import JANUARY, x_client_of
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ def test_passing_refusals_are_waited_out(x_client: XSearchClient, simulator: Sim
 def test_a_storm_of_429_ends_in_an_error_that_says_so(simulator: Simulator) -> None:
     """With the service's words and its transaction id."""
     simulator.faults(failing(429, times=999))
-    impatient = x_client_of(simulator, retry=Retry(throttled_wait=0.05, throttled_for=0.3))
+    impatient = x_client_of(
+        simulator, timing=replace(QUICK, retry=Retry(throttled_wait=0.05, throttled_for=0.3))
+    )
     with pytest.raises(ThrottledError, match=r"fewer requests.*request [0-9a-f]{16}.*Exceeded rate limit"):
         everything(impatient)
 
@@ -163,14 +166,11 @@ def test_a_lost_answer_is_not_asked_for_again(
     assert simulator.ledger()["counts"] == {"POST /search/{product}/accounts/{account}/{label}.json": 1}
 
 
-def test_a_service_that_does_not_answer_is_given_up(
-    x_client: XSearchClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_service_that_does_not_answer_is_given_up(simulator: Simulator) -> None:
     """Nothing waits for ever, and nothing is asked for twice."""
-    monkeypatch.setattr(x_search_client, "ANSWER_SECONDS", 0.3)
     simulator.faults({"fault": "hang"})
     with pytest.raises(TransientError):
-        everything(x_client)
+        everything(x_client_of(simulator, timing=replace(QUICK, search_response=0.3)))
     assert simulator.ledger()["counts"] == {"POST /search/{product}/accounts/{account}/{label}.json": 1}
 
 

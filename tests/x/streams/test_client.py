@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from airflow_provider_twexport.core.timing import DEFAULT
 from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
     Evidence,
@@ -17,17 +19,15 @@ from airflow_provider_twexport.exceptions import (
     ThrottledError,
     TransientError,
 )
-from airflow_provider_twexport.x.streams import client as x_streams_client
-from airflow_provider_twexport.x.streams.capture_report import CaptureReport
-from airflow_provider_twexport.x.streams.client import Backoff, XStreamClient
+from airflow_provider_twexport.x.streams.capture_report import CaptureReport, iso
+from airflow_provider_twexport.x.streams.client import XStreamClient, reconnect_after
 from airflow_provider_twexport.x.streams.messages import message_key
+from tests.patience import QUICK
 from tests.service_clients import x_login
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.x.streams.capture_report import StreamEvent
     from tests.simulator_process import Simulator
-
-QUICK = Backoff(0.01, 0.05, 0.05)
 
 
 class SimulatedClock:
@@ -63,15 +63,14 @@ class SimulatedClock:
 
 
 @pytest.fixture(autouse=True)
-def _any_number_of_connections(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def _any_number_of_connections(simulator: Simulator) -> None:
     simulator.settings(x_connects_per_minute=None)
-    monkeypatch.setattr(x_streams_client, "CONNECTS_PER_MINUTE", 100_000)
 
 
-def client_of(simulator: Simulator, **changes: Any) -> XStreamClient:
+def client_of(simulator: Simulator, silence: float = QUICK.stream_silence, **changes: Any) -> XStreamClient:
     """Return a client that lives in simulated time."""
-    usual = {"backoff": QUICK, "now": SimulatedClock(simulator)}
-    return XStreamClient(**x_login(simulator) | usual | changes)
+    timing = replace(QUICK, clock=SimulatedClock(simulator), stream_silence=silence)
+    return XStreamClient(**x_login(simulator) | {"timing": timing} | changes)
 
 
 def captured(client: XStreamClient, seconds: float, **more: Any) -> tuple[list[StreamEvent], CaptureReport]:
@@ -144,7 +143,7 @@ def test_more_than_backfill_can_bring_is_a_gap(simulator: Simulator) -> None:
     arrivals, log = captured(client, 10, reached={1: left})
     (gap,) = log.gaps
     assert gap.partition == 1
-    assert gap.start[:19] == x_streams_client.iso(left)[:19]
+    assert gap.start[:19] == iso(left)[:19]
     assert set(keys(arrivals)) & set(truth(simulator, left + 3_310, left + 3_330))
     assert simulator.ledger()["x"]["streams"][0]["backfillMinutes"] == "5"
 
@@ -226,8 +225,7 @@ def test_what_no_retry_cures_is_told_at_once(
 
 def test_back_offs_are_the_documented_ones() -> None:
     """At once, then a quarter of a second more each time; 5 s doubling; a minute doubling."""
-    waits = x_streams_client.BACKOFF
     refused = TransientError("", Evidence("GET", "/", 503))
-    assert [waits.after(TransientError(""), n) for n in (1, 2, 3, 99)] == [0, 0.25, 0.5, 16]
-    assert [waits.after(refused, n) for n in (1, 2, 3, 99)] == [5, 10, 20, 320]
-    assert [waits.after(ThrottledError(""), n) for n in (1, 2)] == [60, 120]
+    assert [reconnect_after(DEFAULT, TransientError(""), n) for n in (1, 2, 3, 99)] == [0, 0.25, 0.5, 16]
+    assert [reconnect_after(DEFAULT, refused, n) for n in (1, 2, 3, 99)] == [5, 10, 20, 320]
+    assert [reconnect_after(DEFAULT, ThrottledError(""), n) for n in (1, 2)] == [60, 120]

@@ -8,8 +8,6 @@ import pendulum
 import pytest
 
 from airflow_provider_twexport.exceptions import InvalidRequestError, TransientError
-from airflow_provider_twexport.x.streams import client as x_streams_client
-from airflow_provider_twexport.x.streams import recovery
 from airflow_provider_twexport.x.streams.capture_report import Gap
 from airflow_provider_twexport.x.streams.recovery import recover, slices
 from tests.x.streams.test_client import client_of, keys, truth
@@ -21,10 +19,8 @@ NOW = pendulum.datetime(2026, 3, 3, 12)
 
 
 @pytest.fixture(autouse=True)
-def _any_number_of_requests(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def _any_number_of_requests(simulator: Simulator) -> None:
     simulator.settings(x_connects_per_minute=None)
-    monkeypatch.setattr(x_streams_client, "CONNECTS_PER_MINUTE", 100_000)
-    monkeypatch.setattr(recovery, "REPLAYS_PER_MINUTE", 100_000)
 
 
 def gap(partition: int, start: pendulum.DateTime, **length: int) -> Gap:

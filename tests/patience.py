@@ -1,0 +1,24 @@
+"""How long tests wait for what."""
+
+from __future__ import annotations
+
+from airflow_provider_twexport.core.retry import Retry
+from airflow_provider_twexport.core.timing import Timing
+
+# all that the product waits for, without the long waits
+QUICK = Timing(
+    retry=Retry(attempts=4, first_wait=0.01, throttled_wait=0.05, throttled_for=5.0),
+    order_listed=(0.0, 0.1, 0.2),
+    lock_settle=0.1,
+    lock_poll=0.1,
+    budget_recheck=1.5,
+    idle_read=0.5,
+    second_read=0.1,
+    overload=(0.01, 0.01),
+    connects_per_minute=100_000,
+    replays_per_minute=100_000,
+    reconnect_network=0.01,
+    reconnect_refused=0.05,
+    reconnect_throttled=0.05,
+    batch_ready=(0.01, 0.01),
+)
