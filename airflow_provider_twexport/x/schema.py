@@ -1,7 +1,7 @@
 """The typed columns of a post in enriched native format, of a like or unlike, and of a count.
 
-Vendor pages "Enterprise Search APIs", "data enrichments", "edit Tweets". Ids are texts: not every reader keeps whole
-numbers beyond 2 to the 53.
+Vendor pages "Enterprise Search APIs", "data enrichments", "edit Tweets". Ids are strings: not every reader keeps
+integers above 2 to the 53.
 """
 
 from __future__ import annotations
@@ -93,5 +93,5 @@ COUNTS = Schema(
     ),
 )
 
-# of what each stream delivers
+# of the messages of each stream
 SCHEMAS = {"decahose": POSTS, "likes": LIKES}

@@ -1,4 +1,4 @@
-"""How every X enterprise API is called: with the login of the console, for an account and a label."""
+"""The session of every X enterprise API: the login of the console, an account and a label."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 def x_session(login: str, password: str, account: str, label: str, base_url: str, retry: Retry) -> Session:
     """Return a session that signs its calls.
 
-    :param login: e-mail address of the console.
-    :param password: its password.
+    :param login: e-mail address of the console's user.
+    :param password: of the console's user.
     :param account: name of the account.
     :param label: of the search or stream.
-    :param base_url: address of the service.
-    :param retry: how repeatable calls are tried again.
-    :raises ConnectionConfigError: if one of these is missing, or the address cannot be meant.
+    :param base_url: of the service.
+    :param retry: how repeatable calls are retried.
+    :raises ConnectionConfigError: if one of these is missing, or the URL is not safe to send a password to.
     """
     for name, value in (("login", login), ("password", password), ("account", account), ("label", label)):
         if not value:
-            raise ConnectionConfigError(f"The connection has no {name}: give the one of the X console.")
+            raise ConnectionConfigError(f"The connection has no {name}: copy it from the X console.")
     return Session(base_url, BasicLogin(login, password), explain, retry)

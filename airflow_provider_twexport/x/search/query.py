@@ -1,8 +1,7 @@
 """Queries of X enterprise search, checked before a request is spent on them.
 
-Vendor pages: "Enterprise operators", "Rules and filtering". What passes here may still be refused by the service, which
-then says why; what is refused here would have been refused there. Out of scope: whether countries, places and
-languages exist.
+Vendor pages: "Enterprise operators", "Rules and filtering". X would refuse every query that is refused here. It may
+also refuse a query that passes here, and then says why. Out of scope: whether countries, places and languages exist.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ OPERATORS = frozenset(
         *("url", "lang", "from", "to", "retweets_of", "retweets_of_user", "is", "has"),
         *("place", "place_country", "point_radius", "bounding_box", "geo_bounding_box"),
         *("profile_country", "profile_region", "profile_locality"),
-        # the vendor's pages contradict each other about these: the service decides
+        # the vendor's pages contradict each other about these, so the service decides
         *("bio_location", "url_title", "url_description", "reply_to_status_id"),
     )
 )
@@ -38,7 +37,7 @@ VALUES = {
     ),
 }
 NARROWING = frozenset(("is", "has", "lang"))
-ALONE = "is:, has: and lang: only narrow a search down, so a word, a phrase or another operator must stand beside them"
+NARROWING_ALONE = "is:, has: and lang: only narrow a search; add a word, a phrase or another operator"
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _BOX = re.compile(rf"\[\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s*\]")
@@ -51,9 +50,9 @@ _TOKEN = re.compile(
 
 
 class QuerySyntaxError(InvalidRequestError):
-    """The query is not one of Search: correct it at the position.
+    """X Search does not accept the query: correct it at the position.
 
-    :param position: of the character, counted from 1 in the query as it is sent, with single spaces.
+    :param position: of the character, from 1, in the query as it is sent, with single spaces.
     """
 
     def __init__(self, message: str, position: int = 1) -> None:
@@ -62,110 +61,108 @@ class QuerySyntaxError(InvalidRequestError):
         self.position = position
 
 
-def checked(query: str) -> str:
-    """Return the query as it is sent: in one line, with single spaces outside of quotes and in them.
+def normalize(query: str) -> str:
+    """Return the query as it is sent: on one line, with single spaces, also inside quotes.
 
-    :raises QuerySyntaxError: if Search would refuse it; with the position.
+    :raises QuerySyntaxError: if X would refuse it; with the position.
     """
     text = " ".join(query.split())
     if not text:
-        raise QuerySyntaxError("There is no query: say what to search for.")
+        raise QuerySyntaxError("There is no query: write what to search for.")
     if len(text) > MAX_LENGTH:
         raise QuerySyntaxError(
-            f"The query has {len(text):,} characters, {MAX_LENGTH:,} are allowed: split it into several searches.",
+            f"The query has {len(text):,} characters. At most {MAX_LENGTH:,} are allowed: split it into searches.",
             MAX_LENGTH + 1,
         )
-    _Check(text).run()
+    _Parser(text).parse()
     return text
 
 
 class _Part(NamedTuple):
     """A part of a query.
 
-    :param at: where it begins.
-    :param searches: whether it can stand alone, since it says what to find and not only what to leave out.
-    :param narrows: whether it would, if it did not only narrow.
+    :param start: its position.
+    :param searches: whether it can stand alone, because it says what to find and not only what to exclude.
+    :param narrows: whether it only narrows what other parts find.
     """
 
-    at: int
+    start: int
     searches: bool
     narrows: bool = False
 
 
-class _Check:
-    """Walks through a query by its grammar: OR binds weaker than a space, which means AND."""
+class _Parser:
+    """Parses a query by its grammar: a space means AND and binds stronger than OR."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
 
-    def run(self) -> None:
-        whole = self._alternatives(depth=0)
+    def parse(self) -> None:
+        whole = self._parse_or(depth=0)
         if self._at < len(self._text):
-            raise self._error("there is a closing parenthesis too many", self._at)
+            raise self._error("there is one closing parenthesis too many", self._at)
         if not whole.searches:
-            reason = (
-                ALONE if whole.narrows else "it only says what to leave out, so it would find everything else"
-            )
-            raise self._error(reason, whole.at)
+            reason = NARROWING_ALONE if whole.narrows else "it only says what to leave out; add what to find"
+            raise self._error(reason, whole.start)
 
-    def _alternatives(self, depth: int) -> _Part:
-        parts = [self._all(depth)]
+    def _parse_or(self, depth: int) -> _Part:
+        parts = [self._parse_and(depth)]
         while self._peek("or"):
-            self._take()
-            parts.append(self._all(depth))
+            self._next_token()
+            parts.append(self._parse_and(depth))
         return next((part for part in parts if not part.searches), parts[0])
 
-    def _all(self, depth: int) -> _Part:
-        begin, parts = self._at, []
+    def _parse_and(self, depth: int) -> _Part:
+        start, parts = self._at, []
         while self._at < len(self._text) and not self._peek("or") and not self._peek("close"):
-            parts.append(self._one(depth))
+            parts.append(self._parse_term(depth))
         if not parts:
-            raise self._error("something to search for is missing", min(begin, len(self._text) - 1))
+            raise self._error("something to search for is missing", min(start, len(self._text) - 1))
         return next(
             (part for part in parts if part.searches),
             next((part for part in parts if part.narrows), parts[0]),
         )
 
-    def _one(self, depth: int) -> _Part:
-        token = self._take()
+    def _parse_term(self, depth: int) -> _Part:
+        token = self._next_token()
         at = token.start()
         if token["minus"]:
-            return self._negated(at, depth)
+            return self._parse_negated(at, depth)
         if token["open"]:
-            inner = self._alternatives(depth + 1)
+            inner = self._parse_or(depth + 1)
             if not self._peek("close"):
                 raise self._error("this parenthesis is not closed", at)
-            self._take()
+            self._next_token()
             return inner
         if token["operator"]:
             self._check_operator(token, at)
             if token["operator"] == "is" and token["value"] == "nullcast":
-                raise self._error("is:nullcast exists only negated: -is:nullcast", at)
+                raise self._error("is:nullcast must be negated: -is:nullcast", at)
         if token["distance"] and int(token["distance"]) > MAX_DISTANCE:
-            raise self._error(f"words may be at most {MAX_DISTANCE} apart: ~{MAX_DISTANCE}", at)
+            raise self._error(f"words can be at most {MAX_DISTANCE} apart: ~{MAX_DISTANCE}", at)
         if (token["word"] or "").lower() == "and":
             raise self._error('a space means AND; to find the word itself, write "and" in quotes', at)
         narrows = token["operator"] in NARROWING
         return _Part(at, searches=not narrows, narrows=narrows)
 
-    def _negated(self, at: int, depth: int) -> _Part:
+    def _parse_negated(self, at: int, depth: int) -> _Part:
         if self._text.startswith("is:nullcast", self._at):
             if depth:
-                raise self._error("-is:nullcast must stand outside of parentheses", at)
-            self._take()
+                raise self._error("move -is:nullcast outside of parentheses", at)
+            self._next_token()
             return _Part(at, searches=False)
-        return _Part(at, searches=False, narrows=self._one(depth).narrows)
+        return _Part(at, searches=False, narrows=self._parse_term(depth).narrows)
 
     def _check_operator(self, token: re.Match[str], at: int) -> None:
         name, value = token["operator"], token["value"]
         if name not in OPERATORS:
             raise self._error(
-                f"Search has no operator {name}: (to find a text with a colon, put it in quotes)", at
+                f"X Search has no operator {name}: (to find a text with a colon, put it in quotes)", at
             )
         if name in VALUES and value not in VALUES[name]:
             known = ", ".join(sorted(VALUES[name]))
-            raise self._error(f"Search has no {name}:{value}; there are {known}", at)
+            raise self._error(f"X Search has no {name}:{value}; choose one of {known}", at)
         if name == "point_radius":
             self._check_radius(value, at)
         if name in ("bounding_box", "geo_bounding_box"):
@@ -175,7 +172,7 @@ class _Check:
         found = _RADIUS.fullmatch(value)
         if not found:
             raise self._error("write point_radius:[longitude latitude radius], the radius with mi or km", at)
-        self._check_place(float(found[1]), float(found[2]), at)
+        self._check_coordinates(float(found[1]), float(found[2]), at)
         if float(found[3]) / (KM_PER_MILE if found[4] == "km" else 1) >= LIMIT_MILES:
             raise self._error("the radius must be below 25 mi (40.2 km)", at)
 
@@ -184,8 +181,8 @@ class _Check:
         if not found:
             raise self._error("write bounding_box:[west south east north], in degrees", at)
         west, south, east, north = map(float, found.groups())
-        self._check_place(west, south, at)
-        self._check_place(east, north, at)
+        self._check_coordinates(west, south, at)
+        self._check_coordinates(east, north, at)
         if west >= east or south >= north:
             raise self._error("west must be below east, and south below north", at)
         nearest_equator = 0.0 if south < 0 < north else min(abs(south), abs(north))
@@ -194,19 +191,21 @@ class _Check:
         if max(width, height) >= LIMIT_MILES:
             raise self._error(f"the box is {width:.0f} by {height:.0f} mi, each side must be below 25", at)
 
-    def _check_place(self, longitude: float, latitude: float, at: int) -> None:
+    def _check_coordinates(self, longitude: float, latitude: float, at: int) -> None:
         if abs(longitude) > 180 or abs(latitude) > 90:
-            raise self._error("longitudes lie between -180 and 180, latitudes between -90 and 90", at)
+            raise self._error("a longitude must be between -180 and 180, a latitude between -90 and 90", at)
 
     def _peek(self, kind: str) -> bool:
         found = _TOKEN.match(self._text, self._at)
         return bool(found and found[kind])
 
-    def _take(self) -> re.Match[str]:
+    def _next_token(self) -> re.Match[str]:
         found = _TOKEN.match(self._text, self._at)
         if not found:
-            quote = self._text[self._at] == '"'
-            raise self._error("this quote is not closed" if quote else "this cannot stand here", self._at)
+            is_quote = self._text[self._at] == '"'
+            raise self._error(
+                "this quote is not closed" if is_quote else "this is not allowed here", self._at
+            )
         self._at = found.end()
         while self._at < len(self._text) and self._text[self._at] == " ":
             self._at += 1

@@ -47,9 +47,9 @@ def ids(records: list[bytes]) -> list[str]:
     return [post_id(record).decode() for record in records]
 
 
-def everything(client: XSearchClient, search: SearchRequest = COFFEE, **options: Any) -> list[bytes]:
+def everything(client: XSearchClient, request: SearchRequest = COFFEE, **options: Any) -> list[bytes]:
     """Return all records."""
-    return [record for batch in client.pages(search, **options) for record in batch.records]
+    return [record for batch in client.pages(request, **options) for record in batch.records]
 
 
 def pages(simulator: Simulator) -> list[dict[str, Any]]:

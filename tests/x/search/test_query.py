@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from airflow_provider_twexport.x.search.query import QuerySyntaxError, checked
+from airflow_provider_twexport.x.search.query import QuerySyntaxError, normalize
 
 GOOD = [
     "coffee",
@@ -26,12 +26,12 @@ GOOD = [
 @pytest.mark.parametrize("query", GOOD)
 def test_good_queries_pass(query: str) -> None:
     """They are sent as they are."""
-    assert checked(query) == query
+    assert normalize(query) == query
 
 
 def test_lines_become_one() -> None:
     """A query may be written over several lines; its length counts without them."""
-    assert checked("  coffee\n   OR\ttea ") == "coffee OR tea"
+    assert normalize("  coffee\n   OR\ttea ") == "coffee OR tea"
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_lines_become_one() -> None:
         ("coffee OR", 9, "missing"),
         ("OR coffee", 1, "missing"),
         ("coffee ()", 9, "missing"),
-        ("[coffee]", 1, "cannot stand here"),
+        ("[coffee]", 1, "not allowed here"),
     ],
 )
 def test_bad_queries_are_refused_with_the_position(query: str, position: int, words: str) -> None:
     """The error says what is wrong, where, and shows the place; it can be copied, as between processes."""
     with pytest.raises(QuerySyntaxError, match="query") as raised:
-        checked(query)
+        normalize(query)
     assert words in str(raised.value)
     assert raised.value.position == position
     assert copy.copy(raised.value).position == position
