@@ -89,7 +89,7 @@ class XStreamRecoveryOperator(LandingOperator):
         with fail_without_retry():
             capture_path = ObjectStoragePath(self.capture_path, conn_id=self.object_storage_conn_id)
             capture = manifest.read(capture_path)
-            captured = CaptureReport.of(capture.report or {"stream": capture.source.get("stream")})
+            captured = CaptureReport.from_json(capture.report or {"stream": capture.source.get("stream")})
             if not captured.gaps:
                 self.log.info("%s has no gaps.", capture_path)
                 return {"manifest": None, "results": 0, "bytes": 0, "parts": 0, "recovered": 0}
@@ -116,23 +116,23 @@ class XStreamRecoveryOperator(LandingOperator):
                 if landed is None:
                     wanted = slices(captured.gaps, self.service, client.now())
                     landed = self._land(client, landing, wanted)
-        done = len((landed.report or {}).get("done", ()))
+        recovered = len((landed.report or {}).get("slices", ()))
         self.log.info("%s: %d messages recovered.", directory, landed.results)
         self._tell_landing(context, directory, landed)
-        return landed.summary(directory) | {"recovered": done}
+        return landed.summary(directory) | {"recovered": recovered}
 
     def _land(self, client: XStreamClient, landing: Landing, wanted: Sequence[Slice]) -> Manifest:
         from airflow_provider_twexport.core.batch import Batch
         from airflow_provider_twexport.x.streams.capture_report import CaptureReport
         from airflow_provider_twexport.x.streams.recovery import recover
 
-        log = CaptureReport.of(landing.report or {"stream": client.stream})
-        missing = [one for one in wanted if one.told not in log.done]
+        log = CaptureReport.from_json(landing.report or {"stream": client.stream})
+        missing = [one for one in wanted if one.key not in log.slices]
         for arrival in recover(client, missing, self.service):
-            log.note(arrival)
+            log.add(arrival)
             log.count(arrival.records, landing.write(Batch(arrival.records, None)))
-            if arrival.done or landing.part_is_full:
-                landing.checkpoint(log.report())
-        manifest = landing.commit(report=log.report())
+            if arrival.slice or landing.part_is_full:
+                landing.checkpoint(log.to_json())
+        manifest = landing.commit(report=log.to_json())
         metrics.landed(self.system, manifest)
         return manifest

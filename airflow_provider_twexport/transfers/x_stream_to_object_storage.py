@@ -195,14 +195,14 @@ class XStreamToObjectStorageOperator(LandingOperator):
         from airflow_provider_twexport.exceptions import TwexportError
         from airflow_provider_twexport.x.streams.capture_report import CaptureReport
 
-        log = CaptureReport.of(landing.report) if landing.report else wanted
+        log = CaptureReport.from_json(landing.report) if landing.report else wanted
         try:
             self._capture(client, landing, log, math.inf if max_results is None else max_results)
         except TwexportError:
-            landing.checkpoint(log.report())
+            landing.checkpoint(log.to_json())
             raise
         truncated = max_results is not None and landing.results >= max_results
-        manifest = landing.commit(truncated=truncated, report=log.report())
+        manifest = landing.commit(truncated=truncated, report=log.to_json())
         metrics.landed(self.system, manifest)
         return manifest
 
@@ -213,16 +213,16 @@ class XStreamToObjectStorageOperator(LandingOperator):
 
         # a capture from now on asks for nothing that was before it
         begun = moment(log.start).timestamp() if self.start or landing.report else None
-        landing.checkpoint(log.report())  # should this try die at once, the next one knows when it began
+        landing.checkpoint(log.to_json())  # should this try die at once, the next one knows when it began
         reached = {number: log.reached(number) or begun for number in self.partitions}
         until = math.inf if log.stop is None else moment(log.stop).timestamp()
         progress, part_began = Progress(None, landing.results), client.now()
         for arrival in client.capture(until, reached=reached, connections=self.connections):
-            log.note(arrival)
+            log.add(arrival)
             log.count(arrival.records, landing.write(Batch(arrival.records, None)))
             progress.tell(landing.results, landing.bytes)
             if landing.results >= most:
                 return
             if landing.part_is_full or client.now() - part_began >= PART_SECONDS:
-                landing.checkpoint(log.report())
+                landing.checkpoint(log.to_json())
                 part_began = client.now()

@@ -173,7 +173,7 @@ def test_a_search_is_a_landing_of_its_dag(
 def test_a_stream_tells_its_time_and_gaps(server: Server, lake: Path) -> None:
     """It has no window; what it was read for stands for it."""
     told = {"start": "2024-06-01T10:00:00.000+00:00", "stop": "2024-06-01T11:00:00.000+00:00"}
-    gap = told | {"partition": 1, "because": "silence"}
+    gap = told | {"partition": 1, "reason": "silence"}
     report = told | {"stream": "decahose", "gaps": [gap, gap]}
     landed = replace(nothing_yet({"system": "x_stream", "stream": "decahose"}, "jsonl.gz"), report=report)
     (lake / "stream").mkdir(parents=True)

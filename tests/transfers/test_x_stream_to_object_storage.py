@@ -146,7 +146,7 @@ def test_likes_and_unlikes_have_their_columns(
         ({"duration": timedelta(minutes=1), "stop": "2099-01-01"}, "give one of them"),
         ({"start": "2099-01-01", "duration": timedelta(minutes=1)}, "in the future"),
         ({"max_results": 1, "partitions": [3]}, "there are 1 and 2"),
-        ({"max_results": 1, "stream": "firehose"}, "none of decahose, likes"),
+        ({"max_results": 1, "stream": "firehose"}, "one of decahose, likes"),
     ],
 )
 def test_what_cannot_be_meant_is_told_before_anything_is_read(

@@ -1,37 +1,40 @@
-"""What a read of a stream saw: how far each partition came, what was missed and why, and how much came each minute."""
+"""What a capture of a stream received: how far each partition was read, the gaps and their reasons, and the counts."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from airflow_provider_twexport.x.streams.messages import moment_ms
+from airflow_provider_twexport.x.streams.messages import created_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+# partition, start and stop of a slice of a past stream
+SliceKey: TypeAlias = tuple[int, str, str]
+
 
 class Gap(msgspec.Struct, frozen=True):
-    """A time that a partition was not read for.
+    """A time for which a partition was not read.
 
-    :param partition: its number.
+    :param partition: number of the partition.
     :param start: ISO 8601, UTC.
     :param stop: likewise, exclusive.
-    :param because: how the connection had ended, and why none could be made since then.
+    :param reason: why the connection ended, and why there was no other since then.
     """
 
     partition: int
     start: str
     stop: str
-    because: str
+    reason: str
 
 
 class Minute(msgspec.Struct):
-    """How many messages of a minute came, and how many of those were new and landed."""
+    """How many messages of a minute were received, and how many of those were new and landed."""
 
     received: int = 0
     stored: int = 0
@@ -40,9 +43,9 @@ class Minute(msgspec.Struct):
 class Partition(msgspec.Struct):
     """How one partition was read.
 
-    :param reached: everything up to here came, or is told as a gap: ISO 8601, UTC.
-    :param connected: how often.
-    :param disconnected: how often, by reason.
+    :param reached: everything up to here was received, or is in a gap: ISO 8601, UTC.
+    :param connected: number of connections.
+    :param disconnected: number of disconnections, by reason.
     """
 
     reached: str | None = None
@@ -54,12 +57,12 @@ class Partition(msgspec.Struct):
 class StreamEvent:
     """Something that happened on one partition.
 
-    :param records: messages that came.
-    :param reached: everything up to here came, in epoch seconds.
-    :param connected: a connection was made.
-    :param gap: what it could not bring any more.
-    :param disconnected: a connection ended, and why.
-    :param done: this window of a past stream is complete: partition, start, stop.
+    :param records: messages that were received.
+    :param reached: everything up to here was received, in epoch seconds.
+    :param connected: whether there is a new connection.
+    :param gap: what the new connection cannot bring any more.
+    :param disconnected: why a connection ended; ``None`` if none did.
+    :param slice: a slice of a past stream that is now complete: partition, start, stop.
     """
 
     partition: int
@@ -68,19 +71,19 @@ class StreamEvent:
     connected: bool = False
     gap: Gap | None = None
     disconnected: str | None = None
-    done: tuple[int, str, str] | None = None
+    slice: SliceKey | None = None
 
 
 class CaptureReport(msgspec.Struct):
-    """All of it; as plain data it is the report in the manifest of a landing.
+    """A capture as a whole; as JSON it is the ``report`` in the manifest of a landing.
 
     :param stream: ``decahose`` or ``likes``.
-    :param start: what was made since then is wanted: ISO 8601, UTC.
-    :param stop: and before then; ``None``: until there is enough.
+    :param start: of the messages wanted, by the time in them: ISO 8601, UTC.
+    :param stop: likewise, exclusive; ``None``: until there are enough messages.
     :param partitions: by number.
-    :param gaps: in the order they were found.
-    :param minutes: by the minute that messages were made in.
-    :param done: windows of a past stream that are complete.
+    :param gaps: in the order in which they were found.
+    :param minutes: by the minute in which the messages were created.
+    :param slices: the slices of a past stream that are complete.
     """
 
     stream: str
@@ -89,37 +92,37 @@ class CaptureReport(msgspec.Struct):
     partitions: dict[str, Partition] = msgspec.field(default_factory=dict)
     gaps: list[Gap] = msgspec.field(default_factory=list)
     minutes: dict[str, Minute] = msgspec.field(default_factory=dict)
-    done: list[tuple[int, str, str]] = msgspec.field(default_factory=list)
+    slices: list[SliceKey] = msgspec.field(default_factory=list)
 
     @classmethod
-    def of(cls, report: dict[str, Any]) -> CaptureReport:
-        """Return the log that a manifest reports."""
+    def from_json(cls, report: dict[str, Any]) -> CaptureReport:
+        """Return the report of a manifest."""
         return msgspec.convert(report, cls)
 
-    def report(self) -> dict[str, Any]:
-        """Return it as plain data, its minutes in order."""
-        told: dict[str, Any] = msgspec.to_builtins(self)
-        told["minutes"] = dict(sorted(told["minutes"].items()))
-        return told
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON, its minutes in order."""
+        report: dict[str, Any] = msgspec.to_builtins(self)
+        report["minutes"] = dict(sorted(report["minutes"].items()))
+        return report
 
-    def note(self, arrival: StreamEvent) -> None:
-        """Write down what happened."""
-        partition = self.partitions.setdefault(str(arrival.partition), Partition())
-        if arrival.reached is not None:
-            partition.reached = max(iso(arrival.reached), partition.reached or "")
-        partition.connected += arrival.connected
-        if arrival.gap:
-            self.gaps.append(arrival.gap)
-        if why := arrival.disconnected:
-            partition.disconnected[why] = partition.disconnected.get(why, 0) + 1
-        if arrival.done:
-            self.done.append(arrival.done)
+    def add(self, event: StreamEvent) -> None:
+        """Record an event."""
+        partition = self.partitions.setdefault(str(event.partition), Partition())
+        if event.reached is not None:
+            partition.reached = max(iso(event.reached), partition.reached or "")
+        partition.connected += event.connected
+        if event.gap:
+            self.gaps.append(event.gap)
+        if reason := event.disconnected:
+            partition.disconnected[reason] = partition.disconnected.get(reason, 0) + 1
+        if event.slice:
+            self.slices.append(event.slice)
 
     def count(self, received: Iterable[bytes], stored: Iterable[bytes]) -> None:
-        """Count messages by the minute they were made in; those that do not say it count for none.
+        """Count messages by the minute in which they were created; messages without a time are not counted.
 
-        :param received: what came.
-        :param stored: which of it was new and landed.
+        :param received: the messages received.
+        :param stored: those of them that were new and landed.
         """
         for minute, number in _by_minute(received).items():
             self._minute(minute).received += number
@@ -127,7 +130,7 @@ class CaptureReport(msgspec.Struct):
             self._minute(minute).stored += number
 
     def reached(self, partition: int) -> float | None:
-        """Return how far a partition was read, in epoch seconds; ``None``: not yet."""
+        """Return up to when a partition was read, in epoch seconds; ``None`` if it was not."""
         found = self.partitions.get(str(partition))
         return datetime.fromisoformat(found.reached).timestamp() if found and found.reached else None
 
@@ -136,9 +139,9 @@ class CaptureReport(msgspec.Struct):
 
 
 def iso(moment: float) -> str:
-    """Return epoch seconds as ISO 8601, UTC, of one length, so that texts compare as moments do."""
+    """Return epoch seconds as ISO 8601, UTC, always of the same length, so that the texts sort by time."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
 
 
 def _by_minute(records: Iterable[bytes]) -> Counter[int]:
-    return Counter(moment // 60_000 for moment in map(moment_ms, records) if moment is not None)
+    return Counter(moment // 60_000 for moment in map(created_ms, records) if moment is not None)

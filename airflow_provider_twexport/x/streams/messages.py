@@ -1,4 +1,4 @@
-"""What the messages of a volume stream are: posts, likes, unlikes, and what the service says of the stream itself."""
+"""The messages of a volume stream: posts, likes, unlikes, and the notices of X about the stream itself."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SNOWFLAKES_SINCE = 1 << 40
 
 COMPLETED, WITH_ERRORS, FAILED = "completed", "completed with errors", "failed to complete"
 OPERATIONAL, FULL_BUFFER, TOO_MANY = "operational", "full buffer", "too many connections"
-# the vendor's documents know only texts; the first that fits counts
-_REASONS = (
+# the vendor documents only texts; the first that matches decides
+_KINDS = (
     ("completed with errors", WITH_ERRORS),
     ("failed to complete", FAILED),
     ("request completed", COMPLETED),
@@ -58,7 +58,7 @@ class _Notice(msgspec.Struct):
 
 
 class _System(msgspec.Struct):
-    """The envelopes that notices were seen in."""
+    """The known envelopes of a notice."""
 
     id: msgspec.Raw | None = None
     delete: msgspec.Raw | None = None
@@ -72,12 +72,12 @@ class _System(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the service says of the stream itself.
+    """What X says about the stream itself.
 
-    :param kind: one of this module's constants; ``notice`` for whatever else it may say.
-    :param text: in its own words.
-    :param count: how many messages it sent, where it says so.
-    :param missing: what it could not send.
+    :param kind: one of this module's constants; ``notice`` for anything else.
+    :param text: X's own words.
+    :param count: how many messages X sent, if it says so.
+    :param missing: what X could not send.
     """
 
     kind: str
@@ -91,7 +91,7 @@ _systems = msgspec.json.Decoder(_System)
 
 
 def message_key(record: bytes) -> bytes:
-    """Return what tells a message from others: the id of a post or like; post, user and moment of an unlike."""
+    """Return what identifies a message: the id of a post or like; the post, user and time of an unlike."""
     message = _read(record)
     if message is None:
         return record
@@ -103,33 +103,44 @@ def message_key(record: bytes) -> bytes:
     return record
 
 
-def moment_ms(record: bytes) -> int | None:
-    """Return when a message was made, in epoch milliseconds; ``None`` if it does not say."""
+def created_ms(record: bytes) -> int | None:
+    """Return when a message was created, in epoch milliseconds; ``None`` if it does not say."""
     message = _read(record)
     if message is None:
         return None
-    told = message.delete.timestamp_ms if message.delete else message.timestamp_ms
-    if told is not None and str(told).isdigit():
-        return int(told)
+    timestamp = message.delete.timestamp_ms if message.delete else message.timestamp_ms
+    if timestamp is not None and str(timestamp).isdigit():
+        return int(timestamp)
     number = int(message.id) if message.id is not None and str(message.id).isdigit() else 0
     return (number >> 22) + X_EPOCH_MS if number > SNOWFLAKES_SINCE else None
 
 
 def notice_of(line: bytes) -> Notice | None:
-    """Return what a line says of the stream itself; ``None`` for any other message."""
+    """Return the notice on a line; ``None`` for any other message."""
     if len(line) > 100_000 or not any(word in line for word in (b'"info"', b'"warn"', b'"error', b'"title"')):
         return None
     try:
-        said = _systems.decode(line)
+        system = _systems.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    if said.id is not None or said.delete is not None:
+    if system.id is not None or system.delete is not None:
         return None
-    told = said.info or said.warn or said.error or next(iter(said.errors), None)
-    if told is None:
-        told = _Notice(title=said.title, detail=said.detail)
-    text = " ".join(filter(None, (told.message, told.title, told.disconnect_type, told.detail)))
-    return Notice(_kind(text), text, told.activity_count, _missing(told)) if text else None
+    notice = system.info or system.warn or system.error or next(iter(system.errors), None)
+    if notice is None:
+        notice = _Notice(title=system.title, detail=system.detail)
+    text = " ".join(filter(None, (notice.message, notice.title, notice.disconnect_type, notice.detail)))
+    return Notice(_kind(text), text, notice.activity_count, _missing(notice)) if text else None
+
+
+def split_notices(some_lines: Iterable[bytes]) -> tuple[list[bytes], list[Notice]]:
+    """Return the messages and the notices among some lines, without heartbeats."""
+    records, notices = list[bytes](), list[Notice]()
+    for line in filter(None, some_lines):
+        if notice := notice_of(line):
+            notices.append(notice)
+        else:
+            records.append(line)
+    return records, notices
 
 
 def _read(record: bytes) -> _Message | None:
@@ -140,19 +151,15 @@ def _read(record: bytes) -> _Message | None:
 
 
 def _kind(text: str) -> str:
-    spoken = text.lower()
-    return next((kind for words, kind in _REASONS if words in spoken), "notice")
+    lower = text.lower()
+    return next((kind for words, kind in _KINDS if words in lower), "notice")
 
 
-def _missing(told: _Notice) -> tuple[Window, ...]:
-    windows = list(_minutes(told.minutes_failed))
-    if told.unprocessed_range:
-        windows.append(Window(*(_moment(told.unprocessed_range[edge]) for edge in ("fromDate", "toDate"))))
+def _missing(notice: _Notice) -> tuple[Window, ...]:
+    windows = [Window(minute, minute.add(minutes=1)) for minute in map(_moment, notice.minutes_failed)]
+    if notice.unprocessed_range:
+        windows.append(Window(*(_moment(notice.unprocessed_range[edge]) for edge in ("fromDate", "toDate"))))
     return tuple(windows)
-
-
-def _minutes(dates: Iterable[str]) -> Iterable[Window]:
-    return [Window(minute, minute.add(minutes=1)) for minute in map(_moment, dates)]
 
 
 def _moment(text: str) -> pendulum.DateTime:

@@ -1,19 +1,17 @@
-"""A lost time of a volume stream again: by Recovery, or by Replay where an account still has it.
+"""A past time of a volume stream again: by Recovery, or by Replay where an account still has it.
 
-Vendor pages "recovery and redundancy" and "PowerTrack" (Replay API). What is asked for has come when the service
-says "Completed", and not before: failed minutes, ranges that were not processed, and what followed a connection that
-broke off are asked for again. Out of scope: the primary collection of data, for which neither is meant.
+Vendor pages "recovery and redundancy" and "PowerTrack" (Replay API). A request is complete when X says "Completed", and
+not before: failed minutes, ranges that were not processed, and what follows a broken connection are requested again.
+Out of scope: the primary collection of data, for which neither is meant.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING
 
 import pendulum
@@ -25,233 +23,199 @@ from airflow_provider_twexport.exceptions import InvalidRequestError, ReadInterr
 from airflow_provider_twexport.x.streams.capture_report import StreamEvent
 from airflow_provider_twexport.x.streams.client import reconnect_after
 from airflow_provider_twexport.x.streams.lines import lines
-from airflow_provider_twexport.x.streams.messages import COMPLETED, moment_ms, notice_of
+from airflow_provider_twexport.x.streams.messages import COMPLETED, created_ms, split_notices
+from airflow_provider_twexport.x.streams.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from airflow_provider_twexport.x.streams.capture_report import Gap
+    from airflow_provider_twexport.x.streams.capture_report import Gap, SliceKey
     from airflow_provider_twexport.x.streams.client import XStreamClient
-    from airflow_provider_twexport.x.streams.messages import Notice
 
 log = logging.getLogger(__name__)
 
 HOSTS = {"recovery": "https://stream-data-api.x.com", "replay": "https://gnip-stream.gnip.com"}
-AT_ONCE = 2
-LONGEST = pendulum.duration(hours=2)
-REACH = pendulum.duration(days=5)
-SURE_REACH = pendulum.duration(hours=24)
+CONCURRENT_REQUESTS = 2
+MAX_WAITING_EVENTS = 4
+MAX_SLICE = pendulum.duration(hours=2)
+MAX_AGE = pendulum.duration(days=5)
+# some accounts reach no further
+SURE_AGE = pendulum.duration(hours=24)
 REPLAYABLE_AFTER = pendulum.duration(minutes=31)
-TRIES = 6
+MAX_ATTEMPTS = 6
 ALL_PARTITIONS = 0
-_LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A time to ask for again.
+    """A time to request again.
 
-    :param partition: of the stream; 0 for all of them, which Replay brings in one.
-    :param window: two hours at most.
+    :param partition: of the stream; 0 for all of them, which Replay brings together.
+    :param window: at most two hours.
     """
 
     partition: int
     window: Window
 
     @property
-    def told(self) -> tuple[int, str, str]:
-        """Return it as a log keeps it."""
+    def key(self) -> SliceKey:
+        """Return it as a capture report contains it."""
         return self.partition, self.window.start.to_iso8601_string(), self.window.stop.to_iso8601_string()
 
 
 def slices(gaps: Iterable[Gap], service: str, now: float) -> list[Slice]:
-    """Return what has to be asked for to fill some gaps, each moment once.
+    """Return what to request to fill some gaps, each moment once.
 
     :param service: ``recovery`` or ``replay``.
     :param now: in epoch seconds.
-    :raises InvalidRequestError: if there is no such service, or a gap lies further back than it reaches.
-    :raises TransientError: if a gap is too young for it.
+    :raises InvalidRequestError: if there is no such service, or a gap is older than it reaches.
+    :raises TransientError: if a gap is too recent for it.
     """
     if service not in HOSTS:
-        raise InvalidRequestError(f"service={service!r} is none of {', '.join(HOSTS)}.")
-    latest, windows = pendulum.from_timestamp(now), dict[int, list[Window]]()
+        raise InvalidRequestError(f"service={service!r} is unknown. Choose one of {', '.join(HOSTS)}.")
+    now_utc, windows = pendulum.from_timestamp(now), dict[int, list[Window]]()
     for gap in sorted(gaps, key=lambda gap: gap.start):
-        window = _asked(gap, service, latest)
-        place = windows.setdefault(ALL_PARTITIONS if service == "replay" else gap.partition, [])
-        if place and window.start <= place[-1].stop:
-            place[-1] = Window(place[-1].start, max(place[-1].stop, window.stop))
+        window = _whole_minutes(gap, service, now_utc)
+        merged = windows.setdefault(ALL_PARTITIONS if service == "replay" else gap.partition, [])
+        if merged and window.start <= merged[-1].stop:
+            merged[-1] = Window(merged[-1].start, max(merged[-1].stop, window.stop))
         else:
-            place.append(window)
+            merged.append(window)
     return [
-        Slice(partition, piece)
-        for partition, whole in sorted(windows.items())
-        for window in whole
-        for piece in _cut(window)
+        Slice(partition, part)
+        for partition, merged in sorted(windows.items())
+        for window in merged
+        for part in _split(window)
     ]
 
 
 def recover(client: XStreamClient, wanted: Sequence[Slice], service: str) -> Iterator[StreamEvent]:
-    """Yield what some slices bring, two at a time; each is told as done when it is complete.
+    """Yield what some slices bring, two at a time; an event reports each slice that is complete.
 
-    :param client: of the stream, with the address of the service.
+    :param client: of the stream, with the URL of the service.
     :param service: ``recovery`` or ``replay``.
     :raises InvalidRequestError: if the stream has no such service.
-    :raises TransientError: if a slice does not become complete; those that are done are told before.
+    :raises TransientError: if a slice does not become complete; those that are were reported before.
     """
     if service == "replay" and client.stream == "likes":
         raise InvalidRequestError("The Likes stream has no Replay: use Recovery.")
-    arrivals: Queue[StreamEvent | BaseException | None] = Queue(4)
-    todo, stopping = deque(wanted), threading.Event()
-    pace = client.pace
+    limiter = client.limiter
     if service == "replay":
-        pace = RateLimiter(f"{client.path} {service}", client.timing.replays_per_minute)
-    running = min(AT_ONCE, len(todo))
-    for _ in range(running):
-        worker = _Worker(client, service, pace, todo, arrivals, stopping)
-        threading.Thread(target=worker.run, name=f"x-{service}", daemon=True).start()
-    try:
-        while running:
-            with suppress(Empty):
-                arrival = arrivals.get(timeout=_LOOK_SECONDS)
-                if isinstance(arrival, BaseException):
-                    raise arrival
-                if arrival is None:
-                    running -= 1
-                else:
-                    yield arrival
-    finally:
-        stopping.set()
+        limiter = RateLimiter(f"{client.path} {service}", client.timing.replays_per_minute)
+    workers, todo = Workers(f"x-{service}", MAX_WAITING_EVENTS), deque(wanted)
+    for _ in range(min(CONCURRENT_REQUESTS, len(todo))):
+        workers.start(_Recovery(client, service, limiter, todo, workers).run)
+    yield from workers.events()
 
 
-class _Worker:
-    """Takes one slice after the other."""
+class _Recovery:
+    """Requests one slice after the other."""
 
     def __init__(
         self,
         client: XStreamClient,
         service: str,
-        pace: RateLimiter,
+        limiter: RateLimiter,
         todo: deque[Slice],
-        arrivals: Queue[StreamEvent | BaseException | None],
-        stopping: threading.Event,
+        workers: Workers,
     ) -> None:
         self._client = client
         self._service = service
-        self._pace = pace
+        self._limiter = limiter
         self._todo = todo
-        self._arrivals = arrivals
-        self._stopping = stopping
+        self._workers = workers
 
     def run(self) -> None:
-        """Work until nothing is left to do."""
-        try:
-            with suppress(IndexError):
-                while not self._stopping.is_set():
-                    self._complete(self._todo.popleft())
-            self._put(None)
-        except BaseException as error:
-            self._put(error)
+        """Work until no slice is left."""
+        with suppress(IndexError):
+            while not self._workers.stopping.is_set():
+                self._complete(self._todo.popleft())
 
     def _complete(self, wanted: Slice) -> None:
-        """Ask for a slice, and again for what did not come of it, until all of it is there."""
-        missing, tries = [wanted.window], 0
+        """Request a slice, and again what is missing of it, until it is complete."""
+        missing, attempts = [wanted.window], 0
         while missing:
             window = missing.pop(0)
-            rest, error = self._request(wanted.partition, window)
-            tries = tries + 1 if window in rest else 0
-            if tries >= TRIES:
+            remaining, error = self._request(wanted.partition, window)
+            attempts = attempts + 1 if window in remaining else 0
+            if attempts >= MAX_ATTEMPTS:
                 raise error or TransientError(
-                    f"{self._service.capitalize()} of {window} does not become complete: try again later."
+                    f"{self._service.capitalize()} of {window} does not become complete. Retry later."
                 )
-            missing = [*rest, *missing]
-            if rest:
+            missing = [*remaining, *missing]
+            if remaining:
                 self._client.timing.retry.on_event(WireEvent.RETRY)
-                log.warning("%s: to be asked for again: %s", self._service, ", ".join(map(str, rest)))
-                self._stopping.wait(reconnect_after(self._client.timing, error, tries))
-        self._put(StreamEvent(wanted.partition, done=wanted.told))
+                log.warning("%s: requesting again: %s", self._service, ", ".join(map(str, remaining)))
+                self._workers.stopping.wait(reconnect_after(self._client.timing, error, attempts))
+        self._workers.put(StreamEvent(wanted.partition, slice=wanted.key))
 
     def _request(self, partition: int, window: Window) -> tuple[list[Window], TransientError | None]:
-        """Return what of a window did not come, and why."""
-        self._pace.acquire()
-        path, params = self._asked(partition, window)
-        newest, received, notice = None, 0, None
+        """Return what is still missing of a window, and why."""
+        self._limiter.acquire()
+        path, params = self._target(partition, window)
+        newest, received, outcome = None, 0, None
         try:
             with self._client.session.stream(
                 path, params=params, timeout=self._client.timing.stream_silence, compressed=True
             ) as response:
-                for some in lines(response.blocks):
-                    records, notice = _apart(some, notice)
+                for some_lines in lines(response.blocks):
+                    records, notices = split_notices(some_lines)
+                    for notice in notices:
+                        log.info("X says: %s", notice.text)
+                        outcome = notice if notice.kind != "notice" else outcome
                     received += len(records)
-                    newest = max(filter(None, (newest, *map(moment_ms, records))), default=None)
-                    self._put(StreamEvent(partition, records))
+                    newest = max(filter(None, (newest, *map(created_ms, records))), default=None)
+                    self._workers.put(StreamEvent(partition, records))
         except TransientError as error:
-            return [_from(newest, window)], error
-        if notice is None:
-            return [_from(newest, window)], ReadInterruptedError(
-                "The service closed before it said Completed."
-            )
-        if notice.kind != COMPLETED and not notice.missing:
+            return [_remaining(newest, window)], error
+        if outcome is None:
+            return [_remaining(newest, window)], ReadInterruptedError("X closed before it said Completed.")
+        if outcome.kind != COMPLETED and not outcome.missing:
             return [window], None
-        if notice.count is not None and received < notice.count:
-            return [window], ReadInterruptedError(f"{received:,} of {notice.count:,} messages came.")
-        return list(notice.missing), None
+        if outcome.count is not None and received < outcome.count:
+            msg = f"Only {received:,} of {outcome.count:,} messages came."
+            return [window], ReadInterruptedError(msg)
+        return list(outcome.missing), None
 
-    def _asked(self, partition: int, window: Window) -> tuple[str, dict[str, str | int]]:
+    def _target(self, partition: int, window: Window) -> tuple[str, dict[str, str | int]]:
+        """Return the path and the query of a request."""
         if self._service == "replay":
-            form = "YYYYMMDDHHmm"
-            dates = {"fromDate": window.start.format(form), "toDate": window.stop.format(form)}
+            date_format = "YYYYMMDDHHmm"
+            dates = {"fromDate": window.start.format(date_format), "toDate": window.stop.format(date_format)}
             return self._client.path.replace("/stream/", "/replay/", 1), {**dates}
-        form = "YYYY-MM-DDTHH:mm:ss[Z]"
-        dates = {"startTime": window.start.format(form), "endTime": window.stop.format(form)}
+        date_format = "YYYY-MM-DDTHH:mm:ss[Z]"
+        dates = {"startTime": window.start.format(date_format), "endTime": window.stop.format(date_format)}
         return self._client.path, {"partition": partition, **dates}
 
-    def _put(self, arrival: StreamEvent | BaseException | None) -> None:
-        while not self._stopping.is_set():
-            with suppress(Full):
-                self._arrivals.put(arrival, timeout=_LOOK_SECONDS)
-                return
 
-
-def _apart(some: Sequence[bytes], notice: Notice | None) -> tuple[list[bytes], Notice | None]:
-    """Return the messages among some lines, and the last word of the service on its request."""
-    records = []
-    for line in filter(None, some):
-        if said := notice_of(line):
-            log.info("X says: %s", said.text)
-            notice = said if said.kind != "notice" else notice
-        else:
-            records.append(line)
-    return records, notice
-
-
-def _asked(gap: Gap, service: str, now: pendulum.DateTime) -> Window:
+def _whole_minutes(gap: Gap, service: str, now: pendulum.DateTime) -> Window:
     """Return the whole minutes around a gap, up to now."""
     start, stop = (pendulum.instance(datetime.fromisoformat(edge)) for edge in (gap.start, gap.stop))
     start, stop = start.start_of("minute"), stop.add(minutes=1, microseconds=-1).start_of("minute")
-    if start < now - REACH:
+    if start < now - MAX_AGE:
         raise InvalidRequestError(
-            f"The gap from {gap.start} lies more than 5 days back: nothing brings it any more."
+            f"The gap from {gap.start} is more than 5 days old: X cannot bring it any more."
         )
-    if start < now - SURE_REACH:
-        log.warning("The gap from %s lies more than a day back: the account may not reach so far.", gap.start)
+    if start < now - SURE_AGE:
+        log.warning("The gap from %s is more than a day old: the account may not reach that far.", gap.start)
     if service == "replay" and stop > now - REPLAYABLE_AFTER:
         raise TransientError(
-            f"The gap until {gap.stop} is too young for Replay, which begins 31 minutes ago."
+            f"The gap until {gap.stop} is too recent for Replay. Retry when it is 31 minutes old."
         )
     return Window(start, stop if service == "replay" else min(stop, now.start_of("second")))
 
 
-def _cut(window: Window) -> Iterator[Window]:
+def _split(window: Window) -> Iterator[Window]:
     start = window.start
     while start < window.stop:
-        stop = min(start + LONGEST, window.stop)
+        stop = min(start + MAX_SLICE, window.stop)
         yield Window(start, stop)
         start = stop
 
 
-def _from(newest: int | None, window: Window) -> Window:
-    """Return what is left of a window, the minute of the newest message included: it may not be whole."""
+def _remaining(newest: int | None, window: Window) -> Window:
+    """Return what is left of a window, with the minute of the newest message, which may not be complete."""
     if newest is None:
         return window
-    begin = pendulum.from_timestamp(newest / 1000).start_of("minute")
-    return Window(min(max(window.start, begin), window.stop.subtract(seconds=1)), window.stop)
+    start = pendulum.from_timestamp(newest / 1000).start_of("minute")
+    return Window(min(max(window.start, start), window.stop.subtract(seconds=1)), window.stop)

@@ -79,7 +79,7 @@ def captured(client: XStreamClient, seconds: float, **more: Any) -> tuple[list[S
     log = CaptureReport(client.stream)
     arrivals = list(client.capture(client.now() + seconds, reached=reached, **more))
     for arrival in arrivals:
-        log.note(arrival)
+        log.add(arrival)
     return arrivals, log
 
 
@@ -153,7 +153,7 @@ def test_an_account_without_backfill_has_a_gap_for_each_reconnection(simulator: 
     simulator.settings(speed=20, x_backfill=False)
     simulator.faults({"fault": "disconnect", "after_seconds": 5})
     _, log = captured(client_of(simulator, backfill=False), 30, reached={1: None})
-    assert [gap.because for gap in log.gaps] == ["operational"]
+    assert [gap.reason for gap in log.gaps] == ["operational"]
 
 
 def test_a_full_buffer_is_a_gap_though_backfill_was_asked_for(simulator: Simulator) -> None:
@@ -161,7 +161,7 @@ def test_a_full_buffer_is_a_gap_though_backfill_was_asked_for(simulator: Simulat
     simulator.settings(speed=20)
     simulator.faults({"fault": "disconnect", "after_seconds": 5, "because": "full_buffer"})
     _, log = captured(client_of(simulator), 30, reached={1: None})
-    assert [gap.because for gap in log.gaps] == ["full buffer"]
+    assert [gap.reason for gap in log.gaps] == ["full buffer"]
 
 
 def test_a_second_connection_hides_the_end_of_the_first(simulator: Simulator) -> None:
@@ -195,7 +195,7 @@ def test_a_storm_is_told_as_what_it_was(simulator: Simulator, status: int) -> No
     simulator.faults({"fault": "error", "http": status, "message": "no", "times": None})
     arrivals, log = captured(client_of(simulator), 20, reached={1: None})
     assert keys(arrivals) == []
-    assert [gap.because for gap in log.gaps] == [f"it began later, then HTTP {status}"]
+    assert [gap.reason for gap in log.gaps] == [f"started later, then HTTP {status}"]
 
 
 def test_a_service_that_does_not_answer_is_given_up(simulator: Simulator) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_twexport.x.streams.messages import message_key, moment_ms, notice_of
+from airflow_provider_twexport.x.streams.messages import created_ms, message_key, notice_of
 
 LIKE = b'{"id":"43560406e0ad9f68374445f5f30c33fc","timestamp_ms":1480631259353,"favorited_status":{"id":8}}'
 UNLIKE = (
@@ -34,7 +34,7 @@ SENT = {"sent": "2017-01-11T18:12:52+00:00"}
 def test_each_kind_has_its_key_and_its_moment(record: bytes, key: bytes, moment: int | None) -> None:
     """A post tells its moment in its id; what nobody knows is known by all its bytes."""
     assert message_key(record) == key
-    found = moment_ms(record)
+    found = created_ms(record)
     assert found == moment or (found is not None and moment is not None and found // 1000 == moment // 1000)
 
 

@@ -34,7 +34,7 @@ def recovered(simulator: Simulator, minutes_ago: int, service: str = "recovery",
     start = pendulum.from_timestamp(client.now()).subtract(minutes=minutes_ago).start_of("minute")
     wanted = slices([gap(one, start, minutes=10) for one in (1, 2)], service, client.now())
     arrivals = list(recover(client, wanted, service))
-    assert {one.done for one in arrivals if one.done} == {one.told for one in wanted}
+    assert {one.slice for one in arrivals if one.slice} == {one.key for one in wanted}
     assert set(keys(arrivals)) == set(truth(simulator, start.timestamp(), start.add(minutes=10).timestamp()))
 
 
@@ -54,12 +54,12 @@ def test_gaps_become_slices_of_two_hours_that_overlap_nowhere() -> None:
 
 
 def test_what_no_service_brings_is_told() -> None:
-    """Older than five days; too young for Replay; a service that is none."""
+    """Older than five days; too recent for Replay; a service that is none."""
     with pytest.raises(InvalidRequestError, match="5 days"):
         slices([gap(1, NOW.subtract(days=6), hours=1)], "recovery", NOW.timestamp())
-    with pytest.raises(TransientError, match="too young"):
+    with pytest.raises(TransientError, match="too recent"):
         slices([gap(1, NOW.subtract(minutes=40), minutes=20)], "replay", NOW.timestamp())
-    with pytest.raises(InvalidRequestError, match="none of"):
+    with pytest.raises(InvalidRequestError, match="unknown"):
         slices([], "backfill", NOW.timestamp())
 
 
@@ -89,7 +89,7 @@ def test_two_slices_run_at_once_and_no_third(simulator: Simulator) -> None:
     start = pendulum.from_timestamp(client.now()).subtract(hours=9).start_of("minute")
     simulator.settings(x_stream_per_minute=10)
     wanted = slices([gap(one, start, hours=8) for one in (1, 2)], "recovery", client.now())
-    assert len(list(filter(lambda one: one.done, recover(client, wanted, "recovery")))) == len(wanted) == 8
+    assert len(list(filter(lambda one: one.slice, recover(client, wanted, "recovery")))) == len(wanted) == 8
     refused = [one for one in simulator.ledger()["requests"] if one["status"] == 429]
     assert refused == []
 
