@@ -29,7 +29,7 @@ def test_jobs_are_listed(simulator: Simulator, adobe_client: AdobeClient) -> Non
     assert [line.split()[0] for line in lines] == ids
     assert all(words in lines[0] for words in ("SUCCEEDED", "1,000", DATASET, SEGMENT["segmentId"]))
     (newest,) = json.loads(twexport("adobe", "jobs", "--json", "--limit", "1").stdout)
-    rest = twexport("adobe", "jobs", "--json", "--offset", newest["cursor"], "--status", "SUCCEEDED")
+    rest = twexport("adobe", "jobs", "--json", "--cursor", newest["cursor"], "--status", "SUCCEEDED")
     assert [str(job["id"]) for job in json.loads(rest.stdout)] == ids[1:]
 
 
@@ -37,8 +37,8 @@ def test_what_is_wrong_is_a_sentence(simulator: Simulator, adobe_connection: Cal
     """And status 2."""
     assert "No export jobs in sandbox prod" in twexport("adobe", "jobs").stdout
     for arguments, words in (
-        (("--status", "PROCESSING"), "none of NEW, SUCCEEDED, FAILED"),
-        (("--limit", "0"), "no number of jobs"),
+        (("--status", "PROCESSING"), "one of NEW, SUCCEEDED, FAILED"),
+        (("--limit", "0"), "not a number of jobs"),
         (("--conn-id", "nobody"), "no Airflow connection 'nobody'"),
     ):
         told = twexport("adobe", "jobs", *arguments)

@@ -1,7 +1,7 @@
 """What Adobe's errors mean, and what to do about each (vendor page "Experience Platform troubleshooting guide").
 
-The gateway refuses by an ``error_code``; the services behind it by a ``title`` and ``detail``, where the HTTP status
-tells the most; the identity service by an ``error`` of OAuth.
+The gateway sends an ``error_code``. The services behind it send a ``title`` and a ``detail``, and their HTTP status
+says the most. The identity service sends an ``error`` of OAuth.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INVALID_TOKEN = "401013"  # noqa: S105
 GATEWAY: dict[str, tuple[type[TwexportError], str]] = {
     "403010": (
         ConnectionConfigError,
-        "No access token reached Adobe: is there a proxy that takes headers away at the connection's host?",
+        "No access token reached Adobe. Check whether a proxy at the connection's host removes headers.",
     ),
     INVALID_TOKEN: (
         ConnectionConfigError,
@@ -58,12 +58,12 @@ STATUSES: dict[int, tuple[type[TwexportError], str]] = {
 }
 SIGN_IN: dict[str, str] = {
     "invalid_client": "Adobe does not know this client id and secret: correct the connection's login and password.",
-    "invalid_scope": "Adobe does not give these scopes: copy them from the Developer Console.",
+    "invalid_scope": "Adobe does not grant these scopes: copy them from the Developer Console.",
 }
 
 
 def explain(status: int, body: Any, evidence: Evidence) -> TwexportError | None:
-    """Return the error that an answer means, or ``None`` for a success or where it is not Adobe's.
+    """Return the error that a response means; ``None`` for a success, or if the response is not from Adobe.
 
     :param status: HTTP status.
     :param body: the JSON body, or ``None``.
@@ -79,7 +79,7 @@ def explain(status: int, body: Any, evidence: Evidence) -> TwexportError | None:
 
 
 def is_invalid_token(error: TwexportError) -> bool:
-    """Tell whether a call was refused because of its token, so that nothing was done."""
+    """Return whether Adobe refused a call because of its token, so that it did nothing."""
     return error.evidence is not None and error.evidence.code == INVALID_TOKEN
 
 
@@ -90,9 +90,9 @@ def _by_gateway(body: dict[str, Any], evidence: Evidence) -> TwexportError:
         error, message = GATEWAY[code]
         return error(message, evidence)
     if (evidence.status or 0) in (429, 500, 502, 503, 504):
-        return _passing(evidence)
+        return _transient(evidence)
     return UnexpectedResponseError(
-        f"Adobe's gateway answered with the undocumented error code {code}.", evidence
+        f"Adobe's gateway sent the undocumented error code {code}. Look it up before you retry.", evidence
     )
 
 
@@ -100,26 +100,28 @@ def _at_sign_in(status: int, body: dict[str, Any], evidence: Evidence) -> Twexpo
     code = str(body["error"])
     evidence = replace(evidence, code=code, details=_text(body["error_description"]))
     if status == 429 or status >= 500:
-        return _passing(evidence)
-    message = "Adobe does not give an access token: correct the connection."
+        return _transient(evidence)
+    message = "Adobe does not grant an access token: correct the connection."
     return ConnectionConfigError(SIGN_IN.get(code, message), evidence)
 
 
 def _by_service(status: int, body: dict[str, Any], evidence: Evidence) -> TwexportError:
-    words = [_text(body.get(name)) for name in ("title", "detail", "message", "errorMessage")]
-    evidence = replace(evidence, details=": ".join(filter(None, words)) or None)
+    texts = [_text(body.get(name)) for name in ("title", "detail", "message", "errorMessage")]
+    evidence = replace(evidence, details=": ".join(filter(None, texts)) or None)
     if status in STATUSES:
         error, message = STATUSES[status]
         return error(message, evidence)
     if status >= 500:
-        return _passing(evidence)
-    return UnexpectedResponseError("Adobe answered with an error that nobody documented.", evidence)
+        return _transient(evidence)
+    return UnexpectedResponseError(
+        "Adobe sent an undocumented error. Look at its details before you retry.", evidence
+    )
 
 
-def _passing(evidence: Evidence) -> TransientError:
+def _transient(evidence: Evidence) -> TransientError:
     if evidence.status == 429:
         return ThrottledError("Adobe asks for fewer calls.", evidence)
-    return TransientError("Adobe is out of order, perhaps because of too many calls at a time.", evidence)
+    return TransientError("Adobe is unavailable, perhaps because of too many calls at a time.", evidence)
 
 
 def _text(value: Any) -> str | None:

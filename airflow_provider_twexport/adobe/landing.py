@@ -66,6 +66,7 @@ class JobLanding:
 
     def _succeeded(self) -> ExportJob:
         job = self.client.get_export_job(self.job_id)
+        job.check_status()
         if job.is_unfinished:
             raise TransientError(
                 f"Export job {job.id} is {job.raw_status}: wait for it with AdobeExportJobSensor before landing it."

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 DEFAULT_IMS_HOST = "https://ims-na1.adobelogin.com"
 TOKEN_PATH = "/ims/token/v3"  # noqa: S105
-# a token lives a day; an older kind told its life in milliseconds
-LONGEST_LIFE = 30 * 86_400
-RENEW_AHEAD_SECONDS = 600.0
+# a token is valid for a day; an older kind gives its validity in milliseconds
+MAX_VALID_SECONDS = 30 * 86_400
+RENEW_EARLY_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +41,22 @@ class ServerCredential:
     scopes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        wanted = {
+        fields = {
             "client id: give it as the login": self.client_id,
             "client secret: give it as the password": self.client_secret,
             "organization: give it as org_id, ...@AdobeOrg": self.org_id,
             "scopes: copy them from the Developer Console": self.scopes,
         }
-        if missing := [words for words, value in wanted.items() if not value]:
+        if missing := [words for words, value in fields.items() if not value]:
             raise ConnectionConfigError(f"The connection has no {missing[0]}.")
 
 
 class AccessToken(Credential):
-    """A token that travels in a header, is asked for when it is needed first, and again ahead of its end.
+    """A token that is sent in a header; it is requested at the first call, and renewed before it expires.
 
-    :param credential: what gives the token.
-    :param ims_url: address of the identity service.
-    :param retry: how asking for it is tried again.
+    :param credential: of the identity service.
+    :param ims_url: of the identity service.
+    :param retry: how its calls are retried.
     """
 
     def __init__(self, credential: ServerCredential, ims_url: str, retry: Retry) -> None:
@@ -65,7 +65,7 @@ class AccessToken(Credential):
         self._identity = Session(ims_url, self._secret, explain, retry)
         self._tokens: tuple[str, ...] = ()
         self._renew_at = float("-inf")
-        self._asking = threading.Lock()
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         """Return a text that is safe to log."""
@@ -73,65 +73,67 @@ class AccessToken(Credential):
 
     @property
     def number(self) -> int:
-        """Count the tokens so far; 0 where none was asked for."""
+        """Return how many tokens there were so far."""
         return len(self._tokens)
 
     @property
     def seconds_left(self) -> float:
-        """Return how long the token will be used yet; less than 0 where there is none."""
+        """Return how many more seconds the token will be used; negative if there is none."""
         return self._renew_at - time.monotonic()
 
     def headers(self) -> Mapping[str, str]:
-        """Return the header that carries the token at hand."""
+        """Return the header with the current token."""
         return {"Authorization": f"Bearer {self._tokens[-1]}"} if self._tokens else {}
 
     def redact(self, text: str) -> str:
-        """Return ``text`` without any of the tokens, nor the secret that gave them."""
+        """Return ``text`` without any of the tokens, and without the client secret."""
         for token in self._tokens:
             text = redact_secret(text, token)
         return self._secret.redact(text)
 
-    def freshen(self) -> int:
-        """Ask for a token if there is none, or if it ends soon; return its number.
+    def ensure_valid(self) -> int:
+        """Request a token if there is none, or if it expires soon; return its number.
 
         :raises ConnectionConfigError: if the credential is refused.
         """
-        with self._asking:
+        with self._lock:
             if self.seconds_left <= 0:
-                self._ask()
+                self._request()
             return self.number
 
-    def have_one(self) -> None:
-        """Ask for a token if there is none, unless somebody does so just now: a signal may have interrupted him."""
-        if not self._tokens and self._asking.acquire(blocking=False):
+    def ensure_any(self) -> None:
+        """Request a token if there is none, unless a request is running: a signal may have interrupted it."""
+        if not self._tokens and self._lock.acquire(blocking=False):
             try:
-                self._ask()
+                self._request()
             finally:
-                self._asking.release()
+                self._lock.release()
 
     def replace(self, refused: int) -> None:
-        """Ask for a token in place of one that was refused, unless somebody has done so already.
+        """Request a token in place of one that was refused, unless another thread has already done so.
 
-        :param refused: its number.
+        :param refused: the number of the token.
         :raises ConnectionConfigError: if the credential is refused.
         """
-        with self._asking:
+        with self._lock:
             if self.number == refused:
-                self._ask()
+                self._request()
 
-    def _ask(self) -> None:
-        asked = time.monotonic()
+    def _request(self) -> None:
+        sent = time.monotonic()
         form = {
             "client_id": self._credential.client_id,
             **self._secret.form,
             "grant_type": "client_credentials",
             "scope": ",".join(self._credential.scopes),
         }
-        answer = self._identity.call("POST", TOKEN_PATH, form=form)
+        response = self._identity.call("POST", TOKEN_PATH, form=form)
         try:
-            token, life = str(answer["access_token"]), float(answer["expires_in"])
+            token, valid = str(response["access_token"]), float(response["expires_in"])
         except (KeyError, TypeError, ValueError):
-            raise UnexpectedResponseError("Adobe's identity service gave no access token.") from None
-        life = life / 1000 if life > LONGEST_LIFE else life
+            raise UnexpectedResponseError(
+                "Adobe's identity service sent no access token: check the connection's ims_host."
+            ) from None
+        valid = valid / 1000 if valid > MAX_VALID_SECONDS else valid
         self._tokens = (*self._tokens, token)
-        self._renew_at = asked + life - min(RENEW_AHEAD_SECONDS, life / 10)
+        self._renew_at = sent + valid - min(RENEW_EARLY_SECONDS, valid / 10)

@@ -1,16 +1,16 @@
-"""Ordering an Adobe export job once: look before ordering, look again after it, and keep the oldest of twins.
+"""Orders an Adobe export job once: looks before and after the order, and keeps the oldest of equal jobs.
 
-The service knows no idempotency key, and no name that we could give a job. It makes two jobs of one order that is sent
-twice. But it lists its jobs with what each was told to export, so the job of an earlier try, or of a run that ordered
-the same at the same moment, is found by its content and its age.
+The service has no idempotency key, and no name that we could give a job. If one order is sent twice, it creates two
+jobs. But its list says what each job exports. So we find the job of an earlier attempt, or of a run that ordered the
+same at the same moment, by its content and its age.
 
-Why all runs at the same moment end with one job. The list may be late, but shows no job before those that are older.
-So whoever sees a job of the order sees the oldest, and adopts that; who saw none orders, and looks until its own job
-is listed: then the oldest is listed, too, and whoever's it is, all the younger are cancelled by those who ordered them.
+Why all runs at the same moment end with one job: the list may lag, but it never shows a job before an older one. A run
+that sees a job of the order therefore sees the oldest, and adopts it. A run that sees none orders, and looks until its
+own job is listed. By then the oldest job is listed too, and each run that ordered a younger one cancels its own.
 
-What this does not hold against: a list that is later than the looks below have patience for; an oldest job that fails,
-or is cancelled by somebody, in these seconds; a worker that dies between its order and the look after it, or an
-answer that is lost, where there are twins: theirs may be left running, because nobody can tell that it is not wanted.
+This does not protect against a list that lags longer than the looks below last, or against an oldest job that fails or
+is cancelled in these seconds. If a worker dies between its order and the look after it, or a response is lost, while
+there is an equal job, the second job may continue to run: nobody can know that it is not wanted.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JobOrder:
-    """An export job, and whether it was there before.
+    """The export job of an order, and whether it existed before.
 
-    :param job: the job as the service told it last.
-    :param adopted: whether nothing was ordered for it now.
+    :param job: the job as the service last reported it.
+    :param adopted: whether it existed, so that this run ordered nothing, or cancelled what it ordered.
     """
 
     job: ExportJob
@@ -50,71 +50,76 @@ def order_once(
     client: AdobeClient,
     order: ExportJobOrder,
     since: pendulum.DateTime,
-    when_ordered: Callable[[ExportJob], None] = lambda _: None,
+    on_ordered: Callable[[ExportJob], None] = lambda _: None,
 ) -> JobOrder:
-    """Return the job that exports this: the oldest that is there, else a new one.
+    """Return the job that exports this: the oldest that exists, else a new one.
 
-    :param since: jobs that were created before are somebody else's, or another run's.
-    :param when_ordered: is told of a new job at once; whether it is kept is known some seconds later.
+    :param since: jobs that were created earlier belong to other users or runs.
+    :param on_ordered: called with a new job at once; some seconds later it is known whether the job is kept.
     :raises TransientError: if it is not known whether the order arrived.
     """
-    wanted = OrderAttempt(client, order, since)
-    if listed := wanted.look():
-        return JobOrder(listed[0], adopted=True)
+    attempt = OrderAttempt(client, order, since)
+    if equal := attempt.equal_jobs():
+        return JobOrder(equal[0], adopted=True)
     try:
         job = client.create_export_job(order)
     except ThrottledError:
         raise
     except TransientError as error:
-        return JobOrder(wanted.find_lost(error), adopted=False)
-    when_ordered(job)
-    return wanted.keep_oldest(job)
+        return JobOrder(attempt.find_unconfirmed(error), adopted=False)
+    on_ordered(job)
+    return attempt.keep_oldest(job)
 
 
 @dataclass(frozen=True, slots=True)
 class OrderAttempt:
-    """What is to be exported, and by jobs of what age."""
+    """One attempt to order a job.
+
+    :param client: of the service.
+    :param order: what to export.
+    :param since: how old the jobs that may be adopted are at most.
+    """
 
     client: AdobeClient
     order: ExportJobOrder
     since: pendulum.DateTime
 
-    def look(self) -> list[ExportJob]:
-        """Return the jobs in question, oldest first."""
+    def equal_jobs(self) -> list[ExportJob]:
+        """Return the jobs that export the same, oldest first."""
         return self._equal(self._recent())
 
-    def find_lost(self, lost: TransientError) -> ExportJob:
-        """Return the job of an order whose answer was lost."""
-        log.warning("%s Looking whether the order arrived.", lost)
+    def find_unconfirmed(self, error: TransientError) -> ExportJob:
+        """Return the job of an order whose response was lost."""
+        log.warning("%s Looking whether the order arrived.", error)
         for seconds in self.client.timing.order_listed:
             time.sleep(seconds)
-            if listed := self.look():
-                return listed[0]
+            if equal := self.equal_jobs():
+                return equal[0]
         raise TransientError(
-            f"{lost.message} No job shows that the order arrived. A retry looks again before it orders.",
-            lost.evidence,
+            f"{error.message} No job shows that the order arrived. A retry looks again before it orders.",
+            error.evidence,
         ) from None
 
     def keep_oldest(self, ordered: ExportJob) -> JobOrder:
-        """Cancel the job that was just ordered, if there is an older one, and adopt that."""
+        """Adopt an older equal job, if there is one, and cancel the job that was just ordered."""
         for seconds in self.client.timing.order_listed:
             time.sleep(seconds)
             recent = self._recent()
             if ours := next((job for job in recent if job.id == ordered.id), None):
-                return self._oldest(ours, self._equal(recent))
-        log.warning("Adobe does not list export job %s yet, so twins of it would not be seen.", ordered.id)
+                return self._adopt_oldest(ours, self._equal(recent))
+        log.warning("Adobe does not list export job %s yet, so an equal job would not be seen.", ordered.id)
         return JobOrder(ordered, adopted=False)
 
-    def _oldest(self, ours: ExportJob, equal: list[ExportJob]) -> JobOrder:
+    def _adopt_oldest(self, ours: ExportJob, equal: list[ExportJob]) -> JobOrder:
         if not equal or _age(ours) <= _age(equal[0]):
             return JobOrder(ours, adopted=False)
-        words = "Export job %s was ordered at the same moment; cancelling %s and adopting it."
-        log.warning(words, equal[0].id, ours.id)
+        text = "Export job %s was ordered at the same moment: adopting it and cancelling %s."
+        log.warning(text, equal[0].id, ours.id)
         try:
             if ours.is_unfinished:
                 self.client.cancel_export_job(ours.id)
         except TwexportError as error:
-            log.warning("Export job %s could not be cancelled and may go on: %s", ours.id, error)
+            log.warning("Export job %s could not be cancelled and may continue: %s", ours.id, error)
         return JobOrder(equal[0], adopted=True)
 
     def _recent(self) -> list[ExportJob]:
@@ -123,10 +128,10 @@ class OrderAttempt:
 
     def _equal(self, recent: list[ExportJob]) -> list[ExportJob]:
         return sorted(
-            (job for job in recent if job.is_adoptable and self.order.is_answered_by(job)), key=_age
+            (job for job in recent if job.status.is_adoptable and self.order.matches(job)), key=_age
         )
 
 
 def _age(job: ExportJob) -> tuple[pendulum.DateTime, int, str]:
-    # ids are numbers, written as text
+    # ids are numbers as text
     return job.created or pendulum.DateTime.max, len(job.id), job.id

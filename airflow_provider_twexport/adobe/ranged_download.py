@@ -1,4 +1,4 @@
-"""Reading files in ranges, several at a time: a service that ends long answers is read no slower for it."""
+"""Reads files in ranges, several at a time, because the service ends long responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# what is under way is lost with a killed worker: little enough, of any file worth a thought
+# a killed worker loses the ranges that it is reading, so they are small
 RANGE_BYTES = 4 * 1024 * 1024
 READERS = 4
 
@@ -33,12 +33,12 @@ class _Range:
 
 
 class RangedDownload:
-    """Reads files one after the other, ahead of whoever wants them, and goes on where an answer breaks off.
+    """Reads files one after the other, in advance, and resumes where a response breaks off.
 
-    :param read: yields the bytes ``[start, stop)`` of a file, as far as one answer brings them.
-    :param files: in the order in which they will be wanted.
-    :param retry: how an answer that breaks off is tried again while it brings nothing.
-    :param range_bytes: bytes to ask for at a time; about eight times as many are in memory.
+    :param read: yields the bytes ``[start, stop)`` of a file, as far as one response brings them.
+    :param files: in the order in which the caller reads them.
+    :param retry: how to retry while responses bring nothing.
+    :param range_bytes: bytes per request; about eight times as many are in memory.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class RangedDownload:
             for file in files
             for start in range(0, file.size, range_bytes)
         )
-        self._under_way: deque[Future[bytes]] = deque()
-        self._is_wanted = True
+        self._pending: deque[Future[bytes]] = deque()
+        self._is_open = True
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="range")
 
     def __enter__(self) -> Self:
@@ -64,37 +64,37 @@ class RangedDownload:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Stop reading ahead, and trying again."""
-        self._is_wanted = False
+        """Stop reading and retrying."""
+        self._is_open = False
         self._readers.shutdown(wait=False, cancel_futures=True)
 
     def bytes_of(self, file: DataFile) -> Iterator[bytes]:
         """Yield the bytes of the next file."""
-        left = file.size
-        while left > 0:
+        remaining = file.size
+        while remaining > 0:
             self._read_ahead()
-            piece = self._under_way.popleft().result()
-            left -= len(piece)
-            yield piece
+            content = self._pending.popleft().result()
+            remaining -= len(content)
+            yield content
 
     def _read_ahead(self) -> None:
-        while len(self._under_way) < READERS and (wanted := next(self._ranges, None)):
-            self._under_way.append(self._readers.submit(self._whole, wanted))
+        while len(self._pending) < READERS and (byte_range := next(self._ranges, None)):
+            self._pending.append(self._readers.submit(self._read_range, byte_range))
 
-    def _whole(self, wanted: _Range) -> bytes:
-        """Return a range, over as many answers as it takes."""
-        pieces: list[bytes] = []
-        position, retry_state = wanted.start, RetryState(self._retry)
-        while position < wanted.stop and self._is_wanted:
+    def _read_range(self, byte_range: _Range) -> bytes:
+        """Return a range, from as many responses as it takes."""
+        blocks: list[bytes] = []
+        position, retry_state = byte_range.start, RetryState(self._retry)
+        while position < byte_range.stop and self._is_open:
             before = position
             try:
-                for block in self._read(wanted.file, position, wanted.stop):
-                    pieces.append(block)
+                for block in self._read(byte_range.file, position, byte_range.stop):
+                    blocks.append(block)
                     position += len(block)
                 if position == before:
-                    raise ReadInterruptedError(f"An answer brought nothing of {wanted.file.name}.")
+                    raise ReadInterruptedError(f"A response brought nothing of {byte_range.file.name}.")
             except TransientError as error:
                 if position > before:
                     retry_state.reset()
                 retry_state.wait(error)
-        return b"".join(pieces)
+        return b"".join(blocks)

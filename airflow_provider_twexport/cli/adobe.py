@@ -24,7 +24,9 @@ def add_to(commands: Any) -> None:
     jobs.add_argument(
         "--limit", type=int, default=20, metavar="N", help="jobs at most (default: %(default)s)"
     )
-    jobs.add_argument("--offset", metavar="CURSOR", help="go on behind a job, by its cursor; see --json")
+    jobs.add_argument(
+        "--cursor", metavar="CURSOR", help="continue after the job with this cursor; see --json"
+    )
     jobs.add_argument("--status", metavar="STATUS", help="NEW, SUCCEEDED or FAILED; default: all")
     text = "Airflow connection of Adobe (default: %(default)s)"
     jobs.add_argument("--conn-id", metavar="ID", default="adobe_experience_platform_default", help=text)
@@ -35,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     from airflow_provider_twexport.core.text_table import aligned
 
     client = adobe(options.conn_id).get_conn()
-    jobs = client.list_export_jobs(options.limit, options.offset, options.status)
+    jobs = client.list_export_jobs(options.limit, options.cursor, options.status)
     table = "\n".join(aligned([_COLUMNS, *map(_row, jobs)], _SIDES))
     document = [{**job.to_json(), "cursor": job.cursor} for job in jobs]
     answer(options, table if jobs else f"No export jobs in sandbox {client.sandbox}.", document)

@@ -177,7 +177,7 @@ class AdobeCancelExportJobOperator(BaseOperator):
         with fail_without_retry():
             client = AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn()
             job = client.get_export_job(job_id)
-            if job.status is None or job.is_unfinished:
+            if job.is_unfinished:
                 client.cancel_export_job(job_id)
         self.log.info("Export job %s was %s.", job_id, job.raw_status)
         return job_id

@@ -65,7 +65,9 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
 
     def look(self, client: AdobeClient) -> ExportJob:
         """Ask for the job."""
-        return client.get_export_job(self.export_key)
+        job = client.get_export_job(self.export_key)
+        job.check_status()
+        return job
 
     def read(self, export: dict[str, Any]) -> ExportJob:
         """Read what the trigger told of the job."""

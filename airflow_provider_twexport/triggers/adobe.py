@@ -73,14 +73,17 @@ class _JobPoll(ConnectionPoll["AdobeClient", "ExportJob"]):
     def look(self, client: AdobeClient, wanted: frozenset[str]) -> dict[str, ExportJob | TwexportError]:
         from airflow_provider_twexport.exceptions import TwexportError
 
-        found: dict[str, ExportJob | TwexportError] = {}
+        jobs: dict[str, ExportJob] = {}
         for job in islice(client.iter_export_jobs(), NEWEST_LISTED):
-            found[job.id] = job
-            if wanted <= found.keys():
-                return found
-        for job_id in wanted - found.keys():
+            jobs[job.id] = job
+            if wanted <= jobs.keys():
+                break
+        found: dict[str, ExportJob | TwexportError] = {}
+        for job_id in wanted | jobs.keys():
             try:
-                found[job_id] = client.get_export_job(job_id)
+                job = jobs.get(job_id) or client.get_export_job(job_id)
+                job.check_status()
+                found[job_id] = job
             except TwexportError as error:
                 found[job_id] = error
         return found

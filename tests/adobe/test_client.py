@@ -67,7 +67,7 @@ def test_the_vendors_example_is_understood() -> None:
     assert job.errors == ("0100000003: Error in Export Job",)
     assert job.created == pendulum.datetime(2018, 10, 4, 1, 19, 33, 895_000)
     assert job.cursor == "1538615973895_100"
-    assert ExportJobOrder(adobe_examples.ORDER).is_answered_by(job)
+    assert ExportJobOrder(adobe_examples.ORDER).matches(job)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_batches_come_in_several_forms(destination: dict[str, Any], batches: lis
 )
 def test_another_order_is_not_taken_for_ours(changes: dict[str, Any]) -> None:
     """Whatever differs, it is another export."""
-    assert not ExportJobOrder({**adobe_examples.ORDER, **changes}).is_answered_by(
+    assert not ExportJobOrder({**adobe_examples.ORDER, **changes}).matches(
         ExportJob.from_json(adobe_examples.JOB)
     )
 
@@ -119,14 +119,14 @@ def test_what_was_left_to_the_service_may_be_anything() -> None:
         "fromIngestTimestamp": "2018-01-01T01:00:00+01:00",
     }
     order = ExportJobOrder({**short, "filter": filters, "fields": "personalEmail.address, identities.id"})
-    assert order.is_answered_by(ExportJob.from_json(adobe_examples.JOB))
+    assert order.matches(ExportJob.from_json(adobe_examples.JOB))
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"destination": {}}, "datasetId"),
-        ({"schema": {}}, "schema needs a name"),
+        ({"schema": {}}, "schema has no name"),
         ({"filter": {"segments": [{"segmentNs": "ups"}]}}, "no segmentId"),
         ({"filter": {"fromIngestTimestamp": "yesterday"}}, "RFC 3339"),
     ],
@@ -146,8 +146,10 @@ def test_an_unknown_status_may_be_a_passing_one_for_a_while() -> None:
         return ExportJob.from_json({"id": 7, "status": "PAUSED", "updateTime": at})
 
     assert job(minutes_ago=1).is_unfinished
+    job(minutes_ago=1).check_status()
+    assert job(minutes_ago=11).status is JobStatus.UNDOCUMENTED
     with pytest.raises(exceptions.UnexpectedResponseError, match="'PAUSED'"):
-        _ = job(minutes_ago=11).is_unfinished
+        job(minutes_ago=11).check_status()
 
 
 # tokens
@@ -165,11 +167,11 @@ def test_a_token_is_renewed_ahead_of_its_end(milliseconds: bool, simulator: Simu
     """Ten minutes ahead, also where its life is told in milliseconds; no call is refused for it."""
     simulator.settings(adobe_token_milliseconds=milliseconds)
     token = AccessToken(CREDENTIAL, simulator.url, QUICK.retry)
-    assert [token.freshen(), token.freshen()] == [1, 1]
+    assert [token.ensure_valid(), token.ensure_valid()] == [1, 1]
     assert 85_000 < token.seconds_left < 86_399 - 600
     simulator.settings(adobe_token_seconds=0)
     ended = AccessToken(CREDENTIAL, simulator.url, QUICK.retry)
-    assert [ended.freshen(), ended.freshen()] == [1, 2]
+    assert [ended.ensure_valid(), ended.ensure_valid()] == [1, 2]
 
 
 def test_a_refused_token_is_replaced_once(simulator: Simulator, adobe_client: AdobeClient) -> None:
@@ -307,7 +309,7 @@ def test_jobs_are_listed_over_pages(last_link: str, simulator: Simulator, adobe_
     listed = list(adobe_client.iter_export_jobs(page=2))
     assert [job.id for job in listed] == ids
     assert [job.id for job in adobe_client.list_export_jobs(limit=2)] == ids[:2]
-    assert [job.id for job in adobe_client.list_export_jobs(offset=listed[1].cursor)] == ids[2:]
+    assert [job.id for job in adobe_client.list_export_jobs(cursor=listed[1].cursor)] == ids[2:]
     assert len(adobe_client.list_export_jobs(status="SUCCEEDED")) == 5
     assert adobe_client.list_export_jobs(status="FAILED") == []
     for wrong in ({"status": "PROCESSING"}, {"limit": 0}):
@@ -379,5 +381,5 @@ def test_other_bytes_than_those_asked_for_are_refused(
     """A file that has another size than was listed is another file."""
     job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
     file = adobe_client.list_files(job.batches[0].id)[0]
-    with pytest.raises(exceptions.UnexpectedResponseError, match="sent something else"):
+    with pytest.raises(exceptions.UnexpectedResponseError, match="sent other bytes"):
         list(adobe_client.read(DataFile(file.id, file.name, file.size + 1), 10, file.size))

@@ -230,7 +230,7 @@ def test_lasting_faults_are_told_and_the_next_try_goes_on(
         {"match": FILES, "fault": "error", "http": 503, "times": 2},
         {"match": FILES, "skip": 8, "fault": "error", "http": 500, "times": 30},
     )
-    with pytest.raises(exceptions.TransientError, match="out of order"):
+    with pytest.raises(exceptions.TransientError, match="unavailable"):
         land(adobe_client, job_id, tmp_path)
     simulator.control("faults", method="DELETE")
     land(adobe_client, job_id, tmp_path)

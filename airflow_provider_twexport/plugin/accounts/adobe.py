@@ -8,7 +8,6 @@ import pendulum
 
 from airflow_provider_twexport.adobe.models import JobStatus
 from airflow_provider_twexport.core.timing import ONCE
-from airflow_provider_twexport.exceptions import UnexpectedResponseError
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook, client_for
 from airflow_provider_twexport.plugin.accounts.base import AlreadyEndedError, Orders, Rows, connection
 from airflow_provider_twexport.plugin.landed import job_name
@@ -73,11 +72,5 @@ def _row(job: ExportJob, landed: Landed) -> Export:
 
 
 def _is_unfinished(job: ExportJob) -> bool:
-    """Tell whether a job may still go on; one that is being cancelled needs no cancelling."""
-    if job.status is JobStatus.CANCELLING:
-        return False
-    try:
-        return job.is_unfinished
-    except UnexpectedResponseError:
-        # of a status that nobody documented; it stays on the page, as one that has ended
-        return False
+    """Return whether to show a job as unfinished: not if it is being cancelled, nor if it is stuck."""
+    return job.is_unfinished and not job.is_stuck and job.status is not JobStatus.CANCELLING
