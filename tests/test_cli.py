@@ -23,7 +23,7 @@ from airflow_provider_twexport.storage.ledger import EntryKind, LedgerEntry, Tas
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.landing import CollectorLanding
 from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from tests.patience import QUICK
 from tests.service_clients import JANUARY
 
@@ -122,7 +122,7 @@ def bought(
 
     def buy(month: int, days_ago: float, abort: bool = False) -> tuple[ExportTask, str]:
         part = replace(order, window=MONTHS[month])
-        name = collector_id(part)
+        name = collector_id_of(part)
         simulator.control("time", {"offset_seconds": -DAY * days_ago})
         if abort:
             simulator.settings(results_per_second=10)
@@ -149,7 +149,7 @@ def source_of(order: ExportOrder, export_id: str = "e1") -> dict[str, object]:
     """What a manifest tells of an order."""
     window = order.window
     return {
-        "collector_id": collector_id(order),
+        "collector_id": collector_id_of(order),
         "export_id": export_id,
         "project_id": order.project_id,
         "query": order.query,
@@ -334,16 +334,16 @@ def test_orphans_are_landed_and_deleted(
     expired, whole, broken = bought(0, 10), bought(1, 6), bought(2, 1, abort=True)
     client.put_collector("somebody-elses")
     simulator.control("time", {"offset_seconds": -2 * DAY})
-    client.put_collector("twx-turn-1")
+    client.put_collector("twx-lock-1")
     simulator.control("time", {"offset_seconds": 0})
-    client.put_collector("twx-turn-2")
+    client.put_collector("twx-lock-2")
     spent = client.get_credits().remaining
     said = twexport("orphans", "--landed", tmp_path, "--land", tmp_path, "--delete", "--yes", "--json")
     assert said.returncode == 0
     assert client.get_credits().remaining == spent
     document = json.loads(said.stdout)
-    assert set(document["deleted"]) == {expired[1], whole[1], broken[1], "twx-turn-1"}
-    assert {collector.id for collector in client.list_collectors()} == {"somebody-elses", "twx-turn-2"}
+    assert set(document["deleted"]) == {expired[1], whole[1], broken[1], "twx-lock-1"}
+    assert {collector.id for collector in client.list_collectors()} == {"somebody-elses", "twx-lock-2"}
     found = {name: manifest.read(tmp_path / name) for name in (whole[1], broken[1])}
     assert (found[whole[1]].complete, found[whole[1]].results) == (True, whole[0].exported())
     assert (found[broken[1]].complete, found[broken[1]].results) == (False, broken[0].exported())
@@ -478,7 +478,7 @@ def test_plan_tells_the_rest_of_what_landed_truncated(
 ) -> None:
     """Only if asked to; what of its price is paid for again is told."""
     part = replace(order, limit=2_000)
-    name = collector_id(part)
+    name = collector_id_of(part)
     client.put_collector(name)
     task = client.create_export(part, name)
     with Landing.open(tmp_path / name, source=source_of(part, task.id)) as landing:
@@ -504,14 +504,14 @@ def test_an_orphan_that_is_a_rest_lands_without_what_is_there(
     part = replace(order, limit=2_000)
     for window in (part.window, part.window.cut("week")[1]):
         ordered = replace(part, window=window)
-        client.put_collector(collector_id(ordered))
-        task = client.create_export(ordered, collector_id(ordered))
+        client.put_collector(collector_id_of(ordered))
+        task = client.create_export(ordered, collector_id_of(ordered))
         if window == part.window:
-            name = collector_id(part)
+            name = collector_id_of(part)
             with Landing.open(tmp_path / name, source=source_of(part, task.id) | {"limit": 2_000}) as landing:
                 CollectorLanding(client, name, client.get_export(task.id), part.limit).land(landing)
     assert twexport("orphans", "--landed", tmp_path, "--land", tmp_path).returncode == 0
-    found = manifest.read(tmp_path / collector_id(ordered))
-    assert (found.source["remainder_of"], found.complete) == ([collector_id(part)], True)
+    found = manifest.read(tmp_path / collector_id_of(ordered))
+    assert (found.source["remainder_of"], found.complete) == ([collector_id_of(part)], True)
     assert found.excluded > 0
     assert found.results + found.excluded == client.get_export(task.id).exported()

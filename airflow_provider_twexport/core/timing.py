@@ -30,6 +30,8 @@ class Timing:
     :param overload: before each next try of a search that overloads the service; the vendor asks for one try shortly
         after, then four failures in a row with ten minutes between them.
     :param clock: the time, in epoch seconds, by which a stream is read.
+    :param histograms_per_minute: how many histograms of projects a service takes, from all processes of this machine.
+    :param global_histograms_per_minute: likewise outside of projects.
     :param connects_per_minute: how often a stream may be connected to.
     :param replays_per_minute: how many requests Replay takes.
     :param stream_silence: how long a stream may bring no byte before its connection is given up; the vendor asks for
@@ -53,6 +55,8 @@ class Timing:
     search_response: float = 120.0
     overload: tuple[float, ...] = (5.0, 600.0, 600.0, 600.0)
     clock: Callable[[], float] = time.time
+    histograms_per_minute: int = 30
+    global_histograms_per_minute: int = 60
     connects_per_minute: int = 10
     replays_per_minute: int = 1
     stream_silence: float = 45.0

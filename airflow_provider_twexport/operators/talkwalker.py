@@ -50,7 +50,7 @@ class TalkwalkerCreateCollectorOperator(TalkwalkerOrderOperator):
 
         with fail_without_retry():
             hook = TalkwalkerHook(self.talkwalker_conn_id)
-            collector_id = self.collector_id or collector_names.collector_id(self._order(context, hook))
+            collector_id = self.collector_id or collector_names.collector_id_of(self._order(context, hook))
             client = hook.get_conn()
             try:
                 client.get_collector(collector_id)
@@ -196,9 +196,9 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
 
         dag_run = context["dag_run"]
         return Budget(
-            min_left=parse_int("min_credits_left", self.min_credits_left),
-            per_run=parse_int("max_credits_per_run", self.max_credits_per_run),
-            per_day=parse_int("max_credits_per_day", self.max_credits_per_day),
+            min_credits_left=parse_int("min_credits_left", self.min_credits_left),
+            max_credits_per_run=parse_int("max_credits_per_run", self.max_credits_per_run),
+            max_credits_per_day=parse_int("max_credits_per_day", self.max_credits_per_day),
             run=f"{dag_run.dag_id} {dag_run.run_id}",
         )
 
@@ -216,10 +216,10 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         return pendulum.instance(ordered_at).subtract(minutes=5)
 
     def _tell_adoption(self, order: ExportOrder, task: ExportTask) -> None:
-        from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+        from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 
         self.log.info("Export %s is there already (%s): adopted, nothing bought.", task.id, task.raw_status)
-        if self.collector_id != collector_id(order):
+        if self.collector_id != collector_id_of(order):
             self.log.warning(
                 "Collector %s is not named by what it holds, so nobody can tell whether export %s covers %s.",
                 self.collector_id,
@@ -309,10 +309,11 @@ class TalkwalkerAbortExportOperator(BaseOperator):
         with fail_without_retry():
             client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
             task = client.get_export(self.export_id)
+            task.check_status()
             if task.is_unfinished:
                 client.abort_export(self.export_id)
                 books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
-                books.aborted(self.export_id, task.target)
+                books.aborted(self.export_id, task.collector_id)
         self.log.info("Export %s: %s before, nothing runs any more.", self.export_id, task.raw_status)
         return self.export_id
 

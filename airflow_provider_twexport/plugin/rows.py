@@ -169,7 +169,7 @@ def exports(
     twice = landed.bought_twice | _into_the_same(tasks)
     rows = []
     for task in tasks:
-        found = tuple(landed.by_export.get(task.id) or landed.by_export.get(task.target or "") or ())
+        found = tuple(landed.by_export.get(task.id) or landed.by_export.get(task.collector_id or "") or ())
         limit, until = _order(task, landed, found).get("limit"), task.readable_until
         done = count(task, limit)
         matching = round(done / task.progress) if done is not None and task.progress > 0 else None
@@ -186,10 +186,10 @@ def exports(
                 expected=_at_most(matching, limit) if unfinished else done,
                 matching=matching,
                 credits=done,
-                collector_id=task.target,
+                collector_id=task.collector_id,
                 window=_window(task),
                 per_second=per_second.get(task.id),
-                readable_until=until if until and until > now and task.target in existing else None,
+                readable_until=until if until and until > now and task.collector_id in existing else None,
                 landings=found,
                 flags=tuple(_flags(task, found, orphaned.get(task.id), task.id in twice, landed)),
             )
@@ -223,7 +223,7 @@ def held(
     drained = {it.collector_id for it in disposable(found)}
     filled: defaultdict[str, list[ExportTask]] = defaultdict(list)
     for task in tasks:
-        filled[task.target or ""].append(task)
+        filled[task.collector_id or ""].append(task)
     rows = [
         _held(it, filled.get(it.id, ()), states.get(it.id, ()), it.id in drained, now) for it in collectors
     ]
@@ -274,8 +274,13 @@ def _into_the_same(tasks: Iterable[ExportTask]) -> frozenset[str]:
     """Return paid exports that share a collector of ours: it is named by what was ordered, so that is the same."""
     paid: defaultdict[str, list[str]] = defaultdict(list)
     for task in tasks:
-        if task.target and task.target.startswith(PREFIX) and count(task) != 0 and window_in(task.target):
-            paid[task.target].append(task.id)
+        if (
+            task.collector_id
+            and task.collector_id.startswith(PREFIX)
+            and count(task) != 0
+            and window_in(task.collector_id)
+        ):
+            paid[task.collector_id].append(task.id)
     return frozenset(export_id for ids in paid.values() if len(ids) > 1 for export_id in ids)
 
 
@@ -329,7 +334,7 @@ def _order(task: ExportTask, landed: Landed, found: Sequence[Landing]) -> Mappin
 
 
 def _window(task: ExportTask) -> Window | None:
-    told = window_in(task.target or "")
+    told = window_in(task.collector_id or "")
     return told and told[1]
 
 

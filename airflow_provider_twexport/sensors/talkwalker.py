@@ -88,7 +88,9 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     def look(self, client: TalkwalkerClient) -> ExportTask:
         """Ask for the export."""
-        return client.get_export(self.export_id)
+        export = client.get_export(self.export_id)
+        export.check_status()
+        return export
 
     def read(self, export: dict[str, Any]) -> ExportTask:
         """Read what the trigger told of the export."""
@@ -104,7 +106,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
             words = "; ".join(export.messages) or "no message"
             raise PermanentFailure(
                 f"Export {export.id} is {export.status} ({words}). What it had exported is paid for and stays in "
-                f"collector {export.target} for 7 days. To order anew, clear the task that created it.",
+                f"collector {export.collector_id} for 7 days. To order anew, clear the task that created it.",
                 kind="Lost",
                 facts=_facts(export, export.exported()),
             )
@@ -161,7 +163,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 def _facts(export: ExportTask, exported: int | None) -> dict[str, Any]:
     return {
         "export_id": export.id,
-        "collector_id": export.target,
+        "collector_id": export.collector_id,
         "status": str(export.status),
         "exported": exported,
         "readable_until": str(export.readable_until) if export.readable_until else None,

@@ -18,6 +18,7 @@ import pendulum
 from airflow_provider_twexport.core import timing as core_timing
 from airflow_provider_twexport.core.credentials import QueryToken
 from airflow_provider_twexport.core.http import Session
+from airflow_provider_twexport.core.rate_limit import RateLimiter
 from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
@@ -29,9 +30,6 @@ from airflow_provider_twexport.exceptions import (
 )
 from airflow_provider_twexport.talkwalker.error_codes import explain, explain_chunk
 from airflow_provider_twexport.talkwalker.histogram import (
-    CALLS_PER_MINUTE_IN_PROJECT,
-    CALLS_PER_MINUTE_OUTSIDE,
-    Pace,
     read_volumes,
     requests_for,
     why_uncountable,
@@ -76,10 +74,9 @@ class TalkwalkerClient:
             raise ConnectionConfigError("The connection has no access token: give it as the password.")
         self.timing = timing or core_timing.DEFAULT
         self._session = Session(base_url, QueryToken("access_token", token), explain, self.timing.retry)
-        self._histogram_paces = {
-            True: Pace(CALLS_PER_MINUTE_IN_PROJECT),
-            False: Pace(CALLS_PER_MINUTE_OUTSIDE),
-        }
+        in_project, outside = self.timing.histograms_per_minute, self.timing.global_histograms_per_minute
+        self._limit_in_project = RateLimiter(f"{self.base_url} histogram in project", in_project)
+        self._limit_outside = RateLimiter(f"{self.base_url} histogram outside", outside)
 
     def __repr__(self) -> str:
         """Return a text that is safe to log."""
@@ -132,7 +129,7 @@ class TalkwalkerClient:
             "topic": list(order.topics),
         }
         path = f"/api/v1/search{scope}/histogram/published"
-        self._histogram_paces[bool(order.project_id)].acquire()
+        (self._limit_in_project if order.project_id else self._limit_outside).acquire()
         return self._session.call("GET", path, params=params, repeatable=False)
 
     # collectors

@@ -6,9 +6,6 @@ credits, however much it counts. A stream has no histogram. Out of scope: breakd
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -26,8 +23,6 @@ Interval = Literal["hour", "day"]
 
 HISTOGRAM_CREDITS = 10
 REACH_OUTSIDE_PROJECTS = pendulum.duration(days=30)
-CALLS_PER_MINUTE_IN_PROJECT = 30
-CALLS_PER_MINUTE_OUTSIDE = 60
 # no limit of buckets is published; these numbers of them, 366 and 744, stay near what vendor examples ask for
 DAYS_PER_REQUEST: dict[Interval, int] = {"day": 366, "hour": 31}
 
@@ -103,22 +98,3 @@ def _bin(item: Any) -> tuple[int, int]:
     except (KeyError, IndexError, TypeError, ValueError):
         msg = f"Talkwalker's histogram has a bin that is none: {str(item)[:200]}"
         raise UnexpectedResponseError(msg) from None
-
-
-@dataclass(slots=True)
-class Pace:
-    """Spaces calls so that no minute sees too many.
-
-    :param calls: how many in a minute.
-    :param seconds: how long that minute is.
-    """
-
-    calls: int
-    seconds: float = 60.0
-    _sent: deque[float] = field(default_factory=deque)
-
-    def acquire(self) -> None:
-        """Sleep until one more call is allowed, and count it."""
-        if len(self._sent) >= self.calls:
-            time.sleep(max(0.0, self._sent.popleft() + self.seconds - time.monotonic()))
-        self._sent.append(time.monotonic())

@@ -89,6 +89,7 @@ def ended_export(client: TalkwalkerClient, export_id: str, *, salvage: bool = Fa
     :raises NotFoundError: if it ended without giving what was ordered.
     """
     task = client.get_export(export_id)
+    task.check_status()
     if task.is_unfinished:
         raise TransientError(
             f"Export {task.id} is {task.raw_status}: wait for it with TalkwalkerExportSensor before landing it."
@@ -120,7 +121,7 @@ def check_nothing_better(place: StoragePath, task: ExportTask) -> None:
     if found.complete or found.results >= (task.exported() or 0):
         raise DirectoryInUseError(
             f"{place} holds {found.results:,} results of another export; the {task.exported()} that {task.id} had "
-            f"brought when it broke off stay in collector {task.target} until {task.readable_until}. Land them "
+            f"brought when it broke off stay in collector {task.collector_id} until {task.readable_until}. Land them "
             "elsewhere if they matter."
         )
 

@@ -27,7 +27,12 @@ RETENTION = pendulum.duration(days=7)
 
 
 class ExportStatus(StrEnum):
-    """Where an export task stands (vendor page "past data export"; lower case on the wire)."""
+    """Where an export task stands (vendor page "past data export"; lower case on the wire).
+
+    ``UNDOCUMENTED`` stands for whatever else the service says. Nothing may be concluded from it: such an export counts
+    as paid and unfinished, and has no results to read. What must not go on with it calls
+    :meth:`ExportTask.check_status`.
+    """
 
     UNKNOWN = "unknown"
     QUEUED = "queued"
@@ -37,21 +42,45 @@ class ExportStatus(StrEnum):
     FAILED = "failed"
     ABORTED = "aborted"
     DELETED = "deleted"
+    UNDOCUMENTED = "undocumented"
+
+    @classmethod
+    def from_wire(cls, text: str) -> ExportStatus:
+        """Return the status that a text of the service stands for."""
+        return _DOCUMENTED.get(text.casefold(), cls.UNDOCUMENTED)
+
+    @property
+    def is_documented(self) -> bool:
+        """Return whether the vendor says what it means."""
+        return self is not ExportStatus.UNDOCUMENTED
 
     @property
     def has_results(self) -> bool:
-        """Tell whether the export ended well, so that its collector may be read."""
+        """Return whether the export ended well, so that its collector may be read."""
         return self in (ExportStatus.FINISHED, ExportStatus.RESULT_LIMIT_REACHED)
 
     @property
     def is_truncated(self) -> bool:
-        """Tell whether more matched than was exported."""
+        """Return whether more matched than was exported."""
         return self is ExportStatus.RESULT_LIMIT_REACHED
 
     @property
     def is_lost(self) -> bool:
-        """Tell whether the export ended without giving what was ordered."""
+        """Return whether the export ended without giving what was ordered."""
         return self in (ExportStatus.FAILED, ExportStatus.ABORTED, ExportStatus.DELETED)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Return whether the export may still write and cost."""
+        return not (self.has_results or self.is_lost)
+
+    @property
+    def is_adoptable(self) -> bool:
+        """Return whether ordering the same again would pay twice."""
+        return not self.is_lost
+
+
+_DOCUMENTED = {str(status): status for status in ExportStatus if status.is_documented}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +144,14 @@ class Collector:
 
 @dataclass(frozen=True, slots=True)
 class ExportTask:
-    """An export task as the service tells it; what was ordered is not echoed."""
+    """An export task as the service reports it; what was ordered is not echoed.
+
+    :param collector_id: the collector that it writes into, ``target`` on the wire.
+    :param raw_status: the service's own text, for messages; :attr:`status` is what it means.
+    """
 
     id: str
-    target: str | None
+    collector_id: str | None
     raw_status: str
     processed: int
     ready: int | None
@@ -128,39 +161,38 @@ class ExportTask:
 
     @property
     def status(self) -> ExportStatus:
-        """Return the status.
+        """Return where it stands."""
+        return ExportStatus.from_wire(self.raw_status)
 
-        :raises UnexpectedResponseError: if nobody documented it.
+    def check_status(self) -> None:
+        """Refuse to go on with a status whose meaning nobody knows.
+
+        :raises UnexpectedResponseError: if the status is undocumented.
         """
-        try:
-            return ExportStatus(self.raw_status.casefold())
-        except ValueError:
-            msg = f"Export {self.id} has the undocumented status {self.raw_status!r}: look at it before going on."
-            raise UnexpectedResponseError(msg) from None
+        if not self.status.is_documented:
+            raise UnexpectedResponseError(
+                f"Export {self.id} has the undocumented status {self.raw_status!r}: look at it before going on."
+            )
 
     @property
     def is_adoptable(self) -> bool:
-        """Tell whether ordering the same again would pay twice; an undocumented status counts as paid."""
-        return self.raw_status.casefold() not in (
-            ExportStatus.FAILED,
-            ExportStatus.ABORTED,
-            ExportStatus.DELETED,
-        )
-
-    @property
-    def readable_until(self) -> pendulum.DateTime | None:
-        """Return when the service forgets its results at the earliest; ``None`` where it tells no creation."""
-        return self.created and self.created + RETENTION
+        """Return whether ordering the same again would pay twice."""
+        return self.status.is_adoptable
 
     @property
     def is_unfinished(self) -> bool:
-        """Tell whether the export may still write and cost."""
-        return not (self.status.has_results or self.status.is_lost)
+        """Return whether the export may still write and cost."""
+        return self.status.is_unfinished
+
+    @property
+    def readable_until(self) -> pendulum.DateTime | None:
+        """Return when the service forgets its results at the earliest; ``None`` where its creation is unknown."""
+        return self.created and self.created + RETENTION
 
     def exported(self, limit: int | None = None) -> int | None:
-        """Count the results exported so far; ``None`` where that cannot be known.
+        """Return the number of results exported so far; ``None`` where that cannot be known.
 
-        ``processed`` runs ahead of what is exported, also beyond the limit, so it counts only below a known one.
+        ``processed`` is larger than what is exported, also beyond the limit, so it counts only below a known one.
 
         :param limit: the limit that was ordered.
         """
@@ -168,7 +200,8 @@ class ExportTask:
             return self.ready
         if limit is not None:
             return min(self.processed, limit)
-        return None if self.status.is_truncated else self.processed
+        unknown = self.status.is_truncated or not self.status.is_documented
+        return None if unknown else self.processed
 
     def estimated_total(self, limit: int | None = None) -> int | None:
         """Return how many results match in all: progress is exported results by matches.
@@ -184,7 +217,7 @@ class ExportTask:
         messages = body.get("messages") or ()
         return cls(
             id=str(body["id"]),
-            target=body.get("target"),
+            collector_id=body.get("target"),
             raw_status=str(body.get("status") or ExportStatus.UNKNOWN),
             processed=int(body.get("processed") or 0),
             ready=int(body["ready"]) if body.get("ready") is not None else None,
@@ -197,7 +230,7 @@ class ExportTask:
         """Return the service's form, for :meth:`from_json`."""
         return {
             "id": self.id,
-            "target": self.target,
+            "target": self.collector_id,
             "status": self.raw_status,
             "processed": self.processed,
             "ready": self.ready,

@@ -16,7 +16,7 @@ import pendulum
 from airflow_provider_twexport.core.text_table import aligned, edges
 from airflow_provider_twexport.exceptions import NotFoundError
 from airflow_provider_twexport.talkwalker.models import RETENTION
-from airflow_provider_twexport.talkwalker.purchasing.account_lock import TICKET
+from airflow_provider_twexport.talkwalker.purchasing.account_lock import TICKET_PREFIX
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX, window_in
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ _MEANINGS = {
     OrphanState.LOST: "paid, not landed, and its collector was deleted",
     OrphanState.LANDED: "all that was exported has landed; its collector is no longer needed",
     OrphanState.EMPTY: "a collector of more than 7 days that holds nothing",
-    OrphanState.TICKET: "a place in the line to order that was left behind; it holds nothing",
+    OrphanState.TICKET: "a place in the queue for the account's lock that was left behind; it holds nothing",
 }
 
 
@@ -313,8 +313,10 @@ def _by_target(exports: Iterable[ExportTask]) -> dict[str, list[ExportTask]]:
     """Return the exports that cost something, or may yet, by the collector of ours that they write into."""
     filled: defaultdict[str, list[ExportTask]] = defaultdict(list)
     for task in exports:
-        if task.target and task.target.startswith(PREFIX) and (task.is_unfinished or task.exported() != 0):
-            filled[task.target].append(task)
+        if task.collector_id and task.collector_id.startswith(PREFIX):
+            task.check_status()
+            if task.is_unfinished or task.exported() != 0:
+                filled[task.collector_id].append(task)
     return filled
 
 
@@ -331,9 +333,9 @@ class _Landings:
 
     def have(self, task: ExportTask) -> bool:
         """Tell whether everything that an export exported has landed."""
-        found = [*self._known.get((task.id, None), ()), *self._known.get((None, task.target), ())]
+        found = [*self._known.get((task.id, None), ()), *self._known.get((None, task.collector_id), ())]
         # an aborted export is never complete; what it exported until then is all that there is
-        all_there = task.ready if not task.is_unfinished and task.status.is_lost else None
+        all_there = task.ready if task.status.is_lost else None
         return any(it.complete or (all_there is not None and it.results >= all_there) for it in found)
 
     def all_of(self, tasks: Iterable[ExportTask]) -> bool:
@@ -359,11 +361,11 @@ def _bought(
         (OrphanState.READABLE, True),
     )
     state = next(state for state, holds in rules if holds)
-    return Orphan(task.target or "", state, task, deadline, collector_exists, now)
+    return Orphan(task.collector_id or "", state, task, deadline, collector_exists, now)
 
 
 def _never_filled(name: str, created: pendulum.DateTime | None, now: pendulum.DateTime) -> Orphan | None:
-    is_ticket = name.startswith(TICKET)
+    is_ticket = name.startswith(TICKET_PREFIX)
     # whatever else was in it, with an export that the service no longer lists, is forgotten by then
     kept_for = STALE_AFTER if is_ticket else RETENTION
     if created is None or created > now - kept_for:

@@ -32,10 +32,10 @@ def unlanded(
     orders = orders_in(sources, project_id)
     pieces = []
     for task in exports:
-        told = window_in(task.target or "")
-        if told and task.target and not landed & {task.id, task.target} and _is_paid(task):
-            order = recognized(task.target, orders)
-            scope = (order and (order.project_id or order.stream_id)) or _named_scope(task.target)
+        told = window_in(task.collector_id or "")
+        if told and task.collector_id and not landed & {task.id, task.collector_id} and _is_paid(task):
+            order = recognized(task.collector_id, orders)
+            scope = (order and (order.project_id or order.stream_id)) or _named_scope(task.collector_id)
             topics, query = (order.topics, order.query) if order else ((), None)
             pieces.append(LandedSpan(told[1], scope, task.id, 0, complete=False, topics=topics, query=query))
     return pieces

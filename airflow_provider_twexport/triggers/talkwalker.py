@@ -1,4 +1,4 @@
-"""The Talkwalker sensor's question, asked from the triggerer."""
+"""Waiting for a Talkwalker export from the triggerer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class TalkwalkerExportTrigger(ExportTrigger["TalkwalkerClient", "ExportTask"]):
-    """Wait until an export has ended; what it fires, and what else it takes, is told by :class:`ExportTrigger`.
+    """Wait until an export has ended; :class:`ExportTrigger` documents its events and other parameters.
 
     :param export_id: the export.
-    :param talkwalker_conn_id: Airflow connection; read anew for each look, so that a new token is taken up.
-    :param poke_interval: seconds between two looks.
-    :param deadline: seconds since the epoch after which the wait is over.
+    :param talkwalker_conn_id: Airflow connection; read again for each poll, so that a new token is used.
+    :param poke_interval: seconds between two polls.
+    :param deadline: seconds since the epoch after which the wait times out.
     :param cancel_on_kill: abort the export if somebody fails, clears or marks the deferred task (Airflow 3.3 on).
     """
 
@@ -45,13 +45,13 @@ class TalkwalkerExportTrigger(ExportTrigger["TalkwalkerClient", "ExportTask"]):
         return _ExportPoll.of(self.talkwalker_conn_id)
 
     def cancel(self, client: TalkwalkerClient) -> str:
-        """Abort the export and say what that means."""
+        """Abort the export and return what that means."""
         client.abort_export(self.export_id)
         return f"Aborted export {self.export_id}; what it had exported stays in its collector."
 
 
 class _ExportPoll(ConnectionPoll["TalkwalkerClient", "ExportTask"]):
-    """One list request for all; what it leaves out is asked for by itself."""
+    """One list request for all exports, and one request for each that the list lacks."""
 
     async def connection(self) -> Connection:
         return await TalkwalkerHook.aget_connection(self._conn_id)
@@ -62,10 +62,13 @@ class _ExportPoll(ConnectionPoll["TalkwalkerClient", "ExportTask"]):
     def look(self, client: TalkwalkerClient, wanted: frozenset[str]) -> dict[str, ExportTask | TwexportError]:
         from airflow_provider_twexport.exceptions import TwexportError
 
-        found: dict[str, ExportTask | TwexportError] = {task.id: task for task in client.list_exports()}
-        for export_id in wanted - found.keys():
+        tasks = {task.id: task for task in client.list_exports()}
+        found: dict[str, ExportTask | TwexportError] = {}
+        for export_id in wanted | tasks.keys():
             try:
-                found[export_id] = client.get_export(export_id)
+                task = tasks.get(export_id) or client.get_export(export_id)
+                task.check_status()
+                found[export_id] = task
             except TwexportError as error:
                 found[export_id] = error
         return found

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import discovery, ledger, manifest
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from tests.service_clients import JANUARY
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def bought(simulator: Simulator, client: TalkwalkerClient) -> Callable[..., str]
 
     def buy(month: int, days_ago: float, *, abort: bool = False) -> str:
         order = ExportOrder(MONTHS[month], project_id=simulator.project_id, limit=500)
-        name = collector_id(order)
+        name = collector_id_of(order)
         simulator.control("time", {"offset_seconds": -DAY * days_ago})
         simulator.settings(results_per_second=50 if abort else None)
         client.put_collector(name)

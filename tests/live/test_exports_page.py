@@ -20,7 +20,7 @@ from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage.manifest import Part, nothing_yet
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from demo.api import AirflowApi
 from demo.ports import free_port
 from demo.stack import AirflowStack
@@ -169,8 +169,8 @@ def landed(live: Live) -> Run:
     client = TalkwalkerClient(live.talkwalker.token, live.talkwalker.url)
     days = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 1, 29))
     order = ExportOrder(days, query="tea", limit=500)
-    client.put_collector(collector_id(order))
-    client.create_export(order, collector_id(order))
+    client.put_collector(collector_id_of(order))
+    client.create_export(order, collector_id_of(order))
     client_of(live.talkwalker).create_export_job(ORDER)
     assert run.wait_for_end() == "success"
     return run

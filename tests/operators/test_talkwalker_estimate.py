@@ -16,7 +16,7 @@ from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.landing import CollectorLanding, source_of
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from tests.patience import QUICK
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def land_truncated(
     january = pendulum.datetime(2024, 1, 1)
     given = scope or {"project_id": simulator.project_id}
     order = ExportOrder(Window(january, january.add(months=1)), limit=limit, **given)
-    client, name = TalkwalkerClient(simulator.token, simulator.url, QUICK), collector_id(order)
+    client, name = TalkwalkerClient(simulator.token, simulator.url, QUICK), collector_id_of(order)
     client.put_collector(name)
     task = client.create_export(order, name)
     source = source_of(name, task.id, order.window, limit=limit, **given)
@@ -193,7 +193,7 @@ def test_the_rest_of_a_truncated_landing_is_planned(
     credits = sum(window["credits"] for window in windows)
     assert landed.missing <= credits < landed.missing + 2_500
     for window in windows:
-        assert window["exclude_landed"] == [f"file://{tmp_path}/{collector_id(order)}"]
+        assert window["exclude_landed"] == [f"file://{tmp_path}/{collector_id_of(order)}"]
         assert window["remainder_windows"] == len(windows)
         assert window["object_storage_path"] == f"file://{tmp_path}/{window['collector_id']}"
     assert f"{len(windows)} marked +: the rest of exports that landed truncated." in run.log

@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 from tests.waiting import wait_until
 
@@ -38,7 +38,7 @@ def bought(client: TalkwalkerClient, days: int = 3, limit: int = 1000) -> Export
     """Return an export that was just ordered."""
     window = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 1, 1 + days))
     order = ExportOrder(window, query="coffee", limit=limit)
-    name = collector_id(order)
+    name = collector_id_of(order)
     client.put_collector(name)
     return client.create_export(order, name)
 
@@ -96,7 +96,10 @@ def test_a_viewer_looks_and_cannot_act(
     (row,) = wait_until(lambda: viewer.json("exports")["rows"])
     assert not row["may_abort"]
     assert viewer.post(f"connections/talkwalker_default/exports/{export.id}/abort").status_code == 403
-    assert viewer.post(f"connections/talkwalker_default/collectors/{export.target}/delete").status_code == 403
+    assert (
+        viewer.post(f"connections/talkwalker_default/collectors/{export.collector_id}/delete").status_code
+        == 403
+    )
     assert client.get_export(export.id).raw_status == "queued"
 
 
@@ -122,11 +125,11 @@ def test_only_a_drained_collector_is_deleted(server: Server, client: TalkwalkerC
     export = bought(client)
     op = server.visitor("OP")
     (row,) = wait_until(lambda: op.json("collectors")["rows"])
-    assert (row["id"], row["is_drained"], row["may_delete"]) == (export.target, False, False)
+    assert (row["id"], row["is_drained"], row["may_delete"]) == (export.collector_id, False, False)
     assert row["readable_until"] > pendulum.now("UTC").add(days=6).isoformat()
-    answer = op.post(f"connections/talkwalker_default/collectors/{export.target}/delete")
+    answer = op.post(f"connections/talkwalker_default/collectors/{export.collector_id}/delete")
     assert answer.status_code == 409
-    assert client.get_collector(export.target or "")
+    assert client.get_collector(export.collector_id or "")
 
 
 @pytest.mark.parametrize(
@@ -302,7 +305,7 @@ def test_the_first_view_is_small(server: Server, client: TalkwalkerClient, simul
     for _ in range(120):
         client.create_export(
             ExportOrder(Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 1, 2)), query="q"),
-            export.target or "",
+            export.collector_id or "",
         )
     viewer = server.visitor("VIEWER")
     first = wait_until(lambda: (it := viewer.get("exports", limit=50)).json()["rows"] and it)

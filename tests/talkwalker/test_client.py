@@ -51,7 +51,7 @@ def test_orders_exports_in_three_scopes(scope: str, client: TalkwalkerClient, si
     }
     client.put_collector("box")
     task = client.create_export(ExportOrder(JANUARY, limit=50, **scopes[scope]), "box")
-    assert task.target == "box"
+    assert task.collector_id == "box"
     ended = client.get_export(task.id)
     assert ended.status is ExportStatus.RESULT_LIMIT_REACHED
     assert ended.exported() == 50
@@ -90,22 +90,31 @@ def test_status_is_compared_without_regard_to_case(wire: str) -> None:
     assert ExportTask.from_json({"id": "1", "status": wire}).status.has_results
 
 
-def test_undocumented_status_fails_closed_by_name() -> None:
-    """A status that nobody documented is no end and no wait, but an error that names it; and it counts as paid."""
-    task = ExportTask.from_json({"id": "1", "status": "paused_by_admin"})
-    with pytest.raises(UnexpectedResponseError, match="paused_by_admin"):
-        _ = task.is_unfinished
-    assert task.is_adoptable
+@pytest.mark.parametrize("wire", ["paused_by_admin", "undocumented"])
+def test_undocumented_status_answers_questions_and_fails_closed_by_name(wire: str) -> None:
+    """It may still cost and counts as paid, but has no results; code that must not go on names it in an error."""
+    task = ExportTask.from_json({"id": "1", "status": wire, "processed": 5})
+    status = task.status
+    assert (status.is_documented, status.has_results, status.is_truncated, status.is_lost) == (False,) * 4
+    assert (task.is_unfinished, task.is_adoptable, task.exported()) == (True, True, None)
+    with pytest.raises(UnexpectedResponseError, match=wire):
+        task.check_status()
+
+
+@pytest.mark.parametrize("status", [status for status in ExportStatus if status.is_documented])
+def test_documented_statuses_pass_the_check(status: ExportStatus) -> None:
+    """However the service writes them."""
+    ExportTask.from_json({"id": "1", "status": status.upper()}).check_status()
 
 
 @pytest.mark.parametrize("status", ["unknown", "queued", "running", None])
 def test_these_statuses_wait(status: str | None) -> None:
-    """Unknown, queued, running and a missing status are neither good nor lost."""
+    """Exports that are unknown, queued, running or without a status may still finish."""
     assert ExportTask.from_json({"id": "1", "status": status}).is_unfinished
 
 
-def test_export_survives_the_way_through_json() -> None:
-    """What the trigger tells is what the service told."""
+def test_export_survives_json() -> None:
+    """The sensor reads from the trigger's event what the service reported."""
     task = ExportTask.from_json(
         {
             "id": "1",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from airflow_provider_twexport.exceptions import (
     TransientError,
     UnexpectedResponseError,
 )
-from airflow_provider_twexport.talkwalker.histogram import Pace, read_volumes, requests_for
+from airflow_provider_twexport.talkwalker.histogram import read_volumes, requests_for
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 if TYPE_CHECKING:
@@ -132,14 +131,3 @@ def test_a_strange_bin_is_no_count(bad: Any) -> None:
     """Days of another time zone, or bins of another shape, are an error, not a wrong price."""
     with pytest.raises(UnexpectedResponseError):
         read_volumes([bad], Window(DAY, DAY.add(days=2)), "day")
-
-
-def test_a_pace_spaces_calls() -> None:
-    """Calls go through at once until a minute is full."""
-    pace, began = Pace(calls=3, seconds=0.3), time.monotonic()
-    for _ in range(3):
-        pace.acquire()
-    assert time.monotonic() - began < 0.2
-    for _ in range(2):
-        pace.acquire()
-    assert 0.3 <= time.monotonic() - began < 0.6

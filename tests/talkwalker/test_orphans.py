@@ -105,8 +105,8 @@ def test_only_ours_are_looked_at() -> None:
 @pytest.mark.parametrize(
     ("name", "days", "state"),
     [
-        ("twx-turn-1", 0.9, None),
-        ("twx-turn-1", 1.1, "ticket"),
+        ("twx-lock-1", 0.9, None),
+        ("twx-lock-1", 1.1, "ticket"),
         ("twx-demo-1", 6.9, None),
         ("twx-demo-1", 7.1, "empty"),
     ],

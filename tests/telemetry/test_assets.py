@@ -11,7 +11,7 @@ from airflow.sdk import DAG, Asset, AssetAlias, ObjectStoragePath, task
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 from airflow_provider_twexport.telemetry.assets import dataset_uri
 from airflow_provider_twexport.transfers.talkwalker_orphans import TalkwalkerLandOrphansOperator
@@ -102,8 +102,8 @@ def test_several_landings_of_one_task_are_one_event(
     orders = [ExportOrder(MONTH, project_id=simulator.project_id, limit=limit) for limit in (20, 30)]
     simulator.control("time", {"offset_seconds": -2 * 86_400})
     for order in orders:
-        client.put_collector(collector_id(order))
-        client.create_export(order, collector_id(order))
+        client.put_collector(collector_id_of(order))
+        client.create_export(order, collector_id_of(order))
     simulator.control("time", {"offset_seconds": 0})
     asset, alias = Asset("orphans"), AssetAlias("orphan_directories")
     with DAG("janitor", schedule=None) as dag:
@@ -116,7 +116,7 @@ def test_several_landings_of_one_task_are_one_event(
     assert run_dag(dag).results["land"]["landed"] == 2
     (event,) = told(run_dag, asset)
     assert sorted(one["results"] for one in event["landings"]) == [20, 30]
-    directories = {f"file://{tmp_path}/orphans/{collector_id(order)}" for order in orders}
+    directories = {f"file://{tmp_path}/orphans/{collector_id_of(order)}" for order in orders}
     assert {one["uri"] for one in told(run_dag, alias)} == directories
 
 

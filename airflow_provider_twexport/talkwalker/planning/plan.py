@@ -25,7 +25,7 @@ import pendulum
 
 from airflow_provider_twexport.talkwalker.models import RETENTION, ExportStatus
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
-    collector_id,
+    collector_id_of,
     fingerprint_in,
     window_in,
 )
@@ -229,8 +229,19 @@ class _Facts:
     kept_since: pendulum.DateTime
 
     @property
+    def is_running(self) -> bool:
+        """Return whether an export may still write.
+
+        :raises UnexpectedResponseError: if its status is undocumented.
+        """
+        if self.task is None:
+            return False
+        self.task.check_status()
+        return self.task.is_unfinished
+
+    @property
     def is_over(self) -> bool:
-        """Tell whether the service has forgotten the results."""
+        """Return whether the service has forgotten the results."""
         if self.task is None or self.collector_is_gone:
             return True
         return self.task.created is not None and self.task.created < self.kept_since
@@ -247,7 +258,7 @@ _RULES: tuple[tuple[WindowState, Callable[[_Facts], bool]], ...] = (
     (WindowState.TRUNCATED, lambda it: bool(it.landing and it.landing.complete and it.landing.truncated)),
     (WindowState.LANDED, lambda it: bool(it.landing and it.landing.complete)),
     (WindowState.NEW, lambda it: it.task is None and it.landing is None),
-    (WindowState.RUNNING, lambda it: bool(it.task and it.task.is_unfinished)),
+    (WindowState.RUNNING, lambda it: it.is_running),
     (WindowState.PARTIAL, lambda it: it.task is None and it.broke_off),
     (WindowState.EXPIRED, lambda it: it.is_over),
     (WindowState.TRUNCATED, lambda it: bool(it.task and it.task.status.is_truncated)),
@@ -289,7 +300,7 @@ def plan(
     priced = []
     for window, results in expected:
         part = replace(order, window=window)
-        name = collector_id(part)
+        name = collector_id_of(part)
         task = bought.get(name)
         gone = collectors is not None and name not in collectors
         state = _state(_Facts(task, landed(name), gone, kept_since))
@@ -337,9 +348,9 @@ def _state(facts: _Facts) -> WindowState:
 
 def _newest_by_target(exports: Iterable[ExportTask]) -> dict[str, ExportTask]:
     """Return the newest paid export into each collector: an older one was cleared away for it."""
-    paid = [task for task in exports if task.target and task.is_adoptable]
+    paid = [task for task in exports if task.collector_id and task.is_adoptable]
     paid.sort(key=lambda task: (task.created or pendulum.DateTime.max, task.id))
-    return {task.target or "": task for task in paid}
+    return {task.collector_id or "": task for task in paid}
 
 
 def _with_overlaps(windows: list[PlannedWindow], bought: Iterable[str]) -> list[PlannedWindow]:

@@ -28,7 +28,7 @@ from airflow_provider_twexport.talkwalker.planning.splitting import (
     split_by_volume,
 )
 from airflow_provider_twexport.talkwalker.planning.volume_counts import ask, runs
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id, window_in
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of, window_in
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import recognized, windows_bought
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def unfold(
     :param names: collectors that were bought or landed.
     :param above: collectors of the truncated landings that it is a rest of.
     """
-    name = collector_id(replace(order, window=window))
+    name = collector_id_of(replace(order, window=window))
     landing = landed.get(name)
     if not (landing and landing.complete and landing.truncated):
         return

@@ -20,7 +20,7 @@ from airflow_provider_twexport.talkwalker.planning.plan import PlannedWindow, Wi
 from airflow_provider_twexport.talkwalker.planning.remainder import Remainder, landed_in, remainder_of, unfold
 from airflow_provider_twexport.talkwalker.planning.splitting import HEADROOM, between, split
 from airflow_provider_twexport.talkwalker.planning.volume_counts import count, price_of_counting
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import recognized, windows_bought
 
 if TYPE_CHECKING:
@@ -137,11 +137,11 @@ class Survey:
 
     def _known_results(self, window: Window) -> int | None:
         """Return what an export that was bought has brought, or is said to bring."""
-        name = collector_id(replace(self.order, window=window))
+        name = collector_id_of(replace(self.order, window=window))
         landing = self.landed.get(name)
         if landing and landing.complete:
             return landing.results
-        told = [task.estimated_total(self.order.limit) for task in self.exports if task.target == name]
+        told = [task.estimated_total(self.order.limit) for task in self.exports if task.collector_id == name]
         return told[-1] if told else None
 
     def _plan(
@@ -189,7 +189,7 @@ def survey(
     landings = landed or {}
     exports = client.list_exports()
     collectors = _collectors(client)
-    bought = {task.target for task in exports if task.target and task.is_adoptable}
+    bought = {task.collector_id for task in exports if task.collector_id and task.is_adoptable}
     names = bought | set(landings)
     kept = windows_bought(order, names)
     gaps = tuple(between(order.window, kept))

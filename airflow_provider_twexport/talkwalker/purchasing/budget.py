@@ -1,17 +1,18 @@
-"""What an order may still cost: looked up right before it, in its turn, and noted where the next one finds it.
+"""Budgets: how much an order may still cost, read under the account's lock right before the order is sent.
 
-The service tells of a running export neither its limit nor who ordered it. So each order under a budget leaves a note,
-an empty collector whose name says what was ordered for at most how much, before the order itself is sent.
+The service tells of a running export neither its limit nor who ordered it. So each order under a budget leaves a
+reservation, an empty collector whose name says for what, by which run and for at most how much it was ordered, before
+the order itself is sent.
 
-What is counted is what is certain, never an estimate. An export that runs counts with all that its limit still lets
-through, less what it is known to have exported; one that has ended counts with what it has exported. Exports are
-looked up before the balance, so whatever is charged in between counts twice, never not at all; where an order fails
-by no more than that, they are looked up again. An export without a note, ordered elsewhere or without a budget, counts
-with all the matches that its progress tells of, and with 1,000,000 while it tells of none.
+Only certain numbers count, never an estimate. A running export counts with all that its limit still allows, less what
+it is known to have exported. An ended export counts with what it has exported. Exports are read before the balance, so
+whatever is charged in between counts twice, never not at all. Where an order fails by no more than that, exports are
+read again. An export without a reservation, ordered elsewhere or without a budget, counts with all the matches that
+its progress implies, and with 1,000,000 while it implies none.
 
-What a budget takes for granted: one exported result is charged as one credit, by the time its export is told to have
-ended; all that matters is ordered under a budget; and an export keeps its limit. The only captured one that met its
-limit did. A floor above 0 is the head-room for one that does not.
+A budget assumes that one exported result is charged as one credit, by the time its export is reported as ended; that
+everything that matters is ordered under a budget; and that an export keeps its limit. The only captured export that
+met its limit did. ``min_credits_left`` above 0 leaves room for one that does not.
 """
 
 from __future__ import annotations
@@ -26,12 +27,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_twexport.exceptions import (
-    BudgetExceededError,
-    InvalidRequestError,
-    NotFoundError,
-    UnexpectedResponseError,
-)
+from airflow_provider_twexport.exceptions import BudgetExceededError, InvalidRequestError, NotFoundError
 from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, RETENTION
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX
 
@@ -44,44 +40,42 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_RUN = "none"
-# an order that fits to the credit, while others are charged, may take some looks to be sure of
-LOOKS = 6
+# an order that fits to the credit, while others are charged, may take some reads to be sure of
+MAX_READS = 6
 # the nodes of a service may disagree by so much about the time
-SKEW = pendulum.duration(seconds=5)
-_NOTE = re.compile(PREFIX + r"note-(\d+)-([0-9a-f]{10}|none)-([0-9a-f]{10})-(\d{1,15})")
+CLOCK_SKEW = pendulum.duration(seconds=5)
+RESERVATION_PREFIX = f"{PREFIX}reservation-"
+_RESERVATION = re.compile(RESERVATION_PREFIX + r"(\d+)-([0-9a-f]{10}|none)-([0-9a-f]{10})-(\d{1,15})")
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many credits must stay, and how many may go.
+    """How many credits must stay on the account, and how many may be spent.
 
-    :param min_left: credits that must be left on the account, whatever running exports still use.
-    :param per_run: credits that all exports ordered by one run may cost.
-    :param per_day: credits that our exports of one day, in UTC, may cost.
-    :param run: what names the run; required for ``per_run``.
+    :param min_credits_left: credits that must be left on the account, whatever running exports still use.
+    :param max_credits_per_run: credits that all exports ordered by one run may cost.
+    :param max_credits_per_day: credits that our exports of one day, in UTC, may cost.
+    :param run: the run's name; required for ``max_credits_per_run``.
     :raises InvalidRequestError: if a number is negative, or the run is missing.
     """
 
-    min_left: int | None = None
-    per_run: int | None = None
-    per_day: int | None = None
+    min_credits_left: int | None = None
+    max_credits_per_run: int | None = None
+    max_credits_per_day: int | None = None
     run: str | None = None
 
     def __post_init__(self) -> None:
-        named = {
-            "min_credits_left": self.min_left,
-            "max_credits_per_run": self.per_run,
-            "max_credits_per_day": self.per_day,
-        }
-        for name, value in named.items():
+        for name in ("min_credits_left", "max_credits_per_run", "max_credits_per_day"):
+            value = getattr(self, name)
             if value is not None and value < 0:
                 raise InvalidRequestError(f"{name}={value:,} is negative: give 0 or more credits.")
-        if self.per_run is not None and not self.run:
+        if self.max_credits_per_run is not None and not self.run:
             raise InvalidRequestError("max_credits_per_run needs a run to count for.")
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to keep to."""
-        return (self.min_left, self.per_run, self.per_day) != (None, None, None)
+        """Return whether there is any limit to keep."""
+        limits = (self.min_credits_left, self.max_credits_per_run, self.max_credits_per_day)
+        return any(limit is not None for limit in limits)
 
 
 NO_BUDGET = Budget()
@@ -89,33 +83,35 @@ NO_BUDGET = Budget()
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What an order under a budget leaves for others to read.
+    """What an order under a budget leaves for others to read, in the name of an empty collector.
 
-    :param limit: credits that it may cost.
-    :param run: digest of the run that it counts for, if any.
-    :param target: digest of the collector that it fills.
-    :param moment: when it was left, by the service's clock.
+    :param limit: credits that the order may cost.
+    :param run_hash: :func:`short_hash` of the run that it counts for, if any.
+    :param collector_hash: :func:`short_hash` of the collector that it fills.
+    :param created: when it was left, by the service's clock.
     """
 
     limit: int
-    run: str | None
-    target: str
-    moment: pendulum.DateTime
+    run_hash: str | None
+    collector_hash: str
+    created: pendulum.DateTime
 
     @property
-    def id(self) -> str:
-        """Return the name of the collector that is the note."""
-        moment = round(self.moment.timestamp() * 1000)
-        return f"{PREFIX}note-{self.limit}-{self.run or NO_RUN}-{self.target}-{moment}"
+    def collector_id(self) -> str:
+        """Return the collector that is the reservation; at most 64 characters."""
+        milliseconds = round(self.created.timestamp() * 1000)
+        return (
+            f"{RESERVATION_PREFIX}{self.limit}-{self.run_hash or NO_RUN}-{self.collector_hash}-{milliseconds}"
+        )
 
     @classmethod
-    def from_id(cls, collector_id: str) -> Reservation | None:
-        """Read a collector's name; ``None`` if it is no note."""
-        match = _NOTE.fullmatch(collector_id)
+    def from_collector_id(cls, collector_id: str) -> Reservation | None:
+        """Read a collector's name; ``None`` if it is no reservation."""
+        match = _RESERVATION.fullmatch(collector_id)
         if match is None:
             return None
-        run = None if match[2] == NO_RUN else match[2]
-        return cls(int(match[1]), run, match[3], pendulum.from_timestamp(int(match[4]) / 1000))
+        run_hash = None if match[2] == NO_RUN else match[2]
+        return cls(int(match[1]), run_hash, match[3], pendulum.from_timestamp(int(match[4]) / 1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,179 +121,183 @@ class ExportCost:
     :param task: the export.
     :param used: results that it is known to have exported.
     :param to_come: credits that it may still use.
-    :param is_running: whether it may still use any.
-    :param is_guarded: whether it is known where it ends.
+    :param limit_is_known: whether it is known where it ends.
     """
 
     task: ExportTask
     used: int
     to_come: int
-    is_running: bool
-    is_guarded: bool
+    limit_is_known: bool
 
     @property
     def at_most(self) -> int:
         """Return what it will have cost in the end, at most."""
         return self.used + self.to_come
 
+    @classmethod
+    def of(cls, task: ExportTask, limit: int | None) -> ExportCost:
+        """Return the cost of an export.
+
+        :param limit: the limit that a reservation tells; ``None`` if there is none.
+        """
+        if not task.is_unfinished:
+            exported = task.exported(limit)
+            return cls(task, task.processed if exported is None else exported, 0, limit_is_known=True)
+        # without `ready`, nobody knows how much of `processed` is exported and charged already
+        used = task.ready or 0
+        to_come = max((limit or _max_results(task)) - used, 0)
+        return cls(task, used, to_come, limit_is_known=limit is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class AccountUsage:
-    """Exports and notes of an account, as of one look.
+    """Exports and reservations of an account, as read at one moment.
 
-    :param shares: what each export has cost and may still cost.
-    :param notes: what orders under a budget have left.
+    :param costs: what each export has cost and may still cost.
+    :param reservations: what orders under a budget have left.
     """
 
-    shares: tuple[ExportCost, ...]
-    notes: tuple[Reservation, ...]
+    costs: tuple[ExportCost, ...]
+    reservations: tuple[Reservation, ...]
 
     @classmethod
-    def look_up(cls, client: TalkwalkerClient) -> AccountUsage:
-        """Read both from the service."""
-        notes = tuple(note for each in client.list_collectors() if (note := Reservation.from_id(each.id)))
+    def read(cls, client: TalkwalkerClient) -> AccountUsage:
+        """Read both from the service; free."""
+        names = (collector.id for collector in client.list_collectors())
+        reservations = tuple(filter(None, map(Reservation.from_collector_id, names)))
         limits: dict[str, int] = {}
-        for note in notes:
-            limits[note.target] = max(note.limit, limits.get(note.target, 0))
-        shares = [_share(task, limits.get(digest(task.target or ""))) for task in client.list_exports()]
-        return cls(tuple(shares), notes)
+        for each in reservations:
+            limits[each.collector_hash] = max(each.limit, limits.get(each.collector_hash, 0))
+        costs = [ExportCost.of(task, limits.get(_collector_hash(task))) for task in client.list_exports()]
+        return cls(tuple(costs), reservations)
 
-    def running(self) -> list[ExportCost]:
+    def unfinished(self) -> list[ExportCost]:
         """Return the exports that may still cost."""
-        return [share for share in self.shares if share.is_running]
+        return [cost for cost in self.costs if cost.task.is_unfinished]
 
     def to_come(self) -> int:
-        """Add up what they may still cost, in credits."""
-        return sum(share.to_come for share in self.running())
+        """Return the credits that unfinished exports may still use."""
+        return sum(cost.to_come for cost in self.unfinished())
 
     def of_day(self, day: pendulum.Date) -> list[ExportCost]:
         """Return our exports that were ordered on a day, in UTC."""
-        noted = {note.target for note in self.notes}
+        reserved = {each.collector_hash for each in self.reservations}
         return [
-            share
-            for share in self.shares
-            if ((share.task.target or "").startswith(PREFIX) or digest(share.task.target or "") in noted)
-            and (share.task.created is None or share.task.created.in_timezone("UTC").date() == day)
+            cost
+            for cost in self.costs
+            if ((cost.task.collector_id or "").startswith(PREFIX) or _collector_hash(cost.task) in reserved)
+            and (cost.task.created is None or cost.task.created.in_timezone("UTC").date() == day)
         ]
 
     def of_run(self, run: str) -> list[ExportCost]:
         """Return the exports that a run has ordered; one that was ordered once more elsewhere counts for it too."""
         since: dict[str, pendulum.DateTime] = {}
-        for note in self.notes:
-            if note.run == digest(run):
-                since[note.target] = min(note.moment - SKEW, since.get(note.target, note.moment))
+        for each in self.reservations:
+            if each.run_hash == short_hash(run):
+                key = each.collector_hash
+                since[key] = min(each.created - CLOCK_SKEW, since.get(key, each.created))
         return [
-            share
-            for share in self.shares
-            if (ordered := since.get(digest(share.task.target or "")))
-            and (share.task.created is None or share.task.created >= ordered)
+            cost
+            for cost in self.costs
+            if (ordered := since.get(_collector_hash(cost.task)))
+            and (cost.task.created is None or cost.task.created >= ordered)
         ]
 
-    def outdated(self, now: pendulum.DateTime) -> list[Reservation]:
-        """Return the notes that tell nothing any more which anybody counts."""
-        running = {digest(share.task.target or "") for share in self.running()}
+    def stale_reservations(self, now: pendulum.DateTime) -> list[Reservation]:
+        """Return the reservations that no budget needs any more."""
+        unfinished = {_collector_hash(cost.task) for cost in self.unfinished()}
         return [
-            note for note in self.notes if note.target not in running and not _counts_for_others(note, now)
+            each
+            for each in self.reservations
+            if each.collector_hash not in unfinished and not _counts_for_others(each, now)
         ]
 
 
-def check(client: TalkwalkerClient, budget: Budget, limit: int, now: pendulum.DateTime) -> AccountUsage:
-    """Return the account's book if an order keeps to a budget.
+def check_budget(
+    client: TalkwalkerClient, budget: Budget, limit: int, now: pendulum.DateTime
+) -> AccountUsage:
+    """Return the account's usage if an order keeps to a budget.
 
     :param budget: what to keep to.
     :param limit: what the order may cost, in credits.
     :param now: the present moment by the service's clock.
     :raises BudgetExceededError: if the order does not keep to the budget; with the numbers.
     """
-    for look in range(LOOKS):
-        if look:
-            time.sleep(client.timing.budget_recheck)
-        book = AccountUsage.look_up(client)
-        if budget.per_run is not None:
-            _keep_below(
-                "this run's", "max_credits_per_run", budget.per_run, limit, book.of_run(budget.run or "")
-            )
-        if budget.per_day is not None:
+    reads = 0
+    while True:
+        reads += 1
+        usage = AccountUsage.read(client)
+        if (most := budget.max_credits_per_run) is not None:
+            _check_sum("this run's", "max_credits_per_run", most, limit, usage.of_run(budget.run or ""))
+        if (most := budget.max_credits_per_day) is not None:
             today = now.in_timezone("UTC").date()
-            _keep_below(f"the {today} UTC", "max_credits_per_day", budget.per_day, limit, book.of_day(today))
-        if (floor := budget.min_left) is None:
-            return book
+            _check_sum(f"the {today} UTC", "max_credits_per_day", most, limit, usage.of_day(today))
+        if budget.min_credits_left is None:
+            return usage
         remaining = client.get_credits().remaining
-        if remaining - book.to_come() - limit >= floor:
-            return book
-        # what was charged meanwhile has counted twice; looked up after the balance, it does not count at all
-        _keep_floor(floor, limit, remaining, AccountUsage.look_up(client))
-        doubtful = _below_floor(floor, limit, remaining, book)
-    raise doubtful
+        missing = _balance_error(budget.min_credits_left, limit, remaining, usage)
+        if missing is None:
+            return usage
+        # what was charged meanwhile has counted twice; read after the balance, it does not count at all
+        if certain := _balance_error(budget.min_credits_left, limit, remaining, AccountUsage.read(client)):
+            raise certain
+        if reads == MAX_READS:
+            raise missing
+        time.sleep(client.timing.budget_recheck)
 
 
-def leave_note(
+def reserve(
     client: TalkwalkerClient, budget: Budget, limit: int, collector_id: str, now: pendulum.DateTime
 ) -> None:
-    """Tell others what an order may cost that is about to be sent.
+    """Leave a reservation for an order that is about to be sent, so that other orders count it.
 
     :param limit: what it may cost, in credits.
     :param collector_id: the collector that it fills.
     :param now: the present moment by the service's clock.
     """
-    run = digest(budget.run) if budget.run and budget.per_run is not None else None
-    client.put_collector(Reservation(limit, run, digest(collector_id), now).id)
+    run_hash = short_hash(budget.run) if budget.run and budget.max_credits_per_run is not None else None
+    client.put_collector(Reservation(limit, run_hash, short_hash(collector_id), now).collector_id)
 
 
-def clear_notes(client: TalkwalkerClient, book: AccountUsage, now: pendulum.DateTime) -> None:
-    """Remove the notes that nobody needs any more; only in one's turn, when no order is under way."""
-    for note in book.outdated(now):
+def remove_stale_reservations(client: TalkwalkerClient, usage: AccountUsage, now: pendulum.DateTime) -> None:
+    """Remove the reservations that nobody needs any more; only under the lock, when no other order is on its way."""
+    for reservation in usage.stale_reservations(now):
         try:
-            client.delete_collector(note.id)
+            client.delete_collector(reservation.collector_id)
         except NotFoundError:
-            log.debug("Note %s is gone already.", note.id)
+            log.debug("Reservation %s is gone already.", reservation.collector_id)
 
 
-def digest(name: str) -> str:
+def short_hash(name: str) -> str:
     """Return 10 hexadecimal digits that stand for a collector or a run."""
     return hashlib.sha256(name.encode()).hexdigest()[:10]
 
 
-def _counts_for_others(note: Reservation, now: pendulum.DateTime) -> bool:
-    if note.run:
-        return note.moment > now - RETENTION
-    return note.moment.date() == now.in_timezone("UTC").date()
+def _collector_hash(task: ExportTask) -> str:
+    return short_hash(task.collector_id or "")
 
 
-def _share(task: ExportTask, limit: int | None) -> ExportCost:
-    if not _may_still_cost(task):
-        exported = task.exported(limit)
-        used = task.processed if exported is None else exported
-        return ExportCost(task, used, 0, is_running=False, is_guarded=True)
-    # without `ready`, nobody knows how much of `processed` is exported and charged already
-    used = task.ready or 0
-    to_come = max((limit or _matches(task)) - used, 0)
-    return ExportCost(task, used, to_come, is_running=True, is_guarded=limit is not None)
+def _counts_for_others(reservation: Reservation, now: pendulum.DateTime) -> bool:
+    if reservation.run_hash:
+        return reservation.created > now - RETENTION
+    return reservation.created.date() == now.in_timezone("UTC").date()
 
 
-def _may_still_cost(task: ExportTask) -> bool:
-    try:
-        return task.is_unfinished
-    except UnexpectedResponseError:
-        return True
-
-
-def _matches(task: ExportTask) -> int:
+def _max_results(task: ExportTask) -> int:
     """Return how many results an export without a known limit can bring."""
     if not task.ready or not task.progress:
         return MAX_LIMIT
     return min(math.ceil(task.ready / task.progress), MAX_LIMIT)
 
 
-def _keep_below(whose: str, name: str, most: int, limit: int, shares: Iterable[ExportCost]) -> None:
-    known = list(shares)
-    used, to_come = sum(share.used for share in known), sum(share.to_come for share in known)
+def _check_sum(whose: str, name: str, most: int, limit: int, costs: list[ExportCost]) -> None:
+    used, to_come = sum(cost.used for cost in costs), sum(cost.to_come for cost in costs)
     missing = used + to_come + limit - most
     if missing > 0:
         raise BudgetExceededError(
-            f"The export may cost {limit:,} credits, {whose} {len(known)} exports have cost {used:,} and may still "
+            f"The export may cost {limit:,} credits, {whose} {len(costs)} exports have cost {used:,} and may still "
             f"cost {to_come:,}, and {name}={most:,}: {missing:,} are missing. Nothing was bought. "
-            f"Lower limit or max_credits, or raise {name}.{_unguarded(known)}",
+            f"Lower limit or max_credits, or raise {name}.{_unknown_limits(costs)}",
             facts={
                 "budget": name,
                 "allowed": most,
@@ -309,41 +309,39 @@ def _keep_below(whose: str, name: str, most: int, limit: int, shares: Iterable[E
         )
 
 
-def _keep_floor(floor: int, limit: int, remaining: int, book: AccountUsage) -> None:
-    if remaining - book.to_come() - limit < floor:
-        raise _below_floor(floor, limit, remaining, book)
-
-
-def _below_floor(floor: int, limit: int, remaining: int, book: AccountUsage) -> BudgetExceededError:
-    running, reserved = book.running(), book.to_come()
-    missing = floor + limit + reserved - remaining
-    uses = f", of which {len(running)} running exports may still use {reserved:,}" if running else ""
+def _balance_error(least: int, limit: int, remaining: int, usage: AccountUsage) -> BudgetExceededError | None:
+    """Return the error of an order that would leave less than the least on the account; ``None`` if it would not."""
+    unfinished, to_come = usage.unfinished(), usage.to_come()
+    missing = least + limit + to_come - remaining
+    if missing <= 0:
+        return None
+    uses = f", of which {len(unfinished)} running exports may still use {to_come:,}" if unfinished else ""
     return BudgetExceededError(
-        f"The export may cost {limit:,} credits, {remaining:,} are left{uses}, and min_credits_left={floor:,} "
+        f"The export may cost {limit:,} credits, {remaining:,} are left{uses}, and min_credits_left={least:,} "
         f"must stay: {missing:,} are missing. Nothing was bought. Lower limit or max_credits, or top up."
-        f"{_unguarded(running)}",
+        f"{_unknown_limits(unfinished)}",
         facts={
             "budget": "min_credits_left",
-            "allowed": floor,
+            "allowed": least,
             "limit": limit,
             "remaining": remaining,
-            "to_come": reserved,
+            "to_come": to_come,
             "missing": missing,
         },
     )
 
 
-def _unguarded(shares: Iterable[ExportCost]) -> str:
+def _unknown_limits(costs: Iterable[ExportCost]) -> str:
     """Name the exports whose limit nobody knows."""
     named = [
-        f"{share.task.id} into {share.task.target} ({share.at_most:,})"
-        for share in shares
-        if not share.is_guarded
+        f"{cost.task.id} into {cost.task.collector_id} ({cost.at_most:,})"
+        for cost in costs
+        if not cost.limit_is_known
     ]
     if not named:
         return ""
     more = f" and {len(named) - 5} more" if len(named) > 5 else ""
     return (
-        " Of running exports that were ordered without a budget the limit is unknown, so they count with all that "
-        f"they can bring: {', '.join(named[:5])}{more}. It is told once they have ended."
+        " The limit of running exports that were ordered without a budget is unknown, so they count with all that "
+        f"they can bring: {', '.join(named[:5])}{more}. What they cost is known once they have ended."
     )

@@ -38,7 +38,7 @@ def fingerprint(order: ExportOrder) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
 
 
-def collector_id(order: ExportOrder) -> str:
+def collector_id_of(order: ExportOrder) -> str:
     """Return ``twx-<slug>-<start>-<stop>-<hash>``: at most 64 lower-case letters, digits and hyphens."""
     scope = order.project_id or order.stream_id or "query"
     slug = re.sub(r"[^a-z0-9]+", "-", scope.lower())[:SLUG_LENGTH].strip("-")

@@ -12,7 +12,7 @@ import pendulum
 
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, ExportOrder
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id, window_in
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of, window_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ def recognized(name: str, orders: Iterable[ExportOrder]) -> ExportOrder | None:
     if told is None:
         return None
     placed = (replace(order, window=told[1]) for order in orders)
-    return next((order for order in placed if collector_id(order) == name), None)
+    return next((order for order in placed if collector_id_of(order) == name), None)
 
 
 def windows_bought(order: ExportOrder, names: Iterable[str]) -> tuple[Window, ...]:

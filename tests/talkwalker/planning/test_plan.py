@@ -17,7 +17,7 @@ from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
 from airflow_provider_twexport.talkwalker.planning.plan import WindowState, plan
 from airflow_provider_twexport.talkwalker.planning.plan_table import table
 from airflow_provider_twexport.talkwalker.planning.splitting import split
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id, fingerprint
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of, fingerprint
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.planning.plan import Plan
@@ -26,7 +26,7 @@ NOW = pendulum.datetime(2024, 6, 1)
 YEAR = Window(pendulum.datetime(2023, 1, 1), pendulum.datetime(2024, 1, 1))
 ORDER = ExportOrder(YEAR, project_id="11111111-2222-4333-8444-555555555555", limit=10_000)
 JANUARY = split(YEAR, "month")[0]
-COLLECTOR = collector_id(replace(ORDER, window=JANUARY))
+COLLECTOR = collector_id_of(replace(ORDER, window=JANUARY))
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def test_an_undocumented_status_stops_the_plan() -> None:
 def test_balances_run_down_window_by_window() -> None:
     """Each window tells what it and those before it cost, and what is left after it."""
     months = split(YEAR, "month")
-    bought = export(target=collector_id(replace(ORDER, window=months[1])))
+    bought = export(target=collector_id_of(replace(ORDER, window=months[1])))
     whole = plan(
         ORDER,
         [(month, 1_000 * n) for n, month in enumerate(months[:4], 1)],
@@ -148,9 +148,9 @@ def test_balances_run_down_window_by_window() -> None:
 
 def test_windows_that_others_hold_under_another_name_are_marked() -> None:
     """The same time cut otherwise, or with another limit, would be paid for twice, and the plan says so."""
-    year = collector_id(ORDER)
-    smaller = collector_id(replace(ORDER, window=JANUARY, limit=5_000))
-    stranger = collector_id(replace(ORDER, window=JANUARY, project_id="other"))
+    year = collector_id_of(ORDER)
+    smaller = collector_id_of(replace(ORDER, window=JANUARY, limit=5_000))
+    stranger = collector_id_of(replace(ORDER, window=JANUARY, project_id="other"))
     march = split(YEAR, "month")[2]
     exports = [export(target=name) for name in (year, smaller, stranger, "box")]
     whole = plan(ORDER, [(JANUARY, 5), (march, 5)], exports=exports, balance=10, now=NOW)
@@ -185,13 +185,13 @@ def test_a_planned_window_has_the_name_that_operators_use() -> None:
     """The collector of a window is that of an order of the same scope, window and limit."""
     (window,) = january().windows
     order = replace(ORDER, window=JANUARY)
-    assert (window.collector_id, window.fingerprint) == (collector_id(order), fingerprint(order))
+    assert (window.collector_id, window.fingerprint) == (collector_id_of(order), fingerprint(order))
 
 
 def test_a_year_of_hours_is_planned_at_once() -> None:
     """8,760 windows against 5,000 exports take well under 2 seconds, with table and JSON."""
     hours = split(YEAR, "hour")
-    exports = [export(target=collector_id(replace(ORDER, window=hour))) for hour in hours[:5_000]]
+    exports = [export(target=collector_id_of(replace(ORDER, window=hour))) for hour in hours[:5_000]]
     began = time.process_time()
     whole = plan(ORDER, [(hour, 5) for hour in split(YEAR, "hour")], exports=exports, balance=50_000, now=NOW)
     text, document = table(whole), json.dumps(whole.to_json())

@@ -22,7 +22,7 @@ from airflow_provider_twexport.talkwalker.planning.remainder import (
     unfold,
     windows_of,
 )
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from tests.talkwalker.planning.landed import Manifest
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_a_rest_that_was_truncated_has_a_rest_of_its_own() -> None:
     """Its collectors are told from the outermost on, and a rest that was bought whole is known without counting."""
     order = ExportOrder(days(0, 8), query="coffee", limit=MOST)
     outer, inner, leaf, elsewhere = (
-        collector_id(replace(order, window=window))
+        collector_id_of(replace(order, window=window))
         for window in (days(0, 8), days(2, 6), days(2, 3), days(9, 12))
     )
     landed = {

@@ -14,7 +14,7 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.survey import is_part_of, survey, window_name
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import windows_bought
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ ORDER = ExportOrder(
 
 def name(start: str, stop: str, **changes: object) -> str:
     """Return the collector of a part of the order."""
-    return collector_id(replace(ORDER, window=days(start, stop), **changes))
+    return collector_id_of(replace(ORDER, window=days(start, stop), **changes))
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def client(simulator: Simulator) -> TalkwalkerClient:
 def buy(client: TalkwalkerClient, start: str, stop: str) -> None:
     """Buy a part of the order."""
     part = replace(ORDER, window=days(start, stop))
-    client.put_collector(collector_id(part))
-    buy_once(client, part, collector_id(part))
+    client.put_collector(collector_id_of(part))
+    buy_once(client, part, collector_id_of(part))
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_a_moved_edge_buys_nothing_twice(client: TalkwalkerClient, simulator: Si
     bought = [first.windows[0].window, first.windows[2].window]
     for window in bought:
         part = replace(ORDER, window=window)
-        client.put_collector(collector_id(part))
-        buy_once(client, part, collector_id(part))
+        client.put_collector(collector_id_of(part))
+        buy_once(client, part, collector_id_of(part))
     simulator.settings(results_per_day=150)
     found = survey(client, ORDER)
     assert list(found.kept) == bought

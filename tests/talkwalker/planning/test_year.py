@@ -1,7 +1,8 @@
-"""A whole year, planned: in a handful of requests, at the pace that the service allows, at the price it then has."""
+"""A whole year, planned: in a handful of requests, within the service's rate limit, at the price that is charged."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,14 +10,15 @@ from typing import TYPE_CHECKING
 import pendulum
 import pytest
 
+from airflow_provider_twexport.core import rate_limit
 from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.survey import survey
 from airflow_provider_twexport.talkwalker.planning.volume_counts import count
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 
 if TYPE_CHECKING:
-    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.planning.plan import Plan
     from airflow_provider_twexport.talkwalker.planning.splitting import SplitBy
     from tests.simulator_process import Simulator
@@ -84,16 +86,31 @@ def buy_growing(
         buy_once(client, replace(order, window=each.window, limit=each.limit), each.collector_id)
 
 
-def test_counting_keeps_the_pace_that_the_service_allows(
-    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+def test_counting_keeps_the_rate_limit_of_the_service(
+    simulator: Simulator, order: ExportOrder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three years by the hour take 36 histograms, of which no minute sees more than 30, so none is refused."""
-    # a minute of the service is half a second here, and the client's a little longer, as answers come unevenly
-    simulator.settings(speed=120)
-    client._histogram_paces[True] = replace(client._histogram_paces[True], seconds=0.7)
+    """Three years by the hour take 36 histograms, no more than 30 in any minute, so none is refused."""
+    monkeypatch.setattr(rate_limit, "time", _ServiceClock(simulator))
+    client = TalkwalkerClient(simulator.token, simulator.url)
     count(client, replace(order, window=Window(pendulum.datetime(2021, 1, 1), order.window.stop)), "hour")
     asked = [each for each in simulator.ledger()["requests"] if each["template"].endswith("histogram/{type}")]
     assert {each["code"] for each in asked} == {"0"}
     assert len(asked) == 36
     moments = [each["at"] for each in asked]
     assert all(later - earlier > 60 for earlier, later in zip(moments, moments[30:], strict=False))
+
+
+class _ServiceClock:
+    """A clock on which whoever sleeps moves the service's clock, too, and waits for nothing."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._slept = 0.0
+
+    def time(self) -> float:
+        return time.time() + self._slept
+
+    def sleep(self, seconds: float) -> None:
+        # some requests take longer than others to arrive
+        self._simulator.advance(seconds + 1)
+        self._slept += seconds

@@ -17,7 +17,7 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from tests.patience import QUICK
 
 PATIENT = replace(QUICK, retry=Retry(attempts=12, first_wait=0.02, throttled_wait=0.05, throttled_for=60.0))
@@ -32,23 +32,25 @@ def month_of(number: int, project_id: str, limit: int) -> ExportOrder:
 def order(url: str, token: str, project_id: str, month: int, limit: int, budget: Budget) -> dict[str, object]:
     """Return what became of the order."""
     client = TalkwalkerClient(token, url, PATIENT)
-    wanted = month_of(month, project_id, limit)
+    ordered = month_of(month, project_id, limit)
     try:
-        client.put_collector(collector_id(wanted))
-        purchase = buy_once(client, wanted, collector_id(wanted), budget=budget, before_buying=_die_if_told)
+        client.put_collector(collector_id_of(ordered))
+        purchase = buy_once(
+            client, ordered, collector_id_of(ordered), budget=budget, before_buying=_die_if_asked
+        )
     except TwexportError as error:
         return {"month": month, "error": type(error).__name__, "message": str(error)}
     return {"month": month, "export_id": purchase.task.id, "adopted": purchase.adopted}
 
 
-def _die_if_told() -> None:
+def _die_if_asked() -> None:
     if "--die-before-buying" in sys.argv:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    told = json.loads(sys.argv[1])
-    told["budget"] = Budget(**told["budget"])
+    arguments = json.loads(sys.argv[1])
+    arguments["budget"] = Budget(**arguments["budget"])
     print("ready", flush=True)
     sys.stdin.readline()
-    print(json.dumps(order(**told)), flush=True)
+    print(json.dumps(order(**arguments)), flush=True)

@@ -1,4 +1,4 @@
-"""Budgets: not one credit beyond them, not one order less than they allow, whoever orders at the same moment."""
+"""Budgets: not one credit above them, not one order less than they allow, whoever orders at the same moment."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from airflow_provider_twexport.exceptions import BudgetExceededError, InvalidRequestError, TransientError
+from airflow_provider_twexport.exceptions import (
+    BudgetExceededError,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    TransientError,
+)
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
-from airflow_provider_twexport.talkwalker.purchasing.account_lock import hold_account_lock
-from airflow_provider_twexport.talkwalker.purchasing.budget import Budget, Reservation, digest
+from airflow_provider_twexport.talkwalker.purchasing.account_lock import AccountLock
+from airflow_provider_twexport.talkwalker.purchasing.budget import Budget, Reservation, short_hash
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import Purchase, buy_once
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from tests.at_once import run_at_once
 from tests.patience import QUICK
 from tests.talkwalker.purchasing.ordering import month_of
@@ -29,13 +34,13 @@ if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
 ORDERING = {"method": "POST", "path": "/export$"}
-FLOOR_0 = Budget(min_left=0)
+NOTHING_BELOW_0 = Budget(min_credits_left=0)
 
 
 def buy(client: TalkwalkerClient, order: ExportOrder, budget: Budget, **how: Any) -> Purchase:
     """Buy into the collector that the order names."""
-    client.put_collector(collector_id(order))
-    return buy_once(client, order, collector_id(order), budget=budget, **how)
+    client.put_collector(collector_id_of(order))
+    return buy_once(client, order, collector_id_of(order), budget=budget, **how)
 
 
 def months(simulator: Simulator, limit: int, count: int = 12) -> list[ExportOrder]:
@@ -43,8 +48,8 @@ def months(simulator: Simulator, limit: int, count: int = 12) -> list[ExportOrde
     return [month_of(number, simulator.project_id, limit) for number in range(count)]
 
 
-def told(simulator: Simulator, month: int, limit: int, **budget: Any) -> dict[str, Any]:
-    """Return what a process is told that orders a month."""
+def arguments(simulator: Simulator, month: int, limit: int, **budget: Any) -> dict[str, Any]:
+    """Return the arguments of a process that orders a month."""
     scope = {"url": simulator.url, "token": simulator.token, "project_id": simulator.project_id}
     return scope | {"month": month, "limit": limit, "budget": budget}
 
@@ -75,21 +80,21 @@ def order_in_threads(orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def bought(simulator: Simulator) -> list[dict[str, Any]]:
-    """Return the exports that were not aborted, by the simulator's own book."""
+    """Return the exports that were not aborted, by the simulator's own ledger."""
     return [export for export in simulator.ledger()["exports"] if export["status"] != "aborted"]
 
 
 def registers(client: TalkwalkerClient, kind: str) -> list[str]:
-    """Return the names of tickets or notes."""
+    """Return the collectors that are lock tickets or reservations."""
     return [each.id for each in client.list_collectors() if each.id.startswith(f"twx-{kind}-")]
 
 
-def test_twelve_processes_buy_down_to_the_floor_and_a_top_up_buys_the_rest(
+def test_twelve_processes_buy_down_to_the_minimum_and_a_top_up_buys_the_others(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
     """The acceptance: 10,000 credits, 12 months of 2,000, all at once, while none has exported anything yet."""
     simulator.settings(credits=10_000, queue_seconds=3600)
-    orders = [told(simulator, month, 2_000, min_left=1_000) for month in range(12)]
+    orders = [arguments(simulator, month, 2_000, min_credits_left=1_000) for month in range(12)]
     outcomes = order_in_processes(orders)
     refused = [outcome["message"] for outcome in outcomes if "error" in outcome]
     assert Counter(outcome.get("error") for outcome in outcomes) == {None: 4, "BudgetExceededError": 8}
@@ -109,7 +114,7 @@ def test_twelve_processes_buy_down_to_the_floor_and_a_top_up_buys_the_rest(
     again = order_in_processes(orders)
     assert Counter(outcome.get("adopted") for outcome in again) == {True: 4, False: 8}
     assert simulator.ledger()["credits"]["charged_total"] == 12 * 2_000
-    assert registers(client, "turn") == []
+    assert registers(client, "lock") == []
 
 
 @pytest.mark.parametrize("seed", [1, 2, 4, 6, 10, 29])
@@ -118,16 +123,18 @@ def test_whatever_goes_wrong_the_budget_is_kept_and_used(
 ) -> None:
     """Slow and lost answers, throttling and broken proxies, while exports go on charging, change nothing."""
     chance = random.Random(seed)
-    limit, floor, credits_there = chance.choice([700, 1_500, 2_000]), chance.choice([0, 1, 900]), 10_000
+    limit, least, credits_there = chance.choice([700, 1_500, 2_000]), chance.choice([0, 1, 900]), 10_000
     simulator.settings(
         credits=credits_there,
         queue_seconds=chance.choice([0, 0.3, 3600]),
         results_per_second=chance.choice([None, 500]),
     )
     simulator.faults(*[_trouble(chance) for _ in range(25)])
-    outcomes = order_in_threads([told(simulator, month, limit, min_left=floor) for month in range(12)])
+    outcomes = order_in_threads(
+        [arguments(simulator, month, limit, min_credits_left=least) for month in range(12)]
+    )
     errors = Counter(outcome.get("error") for outcome in outcomes)
-    affordable = min((credits_there - floor) // limit, 12)
+    affordable = min((credits_there - least) // limit, 12)
     assert errors == Counter({None: affordable, "BudgetExceededError": 12 - affordable}), outcomes
     simulator.control("faults", method="DELETE")
     simulator.settings(queue_seconds=0, results_per_second=None)
@@ -159,97 +166,99 @@ def _trouble(chance: random.Random) -> dict[str, Any]:
 def test_a_smaller_order_goes_through_where_a_larger_one_is_refused(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """A refused order leaves nothing behind that would count."""
+    """A refused order leaves neither a ticket nor a reservation."""
     simulator.settings(credits=1_000, queue_seconds=3600)
     large, small = months(simulator, 1_001, 1)[0], months(simulator, 1_000, 1)[0]
     with pytest.raises(BudgetExceededError, match="1 are missing"):
-        buy(client, large, FLOOR_0)
-    assert registers(client, "turn") == registers(client, "note") == []
-    assert not buy(client, small, FLOOR_0).adopted
+        buy(client, large, NOTHING_BELOW_0)
+    assert registers(client, "lock") == registers(client, "reservation") == []
+    assert not buy(client, small, NOTHING_BELOW_0).adopted
 
 
-def test_a_process_that_is_killed_in_its_turn_holds_the_others_up_for_minutes_only(
+def test_a_process_that_is_killed_with_the_lock_blocks_the_others_for_minutes_only(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """Nobody knows for a while whether it has ordered; then its ticket is dead, and what it noted does not count."""
+    """Nobody knows for a while whether it has ordered; then its ticket is dead, and its reservation does not count."""
     simulator.settings(credits=2_000, queue_seconds=3600)
-    assert order_in_processes([told(simulator, 0, 2_000, min_left=0)], "--die-before-buying") == []
-    assert (len(registers(client, "turn")), len(registers(client, "note"))) == (1, 1)
+    assert (
+        order_in_processes([arguments(simulator, 0, 2_000, min_credits_left=0)], "--die-before-buying") == []
+    )
+    assert (len(registers(client, "lock")), len(registers(client, "reservation"))) == (1, 1)
     other = months(simulator, 2_000)[1]
     client.timing = replace(QUICK, lock_patience=0)
-    with pytest.raises(TransientError, match="1 other orders on this account are still ahead"):
-        buy(client, other, FLOOR_0)
+    with pytest.raises(TransientError, match="1 other orders on this account still have to finish"):
+        buy(client, other, NOTHING_BELOW_0)
     simulator.advance(QUICK.lock_dead)
-    assert not buy(client, other, FLOOR_0).adopted
-    assert registers(client, "turn") == []
+    assert not buy(client, other, NOTHING_BELOW_0).adopted
+    assert registers(client, "lock") == []
     assert len(bought(simulator)) == 1
 
 
-def test_an_order_of_which_nobody_knows_keeps_its_turn(
+def test_an_order_with_an_unknown_outcome_keeps_the_lock(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
     """After a lost order that has not shown up, others wait; what it bought after all would not be counted."""
     first, second, *_ = months(simulator, 500)
     simulator.faults({"match": ORDERING, "fault": "drop"})
     with pytest.raises(TransientError, match="looks again before it buys"):
-        buy(client, first, FLOOR_0)
+        buy(client, first, NOTHING_BELOW_0)
     client.timing = replace(QUICK, lock_patience=0)
-    with pytest.raises(TransientError, match="still ahead"):
-        buy(client, second, FLOOR_0)
+    with pytest.raises(TransientError, match="still have to finish"):
+        buy(client, second, NOTHING_BELOW_0)
     simulator.advance(QUICK.lock_dead)
-    assert not buy(client, first, FLOOR_0).adopted
+    assert not buy(client, first, NOTHING_BELOW_0).adopted
     assert len(bought(simulator)) == 1
 
 
-def test_a_refused_order_ends_its_turn(client: TalkwalkerClient, simulator: Simulator) -> None:
+def test_a_refused_order_releases_the_lock(client: TalkwalkerClient, simulator: Simulator) -> None:
     """Where the service says no, it is sure that nothing was bought."""
     simulator.faults({"match": ORDERING, "fault": "error", "code": 9})
-    with pytest.raises(BudgetExceededError, match="no credits left"):
-        buy(client, months(simulator, 500)[0], FLOOR_0)
-    assert registers(client, "turn") == []
+    with pytest.raises(InsufficientCreditsError, match="no credits left"):
+        buy(client, months(simulator, 500)[0], NOTHING_BELOW_0)
+    assert registers(client, "lock") == []
 
 
-def test_an_order_that_took_too_long_to_get_ready_takes_another_turn(
+def test_an_order_that_took_too_long_to_get_ready_takes_the_lock_again(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """Others may take its ticket for dead, so nothing is ordered with it."""
+    """Others may already treat its ticket as dead, so nothing is ordered with it."""
     tickets: list[str] = []
 
     def age() -> None:
-        tickets.extend(registers(client, "turn"))
+        tickets.extend(registers(client, "lock"))
         client.timing = QUICK
 
     client.timing = replace(QUICK, lock_valid=0)
-    assert not buy(client, months(simulator, 500)[0], FLOOR_0, before_buying=age).adopted
+    assert not buy(client, months(simulator, 500)[0], NOTHING_BELOW_0, before_buying=age).adopted
     assert len(set(tickets)) == 2
     assert len(bought(simulator)) == 1
 
 
-def test_tickets_that_wait_too_long_go_to_the_end_of_the_line(
+def test_tickets_that_wait_too_long_go_to_the_end_of_the_queue(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """Who waits behind somebody renews the ticket, and gets its turn all the same."""
+    """A task that waits replaces its ticket, and gets the lock all the same."""
     renewing = replace(QUICK, lock_settle=0, lock_poll=0.01, lock_valid=0.1)
     seen: set[str] = set()
 
     def wait() -> None:
-        with hold_account_lock(TalkwalkerClient(simulator.token, simulator.url, renewing)):
+        with AccountLock(TalkwalkerClient(simulator.token, simulator.url, renewing)):
             pass
 
-    with hold_account_lock(client) as first:
+    with AccountLock(client) as first:
         second = threading.Thread(target=wait)
         second.start()
         while len(seen) < 3:
-            seen |= {each for each in registers(client, "turn") if each != first.id}
+            seen |= {each for each in registers(client, "lock") if each != first.id}
     second.join(timeout=20)
     assert not second.is_alive()
-    assert registers(client, "turn") == []
+    assert registers(client, "lock") == []
 
 
 def test_the_same_order_twice_is_bought_once_without_an_abort(simulator: Simulator) -> None:
-    """Of twins under a budget the younger finds, in its turn, what the older has bought."""
+    """Of duplicate orders under a budget the younger finds, once it has the lock, what the older has bought."""
     simulator.settings(credits=1_000, queue_seconds=3600)
-    outcomes = order_in_threads([told(simulator, 0, 1_000, min_left=0)] * 3)
+    outcomes = order_in_threads([arguments(simulator, 0, 1_000, min_credits_left=0)] * 3)
     assert sorted(str(outcome.get("adopted")) for outcome in outcomes) == ["False", "True", "True"]
     assert [export["status"] for export in simulator.ledger()["exports"]] == ["queued"]
 
@@ -257,57 +266,55 @@ def test_the_same_order_twice_is_bought_once_without_an_abort(simulator: Simulat
 def test_what_running_exports_have_used_is_not_reserved_twice(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """Half of the first export is charged already; the rest of it is reserved, and no more."""
+    """Half of the first export is charged already; what remains of it is reserved, and no more."""
     simulator.settings(credits=3_000, queue_seconds=0, results_per_second=0)
     first, second, third, *_ = months(simulator, 1_000)
-    buy(client, first, FLOOR_0)
+    buy(client, first, NOTHING_BELOW_0)
     simulator.settings(results_per_second=10)
     simulator.advance(50)
     simulator.settings(results_per_second=0)
-    buy(client, second, FLOOR_0)
+    buy(client, second, NOTHING_BELOW_0)
     charged = simulator.ledger()["credits"]["charged_total"]
     assert 400 < charged < 600
     with pytest.raises(
         BudgetExceededError, match=r"of which 2 running exports may still use .*: 1 are missing"
     ):
-        buy(client, third, Budget(min_left=1))
-    assert not buy(client, third, FLOOR_0).adopted
+        buy(client, third, Budget(min_credits_left=1))
+    assert not buy(client, third, NOTHING_BELOW_0).adopted
 
 
-def test_an_export_that_brought_less_than_its_limit_sets_the_rest_free(
+def test_an_export_that_brought_less_than_its_limit_frees_the_difference(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """What counts of one that has ended is what it has exported."""
+    """An ended export counts with what it has exported."""
     simulator.settings(credits=100_000)
     first, second, *_ = months(simulator, 99_000)
-    buy(client, first, FLOOR_0)
+    buy(client, first, NOTHING_BELOW_0)
     left = simulator.ledger()["credits"]["remaining"]
     assert 1_000 < left < 99_000
-    assert not buy(client, replace(second, limit=left), FLOOR_0).adopted
+    assert not buy(client, replace(second, limit=left), NOTHING_BELOW_0).adopted
 
 
 def test_exports_that_others_started_count_with_all_they_can_bring(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """The service does not tell their limit, so the error names them."""
+    """The service does not report their limit, so the error names them."""
     simulator.settings(credits=100_000, queue_seconds=3600)
     client.put_collector("theirs")
     first, second, *_ = months(simulator, 1_000)
     theirs = client.create_export(first, "theirs")
-    with pytest.raises(
-        BudgetExceededError, match=rf"limit is unknown.*{theirs.id} into theirs \(1,000,000\)"
-    ):
-        buy(client, second, FLOOR_0)
+    with pytest.raises(BudgetExceededError, match=rf"is unknown.*{theirs.id} into theirs \(1,000,000\)"):
+        buy(client, second, NOTHING_BELOW_0)
     simulator.settings(queue_seconds=0, results_per_second=500)
     simulator.advance(1)
     simulator.settings(results_per_second=0)
-    assert not buy(client, second, FLOOR_0).adopted  # its progress tells how many match
+    assert not buy(client, second, NOTHING_BELOW_0).adopted  # its progress implies how many match
 
 
 def test_a_day_has_its_budget(client: TalkwalkerClient, simulator: Simulator) -> None:
-    """What ended counts with what it cost, what runs with its limit; and tomorrow is another day."""
+    """Ended exports count with their cost, running ones with their limit, and only on the day they were ordered."""
     simulator.control("time", {"offset_seconds": _until_noon()})
-    day = Budget(per_day=2_500)
+    day = Budget(max_credits_per_day=2_500)
     first, second, third, fourth, *_ = months(simulator, 1_000)
     buy(client, first, day)
     simulator.settings(queue_seconds=3600)
@@ -327,9 +334,12 @@ def _until_noon() -> float:
 
 
 def test_a_run_has_its_budget_until_it_is_over(client: TalkwalkerClient, simulator: Simulator) -> None:
-    """Other runs do not count; nor does the day on which it was bought, or whether it has ended."""
+    """Other runs do not count; the day of the order does not matter, nor whether the export has ended."""
     first, second, third, *_ = months(simulator, 1_000)
-    run, other = Budget(per_run=1_500, run="dag monday"), Budget(per_run=1_500, run="dag tuesday")
+    run, other = (
+        Budget(max_credits_per_run=1_500, run="dag monday"),
+        Budget(max_credits_per_run=1_500, run="dag tuesday"),
+    )
     buy(client, first, run)
     simulator.advance(2 * 86_400)
     assert not buy(client, second, other).adopted
@@ -339,28 +349,34 @@ def test_a_run_has_its_budget_until_it_is_over(client: TalkwalkerClient, simulat
 
 
 def test_twelve_orders_of_one_run_keep_to_its_budget(simulator: Simulator) -> None:
-    """At the same moment, in threads of their own, while nothing has been exported."""
+    """At the same moment, each in its own thread, while nothing has been exported."""
     simulator.settings(queue_seconds=3600)
-    orders = [told(simulator, month, 1_000, per_run=3_999, run="dag monday") for month in range(12)]
+    orders = [
+        arguments(simulator, month, 1_000, max_credits_per_run=3_999, run="dag monday") for month in range(12)
+    ]
     outcomes = order_in_threads(orders)
     assert Counter(outcome.get("error") for outcome in outcomes) == {None: 3, "BudgetExceededError": 9}
 
 
-def test_notes_go_when_nobody_counts_them_any_more(client: TalkwalkerClient, simulator: Simulator) -> None:
-    """One for a day goes with the day, one for a run after a week; one of a running export stays."""
+def test_reservations_are_removed_when_no_budget_needs_them(
+    client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """A day's go with the day, a run's after a week; those of running exports stay."""
     first, second, third, fourth, fifth, *_ = months(simulator, 100)
-    buy(client, first, FLOOR_0)
-    buy(client, second, Budget(per_run=500, run="dag monday"))
+    buy(client, first, NOTHING_BELOW_0)
+    buy(client, second, Budget(max_credits_per_run=500, run="dag monday"))
     simulator.settings(queue_seconds=86_400 * 30)
-    buy(client, third, FLOOR_0)
-    assert len(registers(client, "note")) == 3
+    buy(client, third, NOTHING_BELOW_0)
+    assert len(registers(client, "reservation")) == 3
     simulator.advance(86_400)
-    buy(client, fourth, FLOOR_0)
-    assert len(registers(client, "note")) == 3
+    buy(client, fourth, NOTHING_BELOW_0)
+    assert len(registers(client, "reservation")) == 3
     simulator.advance(86_400 * 7)
-    buy(client, fifth, FLOOR_0)
-    left = [note for note in map(Reservation.from_id, registers(client, "note")) if note]
-    assert {note.target for note in left} == {digest(collector_id(it)) for it in (third, fourth, fifth)}
+    buy(client, fifth, NOTHING_BELOW_0)
+    left = filter(None, map(Reservation.from_collector_id, registers(client, "reservation")))
+    assert {reservation.collector_hash for reservation in left} == {
+        short_hash(collector_id_of(it)) for it in (third, fourth, fifth)
+    }
 
 
 def test_recreating_keeps_to_the_budget_before_it_clears_away(
@@ -369,48 +385,50 @@ def test_recreating_keeps_to_the_budget_before_it_clears_away(
     """A refused recreation leaves the results that are there."""
     simulator.settings(credits=1_500)
     (first,) = months(simulator, 1_000, 1)
-    old = buy(client, first, FLOOR_0)
+    old = buy(client, first, NOTHING_BELOW_0)
     with pytest.raises(BudgetExceededError, match="500 are missing"):
-        buy(client, first, FLOOR_0, if_exists="recreate")
-    assert buy(client, first, FLOOR_0).task.id == old.task.id
+        buy(client, first, NOTHING_BELOW_0, if_exists="recreate")
+    assert buy(client, first, NOTHING_BELOW_0).task.id == old.task.id
     simulator.settings(credits=1_000)
-    new = buy(client, first, FLOOR_0, if_exists="recreate")
+    new = buy(client, first, NOTHING_BELOW_0, if_exists="recreate")
     assert not new.adopted
-    assert buy(client, first, FLOOR_0).task.id == new.task.id
+    assert buy(client, first, NOTHING_BELOW_0).task.id == new.task.id
 
 
-def test_without_a_budget_nothing_more_is_asked(client: TalkwalkerClient, simulator: Simulator) -> None:
-    """Plain orders and adoptions make no call for a budget that there is not."""
+def test_without_a_budget_there_are_no_extra_calls(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Orders and adoptions without a budget make no extra calls."""
     (first,) = months(simulator, 100, 1)
     buy(client, first, Budget(run="dag monday"))
     assert [(call["method"], call["path"]) for call in simulator.ledger()["requests"]] == [
-        ("PUT", f"/api/v3/stream/c/{collector_id(first)}"),
+        ("PUT", f"/api/v3/stream/c/{collector_id_of(first)}"),
         ("GET", "/api/v3/tasks/export"),
         ("POST", f"/api/v3/stream/p/{simulator.project_id}/export"),
         ("GET", "/api/v3/tasks/export"),
     ]
-    buy(client, first, FLOOR_0)
+    buy(client, first, NOTHING_BELOW_0)
     assert not [call for call in simulator.ledger()["requests"] if "/credits" in call["path"]]
 
 
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [
-        ({"min_left": -1}, "min_credits_left=-1 is negative"),
-        ({"per_day": -5_000}, "max_credits_per_day=-5,000 is negative"),
-        ({"per_run": 5}, "needs a run"),
+        ({"min_credits_left": -1}, "min_credits_left=-1 is negative"),
+        ({"max_credits_per_day": -5_000}, "max_credits_per_day=-5,000 is negative"),
+        ({"max_credits_per_run": 5}, "needs a run"),
     ],
 )
-def test_a_budget_that_cannot_be_meant_is_refused(numbers: dict[str, Any], words: str) -> None:
-    """Each mistake has a sentence of its own."""
+def test_an_impossible_budget_is_refused(numbers: dict[str, Any], words: str) -> None:
+    """Each mistake has its own sentence."""
     with pytest.raises(InvalidRequestError, match=words):
         Budget(**numbers)
 
 
-def test_notes_are_names_that_the_service_takes() -> None:
-    """At most 64 lower-case letters, digits and hyphens, and they read as they were written."""
-    for run in (None, digest("dag monday")):
-        note = Reservation(1_000_000, run, digest("box"), pendulum.datetime(2026, 11, 22, 1, 2, 3, 456_000))
-        assert re.fullmatch("[a-z][a-z0-9-]{1,63}", note.id)
-        assert Reservation.from_id(note.id) == note
-    assert Reservation.from_id("twx-note-of-mine") is None
+def test_reservations_are_names_that_the_service_accepts() -> None:
+    """At most 64 lower-case letters, digits and hyphens, and reading them gives what was written."""
+    for run in (None, short_hash("dag monday")):
+        reservation = Reservation(
+            1_000_000, run, short_hash("box"), pendulum.datetime(2026, 11, 22, 1, 2, 3, 456_000)
+        )
+        assert re.fullmatch("[a-z][a-z0-9-]{1,63}", reservation.collector_id)
+        assert Reservation.from_collector_id(reservation.collector_id) == reservation
+    assert Reservation.from_collector_id("twx-reservation-of-mine") is None

@@ -35,20 +35,20 @@ def box(client: TalkwalkerClient) -> None:
 
 
 def exports(simulator: Simulator) -> list[dict[str, int]]:
-    """Return what was ordered, by the simulator's own book."""
+    """Return what was ordered, by the simulator's own ledger."""
     exports: list[dict[str, int]] = simulator.ledger()["exports"]
     return exports
 
 
 def charged(simulator: Simulator) -> int:
-    """Return what was paid, by the simulator's own book."""
+    """Return what was paid, by the simulator's own ledger."""
     return int(simulator.ledger()["credits"]["charged_total"])
 
 
 def test_the_second_time_nothing_is_bought(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
-    """What is there is adopted."""
+    """The existing export is adopted."""
     first, second = buy_once(client, order, "box"), buy_once(client, order, "box")
     assert (first.adopted, second.adopted) == (False, True)
     assert first.task.id == second.task.id
@@ -58,7 +58,7 @@ def test_the_second_time_nothing_is_bought(
 def test_an_export_that_somebody_else_ordered_is_adopted(
     client: TalkwalkerClient, order: ExportOrder
 ) -> None:
-    """Who started it does not matter."""
+    """It does not matter who started it."""
     theirs = client.create_export(order, "box")
     assert buy_once(client, order, "box").task.id == theirs.id
 
@@ -96,20 +96,20 @@ def test_a_crash_right_after_ordering_costs_once(
     assert charged(simulator) == 1_000
 
 
-def test_throttling_is_no_lost_answer(
+def test_a_throttled_order_is_not_a_lost_answer(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
-    """A throttled order was not taken; that is sure, and nothing is looked for."""
+    """A throttled order surely did not arrive, so no export is looked for."""
     simulator.faults({"match": ORDERING, "fault": "error", "code": 8})
     with pytest.raises(ThrottledError):
         buy_once(client, order, "box")
     assert exports(simulator) == []
 
 
-def test_no_credits_is_said_as_such(
+def test_an_account_without_credits_is_an_error_of_its_own(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
-    """An empty account buys nothing and says what to do."""
+    """An empty account buys nothing, and the error says what to do."""
     simulator.settings(credits=0)
     with pytest.raises(InsufficientCreditsError, match="top up"):
         buy_once(client, order, "box")
@@ -149,10 +149,10 @@ def test_a_lost_export_is_not_adopted(
     assert buy_once(client, order, "box").task.id != first.task.id
 
 
-def test_an_export_in_an_undocumented_state_counts_as_bought(
+def test_an_export_with_an_undocumented_status_counts_as_bought(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
-    """Where nobody knows what a state means, nothing is paid again."""
+    """Where nobody knows what a status means, nothing is paid again."""
     buy_once(client, order, "box")
     simulator.faults(
         {"match": {"path": "/tasks/export"}, "fault": "status", "status": "paused_by_admin", "times": 9}
@@ -204,7 +204,7 @@ def test_recreate_aborts_what_still_runs(
     assert [export["status"] for export in exports(simulator)] == ["aborted", "queued"]
 
 
-def test_forgotten_results_are_not_bought_again_in_silence(
+def test_forgotten_results_are_not_bought_again_silently(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
     """After 7 days the results are gone: an error says so, and how to buy them again."""
@@ -232,7 +232,7 @@ def test_the_newest_export_decides_what_is_readable(
     assert charged(simulator) == 2_000
 
 
-def test_what_was_recreated_at_once_is_no_twin(
+def test_what_was_recreated_at_once_is_not_a_duplicate(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
     """Two exports moments apart, but the collector was emptied between them: the newer is what it holds."""
@@ -241,7 +241,7 @@ def test_what_was_recreated_at_once_is_no_twin(
     assert buy_once(client, order, "box").task.id == second.task.id
 
 
-def test_who_looks_between_two_twins_keeps_the_older(
+def test_a_run_that_sees_two_duplicates_keeps_the_older(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
     """The younger one is about to be aborted, so a third run must not adopt it."""

@@ -15,7 +15,7 @@ from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.talkwalker.client import checked_collector_id
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
-    collector_id,
+    collector_id_of,
     fingerprint,
     fingerprint_in,
     window_in,
@@ -32,7 +32,7 @@ ORDER = ExportOrder(
 
 def test_the_name_does_not_change_between_releases() -> None:
     """A name that changed would buy everything again."""
-    assert collector_id(ORDER) == "twx-11111111-2222-4333-8-20240101-20240201-6dd2d4caa3"
+    assert collector_id_of(ORDER) == "twx-11111111-2222-4333-8-20240101-20240201-6dd2d4caa3"
 
 
 @pytest.mark.parametrize(
@@ -50,33 +50,33 @@ def test_the_name_does_not_change_between_releases() -> None:
 )
 def test_all_that_decides_the_price_decides_the_name(change: dict[str, Any]) -> None:
     """Orders that differ in anything have different names."""
-    assert collector_id(replace(ORDER, **change)) != collector_id(ORDER)
+    assert collector_id_of(replace(ORDER, **change)) != collector_id_of(ORDER)
 
 
 def test_the_order_of_topics_does_not_matter() -> None:
     """The same topics in another order are the same export."""
-    assert collector_id(replace(ORDER, topics=("b", "a", "b"))) == collector_id(ORDER)
+    assert collector_id_of(replace(ORDER, topics=("b", "a", "b"))) == collector_id_of(ORDER)
 
 
 @given(st.text(min_size=1), st.datetimes(), st.integers(1, 10**8))
 def test_every_name_follows_the_vendor_rule(scope: str, start: Any, seconds: int) -> None:
     """Names are lower-case letters, digits and hyphens, begin with a letter, and have at most 64 characters."""
     begin = pendulum.instance(start, "UTC").replace(year=2024)
-    name = collector_id(replace(ORDER, project_id=scope, window=Window(begin, begin.add(seconds=seconds))))
+    name = collector_id_of(replace(ORDER, project_id=scope, window=Window(begin, begin.add(seconds=seconds))))
     assert re.fullmatch(r"[a-z][a-z0-9-]{0,63}", name)
     assert checked_collector_id(name) == name
 
 
 def test_the_fingerprint_can_be_read_from_the_name() -> None:
     """The manifest tells what was ordered by the collector's name; a name of somebody's own tells nothing."""
-    assert fingerprint_in(collector_id(ORDER)) == fingerprint(ORDER)
+    assert fingerprint_in(collector_id_of(ORDER)) == fingerprint(ORDER)
     assert fingerprint_in("my-collector") is None
 
 
 def test_the_window_can_be_read_from_the_name() -> None:
     """A name tells its scope and window, also one that does not begin at midnight; any other name tells nothing."""
-    assert window_in(collector_id(ORDER)) == ("11111111-2222-4333-8", ORDER.window)
+    assert window_in(collector_id_of(ORDER)) == ("11111111-2222-4333-8", ORDER.window)
     noon = Window(ORDER.window.start.add(hours=12, minutes=5), ORDER.window.stop)
-    assert window_in(collector_id(replace(ORDER, window=noon))) == ("11111111-2222-4333-8", noon)
+    assert window_in(collector_id_of(replace(ORDER, window=noon))) == ("11111111-2222-4333-8", noon)
     for other in ("my-collector", "twx-a-20241301-20240201-6dd2d4caa3", "twx-a-20240201-20240101-6dd2d4caa3"):
         assert window_in(other) is None
