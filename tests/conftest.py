@@ -73,7 +73,7 @@ def simulator(simulator_process: Simulator) -> Simulator:
 @pytest.fixture
 def client(simulator: Simulator) -> TalkwalkerClient:
     """A client with a token that may do everything."""
-    return TalkwalkerClient(simulator.token, simulator.url, QUICK, histogram_calls_per_minute=100_000)
+    return TalkwalkerClient(simulator.token, simulator.url, QUICK)
 
 
 @pytest.fixture
