@@ -1,4 +1,4 @@
-"""What Airflow learns of this provider without importing the rest of it."""
+"""What Airflow reads about this provider without importing the rest of it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from airflow_provider_twexport import __version__
 _INTEGRATION = "Talkwalker"
 _X = "X Enterprise"
 _ADOBE = "Adobe Experience Platform"
-# otherwise hidden: the Test button of Airflow 3.3.1 and 3.3.2 refuses connections without a port (apache/airflow#73298)
+# shown because the Test button of Airflow 3.3.1 and 3.3.2 refuses connections without a port (apache/airflow#73298)
 _PORT = "443; the Test button of Airflow 3.3.1 and 3.3.2 needs it"
 _OPTIONS = {
     "landings": {
-        "description": "Directories to look for landings and ledgers below, with commas between them. "
-        "A connection is named before an @.",
+        "description": "Directories to search for landings and ledgers, separated by commas. Name a connection before "
+        "an @.",
         "version_added": "0.1.0",
         "type": "string",
         "example": "s3://lake_conn@lake/talkwalker, file:///lake",
         "default": "",
     },
     "connections": {
-        "description": "Connections to show, with commas between them. Empty: all of our types that are in the "
-        "database or the environment of the API server.",
+        "description": "Connections to show, separated by commas. Empty: all connections of our types in the database "
+        "or the environment of the API server.",
         "version_added": "0.1.0",
         "type": "string",
         "example": "talkwalker_default",
         "default": "",
     },
     "poll_seconds": {
-        "description": "Seconds between two looks at an account's exports; each API server looks for itself, and "
-        "only while somebody has the page open.",
+        "description": "Seconds between two requests for an account's exports; each API server sends its own, only "
+        "while somebody has the page open.",
         "version_added": "0.1.0",
         "type": "float",
         "example": None,
@@ -162,7 +162,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "requests_per_minute": {
                         "label": "Requests per minute",
-                        "description": "What the contract allows for the product; empty: 120.",
+                        "description": "How many the contract allows for the product; empty: 120.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                 },
@@ -183,12 +183,12 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "org_id": {
                         "label": "Organization ID",
-                        "description": "As the Developer Console tells it: ...@AdobeOrg.",
+                        "description": "As in the Developer Console: ...@AdobeOrg.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "scopes": {
                         "label": "Scopes",
-                        "description": "As the Developer Console lists them, with commas between.",
+                        "description": "As in the Developer Console, separated by commas.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "sandbox": {
@@ -198,7 +198,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "tenant": {
                         "label": "Tenant",
-                        "description": "Behind the @ in the addresses of Adobe's UI; for the button that leads there.",
+                        "description": "After the @ in the URLs of Adobe's UI; for the button that opens it.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "ims_host": {

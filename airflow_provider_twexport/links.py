@@ -52,18 +52,18 @@ class AdobeExportJobLink(_PushedLink):
     xcom_key = "adobe_export_url"
 
     @staticmethod
-    def address_of(dataset_id: str, sandbox: str, tenant: str | None = None) -> str:
-        """Return the address of a dataset in Adobe's UI.
+    def dataset_url(dataset_id: str, sandbox: str, tenant: str | None = None) -> str:
+        """Return the URL of a dataset in Adobe's UI.
 
-        As Adobe's own notebooks build it: ``get_ui_link`` in ``notebooks/databricks/CommonInclude.py`` of the
-        repository ``Adobe-Marketing-Cloud/aep-cloud-ml-ecosystem``. Its documents write addresses without tenant and
-        sandbox as well, but none with a sandbox alone.
+        Adobe's own notebooks build it so: ``get_ui_link`` in ``notebooks/databricks/CommonInclude.py`` of the
+        repository ``Adobe-Marketing-Cloud/aep-cloud-ml-ecosystem``. Its documents also show URLs without tenant and
+        sandbox, but none with only a sandbox.
 
         :param tenant: the organization's; without it, Adobe's UI looks in the organization and sandbox that its user
-            was in last.
+            opened last.
         """
-        place = f"@{tenant}/sname:{sandbox}/" if tenant else ""
-        return f"https://experience.adobe.com/#/{place}platform/dataset/browse/{dataset_id}"
+        scope = f"@{tenant}/sname:{sandbox}/" if tenant else ""
+        return f"https://experience.adobe.com/#/{scope}platform/dataset/browse/{dataset_id}"
 
 
 class TalkwalkerConsoleLink(_PushedLink):

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.x.search.client import XSearchClient
+from airflow_provider_twexport.x.session import XCredential
 from tests.patience import QUICK
 
 if TYPE_CHECKING:
@@ -24,24 +25,22 @@ def order(simulator: Simulator) -> ExportOrder:
     return ExportOrder(JANUARY, project_id=simulator.project_id, limit=1_000)
 
 
-def x_login(simulator: Simulator) -> dict[str, Any]:
-    """Return what every client of X is given."""
-    return {
+def x_credential_of(simulator: Simulator, **changes: str) -> XCredential:
+    """Return the credential of the simulator's account."""
+    usual = {
         "login": simulator.x_login,
         "password": simulator.x_password,
         "account": "demo",
         "label": "prod",
-        "base_url": simulator.url,
     }
+    return XCredential(**usual | changes)
 
 
-def x_client_of(simulator: Simulator, **changes: Any) -> XSearchClient:
+def x_client_of(simulator: Simulator, password: str | None = None, **changes: Any) -> XSearchClient:
     """Return a client of the full archive that does not wait long."""
-    usual = x_login(simulator) | {
-        "requests_per_minute": 100_000,
-        "timing": QUICK,
-    }
-    return XSearchClient(**usual | changes)
+    credential = x_credential_of(simulator, password=password or simulator.x_password)
+    usual = {"base_url": simulator.url, "requests_per_minute": 100_000, "timing": QUICK}
+    return XSearchClient(credential, **usual | changes)
 
 
 @pytest.fixture

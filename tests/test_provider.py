@@ -98,25 +98,7 @@ def test_everything_the_description_names_exists(name: str) -> None:
         importlib.import_module(name)
 
 
-SHARED = (
-    ".address",
-    ".bookkeeping",
-    ".connection_test",
-    ".export_sensor",
-    ".export_trigger",
-    ".failing",
-    ".landing_adobe",
-    ".landing_orphans",
-    ".landing_talkwalker",
-    ".lineage",
-    ".masking",
-    ".metrics",
-    ".outlets",
-    ".progress",
-    ".ranged_download",
-    ".shared_poll",
-    ".talkwalker_order",
-)
+SHARED = (".base", ".base_talkwalker", ".shared_poll")
 
 
 def test_every_role_module_is_described() -> None:

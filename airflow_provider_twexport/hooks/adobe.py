@@ -1,13 +1,10 @@
-"""An Adobe Experience Platform connection becomes a client that asks for its own access tokens."""
+"""An Airflow connection becomes a client of Adobe Experience Platform."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
-
-from airflow_provider_twexport.hooks.base import base_url, mask_quoted, run_connection_test
+from airflow_provider_twexport.hooks.base import ConnectionHook, base_url, mask_quoted
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -19,13 +16,13 @@ if TYPE_CHECKING:
 DEFAULT_SANDBOX = "prod"
 
 
-class AdobeExperiencePlatformHook(BaseHook):
+class AdobeExperiencePlatformHook(ConnectionHook):
     """Turns an Airflow connection into an Adobe Experience Platform client.
 
-    :param adobe_conn_id: connection whose login and password are client id and client secret of an OAuth
-        server-to-server credential; its host, if any, replaces ``https://platform.adobe.io``, and its extra holds
-        ``org_id``, ``scopes`` (with commas between), ``sandbox`` (``prod``), ``tenant`` (which only the button to
-        Adobe's UI needs) and, if need be, ``ims_host``.
+    :param adobe_conn_id: connection whose login and password are the client id and client secret of an OAuth
+        server-to-server credential. Its host, if any, replaces ``https://platform.adobe.io``. Its extra contains
+        ``org_id``, ``scopes`` (separated by commas), ``sandbox`` (default ``prod``), ``tenant`` (only for the button
+        to Adobe's UI) and, if needed, ``ims_host``.
     """
 
     conn_name_attr = "adobe_conn_id"
@@ -37,29 +34,21 @@ class AdobeExperiencePlatformHook(BaseHook):
         super().__init__(**kwargs)
         self.adobe_conn_id = adobe_conn_id
 
-    @cached_property
-    def connection(self) -> Connection:
-        """Return the Airflow connection, asked for once."""
-        return self.get_connection(self.adobe_conn_id)
-
     @property
     def tenant(self) -> str | None:
-        """Return what Adobe's UI calls the organization, if the connection tells."""
+        """Return the name of the organization in the URLs of Adobe's UI, if the connection has it."""
         return self.connection.extra_dejson.get("tenant") or None
 
     def get_conn(self) -> AdobeClient:
         """Return a client that calls with the connection's credential.
 
-        :raises ConnectionConfigError: if something of the credential is missing, or there is no address to send it to.
+        :raises ConnectionConfigError: if a field is missing, or the URL is not safe to send a credential to.
         """
         mask_quoted(self.connection.password or "")
         return client_for(self.connection)
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the credential works, and where; lists one job, and never raises."""
-        return run_connection_test(self._capabilities)
-
-    def _capabilities(self) -> str:
+    def capabilities(self) -> str:
+        """Return the organization, the sandbox and the newest export job."""
         from airflow_provider_twexport.core.timing import ONCE
 
         client = client_for(self.connection, ONCE)
@@ -70,7 +59,7 @@ class AdobeExperiencePlatformHook(BaseHook):
 
 
 def client_for(connection: Connection, timing: Timing | None = None) -> AdobeClient:
-    """Return a client for a connection that is at hand.
+    """Return a client of a connection.
 
     :param timing: how long everything waits; ``None`` for the usual waits, and retries that are counted.
     """

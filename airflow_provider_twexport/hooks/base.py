@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote, quote_plus
 
-from airflow.providers.common.compat.sdk import mask_secret
+from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow.sdk import Connection
+
+
+class ConnectionHook(BaseHook):
+    """Base of the hooks: reads the Airflow connection once, and tests it."""
+
+    conn_name_attr: ClassVar[str]
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The Airflow connection."""
+        return self.get_connection(getattr(self, self.conn_name_attr))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Return whether the connection works, and what it can do; makes only free calls, and never raises."""
+        from airflow_provider_twexport.exceptions import TwexportError
+
+        try:
+            return True, self.capabilities()
+        except TwexportError as error:
+            return False, str(error)
+        except Exception as error:
+            # the text is shown in a browser, and that of an unknown error may contain a secret
+            return False, f"The test failed unexpectedly ({type(error).__name__}); see the server's log."
+
+    @abstractmethod
+    def capabilities(self) -> str:
+        """Return what the connection can do, in a sentence; makes only free calls."""
 
 
 def base_url(connection: Connection, default: str) -> str:
@@ -24,22 +51,6 @@ def base_url(connection: Connection, default: str) -> str:
     # with or without the default port, it is the same URL
     is_default = connection.port == 443 and host.startswith("https:")
     return f"{host.rstrip('/')}:{connection.port}" if connection.port and not is_default else host
-
-
-def run_connection_test(test: Callable[[], str]) -> tuple[bool, str]:
-    """Return whether a test passes, and what it found; never raises.
-
-    :param test: makes free calls only, and returns what the connection can do.
-    """
-    from airflow_provider_twexport.exceptions import TwexportError
-
-    try:
-        return True, test()
-    except TwexportError as error:
-        return False, str(error)
-    except Exception as error:
-        # the text is shown in a browser, and that of an unknown error may contain a secret
-        return False, f"The test failed unexpectedly ({type(error).__name__}); see the server's log."
 
 
 def mask_quoted(secret: str) -> None:

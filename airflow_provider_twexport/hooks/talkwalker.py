@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
-
-from airflow_provider_twexport.hooks.base import base_url, mask_quoted, run_connection_test
+from airflow_provider_twexport.hooks.base import ConnectionHook, base_url, mask_quoted
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 
-class TalkwalkerHook(BaseHook):
+class TalkwalkerHook(ConnectionHook):
     """Turns an Airflow connection into a Talkwalker client.
 
     :param talkwalker_conn_id: connection whose password is the access token; its host, if any, replaces
@@ -36,11 +33,6 @@ class TalkwalkerHook(BaseHook):
     def __init__(self, talkwalker_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.talkwalker_conn_id = talkwalker_conn_id
-
-    @cached_property
-    def connection(self) -> Connection:
-        """Return the Airflow connection, asked for once."""
-        return self.get_connection(self.talkwalker_conn_id)
 
     @property
     def project_id(self) -> str | None:
@@ -94,11 +86,25 @@ class TalkwalkerHook(BaseHook):
         mask_quoted(self.connection.password or "")
         return client_for(self.connection)
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the token works, and for what; makes free calls only and never raises."""
+    def capabilities(self) -> str:
+        """Return the accounts, rights, credits and projects of the token."""
         from airflow_provider_twexport.core.timing import ONCE
+        from airflow_provider_twexport.exceptions import PermissionDeniedError
 
-        return run_connection_test(lambda: _capabilities(client_for(self.connection, ONCE)))
+        client = client_for(self.connection, ONCE)
+        projects = client.list_projects()
+        accounts = sorted({project.account_name for project in projects if project.account_name})
+        names = ", ".join(f"{project.name} ({project.id})" for project in projects[:10])
+        credit = client.get_credits()
+        try:
+            client.list_collectors()
+            rights = "read and write"
+        except PermissionDeniedError:
+            rights = "read only: it cannot create exports"
+        return (
+            f"Connected to {', '.join(accounts) or 'Talkwalker'}. Rights: {rights}. "
+            f"Credits left: {credit.remaining:,}. Projects ({len(projects)}): {names or 'none'}."
+        )
 
 
 def client_for(connection: Connection, timing: Timing | None = None) -> TalkwalkerClient:
@@ -110,21 +116,3 @@ def client_for(connection: Connection, timing: Timing | None = None) -> Talkwalk
 
     timing = timing or metrics.counting_timing("talkwalker")
     return TalkwalkerClient(connection.password or "", base_url(connection, DEFAULT_HOST), timing)
-
-
-def _capabilities(client: TalkwalkerClient) -> str:
-    from airflow_provider_twexport.exceptions import PermissionDeniedError
-
-    projects = client.list_projects()
-    accounts = sorted({project.account_name for project in projects if project.account_name})
-    names = ", ".join(f"{project.name} ({project.id})" for project in projects[:10])
-    credit = client.get_credits()
-    try:
-        client.list_collectors()
-        rights = "read and write"
-    except PermissionDeniedError:
-        rights = "read only: it cannot create exports"
-    return (
-        f"Connected to {', '.join(accounts) or 'Talkwalker'}. Rights: {rights}. "
-        f"Credits left: {credit.remaining:,}. Projects ({len(projects)}): {names or 'none'}."
-    )

@@ -1,14 +1,13 @@
-"""An X enterprise connection becomes a client that signs its requests."""
+"""An Airflow connection becomes a client of X Enterprise."""
 
 from __future__ import annotations
 
 import base64
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_twexport.hooks.base import base_url, mask_quoted, run_connection_test
+from airflow_provider_twexport.hooks.base import ConnectionHook, base_url, mask_quoted
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -16,17 +15,18 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.core.timing import Timing
     from airflow_provider_twexport.x.search.client import XSearchClient
+    from airflow_provider_twexport.x.session import XCredential
     from airflow_provider_twexport.x.streams.client import XStreamClient
 
 DEFAULT_PRODUCT = "fullarchive"
 
 
-class XEnterpriseHook(BaseHook):
+class XEnterpriseHook(ConnectionHook):
     """Turns an Airflow connection into a client of X enterprise search, or of a volume stream.
 
-    :param x_conn_id: connection with login and password of the X console; its extra holds ``account``, ``label``,
-        ``product`` (``fullarchive`` or ``30day``) and ``requests_per_minute`` (120); its host, if any, replaces
-        ``https://gnip-api.x.com``.
+    :param x_conn_id: connection with the login and password of a user of the X console. Its host, if any, replaces
+        ``https://gnip-api.x.com``. Its extra contains ``account``, ``label``, ``product`` (``30day``, or the default
+        ``fullarchive``) and ``requests_per_minute`` (default 120).
     """
 
     conn_name_attr = "x_conn_id"
@@ -38,20 +38,15 @@ class XEnterpriseHook(BaseHook):
         super().__init__(**kwargs)
         self.x_conn_id = x_conn_id
 
-    @cached_property
-    def connection(self) -> Connection:
-        """Return the Airflow connection, asked for once."""
-        return self.get_connection(self.x_conn_id)
-
     @property
     def product(self) -> str:
         """Return the product that the connection searches."""
         return self.connection.extra_dejson.get("product") or DEFAULT_PRODUCT
 
     def get_conn(self) -> XSearchClient:
-        """Return a client that signs its requests with the connection's login.
+        """Return a client of search that signs its requests with the connection's login.
 
-        :raises ConnectionConfigError: if something is missing, or there is no address to send a password to.
+        :raises ConnectionConfigError: if a field is missing, or the URL is not safe to send a password to.
         """
         self._mask()
         return client_for(self.connection)
@@ -63,32 +58,26 @@ class XEnterpriseHook(BaseHook):
 
         :param stream: ``decahose`` or ``likes``.
         :param label: of the stream; ``None`` for the connection's.
-        :param backfill: the account has Backfill.
-        :param host: the service's own address for what is wanted; the connection's replaces it, unless that is the
-            one of search.
-        :raises ConnectionConfigError: if something is missing, or there is no address to send a password to.
+        :param backfill: whether the account has Backfill.
+        :param host: the URL of the service; ``None`` for the live stream. The connection's host, if any, replaces it,
+            unless it is the host of search.
+        :raises ConnectionConfigError: if a field is missing, or the URL is not safe to send a password to.
         """
         from airflow_provider_twexport.x.search.client import DEFAULT_HOST
         from airflow_provider_twexport.x.streams.client import LIVE_HOST, XStreamClient
 
         self._mask()
-        extra, address = self.connection.extra_dejson, base_url(self.connection, DEFAULT_HOST)
+        url = base_url(self.connection, DEFAULT_HOST)
         return XStreamClient(
-            self.connection.login or "",
-            self.connection.password or "",
-            account=extra.get("account") or "",
-            label=label or extra.get("label") or "",
+            _credential(self.connection, label),
             stream=stream,
             backfill=backfill,
-            base_url=(host or LIVE_HOST) if address == DEFAULT_HOST else address,
+            base_url=(host or LIVE_HOST) if url == DEFAULT_HOST else url,
             timing=metrics.counting_timing("x_stream"),
         )
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the login works, and what was used this month; one free call, and never raises."""
-        return run_connection_test(self._capabilities)
-
-    def _capabilities(self) -> str:
+    def capabilities(self) -> str:
+        """Return the account, and how many requests it used this month."""
         from airflow_provider_twexport.core.timing import ONCE
         from airflow_provider_twexport.exceptions import ThrottledError
 
@@ -96,21 +85,21 @@ class XEnterpriseHook(BaseHook):
             usage = client_for(self.connection, ONCE).get_usage()
         except ThrottledError as error:
             msg = (
-                "X tells the usage of an account twice a minute, and the Exports page or another test has just "
-                "asked: test again in a minute."
+                "X reports the usage of an account twice a minute, and the Exports page or another test has just "
+                "requested it. Test again in a minute."
             )
             raise ThrottledError(msg, error.evidence) from None
         return f"Connected to account {self.connection.extra_dejson['account']}. {_used(usage)}"
 
     def _mask(self) -> None:
-        """Keep the login out of logs, also as it looks in a header."""
+        """Keep the login out of logs, also as it appears in a header."""
         login, password = self.connection.login or "", self.connection.password or ""
         mask_secret(base64.b64encode(f"{login}:{password}".encode()).decode())
         mask_quoted(password)
 
 
 def client_for(connection: Connection, timing: Timing | None = None) -> XSearchClient:
-    """Return a client of search for a connection that is at hand.
+    """Return a client of search of a connection.
 
     :param timing: how long everything waits; ``None`` for the usual waits, and retries that are counted.
     """
@@ -124,10 +113,7 @@ def client_for(connection: Connection, timing: Timing | None = None) -> XSearchC
     except InvalidRequestError as error:
         raise ConnectionConfigError(f"The connection's {error.message}") from None
     return XSearchClient(
-        connection.login or "",
-        connection.password or "",
-        account=extra.get("account") or "",
-        label=extra.get("label") or "",
+        _credential(connection),
         product=extra.get("product") or DEFAULT_PRODUCT,
         base_url=base_url(connection, DEFAULT_HOST),
         requests_per_minute=REQUESTS_PER_MINUTE if per_minute is None else per_minute,
@@ -135,19 +121,31 @@ def client_for(connection: Connection, timing: Timing | None = None) -> XSearchC
     )
 
 
-def latest_month(usage: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what X tells of the latest month; ``None`` if it tells of none.
+def _credential(connection: Connection, label: str | None = None) -> XCredential:
+    from airflow_provider_twexport.x.session import XCredential
 
-    :param usage: its answer, which may leave out anything.
+    extra = connection.extra_dejson
+    return XCredential(
+        login=connection.login or "",
+        password=connection.password or "",
+        account=extra.get("account") or "",
+        label=label or extra.get("label") or "",
+    )
+
+
+def latest_month(usage: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the usage of the latest month; ``None`` if X reports none.
+
+    :param usage: X's response, where any field may be missing.
     """
-    months = [month for one in usage.get("publishers") or [] for month in one.get("used") or []]
+    months = [month for publisher in usage.get("publishers") or [] for month in publisher.get("used") or []]
     return max(months, key=lambda month: str(month.get("timePeriod")), default=None)
 
 
 def _used(usage: dict[str, Any]) -> str:
     latest = latest_month(usage)
     if latest is None:
-        return "X tells no usage yet."
+        return "X reports no usage yet."
     return (
         f"Requests this month: {latest.get('searchRequestsFullArchive', 0):,} of the full archive, "
         f"{latest.get('searchRequests30Day', 0):,} of 30 days."

@@ -19,33 +19,32 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.adobe.client import AdobeClient
     from airflow_provider_twexport.adobe.models import ExportJob, ExportJobOrder
 
-# the service's clock may be behind ours
+# the service's clock may be slow
 CLOCK_SKEW_MINUTES = 5
 
 
 class AdobeCreateExportJobOperator(BaseOperator):
-    """Order an export job, once: one that exports the same and was ordered since this run began is adopted.
+    """Order an export job once: a job that exports the same and was ordered since this run began is adopted.
 
-    The service makes two jobs of an order that is sent twice, so a run's earlier try is found by what it ordered, and
-    an order whose answer was lost is looked for before anything else. Of runs that order the same at the same moment,
-    all keep the oldest job, and each cancels its own younger one. What to export is said in the words of the
-    vendor page "Export jobs endpoint". Returns ``{"job_id", "dataset_id",
-    "status", "adopted"}``.
+    The service creates two jobs if an order is sent twice. So a retry finds the job of an earlier attempt by what it
+    exports, and looks for an order whose response was lost before it orders again. If several runs order the same at
+    the same moment, all keep the oldest job, and each cancels its own younger one. The arguments have the form of the
+    vendor page "Export jobs endpoint". Returns ``{"job_id", "dataset_id", "status", "adopted"}``.
 
     :param destination: ``{"datasetId": ...}``, the dataset to export into, whose schema is a union schema; with
-        ``"segmentPerBatch": True``, each segment gets a batch of its own.
-    :param filter: which profiles: ``segments``, each with ``segmentId``, ``segmentNs`` and ``status`` (a list of
-        ``realized``, ``existing``, ``exited``); ``segmentQualificationTime`` with ``startTime`` and ``endTime``;
+        ``"segmentPerBatch": True``, each segment has its own batch.
+    :param filter: which profiles to export: ``segments``, each with ``segmentId``, ``segmentNs`` and ``status`` (a list
+        of ``realized``, ``existing``, ``exited``); ``segmentQualificationTime`` with ``startTime`` and ``endTime``;
         ``fromIngestTimestamp``; ``emptyProfiles``. Times are RFC 3339.
-    :param export_all_profiles: allow an order whose filter keeps no profile out.
-    :param fields: the fields to export, a list or a text with commas; ``None`` for all.
-    :param merge_policy: ``{"id": ..., "version": ...}``; ``None`` for that of the segment.
+    :param export_all_profiles: allow an order whose filter excludes no profile.
+    :param fields: the fields to export, a list or a text separated by commas; ``None`` for all.
+    :param merge_policy: ``{"id": ..., "version": ...}``; ``None`` for the segment's.
     :param additional_fields: ``{"eventList": {"fields": ..., "filter": {"fromIngestTimestamp": ...,
-        "toIngestTimestamp": ...}}}``, to export events besides.
+        "toIngestTimestamp": ...}}}``, to export events too.
     :param schema: ``{"name": ...}``.
     :param evaluation_info: ``{"segmentation": True}`` to evaluate the segments first.
     :param adobe_conn_id: Airflow connection.
-    :param cancel_on_kill: cancel the job if the task is killed right after ordering it.
+    :param cancel_on_kill: cancel the job if the task is killed right after it ordered the job.
     """
 
     template_fields: Sequence[str] = (
@@ -95,23 +94,23 @@ class AdobeCreateExportJobOperator(BaseOperator):
         self._ordered_job_id: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return the job, and whether it was there before."""
+        """Return the job, and whether it existed before."""
         from airflow_provider_twexport.adobe.order_once import order_once
 
         with fail_without_retry():
             order = self._order()
             hook = AdobeExperiencePlatformHook(self.adobe_conn_id)
             self._client = hook.get_conn()
-            ordered = order_once(self._client, order, _run_began(context), self._note)
+            ordered = order_once(self._client, order, _earliest_job(context), self._remember)
         job = ordered.job
         if ordered.adopted:
             self._ordered_job_id = None
-            self.log.info("Export job %s is there already (%s): adopted.", job.id, job.raw_status)
+            self.log.info("Export job %s exists already (%s): adopted.", job.id, job.raw_status)
         else:
-            self._note(job)
+            self._remember(job)
             self.log.info("Ordered export job %s into dataset %s.", job.id, job.dataset_id)
-        address = AdobeExportJobLink.address_of(job.dataset_id or "", self._client.sandbox, hook.tenant)
-        AdobeExportJobLink.lead_to(context, address)
+        url = AdobeExportJobLink.dataset_url(job.dataset_id or "", self._client.sandbox, hook.tenant)
+        AdobeExportJobLink.lead_to(context, url)
         return {
             "job_id": job.id,
             "dataset_id": job.dataset_id,
@@ -120,11 +119,11 @@ class AdobeCreateExportJobOperator(BaseOperator):
         }
 
     def on_kill(self) -> None:
-        """Cancel what was just ordered; with nothing but what is at hand, because Airflow leaves 5 seconds."""
+        """Cancel the job that was just ordered, without any other call, because Airflow leaves 5 seconds."""
         if self.cancel_on_kill and self._client and self._ordered_job_id:
             self._client.cancel_when_killed(self._ordered_job_id)
 
-    def _note(self, job: ExportJob) -> None:
+    def _remember(self, job: ExportJob) -> None:
         self._ordered_job_id = job.id
 
     def _order(self) -> ExportJobOrder:
@@ -144,14 +143,14 @@ class AdobeCreateExportJobOperator(BaseOperator):
         order = ExportJobOrder({name: value for name, value in document.items() if value})
         if not order.is_filtered and not self.export_all_profiles:
             raise InvalidRequestError(
-                "The filter keeps no profile out, so this would export ALL profiles. Give segments, a "
+                "The filter excludes no profile, so this would export ALL profiles. Give segments, a "
                 "segmentQualificationTime or a fromIngestTimestamp, or allow it with export_all_profiles=True."
             )
         return order
 
 
 class AdobeCancelExportJobOperator(BaseOperator):
-    """Cancel an export job, unless it has ended, and return its id.
+    """Cancel an export job that has not ended, and return its id.
 
     :param job_id: the job.
     :param adobe_conn_id: Airflow connection.
@@ -183,8 +182,8 @@ class AdobeCancelExportJobOperator(BaseOperator):
         return job_id
 
 
-def _run_began(context: Context) -> pendulum.DateTime:
-    """Return since when jobs are this run's."""
+def _earliest_job(context: Context) -> pendulum.DateTime:
+    """Return when the first job of this run may have been created."""
     import pendulum
 
     began = context["dag_run"].start_date or context["ti"].start_date

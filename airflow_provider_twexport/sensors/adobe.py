@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
-    """Wait until an export job has succeeded; its status alone decides, a job that succeeded may tell errors too.
+    """Wait until an export job has succeeded; only its status decides, because such a job may also report errors.
 
-    Returns ``{"job_id", "status", "dataset_id", "batch_ids", "profiles"}``; the results and exceptions are the same
-    whether it pokes, reschedules or defers. A status that nobody documented is an error after ten minutes.
+    Returns ``{"job_id", "status", "dataset_id", "batch_ids", "profiles"}``. The result and the exceptions are the same
+    in poke, reschedule and deferrable mode. An undocumented status is an error after ten minutes.
 
     :param job_id: the job.
     :param adobe_conn_id: Airflow connection.
-    :param poke_interval: seconds between two looks.
-    :param deferrable: wait in the triggerer, without holding a worker.
+    :param poke_interval: seconds between two polls.
+    :param deferrable: wait in the triggerer, without a worker slot.
     :param cancel_on_kill: cancel the job when the task is killed, failed or cleared while it waits, and when its
         ``timeout`` or ``execution_timeout`` is over; both count from the task's start, also while it is deferred.
     """
@@ -60,17 +60,17 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
         return str(self.job_id)
 
     def connect(self) -> AdobeClient:
-        """Return a client, which has connections of its own for a kill."""
+        """Return a client."""
         return AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn()
 
     def look(self, client: AdobeClient) -> ExportJob:
-        """Ask for the job."""
+        """Request the job."""
         job = client.get_export_job(self.export_key)
         job.check_status()
         return job
 
     def read(self, export: dict[str, Any]) -> ExportJob:
-        """Read what the trigger told of the job."""
+        """Return the job in the trigger's event."""
         from airflow_provider_twexport.adobe.models import ExportJob
 
         return ExportJob.from_json(export)
@@ -79,16 +79,16 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
         """Return what was exported, or raise."""
         from airflow_provider_twexport.adobe.models import JobStatus
 
-        words = "; ".join(export.errors)
+        errors = "; ".join(export.errors)
         if export.status is not JobStatus.SUCCEEDED:
             raise PermanentFailure(
-                f"Export job {export.id} is {export.raw_status} ({words or 'no message'}). "
+                f"Export job {export.id} is {export.raw_status} ({errors or 'no message'}). "
                 "To order anew, clear the task that created it.",
                 kind="Lost",
                 facts={"job_id": export.id, "status": export.raw_status},
             )
-        if words:
-            self.log.warning("Export job %s succeeded, and tells errors: %s", export.id, words)
+        if errors:
+            self.log.warning("Export job %s succeeded, but reports errors: %s", export.id, errors)
         return {
             "job_id": export.id,
             "status": str(export.status),
@@ -98,7 +98,7 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
         }
 
     def trigger(self, deadline: float) -> AdobeExportJobTrigger:
-        """Return what waits in the triggerer."""
+        """Return the trigger that waits for the job."""
         from airflow_provider_twexport.triggers.adobe import AdobeExportJobTrigger
 
         return AdobeExportJobTrigger(

@@ -1,4 +1,4 @@
-"""The Adobe sensor's question, asked from the triggerer."""
+"""Waiting for an Adobe export job from the triggerer."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.adobe.models import ExportJob
     from airflow_provider_twexport.exceptions import TwexportError
 
-# older jobs than these, five pages of the list, are asked for one by one
+# jobs older than these, five pages of the list, are requested one by one
 NEWEST_LISTED = 500
 
 
 class AdobeExportJobTrigger(ExportTrigger["AdobeClient", "ExportJob"]):
-    """Wait until an export job has ended; what it fires, and what else it takes, is told by :class:`ExportTrigger`.
+    """Wait until an export job has ended; :class:`ExportTrigger` documents its events and other parameters.
 
     :param job_id: the job.
-    :param adobe_conn_id: Airflow connection; read anew for each look, so that a new secret is taken up.
-    :param poke_interval: seconds between two looks.
-    :param deadline: seconds since the epoch after which the wait is over.
+    :param adobe_conn_id: Airflow connection; read again for each poll, so that a new secret is used.
+    :param poke_interval: seconds between two polls.
+    :param deadline: seconds since the epoch after which the wait times out.
     :param cancel_on_kill: cancel the job if somebody fails, clears or marks the deferred task (Airflow 3.3 on).
     """
 
@@ -49,24 +49,24 @@ class AdobeExportJobTrigger(ExportTrigger["AdobeClient", "ExportJob"]):
         return _JobPoll.of(self.adobe_conn_id)
 
     def cancel(self, client: AdobeClient) -> str:
-        """Cancel the job and say so."""
+        """Cancel the job and return what that means."""
         client.cancel_export_job(self.job_id)
-        return f"Marked export job {self.job_id} for cancelling."
+        return f"Marked export job {self.job_id} for cancellation."
 
 
 class _JobPoll(ConnectionPoll["AdobeClient", "ExportJob"]):
-    """The list, newest first and page by page, for all; what is not there is asked for by itself."""
+    """One list request for all jobs, newest first and page by page, and one request for each that the list lacks."""
 
-    _connected_by: str | None = None
+    _connected_with: str | None = None
 
     async def connection(self) -> Connection:
         return await AdobeExperiencePlatformHook.aget_connection(self._conn_id)
 
     def client(self, connection: Connection) -> AdobeClient:
-        # a client holds a token, which serves for a day
-        facts = connection.get_uri()
-        if self._client is None or facts != self._connected_by:
-            self._connected_by = facts
+        # a client has a token, which is valid for a day
+        uri = connection.get_uri()
+        if self._client is None or uri != self._connected_with:
+            self._connected_with = uri
             return client_for(connection)
         return self._client
 

@@ -1,4 +1,4 @@
-"""One poll serves all: whoever waits on the same connection shares one look at the service per interval."""
+"""One poll for all: everything that waits on one connection shares one request to the service per interval."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GATHER_SECONDS = 0.5
 
 
 class SharedPoll(Generic[T]):
-    """Asks one question for many; belongs to one event loop.
+    """Asks the service once for many that wait; belongs to one event loop.
 
     :param look: asks the service about all these ids at once, without blocking the event loop.
     """
@@ -27,10 +27,10 @@ class SharedPoll(Generic[T]):
         self._looked_at = float("-inf")
 
     async def next_answer(self, key: str, interval: float) -> T:
-        """Return what the next look says of ``key``.
+        """Return the next answer about ``key``.
 
-        :param interval: seconds from the last look to the next, unless another one is under way already.
-        :raises Exception: what the look raised, for everybody who waited for it.
+        :param interval: seconds from the last look to the next, unless one is running.
+        :raises Exception: what the look raised, for everything that waits for it.
         """
         self._wanted[key] += 1
         try:
@@ -40,7 +40,7 @@ class SharedPoll(Generic[T]):
                     return answers[key]
         finally:
             self._wanted[key] -= 1
-            self._wanted += Counter()  # forgets ids that nobody wants any more
+            self._wanted += Counter()  # removes ids that nothing waits for
 
     def _current_round(self, interval: float) -> asyncio.Task[Mapping[str, T]]:
         if self._round is None or self._round.done():
@@ -48,7 +48,7 @@ class SharedPoll(Generic[T]):
         return self._round
 
     async def _look_when_due(self, interval: float) -> Mapping[str, T]:
-        # those who start together, as after a restart, share the first look too
+        # triggers that start together, as after a restart, share the first look too
         await asyncio.sleep(max(GATHER_SECONDS, self._looked_at + interval - time.monotonic()))
         self._looked_at = time.monotonic()
         return await self._look(frozenset(self._wanted)) if self._wanted else {}

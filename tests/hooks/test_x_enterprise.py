@@ -56,7 +56,7 @@ def test_who_asks_too_often_is_told_to_wait(x_connection: Callable[..., None]) -
     """The usage is told twice a minute; that says nothing against the connection."""
     told = [XEnterpriseHook().test_connection() for _ in range(3)]
     assert [works for works, _ in told] == [True, True, False]
-    assert "test again in a minute" in told[-1][1]
+    assert "Test again in a minute" in told[-1][1]
     assert "HTTP 429" in told[-1][1]
 
 

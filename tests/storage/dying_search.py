@@ -18,6 +18,7 @@ from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.x.search.client import XSearchClient
 from airflow_provider_twexport.x.search.pages import SearchRequest, post_id
+from airflow_provider_twexport.x.session import XCredential
 from tests.storage.dying import die_if, in_child
 
 if TYPE_CHECKING:
@@ -29,10 +30,7 @@ SEARCH = SearchRequest("coffee", Window(moment("2024-01-01"), moment("2024-02-01
 def land(directory: str, url: str, dies_at: float) -> None:
     """Land the search; die at a page, or in the middle of what is done with it."""
     client = XSearchClient(
-        "demo@example.com",
-        "demo-password",
-        account="demo",
-        label="prod",
+        XCredential("demo@example.com", "demo-password", account="demo", label="prod"),
         base_url=url,
         requests_per_minute=10**6,
     )

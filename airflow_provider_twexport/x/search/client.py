@@ -36,12 +36,12 @@ from airflow_provider_twexport.x.search.pages import (
     Page,
     SearchCursor,
 )
-from airflow_provider_twexport.x.session import x_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_twexport.x.search.pages import SearchRequest
+    from airflow_provider_twexport.x.session import XCredential
 
 log = logging.getLogger(__name__)
 
@@ -54,31 +54,25 @@ SEARCHABLE_AFTER = pendulum.duration(seconds=30)
 class XSearchClient:
     """Searches X with one account.
 
-    :param login: e-mail address of the console's user.
-    :param password: of the console's user.
-    :param account: name of the account, case-sensitive.
-    :param label: label of the search stream, such as ``prod``, case-sensitive.
+    :param credential: of the account.
     :param product: ``30day`` or ``fullarchive``.
     :param base_url: ``https://`` URL of the service; ``http://`` for loopback hosts only.
     :param requests_per_minute: how many the contract allows for the product, data and counts together.
     :param timing: how long everything waits; ``None`` for the default.
-    :raises ConnectionConfigError: if one of these is missing or invalid.
+    :raises ConnectionConfigError: if one of these is invalid.
     """
 
     def __init__(
         self,
-        login: str,
-        password: str,
+        credential: XCredential,
         *,
-        account: str,
-        label: str,
         product: str = "fullarchive",
         base_url: str = DEFAULT_HOST,
         requests_per_minute: int = REQUESTS_PER_MINUTE,
         timing: core_timing.Timing | None = None,
     ) -> None:
         self.timing = timing or core_timing.DEFAULT
-        self._session = x_session(login, password, account, label, base_url, self.timing.retry)
+        self._session = credential.session(base_url, self.timing.retry)
         if product not in PRODUCTS:
             raise ConnectionConfigError(
                 f"The connection's product {product!r} is unknown. Choose one of {', '.join(PRODUCTS)}."
@@ -87,10 +81,11 @@ class XSearchClient:
             raise ConnectionConfigError(
                 "The connection's requests_per_minute is less than 1. Set it to 1 or more."
             )
-        self._account = account
+        account, label = quote(credential.account, safe=""), quote(credential.label, safe="")
+        self._usage_path = f"/metrics/usage/accounts/{account}.json"
+        self._path = f"/search/{product}/accounts/{account}/{label}"
         self._product = product
-        self._path = f"/search/{product}/accounts/{quote(account, safe='')}/{quote(label, safe='')}"
-        self._limiter = RateLimiter(f"{self.base_url} {account} {product}", requests_per_minute)
+        self._limiter = RateLimiter(f"{self.base_url} {credential.account} {product}", requests_per_minute)
 
     @property
     def base_url(self) -> str:
@@ -99,8 +94,7 @@ class XSearchClient:
 
     def get_usage(self) -> dict[str, Any]:
         """Return how many requests the account used each month, as the service reports it; free, 2 calls a minute."""
-        path = f"/metrics/usage/accounts/{quote(self._account, safe='')}.json"
-        usage = self._session.call("GET", path, params={"bucket": "month"})
+        usage = self._session.call("GET", self._usage_path, params={"bucket": "month"})
         if not isinstance(usage, dict):
             raise UnexpectedResponseError("X's response has no usage. Check the connection's host.")
         return usage

@@ -25,7 +25,6 @@ from airflow_provider_twexport.exceptions import (
     ThrottledError,
     TransientError,
 )
-from airflow_provider_twexport.x.session import x_session
 from airflow_provider_twexport.x.streams.capture_report import Gap, StreamEvent, iso
 from airflow_provider_twexport.x.streams.lines import lines
 from airflow_provider_twexport.x.streams.messages import FULL_BUFFER, TOO_MANY, created_ms, split_notices
@@ -33,6 +32,8 @@ from airflow_provider_twexport.x.streams.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from airflow_provider_twexport.x.session import XCredential
 
 log = logging.getLogger(__name__)
 
@@ -63,42 +64,36 @@ def reconnect_after(timing: core_timing.Timing, error: Exception | None, failure
 class XStreamClient:
     """Reads one volume stream of one account.
 
-    :param login: e-mail address of the console's user.
-    :param password: of the console's user.
-    :param account: name of the account, case-sensitive.
-    :param label: label of the stream, such as ``prod``, case-sensitive.
+    :param credential: of the account.
     :param stream: ``decahose`` or ``likes``.
     :param base_url: ``https://`` URL of the service; ``http://`` for loopback hosts only.
     :param backfill: whether the account has Backfill: each connection can request up to 5 minutes again.
     :param timing: how long everything waits; ``None`` for the default.
-    :raises ConnectionConfigError: if one of these is missing or invalid.
+    :raises ConnectionConfigError: if the URL is not safe to send a password to.
     :raises InvalidRequestError: if there is no such stream.
     """
 
     def __init__(
         self,
-        login: str,
-        password: str,
+        credential: XCredential,
         *,
-        account: str,
-        label: str,
         stream: str = "decahose",
         base_url: str = LIVE_HOST,
         backfill: bool = True,
         timing: core_timing.Timing | None = None,
     ) -> None:
         self.timing = timing or core_timing.DEFAULT
-        self.session = x_session(login, password, account, label, base_url, self.timing.retry)
+        self.session = credential.session(base_url, self.timing.retry)
         if stream not in STREAMS:
             raise InvalidRequestError(f"stream={stream!r} is unknown. Choose one of {', '.join(STREAMS)}.")
         self.stream = stream
         self.now = self.timing.clock
         self.backfill = backfill
-        self.path = (
-            f"/stream/{STREAMS[stream]}/accounts/{quote(account, safe='')}"
-            f"/publishers/twitter/{quote(label, safe='')}.json"
+        account, label = quote(credential.account, safe=""), quote(credential.label, safe="")
+        self.path = f"/stream/{STREAMS[stream]}/accounts/{account}/publishers/twitter/{label}.json"
+        self.limiter = RateLimiter(
+            f"{base_url} {credential.account} {stream}", self.timing.connects_per_minute
         )
-        self.limiter = RateLimiter(f"{base_url} {account} {stream}", self.timing.connects_per_minute)
 
     def capture(
         self,

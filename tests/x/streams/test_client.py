@@ -23,7 +23,7 @@ from airflow_provider_twexport.x.streams.capture_report import CaptureReport, is
 from airflow_provider_twexport.x.streams.client import XStreamClient, reconnect_after
 from airflow_provider_twexport.x.streams.messages import message_key
 from tests.patience import QUICK
-from tests.service_clients import x_login
+from tests.service_clients import x_credential_of
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.x.streams.capture_report import StreamEvent
@@ -67,10 +67,13 @@ def _any_number_of_connections(simulator: Simulator) -> None:
     simulator.settings(x_connects_per_minute=None)
 
 
-def client_of(simulator: Simulator, silence: float = QUICK.stream_silence, **changes: Any) -> XStreamClient:
+def client_of(
+    simulator: Simulator, silence: float = QUICK.stream_silence, credential: Any = None, **changes: Any
+) -> XStreamClient:
     """Return a client that lives in simulated time."""
     timing = replace(QUICK, clock=SimulatedClock(simulator), stream_silence=silence)
-    return XStreamClient(**x_login(simulator) | {"timing": timing} | changes)
+    credential = x_credential_of(simulator, **credential or {})
+    return XStreamClient(credential, base_url=simulator.url, timing=timing, **changes)
 
 
 def captured(client: XStreamClient, seconds: float, **more: Any) -> tuple[list[StreamEvent], CaptureReport]:
@@ -210,8 +213,8 @@ def test_a_service_that_does_not_answer_is_given_up(simulator: Simulator) -> Non
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"password": "wrong"}, ConnectionConfigError),
-        ({"account": "nobody"}, ConnectionConfigError),
+        ({"credential": {"password": "wrong"}}, ConnectionConfigError),
+        ({"credential": {"account": "nobody"}}, ConnectionConfigError),
         ({"stream": "firehose"}, InvalidRequestError),
     ],
 )
