@@ -56,10 +56,10 @@ with DAG(
     @task
     def months(params=None) -> list[dict[str, str]]:
         """Return start and stop of each month, the newest first."""
-        from airflow_provider_twexport.core.run_window import moment
+        from airflow_provider_twexport.core.arguments import parse_moment
         from airflow_provider_twexport.core.window import Window
 
-        whole = Window(moment(params["start"]), moment(params["stop"]))
+        whole = Window(parse_moment(params["start"]), parse_moment(params["stop"]))
         return [
             {"start": str(month.start), "stop": str(month.stop)} for month in reversed(whole.cut("month"))
         ]

@@ -154,7 +154,7 @@ def source_of(order: ExportOrder, export_id: str = "e1") -> dict[str, object]:
         "project_id": order.project_id,
         "query": order.query,
         "topics": list(order.topics),
-        "window": {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
+        "window": window.to_json(),
     }
 
 
@@ -234,7 +234,7 @@ def test_a_stream_costs_nothing_to_plan(simulator: Simulator, client: Talkwalker
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["plan", "2024-01-01", "yesterday"], "'yesterday' is no date"),
+        (["plan", "2024-01-01", "yesterday"], "'yesterday' is not a date"),
         (["plan", "2024-02-01", "2024-01-01"], "is empty"),
         (["plan", "2024-01-01", "2024-02-01", "--on-truncated", "split"], "needs --landed"),
         (["plan", "2024-01-01", "2024-02-01", "--conn-id", "nowhere"], "no Airflow connection 'nowhere'"),
@@ -384,7 +384,7 @@ def test_ledger_tells_who_bought_what(tmp_path: Path) -> None:
     """A line for each export: window, scope, who ordered it and when, what it cost and where it is; and the total."""
     for month, name in ((1, "e2"), (0, "e1")):
         window = MONTHS[month]
-        told = {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()}
+        told = window.to_json()
         tell(tmp_path, name, "first", window=told, project_id="p", query="coffee", limit=700)
     tell(tmp_path, "e1", "second", adopted=True)
     tell(tmp_path, "e1", "first", EntryKind.ENDED, status="finished", credits=1_500)

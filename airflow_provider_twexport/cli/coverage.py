@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
 def _range(options: argparse.Namespace, pieces: Sequence[LandedSpan]) -> Window | None:
     if not options.start and not options.stop:
         return None
-    from airflow_provider_twexport.core.run_window import moment
+    from airflow_provider_twexport.core.arguments import parse_moment
     from airflow_provider_twexport.core.window import Window
 
-    start = moment(options.start) if options.start else min(piece.window.start for piece in pieces)
-    stop = moment(options.stop) if options.stop else max(piece.window.stop for piece in pieces)
+    start = parse_moment(options.start) if options.start else min(piece.window.start for piece in pieces)
+    stop = parse_moment(options.stop) if options.stop else max(piece.window.stop for piece in pieces)
     return Window(start, stop)

@@ -54,16 +54,16 @@ def _table(found: Ledger) -> str:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    from airflow_provider_twexport.core.run_window import moment
+    from airflow_provider_twexport.core.arguments import parse_moment
     from airflow_provider_twexport.core.text_table import edges
     from airflow_provider_twexport.core.window import Window
 
     order, bought, others = entry.order, entry.bought, len(entry.adopted_by)
     window = order.get("window")
     return (
-        edges(Window(moment(window["start"]), moment(window["stop"]))) if window else "?",
+        edges(Window.from_json(window)) if window else "?",
         _scope(order),
-        f"{moment(bought.at):%Y-%m-%dT%H:%MZ}" if bought else "?",
+        f"{parse_moment(bought.at):%Y-%m-%dT%H:%MZ}" if bought else "?",
         (str(bought.by) if bought else "?") + (f" (+{others} adopted)" if others else ""),
         "?" if entry.credits is None else f"{entry.credits:,}",
         str(entry.state),

@@ -106,11 +106,11 @@ def _dates(options: argparse.Namespace, landed: Landings) -> Callable[[str], Lan
 
 
 def _order(options: argparse.Namespace, hook: TalkwalkerHook) -> ExportOrder:
-    from airflow_provider_twexport.core.run_window import moment
+    from airflow_provider_twexport.core.arguments import parse_moment
     from airflow_provider_twexport.core.window import Window
 
     return hook.order(
-        Window(moment(options.start), moment(options.stop)),
+        Window(parse_moment(options.start), parse_moment(options.stop)),
         project_id=options.project_id,
         stream_id=options.stream_id,
         query=options.query,

@@ -1,14 +1,17 @@
-"""A half-open window of time, as every service is asked for one."""
+"""The half-open window of time that every service is asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pendulum
 
 CalendarUnit = Literal["hour", "day", "week", "month"]
@@ -30,6 +33,29 @@ class Window:
 
     def __str__(self) -> str:
         return f"[{self.start.to_iso8601_string()}, {self.stop.to_iso8601_string()})"
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it is."""
+        return self.stop.timestamp() - self.start.timestamp()
+
+    def contains(self, other: Window) -> bool:
+        """Return whether all of another window lies in this one."""
+        return self.start <= other.start and other.stop <= self.stop
+
+    def overlaps(self, other: Window) -> bool:
+        """Return whether some time lies in both windows."""
+        return self.start < other.stop and other.start < self.stop
+
+    def to_json(self) -> dict[str, str]:
+        """Return ``{"start", "stop"}`` as ISO 8601 texts in UTC."""
+        edges = {"start": self.start, "stop": self.stop}
+        return {name: edge.in_timezone("UTC").to_iso8601_string() for name, edge in edges.items()}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Window:
+        """Read what :meth:`to_json` returned."""
+        return cls(parse_moment(body["start"]), parse_moment(body["stop"]))
 
     def cut(self, unit: CalendarUnit) -> list[Window]:
         """Return the calendar's hours, days, weeks or months in UTC, in order; the first and last may be shorter.

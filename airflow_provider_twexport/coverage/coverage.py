@@ -12,7 +12,6 @@ from enum import StrEnum
 from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.core.run_window import moment
 from airflow_provider_twexport.core.text_table import aligned, edges
 from airflow_provider_twexport.core.window import Window
 
@@ -100,8 +99,7 @@ class Day:
     def to_json(self) -> dict[str, Any]:
         """Return what :func:`json.dumps` takes."""
         return {
-            "start": self.window.start.to_iso8601_string(),
-            "stop": self.window.stop.to_iso8601_string(),
+            **self.window.to_json(),
             "state": str(self.state),
             "share": round(self.share, 6),
             "results": self.results,
@@ -147,7 +145,7 @@ def landed_span(manifest: Manifest) -> LandedSpan | None:
     if not window:
         return None
     return LandedSpan(
-        window=Window(moment(window["start"]), moment(window["stop"])),
+        window=Window.from_json(window),
         scope=_scope(source),
         export_id=str(source.get("export_id") or source.get("collector_id") or source.get("search_id")),
         results=manifest.results,
@@ -218,7 +216,7 @@ def _named_scope(collector_id: str) -> str:
 
 def _completed(pieces: Iterable[LandedSpan]) -> list[LandedSpan]:
     """Return the pieces, those as not truncated whose rest is there; smaller ones first, as a rest may have its own."""
-    landings = sorted(pieces, key=lambda it: it.window.stop.timestamp() - it.window.start.timestamp())
+    landings = sorted(pieces, key=lambda it: it.window.seconds)
     rests: defaultdict[str, dict[str, int]] = defaultdict(dict)
     found = []
     for piece in landings:
@@ -259,8 +257,7 @@ class _Share:
 
     @property
     def results(self) -> float:
-        window = self.piece.window
-        return self.piece.results * self.seconds / (window.stop.timestamp() - window.start.timestamp())
+        return self.piece.results * self.seconds / self.piece.window.seconds
 
 
 def _days(days: Sequence[Window], pieces: Iterable[LandedSpan]) -> tuple[Day, ...]:
@@ -289,8 +286,7 @@ def _within(day: Window, shares: Iterable[_Share]) -> list[_Share]:
 
 
 def _day(day: Window, shares: Sequence[_Share], results: int) -> Day:
-    length = day.stop.timestamp() - day.start.timestamp()
-    covered = _covered([share for share in shares if share.piece.complete]) / length
+    covered = _covered([share for share in shares if share.piece.complete]) / day.seconds
     landed = any(share.piece.complete or share.piece.results for share in shares)
     facts = _Facts(bool(shares), landed, covered, any(_lacks_rest(share, shares) for share in shares))
     return Day(

@@ -173,8 +173,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         return {
             "export_id": purchase.task.id,
             "collector_id": self.collector_id,
-            "start": order.window.start.to_iso8601_string(),
-            "stop": order.window.stop.to_iso8601_string(),
+            **order.window.to_json(),
             "limit": affordable.limit,
             "adopted": purchase.adopted,
         }

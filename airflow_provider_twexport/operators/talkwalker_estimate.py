@@ -238,8 +238,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         window = planned.window
         place = {"object_storage_path": self._place(planned)}
         return {
-            "start": window.start.to_iso8601_string(),
-            "stop": window.stop.to_iso8601_string(),
+            **window.to_json(),
             "collector_id": planned.collector_id,
             "limit": planned.limit,
             "if_exists": "recreate" if planned.state is WindowState.EXPIRED else "adopt",

@@ -97,8 +97,7 @@ class XSearchCountsOperator(LandingOperator):
             "total": place.counted,
             "requests": place.requests,
             "search_requests": most_requests(place.counted, window),
-            "start": window.start.to_iso8601_string(),
-            "stop": window.stop.to_iso8601_string(),
+            **window.to_json(),
             **told,
         }
 

@@ -69,8 +69,7 @@ def source_of(
         "query": query or None,
         "topics": list(topics),
         "limit": limit,
-        "window": window
-        and {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
+        "window": window.to_json() if window else None,
         "fingerprint": fingerprint_in(collector_id),
         **(
             {"remainder_of": list(remainder_of), "remainder_windows": remainder_windows}

@@ -144,14 +144,12 @@ class Orphan:
 
     def to_json(self) -> dict[str, Any]:
         """Return what :func:`json.dumps` takes."""
-        window = self.window
         return {
             "collector_id": self.collector_id,
             "state": str(self.state),
             "export_id": self.export_id or None,
             "status": self.export.raw_status if self.export else None,
-            "window": window
-            and {"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
+            "window": self.window.to_json() if self.window else None,
             "credits": self.credits,
             "deadline": self.deadline and self.deadline.to_iso8601_string(),
             "readable": self.is_readable,

@@ -28,12 +28,11 @@ class TaskLedger:
 
     def ordered(self, export_id: str, order: ExportOrder, collector_id: str | None, *, adopted: bool) -> None:
         """Tell that an export was bought, or found and used."""
-        window = order.window
         self._enter(
             "ordered",
             export_id,
             collector_id=collector_id,
-            window={"start": window.start.to_iso8601_string(), "stop": window.stop.to_iso8601_string()},
+            window=order.window.to_json(),
             project_id=order.project_id,
             stream_id=order.stream_id,
             query=order.query,

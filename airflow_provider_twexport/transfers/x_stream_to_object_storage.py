@@ -150,7 +150,7 @@ class XStreamToObjectStorageOperator(LandingOperator):
 
     def _wanted(self, now: float, max_results: int | None) -> CaptureReport:
         """Return the log of a capture that has not begun."""
-        from airflow_provider_twexport.core.run_window import moment
+        from airflow_provider_twexport.core.arguments import parse_moment
         from airflow_provider_twexport.exceptions import InvalidRequestError
         from airflow_provider_twexport.x.streams.capture_report import CaptureReport, iso
         from airflow_provider_twexport.x.streams.client import PARTITIONS
@@ -163,8 +163,8 @@ class XStreamToObjectStorageOperator(LandingOperator):
             raise InvalidRequestError(f"max_results={max_results} leaves nothing to land: give 1 at least.")
         if self.stop is not None and self.duration is not None:
             raise InvalidRequestError("Both stop and duration say when the capture ends: give one of them.")
-        start = moment(self.start).timestamp() if self.start else now
-        stop = None if self.stop is None else moment(self.stop).timestamp()
+        start = parse_moment(self.start).timestamp() if self.start else now
+        stop = None if self.stop is None else parse_moment(self.stop).timestamp()
         if self.duration is not None:
             stop = start + self.duration.total_seconds()
         if stop is None and max_results is None:
@@ -207,15 +207,15 @@ class XStreamToObjectStorageOperator(LandingOperator):
         return manifest
 
     def _capture(self, client: XStreamClient, landing: Landing, log: CaptureReport, most: float) -> None:
+        from airflow_provider_twexport.core.arguments import parse_moment
         from airflow_provider_twexport.core.batch import Batch
         from airflow_provider_twexport.core.progress import Progress
-        from airflow_provider_twexport.core.run_window import moment
 
         # a capture from now on asks for nothing that was before it
-        begun = moment(log.start).timestamp() if self.start or landing.report else None
+        begun = parse_moment(log.start).timestamp() if self.start or landing.report else None
         landing.checkpoint(log.to_json())  # should this try die at once, the next one knows when it began
         reached = {number: log.reached(number) or begun for number in self.partitions}
-        until = math.inf if log.stop is None else moment(log.stop).timestamp()
+        until = math.inf if log.stop is None else parse_moment(log.stop).timestamp()
         progress, part_began = Progress(None, landing.results), client.now()
         for arrival in client.capture(until, reached=reached, connections=self.connections):
             log.add(arrival)

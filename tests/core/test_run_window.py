@@ -1,15 +1,15 @@
-"""Which window a run is about."""
+"""Which window a run exports."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pendulum
 import pytest
 
-from airflow_provider_twexport.core.run_window import export_window, moment
+from airflow_provider_twexport.core.run_window import export_window
 from airflow_provider_twexport.exceptions import InvalidRequestError
 
 JAN, FEB, MAR = (pendulum.datetime(2024, month, 1) for month in (1, 2, 3))
@@ -38,13 +38,13 @@ def test_the_window_comes_from_the_first_that_has_one(
 
 
 def test_no_window_names_the_ways_to_give_one() -> None:
-    """A run that is about no time says how to make it so."""
+    """The error of a run without a window says how to give it one."""
     with pytest.raises(InvalidRequestError, match=r"CronDataIntervalTimetable.*partition.*configuration"):
         export_window({"dag_run": SimpleNamespace(conf=None)})
 
 
 def test_zero_width_interval_is_an_error_not_an_empty_export() -> None:
-    """Airflow 3's plain cron schedule gives intervals without width; the error names the cure."""
+    """Airflow 3's plain cron schedule gives intervals without width; the error names the timetable to use."""
     with pytest.raises(InvalidRequestError, match=r"interval is empty.*CronDataIntervalTimetable"):
         export_window({"data_interval_start": JAN, "data_interval_end": JAN})
 
@@ -54,27 +54,3 @@ def test_half_a_window_is_refused(arguments: dict[str, str]) -> None:
     """An export without an end would run until now, differently each time."""
     with pytest.raises(InvalidRequestError, match="give both"):
         export_window(INTERVAL, **arguments)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "2024-01-31T23:00:00Z",
-        "2024-02-01T00:00:00+01:00",
-        "2024-01-31 23:00:00",
-        datetime(2024, 1, 31, 23, tzinfo=UTC),
-        datetime(2024, 1, 31, 23),  # noqa: DTZ001 - a naive one is what this is about
-        pendulum.datetime(2024, 2, 1, tz="Europe/Madrid"),
-    ],
-)
-def test_moments_are_read_in_utc(value: Any) -> None:
-    """Every form means the same moment; without a zone it is UTC."""
-    assert moment(value) == pendulum.datetime(2024, 1, 31, 23)
-    assert moment(value).timezone_name == "UTC"
-
-
-@pytest.mark.parametrize("value", ["", "None", "yesterday", "2024-13-01", 5, "12:00", "P1M"])
-def test_what_is_no_moment_says_so(value: Any) -> None:
-    """A template that rendered to nothing is told from a date."""
-    with pytest.raises(InvalidRequestError, match="no date"):
-        moment(value)

@@ -35,7 +35,7 @@ def test_the_test_button_tells_what_was_used(simulator: Simulator, x_connection:
         ({"extra": {"account": "demo"}}, "no label"),
         ({"extra": {"account": "Demo", "label": "prod"}}, "case-sensitive"),
         ({"extra": {**EXTRA, "product": "7day"}}, "'7day' is unknown"),
-        ({"extra": {**EXTRA, "requests_per_minute": "many"}}, "no whole number"),
+        ({"extra": {**EXTRA, "requests_per_minute": "many"}}, "not a whole number"),
         ({"extra": {**EXTRA, "requests_per_minute": 0}}, "less than 1"),
         ({"host": "http://gnip-api.example.com"}, "clear text"),
         ({"host": "http://127.0.0.1:9"}, "did not respond"),

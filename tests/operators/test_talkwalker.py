@@ -189,7 +189,7 @@ def test_mapped_exports_keep_to_a_run_or_day(budget: str, run_dag: DagRunner, si
 BAD_INPUT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("empty window", {"start": "2024-01-01", "stop": "2024-01-01"}, {}, "is empty"),
     ("no window", {"start": None, "stop": None}, {}, "CronDataIntervalTimetable"),
-    ("no date", {"start": "January"}, {}, "'January' is no date"),
+    ("no date", {"start": "January"}, {}, "'January' is not a date"),
     ("half a window", {"stop": None}, {}, "give both"),
     ("project and stream", {"project_id": "p", "stream_id": "s"}, {}, "choose one"),
     ("no query", {"project_id": ""}, {}, "Give a query, a project_id or a stream_id"),
@@ -197,7 +197,7 @@ BAD_INPUT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("collector id", {"collector_id": "My Collector"}, {}, "is no collector id"),
     ("limit 0", {"limit": 0}, {}, "limit=0 is outside"),
     ("limit too high", {"limit": 1_000_001}, {}, "limit=1000001 is outside"),
-    ("limit no number", {"limit": "many"}, {}, "limit='many' is no whole number"),
+    ("limit no number", {"limit": "many"}, {}, "limit='many' is not a whole number"),
     ("unknown project", {"project_id": "unknown"}, {}, "no access to this project"),
     ("unknown stream", {"stream_id": "unknown"}, {}, "no such stream"),
     ("bad query", {"query": '"unbalanced'}, {}, "cannot parse the query"),

@@ -13,7 +13,7 @@ import random
 import sys
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.core.run_window import moment
+from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.x.search.client import XSearchClient
@@ -24,7 +24,7 @@ from tests.storage.dying import die_if, in_child
 if TYPE_CHECKING:
     from airflow_provider_twexport.core.batch import Batch
 
-SEARCH = SearchRequest("coffee", Window(moment("2024-01-01"), moment("2024-02-01")))
+SEARCH = SearchRequest("coffee", Window(parse_moment("2024-01-01"), parse_moment("2024-02-01")))
 
 
 def land(directory: str, url: str, dies_at: float) -> None:

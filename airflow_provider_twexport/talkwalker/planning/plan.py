@@ -122,8 +122,7 @@ class PlannedWindow:
     def to_json(self) -> dict[str, Any]:
         """Return what :func:`json.dumps` takes."""
         return {
-            "start": self.window.start.to_iso8601_string(),
-            "stop": self.window.stop.to_iso8601_string(),
+            **self.window.to_json(),
             "collector_id": self.collector_id,
             "fingerprint": self.fingerprint,
             "state": str(self.state),

@@ -118,7 +118,7 @@ def unfold(
     landing = landed.get(name)
     if not (landing and landing.complete and landing.truncated):
         return
-    within = {it for it in names if (told := window_in(it)) and _lies_in(told[1], window)}
+    within = {it for it in names if (told := window_in(it)) and window.contains(told[1])}
     inside = windows_bought(replace(order, window=window), within - {name, *above})
     yield Truncated(window, (*above, name), inside, _planned(name, landed.values()))
     for part in inside:
@@ -132,10 +132,10 @@ def truncated_around(order: ExportOrder, landed: Mapping[str, Manifest]) -> tupl
     :param landed: what has landed, by collector.
     """
     found = [
-        (part.window.stop - part.window.start, name)
+        (part.window.seconds, name)
         for name, landing in landed.items()
         if landing.complete and landing.truncated and (part := recognized(name, [order]))
-        if part.window != order.window and _lies_in(order.window, part.window)
+        if part.window != order.window and part.window.contains(order.window)
     ]
     return tuple(name for _, name in sorted(found, reverse=True))
 
@@ -187,7 +187,7 @@ def windows_of(
     wanted = [
         bucket
         for bucket in _short(buckets, dated)
-        if not any(_lies_in(bucket.window, bought) for bought in truncated.bought)
+        if not any(bought.contains(bucket.window) for bought in truncated.bought)
     ]
     found = [window for run in _touching(wanted) for window in split_by_volume(run, most, headroom).windows]
     if [window for window, _ in found] == [truncated.window]:
@@ -198,9 +198,8 @@ def windows_of(
 
 def halves(window: Window) -> tuple[Window, ...]:
     """Return the halves of a window, cut at an hour, or else at a minute; none of one that is too short."""
-    length = window.stop.timestamp() - window.start.timestamp()
     for unit in ("hour", "minute"):
-        middle = window.start.add(seconds=round(length / 2)).start_of(unit)
+        middle = window.start.add(seconds=round(window.seconds / 2)).start_of(unit)
         if window.start < middle < window.stop:
             return Window(window.start, middle), Window(middle, window.stop)
     return ()
@@ -227,11 +226,9 @@ def _planned(name: str, landings: Iterable[Manifest]) -> int | None:
 
 def _needs_hours(day: Volume, truncated: Truncated, limit: int, headroom: float) -> bool:
     """Tell whether a day is too large for one export, is all that was ordered, or was bought in part."""
-    if any(_lies_in(day.window, bought) for bought in truncated.bought):
+    if any(bought.contains(day.window) for bought in truncated.bought):
         return False
-    crossed = any(
-        bought.start < day.window.stop and bought.stop > day.window.start for bought in truncated.bought
-    )
+    crossed = any(bought.overlaps(day.window) for bought in truncated.bought)
     return crossed or day.expected > int(limit * (1 - headroom)) or day.window == truncated.window
 
 
@@ -259,7 +256,3 @@ def _touching(buckets: Iterable[Volume]) -> list[list[Volume]]:
         else:
             found.append([bucket])
     return found
-
-
-def _lies_in(inner: Window, outer: Window) -> bool:
-    return outer.start <= inner.start and inner.stop <= outer.stop

@@ -96,7 +96,7 @@ def expected_in(windows: Sequence[Window], volumes: Iterable[Volume]) -> list[Vo
     for bucket in volumes:
         while place < len(windows) and windows[place].stop <= bucket.window.start:
             place += 1
-        inside = place < len(windows) and _lies_in(bucket.window, windows[place])
+        inside = place < len(windows) and windows[place].contains(bucket.window)
         if not inside:
             raise InvalidRequestError(
                 f"The bucket {bucket.window} lies in none of the windows: count by less."
@@ -118,10 +118,6 @@ def between(whole: Window, kept: Iterable[Window]) -> Iterator[Window]:
         start = max(start, window.stop)
     if start < whole.stop:
         yield Window(start, whole.stop)
-
-
-def _lies_in(inner: Window, outer: Window) -> bool:
-    return outer.start <= inner.start and inner.stop <= outer.stop
 
 
 def _check_touching(volumes: Sequence[Volume]) -> None:

@@ -56,7 +56,7 @@ def windows_bought(order: ExportOrder, names: Iterable[str]) -> tuple[Window, ..
     :returns: in order and apart; of two that overlap, the one that begins earlier, else the longer one.
     """
     told = [part.window for name in names if (part := recognized(name, [order]))]
-    inside = [it for it in told if it.start < order.window.stop and it.stop > order.window.start]
+    inside = [it for it in told if order.window.overlaps(it)]
     apart: list[Window] = []
     for window in sorted(inside, key=lambda it: (it.start, -it.stop.timestamp())):
         if not apart or window.start >= apart[-1].stop:

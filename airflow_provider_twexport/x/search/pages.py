@@ -80,10 +80,7 @@ class SearchRequest:
             "tag": self.tag,
             "bucket": self.bucket,
             "limit": max_results,
-            "window": {
-                "start": self.window.start.in_timezone("UTC").to_iso8601_string(),
-                "stop": self.window.stop.in_timezone("UTC").to_iso8601_string(),
-            },
+            "window": self.window.to_json(),
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
         return {"system": "x_enterprise_search", "search_id": digest, **content}
