@@ -30,7 +30,7 @@ EMOJI = ("🍵", "☕", "📈", "🎉", "👩\u200d💻", "❤️")
 
 
 def documents(count: int) -> Iterator[bytes]:
-    """Yield documents, none like another; their words come again after so many that no compressor remembers them."""
+    """Yield distinct documents; their texts repeat only after so many documents that no compressor remembers them."""
     written = []
     for document in _documents(min(count, DISTINCT)):
         written.append(document)
@@ -48,7 +48,7 @@ def _documents(count: int, seed: int = 1) -> Iterator[bytes]:
     chance = random.Random(seed)
     vocabularies = [_vocabulary(alphabet, chance) for alphabet in ALPHABETS]
     for number in range(count):
-        # most texts are in Latin letters, as they are in earnest
+        # most texts are in Latin letters, as in reality
         words = chance.choices(vocabularies, weights=(8, 4, 1, 1, 1, 1))[0]
         text = " ".join(chance.choices(words, k=MAX_TEXT_BYTES // 4))
         text = text.encode()[: chance.randint(MIN_TEXT_BYTES, MAX_TEXT_BYTES)].decode(errors="ignore")
@@ -56,7 +56,7 @@ def _documents(count: int, seed: int = 1) -> Iterator[bytes]:
 
 
 def _vocabulary(alphabet: str, chance: random.Random) -> list[str]:
-    """Return words whose frequencies fall off as those of a language do."""
+    """Return words with the frequencies of a natural language."""
     words = ["".join(chance.choices(alphabet, k=chance.randint(2, 9))) for _ in range(6_000)]
     common = [word for rank, word in enumerate(words[:300], 1) for _ in range(3_000 // rank)]
     return [*words, *common, *EMOJI * 20]

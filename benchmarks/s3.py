@@ -1,4 +1,4 @@
-"""An S3 server on loopback that is not the bottleneck: it takes whatever is uploaded, and keeps nothing."""
+"""A fast S3 server on loopback: it accepts every upload, and keeps nothing."""
 
 from __future__ import annotations
 
@@ -19,47 +19,47 @@ CREDENTIALS = {
 }
 LANDED = "'{url}' 's3://bench{target}' {count}"
 UPLOADED = "'{sample}' 's3://bench{target}' {count}"
-WAYS = {
-    "ours jsonl.gz to S3": "{python} -m benchmarks.ways 'ours jsonl.gz' " + LANDED,
-    "same bytes to S3, s3fs alone": "{python} -m benchmarks.ways 's3fs alone' " + UPLOADED,
-    "same bytes to S3, boto3 alone": "{python} -m benchmarks.ways 'boto3 alone' " + UPLOADED,
+METHODS = {
+    "ours jsonl.gz to S3": "{python} -m benchmarks.methods 'ours jsonl.gz' " + LANDED,
+    "same bytes to S3, s3fs alone": "{python} -m benchmarks.methods 's3fs alone' " + UPLOADED,
+    "same bytes to S3, boto3 alone": "{python} -m benchmarks.methods 'boto3 alone' " + UPLOADED,
 }
 
 
 class Sink(BaseHTTPRequestHandler):
-    """Answers as S3 does of which every bucket is empty."""
+    """Responds as S3 does with empty buckets."""
 
     protocol_version = "HTTP/1.1"
 
     def do_PUT(self) -> None:
-        """Take an object, or a part of one."""
-        left = int(self.headers["Content-Length"])
-        while left and (data := self.rfile.read1(min(left, 1 << 20))):
-            left -= len(data)
-        self._answer(200, b"")
+        """Accept an object, or a part of one."""
+        remaining = int(self.headers["Content-Length"])
+        while remaining and (data := self.rfile.read1(min(remaining, 1 << 20))):
+            remaining -= len(data)
+        self._respond(200, b"")
 
     def do_POST(self) -> None:
-        """Begin or complete an upload."""
+        """Start or complete an upload."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self._answer(200, b"<R><UploadId>1</UploadId><ETag>1</ETag></R>")
+        self._respond(200, b"<R><UploadId>1</UploadId><ETag>1</ETag></R>")
 
     def do_GET(self) -> None:
-        """List nothing, and know no object."""
+        """List nothing, and have no object."""
         is_list = "?" in self.path
-        self._answer(200 if is_list else 404, b"<R><IsTruncated>false</IsTruncated></R>" if is_list else b"")
+        self._respond(200 if is_list else 404, b"<R><IsTruncated>false</IsTruncated></R>" if is_list else b"")
 
     def do_HEAD(self) -> None:
-        """Know no object."""
-        self._answer(404, b"")
+        """Have no object."""
+        self._respond(404, b"")
 
     def do_DELETE(self) -> None:
-        """Remove what is not there."""
-        self._answer(204, b"")
+        """Delete an object that does not exist."""
+        self._respond(204, b"")
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _respond(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("ETag", '"1"')
         self.send_header("Content-Length", str(len(body)))
@@ -70,7 +70,7 @@ class Sink(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving_s3() -> Iterator[None]:
-    """Let this process and its children find the server as they find Amazon's."""
+    """Make this process and its children use the server instead of Amazon's."""
     server = subprocess.Popen([sys.executable, "-m", "benchmarks.s3"], stdout=subprocess.PIPE, text=True)
     try:
         port = server.stdout.readline().strip() if server.stdout else ""

@@ -1,7 +1,7 @@
 """Serves a prepared body from the page cache, so that the server is not the bottleneck.
 
-It knows the one collector: `earliest` brings everything, any later offset nothing new. A `wait` connection stays
-open until the client ends it.
+It has one collector: `earliest` brings everything, any later offset nothing new. A `wait` connection stays open until
+the client ends it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ HEAD = (
 
 
 class Handler(socketserver.StreamRequestHandler):
-    """Answers one request."""
+    """Responds to one request."""
 
     def handle(self) -> None:
         """Send the whole body, or only its last control."""
         target = self.rfile.readline().split()[1].decode()
         while self.rfile.readline().strip():
             pass
-        asked = parse_qs(urlsplit(target).query)
-        offset = asked.get("resume_offset", ["earliest"])[0]
+        params = parse_qs(urlsplit(target).query)
+        offset = params.get("resume_offset", ["earliest"])[0]
         self.connection.sendall(HEAD)
         if offset == "earliest":
             with BODY.open("rb") as file:
@@ -35,7 +35,7 @@ class Handler(socketserver.StreamRequestHandler):
         else:
             line = control(offset)
             self.connection.sendall(b"%x\r\n%b\r\n" % (len(line), line))
-        if asked.get("end_behaviour") == ["wait"]:
+        if params.get("end_behaviour") == ["wait"]:
             self.connection.recv(1)
         else:
             self.connection.sendall(b"0\r\n\r\n")
@@ -48,7 +48,7 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients leave when they have what they want."""
+        """Log nothing: clients disconnect when they have what they want."""
 
 
 if __name__ == "__main__":

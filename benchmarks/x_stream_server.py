@@ -1,4 +1,4 @@
-"""Sends posts of the Decahose at a steady rate, cheaply, so that the server is not the bottleneck.
+"""Sends posts of the Decahose at a steady rate, with little CPU, so that the server is not the bottleneck.
 
 ``python -m benchmarks.x_stream_server POSTS_PER_SECOND``, for each partition.
 """
@@ -27,32 +27,32 @@ ID = b"1234567890123456789"
 
 
 def templates() -> list[list[bytes]]:
-    """Return posts, cut where their id belongs."""
+    """Return posts, split where their id belongs."""
     posts, day = Posts(1), Day(20_000 * 86_400_000, 1, 1_000_000)
-    made = []
+    parts = []
     for index in range(TEMPLATES):
         post = posts.post(day, index, None, edit_metadata=True)
         del post["matching_rules"]
         text = msgspec.json.encode(post)
-        made.append((text.replace(post["id_str"].encode(), ID) + b"\r\n").split(ID))
-    return made
+        parts.append((text.replace(post["id_str"].encode(), ID) + b"\r\n").split(ID))
+    return parts
 
 
 class Handler(socketserver.StreamRequestHandler):
-    """Answers one connection to one partition, until the client leaves."""
+    """Serves one connection to one partition, until the client disconnects."""
 
     def handle(self) -> None:
-        """Send what is due, again and again."""
+        """Send posts at the rate."""
         target = self.rfile.readline().split()[1].decode()
         while self.rfile.readline().strip():
             pass
         partition = int(parse_qs(urlsplit(target).query)["partition"][0])
         gzip = isal_zlib.compressobj(1, isal_zlib.DEFLATED, 31)
-        began, sent = time.time(), 0
+        start, sent = time.time(), 0
         with suppress(OSError):
             self.connection.sendall(HEAD)
             while True:
-                due = int((time.time() - began) * RATE)
+                due = int((time.time() - start) * RATE)
                 text = b"".join(post(partition, number) for number in range(sent, due))
                 block = gzip.compress(text) + gzip.flush(isal_zlib.Z_SYNC_FLUSH)
                 self.connection.sendall(b"%x\r\n%b\r\n" % (len(block), block))
@@ -61,9 +61,9 @@ class Handler(socketserver.StreamRequestHandler):
 
 
 def post(partition: int, number: int) -> bytes:
-    """Return a post that is as old as it would be in earnest."""
+    """Return a post that was created now."""
     post_id = (int(time.time() * 1000) - X_EPOCH) << 22 | (number * 2 + partition) & 0x3FFFFF
-    return (b"%d" % post_id).join(MADE[number % TEMPLATES])
+    return (b"%d" % post_id).join(PARTS[number % TEMPLATES])
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -74,7 +74,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 if __name__ == "__main__":
-    RATE, MADE = float(sys.argv[1]), templates()
+    RATE, PARTS = float(sys.argv[1]), templates()
     if len(sys.argv) > 2:
         os.sched_setaffinity(0, {int(sys.argv[2])})
     with Server(("127.0.0.1", 0), Handler) as server:

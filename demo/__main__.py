@@ -1,4 +1,4 @@
-"""`make demo`: three months of exports through a real Airflow, and what came of them."""
+"""`make demo`: three months of exports through a real Airflow, and their outcome."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from demo.months import last_full_months
 from demo.ports import require_free
 from demo.progress import step
 from demo.report import table, verdict
-from demo.signals import unwound_by_signals
+from demo.signals import signals_raised
 from demo.simulator import Simulator, running_simulator
 from demo.stack import AirflowStack
 
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo; return 0 only if every month landed completely."""
     options = _parser().parse_args(arguments)
     try:
-        with unwound_by_signals():
+        with signals_raised():
             require_free(options.port, "Airflow's UI", "PORT")
             require_free(options.simulator_port, "the Talkwalker simulator", "SIMULATOR_PORT")
             return _run(options.port, options.simulator_port)
@@ -39,8 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--port", type=int, default=8080, help="where Airflow's UI is to be (default: 8080)")
-    parser.add_argument("--simulator-port", type=int, default=8089, help="and the simulator (default: 8089)")
+    parser.add_argument("--port", type=int, default=8080, help="of Airflow's UI (default: 8080)")
+    parser.add_argument("--simulator-port", type=int, default=8089, help="of the simulator (default: 8089)")
     return parser
 
 
@@ -62,7 +62,7 @@ def _run(port: int, simulator_port: int) -> int:
             print(f"\n{table(found)}\n\n{verdict(found)}\nAirflow: {stack.url}/dags/{DAG_ID}", flush=True)
             if sys.stdout.isatty():
                 _stay_up(stack, simulator)
-        return 1 if any(outcome.trouble for outcome in found) else 0
+        return 1 if any(outcome.problem for outcome in found) else 0
 
 
 def _export(stack: AirflowStack, simulator: Simulator) -> list[Outcome]:

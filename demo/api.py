@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the demo and the live tests need it: a CLI call costs seconds, this does not."""
+"""The part of Airflow's REST API that the demo and the live tests need: a CLI call would take seconds."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -16,34 +16,34 @@ FINISHED = frozenset({"success", "failed"})
 
 
 class AirflowApi:
-    """Talks to one API server in which everybody is an admin, or after a login."""
+    """Calls one API server, where everybody is an admin or after a login."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._base = f"{url}/api/v2"
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy of the user has no business on loopback
+        self._session.trust_env = False  # the user's proxy is not for loopback
 
     def close(self) -> None:
         """Close the connections to the server."""
         self._session.close()
 
     def log_in(self, username: str, password: str) -> None:
-        """Be somebody, where not everybody is an admin."""
+        """Log in, where not everybody is an admin."""
         body = {"username": username, "password": password}
-        answer = self._session.post(f"{self._url}/auth/token", json=body, timeout=30)
-        answer.raise_for_status()
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        response = self._session.post(f"{self._url}/auth/token", json=body, timeout=30)
+        response.raise_for_status()
+        self._session.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
 
     def health(self) -> Json:
-        """Return the health of each component; empty while the server does not answer."""
+        """Return the health of each component; empty while the server does not respond."""
         try:
             return self._json("GET", "/monitor/health")
         except requests.RequestException:
             return {}
 
     def serves_tasks(self) -> bool:
-        """Tell whether the part of the server that tasks talk to is ready; the first question gets it ready."""
+        """Return whether the part of the server that tasks call is ready; the first request makes it ready."""
         try:
             return self._session.get(f"{self._url}/execution/health", timeout=30).ok
         except requests.RequestException:
@@ -62,11 +62,11 @@ class AirflowApi:
         return list(self._json("GET", "/importErrors")["import_errors"])
 
     def has_dag(self, dag_id: str) -> bool:
-        """Tell whether the dag processor has delivered the DAG yet."""
+        """Return whether the dag processor has delivered the DAG."""
         return self._request("GET", f"/dags/{dag_id}", ok=(200, 404)).status_code == 200
 
     def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
-        """Wait until the DAG is there; raise with the import errors if it does not come."""
+        """Wait until the DAG exists; raise with the import errors if it does not appear."""
         deadline = time.monotonic() + timeout
         while not self.has_dag(dag_id):
             if time.monotonic() > deadline:
@@ -86,7 +86,7 @@ class AirflowApi:
         interval: tuple[datetime, datetime] | None = None,
         conf: Mapping[str, Any] | None = None,
     ) -> Json:
-        """Start a run by hand; with a logical date, it may have a data interval of its own."""
+        """Start a manual run; with a logical date, it may have its own data interval."""
         start, end = interval or (None, None)
         body = {
             "dag_run_id": run_id,
@@ -131,7 +131,7 @@ class AirflowApi:
         return self._wait(lambda: self.run(dag_id, run_id), FINISHED, timeout)
 
     def end_backfills(self, dag_id: str) -> None:
-        """End the backfills of a DAG; Airflow takes half a minute to see that one is done, and no other until then."""
+        """End the backfills of a DAG; Airflow needs half a minute to see that one is done, and allows no other before."""
         for each in self._json("GET", f"/backfills?dag_id={dag_id}")["backfills"]:
             if not each["completed_at"]:
                 self._json("PUT", f"/backfills/{each['id']}/cancel")
@@ -151,7 +151,7 @@ class AirflowApi:
         return self._wait(lambda: self.task(dag_id, run_id, task_id), frozenset(states), timeout)
 
     def question(self, dag_id: str, run_id: str, task_id: str) -> Json | None:
-        """Return what a task asks a person, or None while it asks nothing."""
+        """Return the question that a task asks a person, or None."""
         response = self._request("GET", _question(dag_id, run_id, task_id), ok=(200, 404))
         return dict(response.json()) if response.status_code == 200 else None
 
@@ -177,7 +177,7 @@ class AirflowApi:
         return self._json("POST", f"/dags/{dag_id}/clearTaskInstances", json=body)
 
     def clear_failed(self, dag_id: str, run_id: str) -> Json:
-        """Clear what has failed of a run, and what could not run because of that."""
+        """Clear the failed tasks of a run, and those that could not run because of them."""
         body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True}
         return self._json("POST", f"/dags/{dag_id}/clearTaskInstances", json=body)
 
@@ -215,7 +215,7 @@ class AirflowApi:
         response = self._session.request(method, self._base + path, timeout=30, **arguments)
         if response.status_code not in ok:
             raise requests.HTTPError(
-                f"{method} {path} answered {response.status_code}: {response.text[:1000]}", response=response
+                f"{method} {path} returned {response.status_code}: {response.text[:1000]}", response=response
             )
         return response
 

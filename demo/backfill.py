@@ -1,4 +1,4 @@
-"""The backfill of the example DAG, and what came of each month."""
+"""The backfill of the example DAG, and the outcome of each month."""
 
 import json
 import time
@@ -20,14 +20,14 @@ TIMEOUT = 180.0
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of one month."""
+    """The outcome of one month."""
 
     month: Month
     exported: int | None = None
     landed: int | None = None
     credits: int | None = None
     where: str | None = None
-    trouble: str | None = None
+    problem: str | None = None
 
 
 def connect(api: AirflowApi, simulator: Simulator) -> None:
@@ -42,8 +42,8 @@ def connect(api: AirflowApi, simulator: Simulator) -> None:
 
 
 def backfill(stack: AirflowStack, simulator: Simulator, months: list[Month]) -> None:
-    """Run the DAG for the months and wait until each has succeeded or failed, or time is up."""
-    # Before the DAG is let go, so that the scheduler starts no run of its own for the last month.
+    """Run the DAG for the months and wait until each has succeeded or failed, or the time is up."""
+    # Before the DAG is unpaused, so that the scheduler starts no run of its own for the last month.
     stack.api.backfill(DAG_ID, months[0].start, months[-1].start, max_active_runs=len(months))
     stack.api.unpause(DAG_ID)
     deadline = time.monotonic() + TIMEOUT
@@ -56,7 +56,7 @@ def backfill(stack: AirflowStack, simulator: Simulator, months: list[Month]) -> 
 
 
 def outcomes(stack: AirflowStack, simulator: Simulator, months: list[Month]) -> list[Outcome]:
-    """Return what came of each month, as Airflow, the manifests and the simulator's ledger say."""
+    """Return the outcome of each month, by Airflow, the manifests and the simulator's ledger."""
     runs = {datetime.fromisoformat(run["data_interval_start"]): run for run in stack.api.runs(DAG_ID)}
     bought = simulator.exports()
     return [_outcome(stack, bought, month, runs.get(month.start)) for month in months]
@@ -64,16 +64,16 @@ def outcomes(stack: AirflowStack, simulator: Simulator, months: list[Month]) -> 
 
 def _outcome(stack: AirflowStack, bought: dict[str, Json], month: Month, run: Json | None) -> Outcome:
     if run is None:
-        return Outcome(month=month, trouble="Airflow made no run for it")
+        return Outcome(month=month, problem="Airflow created no run for it")
     run_id = run["dag_run_id"]
     if run["state"] != "success":
-        return Outcome(month=month, trouble=_failure(stack, run))
+        return Outcome(month=month, problem=_failure(stack, run))
     waited = stack.api.xcom(DAG_ID, run_id, "export.wait_for_export")
     moved = stack.api.xcom(DAG_ID, run_id, "export.to_object_storage")
     try:
         landed = manifest.read(moved["manifest"])
     except TwexportError as error:
-        return Outcome(month=month, trouble=str(error))
+        return Outcome(month=month, problem=str(error))
     export = bought[waited["export_id"]]
     return Outcome(
         month=month,
@@ -81,18 +81,18 @@ def _outcome(stack: AirflowStack, bought: dict[str, Json], month: Month, run: Js
         landed=landed.results,
         credits=export["charged"],
         where=str(Path(moved["manifest"].removeprefix("file://")).parent),
-        trouble=_shortfall(landed, export["exported"]),
+        problem=_shortfall(landed, export["exported"]),
     )
 
 
 def _shortfall(landed: manifest.Manifest, exported: int) -> str | None:
     if landed.results != exported:
         return f"{exported:,} results were exported and {landed.results:,} landed"
-    return None if landed.complete else "the manifest does not say that everything landed"
+    return None if landed.complete else "the manifest says that not everything landed"
 
 
 def _failure(stack: AirflowStack, run: Json) -> str:
-    """Name the task that keeps the run from success, and where its log is."""
+    """Return the task that has failed, and where its log is."""
     for task in stack.api.tasks(DAG_ID, run["dag_run_id"]):
         if task["state"] not in (None, "success", "upstream_failed"):
             log = stack.task_log(DAG_ID, run["dag_run_id"], task["task_id"], task["try_number"])

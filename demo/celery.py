@@ -1,4 +1,4 @@
-"""Celery workers in place of the scheduler's own, and the server through which they are told what to run."""
+"""Celery workers instead of the scheduler's own processes, and their message broker."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ def server_command(port: int, data: Path) -> tuple[str, ...]:
 
 
 def worker_commands(workers: int) -> dict[str, tuple[str, ...]]:
-    """Return the module and arguments of each worker, by its name, which its log has too."""
+    """Return the module and arguments of each worker, by its name."""
     return {
         name: (
             "airflow",
@@ -27,7 +27,7 @@ def worker_commands(workers: int) -> dict[str, tuple[str, ...]]:
             name,
             "--concurrency",
             "3",
-            # as with scheduler and triggerer, this would listen on every network interface
+            # its log server would listen on every network interface
             "--skip-serve-logs",
         )
         for name in (f"worker-{number}" for number in range(1, workers + 1))
@@ -42,12 +42,12 @@ def celery_settings(port: int) -> Mapping[str, str]:
     }
 
 
-def answers(port: int) -> bool:
-    """Tell whether the server listens yet."""
+def is_listening(port: int) -> bool:
+    """Return whether the server listens."""
     with socket.socket() as probe:
         return probe.connect_ex((LOOPBACK, port)) == os.EX_OK
 
 
 def is_ready(worker: Component) -> bool:
-    """Tell whether a worker takes tasks, which it says nowhere but in its log."""
+    """Return whether a worker accepts tasks, which only its log says."""
     return f"celery@{worker.name} ready." in worker.output()

@@ -1,4 +1,4 @@
-"""One process of the stack: in a session of its own, with its output in a file."""
+"""One process of the stack: it has its own session, and its output is in a file."""
 
 import subprocess
 import time
@@ -20,7 +20,7 @@ class Component:
         self._command = command
         self._env = env
         self._process: subprocess.Popen[bytes] | None = None
-        self._earlier_output = 0
+        self._output_start = 0
 
     @property
     def pid(self) -> int:
@@ -33,7 +33,7 @@ class Component:
         """Start the command; its output is appended to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
-            self._earlier_output = output.tell()
+            self._output_start = output.tell()
             self._process = subprocess.Popen(
                 self._command,
                 env=dict(self._env),
@@ -44,9 +44,9 @@ class Component:
             )
 
     def output(self) -> str:
-        """Return what the command has written since it was started last."""
+        """Return what the command has written since its last start."""
         with self.log.open("rb") as log:
-            log.seek(self._earlier_output)
+            log.seek(self._output_start)
             return log.read().decode(errors="replace")
 
     def check_alive(self) -> None:
@@ -75,13 +75,13 @@ class Component:
             self._process.wait()
 
     def kill(self) -> None:
-        """End the component and its children the hard way, as a machine that dies would."""
+        """Kill the component and its children, as if the machine had died."""
         if self._process is not None:
             kill_sessions([self.pid])
             self.reap()
 
     def failure(self, what: str) -> ComponentError:
-        """Describe a failure with the last lines of the log and where the rest is."""
+        """Return an error with the last lines of the log and its path."""
         return ComponentError(f"The {self.name} {what}. The end of its log, {self.log}:\n{self._tail()}")
 
     def _tail(self) -> str:
@@ -90,7 +90,7 @@ class Component:
 
 
 def stop_all(components: Iterable[Component], grace: float = 6) -> None:
-    """Stop components side by side, with everything they forked."""
+    """Stop components at the same time, with everything they forked."""
     started = [component for component in components if component.started]
     stop_sessions([component.pid for component in started], grace)
     for component in started:
@@ -98,7 +98,7 @@ def stop_all(components: Iterable[Component], grace: float = 6) -> None:
 
 
 def wait_until(ready: Callable[[], bool], watched: Sequence[Component], timeout: float) -> bool:
-    """Ask until the answer is yes (True) or time is up (False); raise when a watched component ends."""
+    """Return True when `ready`, or False when the time is up; raise when a watched component ends."""
     deadline = time.monotonic() + timeout
     while not ready():
         for component in watched:

@@ -1,4 +1,4 @@
-"""What can go wrong with the demo, told in one sentence."""
+"""Errors of the demo, each in one sentence."""
 
 
 class DemoError(Exception):
@@ -6,4 +6,4 @@ class DemoError(Exception):
 
 
 class ComponentError(DemoError):
-    """A component died or did not answer in time; carries the end of its log."""
+    """A component ended or did not respond in time; the message contains the end of its log."""

@@ -1,4 +1,4 @@
-"""The directory in which the demo keeps everything, made anew at each start."""
+"""The directory in which the demo keeps everything; emptied at each start."""
 
 import fcntl
 import os
@@ -30,7 +30,7 @@ def _require_space(home: Path) -> None:
     free = shutil.disk_usage(home).free
     if free < NEEDED_BYTES:
         raise DemoError(
-            f"The demo needs 1 GiB of free disk, and {home} has only {free / 1024**2:,.0f} MiB. Make some room first."
+            f"The demo needs 1 GiB of free disk, and {home} has only {free / 1024**2:,.0f} MiB. Free some space first."
         )
 
 

@@ -1,4 +1,4 @@
-"""Loopback ports: a free one, and a clear word when a wanted one is taken."""
+"""Loopback ports: a free one, and a clear message if a port is taken."""
 
 import errno
 import socket
@@ -9,16 +9,16 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on right now."""
+    """Return a port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 
 
 def require_free(port: int, purpose: str, variable: str) -> None:
-    """Raise unless a server could listen on the port; say how `make` is told another one."""
+    """Raise unless a server could listen on the port; the message says how to choose another port."""
     with socket.socket() as probe:
-        # As servers do: a connection that was closed a moment ago does not keep the port.
+        # As servers do: a recently closed connection does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

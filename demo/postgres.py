@@ -1,4 +1,4 @@
-"""PostgreSQL from PyPI, on a Unix socket: parallel tasks lock up on SQLite."""
+"""PostgreSQL from PyPI, on a Unix socket: parallel tasks would deadlock on SQLite."""
 
 import logging
 import warnings
@@ -9,7 +9,7 @@ from demo.errors import DemoError
 
 
 class Postgres(Protocol):
-    """What is needed of a running server."""
+    """The methods that the stack needs of a running server."""
 
     def get_uri(self) -> str: ...  # noqa: D102
     def get_pid(self) -> int | None: ...  # noqa: D102
@@ -31,5 +31,5 @@ def start_postgres(data: Path) -> Postgres:
 
 
 def airflow_uri(server: Postgres) -> str:
-    """Return the address of the database as Airflow wants it."""
+    """Return the URL of the database in Airflow's form."""
     return server.get_uri().replace("postgresql://", "postgresql+psycopg2://", 1)

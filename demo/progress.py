@@ -1,4 +1,4 @@
-"""Lines that say what is happening and how long it took."""
+"""Lines that say what happens and how long it takes."""
 
 import time
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ WIDTH = 44
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Print what is being done, and the time when it is done."""
+    """Print what happens, and afterwards how long it took."""
     print(f"  {what} ".ljust(WIDTH, "."), end=" ", flush=True)
-    began = time.monotonic()
+    start = time.monotonic()
     try:
         yield
     except BaseException:
         print("stopped", flush=True)
         raise
-    print(f"{time.monotonic() - began:5.1f} s", flush=True)
+    print(f"{time.monotonic() - start:5.1f} s", flush=True)

@@ -1,4 +1,4 @@
-"""The demo's last words: a line for each month."""
+"""The demo's report: a line for each month."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ HEADINGS = ("month", "exported", "landed", "credits", "where")
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return an aligned table; numbers stand under each other."""
+    """Return an aligned table; numbers are aligned right."""
     rows = [HEADINGS, *(_row(outcome) for outcome in outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     return "\n".join("  " + "  ".join(_aligned(row, widths)).rstrip() for row in rows)
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
-    """Return one sentence if all is well, else one for each month that is not."""
-    troubles = [f"{outcome.month}: {outcome.trouble}." for outcome in outcomes if outcome.trouble]
-    return "\n".join(troubles) or "Every month landed completely."
+    """Return one sentence if every month landed, else one for each problem."""
+    problems = [f"{outcome.month}: {outcome.problem}." for outcome in outcomes if outcome.problem]
+    return "\n".join(problems) or "Every month landed completely."
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Processes by session: a component's tasks leave its process group, but never its session."""
+"""Processes by session: the tasks of a component leave its process group, but never its session."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import psutil
 
-ASKED = 3
+ATTEMPTS = 3
 
 
 def live_pids(session: int) -> list[int]:
@@ -17,12 +17,12 @@ def live_pids(session: int) -> list[int]:
 
 
 def stop_sessions(sessions: Iterable[int], grace: float) -> None:
-    """Ask the leaders to stop, wait, and kill whatever of their sessions is left."""
+    """Ask the leaders to stop, wait, and kill what remains of their sessions."""
     sessions = list(sessions)
     # Repeatedly, since Airflow's scheduler loses a SIGTERM that arrives while Python runs a destructor.
-    for _ in range(ASKED):
-        _ask_to_stop(sessions)
-        if _wait_until_gone(sessions, grace / ASKED):
+    for _ in range(ATTEMPTS):
+        _terminate(sessions)
+        if _wait_until_gone(sessions, grace / ATTEMPTS):
             return
     kill_sessions(sessions)
 
@@ -40,9 +40,9 @@ def kill_sessions(sessions: Iterable[int]) -> None:
         time.sleep(0.05)
 
 
-def _ask_to_stop(sessions: list[int]) -> None:
+def _terminate(sessions: list[int]) -> None:
     for leader in sessions:
-        if leader in live_pids(leader):  # else the number may be someone else's by now
+        if leader in live_pids(leader):  # else the number may belong to another process by now
             os.kill(leader, signal.SIGTERM)
 
 

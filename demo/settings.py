@@ -13,7 +13,7 @@ from demo.ports import LOOPBACK
 def component_environment(
     airflow_home: Path, dags_folder: Path, port: int, database: str, extra: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the settings of a quick, quiet Airflow that is open to everybody on this machine only."""
+    """Return the settings of a fast Airflow that only this machine can reach."""
     url = f"http://{LOOPBACK}:{port}"
     settings = {
         "CORE__DAGS_FOLDER": str(dags_folder),
@@ -25,7 +25,7 @@ def component_environment(
         "CORE__TEST_CONNECTION": "Enabled",
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "DATABASE__SQL_ALCHEMY_CONN": database,
-        # The tables are being made anew by the same version; the API server need not wait for them.
+        # The same version creates the tables; the API server need not wait for them.
         "DATABASE__CHECK_MIGRATIONS": "False",
         "API__HOST": LOOPBACK,
         "API__PORT": str(port),
@@ -40,7 +40,7 @@ def component_environment(
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         # A task whose worker was killed is noticed after half a minute instead of five.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
-        # What a killed scheduler had in its queue is taken up after half a minute, too.
+        # The queue of a killed scheduler is adopted after half a minute, too.
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     }

@@ -1,4 +1,4 @@
-"""Leave with-blocks, and so stop what they started, however the process is told to end."""
+"""Signals leave with-blocks, and so stop what these started."""
 
 import signal
 import threading
@@ -13,7 +13,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def unwound_by_signals() -> Iterator[None]:
+def signals_raised() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into SystemExit and SIGINT into KeyboardInterrupt."""
     # A shell that starts a job with & makes it ignore SIGINT, so SIGINT is set here as well.
     with _handling({signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _exit, signal.SIGHUP: _exit}):
@@ -21,7 +21,7 @@ def unwound_by_signals() -> Iterator[None]:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def signals_ignored() -> Iterator[None]:
     """Ignore the ending signals: an impatient second Ctrl-C must not leave processes behind."""
     with _handling(dict.fromkeys(ENDING, signal.SIG_IGN)):
         yield

@@ -1,4 +1,4 @@
-"""The stand-in for Talkwalker, in a process of its own."""
+"""The simulator of Talkwalker, in its own process."""
 
 import os
 import sys
@@ -12,12 +12,12 @@ from demo.api import Json
 from demo.component import Component, stop_all, wait_until
 from demo.ports import LOOPBACK
 from demo.progress import step
-from demo.signals import undisturbed
+from demo.signals import signals_ignored
 
 TOKEN = "demo-token-read-write"  # noqa: S105 - the simulator's own
 PROJECT_ID = "11111111-2222-4333-8444-555555555555"
 
-# Simulated seconds in a real one: Talkwalker allows five reads a minute, and three months need six.
+# Simulated seconds per real second: Talkwalker allows five reads a minute, and three months need six.
 SPEED = 20
 
 
@@ -36,9 +36,9 @@ class Simulator:
         """Return what was bought, by export id."""
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.get(f"{self.url}/_control/ledger", timeout=30)
-        answer.raise_for_status()
-        return {export["id"]: export for export in answer.json()["exports"]}
+            response = session.get(f"{self.url}/_control/ledger", timeout=30)
+        response.raise_for_status()
+        return {export["id"]: export for export in response.json()["exports"]}
 
 
 @contextmanager
@@ -62,5 +62,5 @@ def running_simulator(port: int, log: Path) -> Iterator[Simulator]:
                 raise component.failure("was not ready after 30 s")
         yield Simulator(component, url)
     finally:
-        with undisturbed():
+        with signals_ignored():
             stop_all([component])

@@ -17,7 +17,7 @@ from demo.errors import DemoError
 from demo.ports import LOOPBACK, free_port
 from demo.postgres import Postgres, airflow_uri, start_postgres
 from demo.settings import component_environment
-from demo.signals import undisturbed, unwound_by_signals
+from demo.signals import signals_ignored, signals_raised
 
 Step = Callable[[str], AbstractContextManager[None]]
 
@@ -33,13 +33,13 @@ COMMANDS = {
 
 
 class AirflowStack:
-    """Runs Airflow while the with-block runs, and leaves no process behind however the block ends.
+    """Runs Airflow during the with-block, and leaves no process behind however the block ends.
 
-    :param home: an empty directory in which everything is kept.
-    :param port: where the UI is; a free port unless given.
+    :param home: an empty directory for all files.
+    :param port: of the UI; a free port by default.
     :param env: added to the environment of every component.
-    :param celery_workers: how many Celery workers run the tasks; with none, the scheduler's own processes do.
-    :param step: is told what is being waited for.
+    :param celery_workers: how many Celery workers run the tasks; 0: the scheduler's own processes run them.
+    :param step: surrounds each step of the start, with its text.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class AirflowStack:
 
     def __enter__(self) -> Self:
         with ExitStack() as cleanup:
-            cleanup.enter_context(unwound_by_signals())
+            cleanup.enter_context(signals_raised())
             cleanup.callback(self._stop)
             self._start()
             self._cleanup = cleanup.pop_all()
@@ -88,7 +88,7 @@ class AirflowStack:
         return self.home / "logs" / f"{component}.log"
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> Path:
-        """Return the file with the log of one attempt, a JSON document a line."""
+        """Return the file with the log of one attempt, one JSON document per line."""
         logs = self.airflow_home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
         return logs / f"attempt={attempt}.log"
 
@@ -109,7 +109,7 @@ class AirflowStack:
         self._wait_until_healthy([name], since=stopped)
 
     def task_process(self, dag_id: str, run_id: str, task_id: str) -> psutil.Process:
-        """Return the process in which a running task runs; its parent is the executor's worker process."""
+        """Return the process in which a running task runs; its parent is the worker process of the executor."""
         pid = self.api.task(dag_id, run_id, task_id)["pid"]
         if not pid:
             raise DemoError(f"Task {task_id} of run {run_id} has no process: it does not run.")
@@ -130,7 +130,9 @@ class AirflowStack:
         )
         migration = self._component("db-migrate", ("airflow", "db", "migrate"), env)
         commands = COMMANDS | self._workers
-        self._components |= {name: self._component(name, words, env) for name, words in commands.items()}
+        self._components |= {
+            name: self._component(name, arguments, env) for name, arguments in commands.items()
+        }
         with self._step("creating Airflow's tables"):
             self._migrate(migration)
         with self._step("starting Airflow"):
@@ -140,25 +142,25 @@ class AirflowStack:
 
     def _start_valkey(self) -> Mapping[str, str]:
         port = free_port()
-        words = celery.server_command(port, self.home / celery.SERVER)
-        server = self._components[celery.SERVER] = self._component(celery.SERVER, words, os.environ)
+        arguments = celery.server_command(port, self.home / celery.SERVER)
+        server = self._components[celery.SERVER] = self._component(celery.SERVER, arguments, os.environ)
         with self._step("starting Valkey"):
             server.start()
-            if not wait_until(lambda: celery.answers(port), [server], START_TIMEOUT):
-                raise server.failure(f"did not answer after {START_TIMEOUT:.0f} s")
+            if not wait_until(lambda: celery.is_listening(port), [server], START_TIMEOUT):
+                raise server.failure(f"did not respond after {START_TIMEOUT:.0f} s")
         return celery.celery_settings(port)
 
     def _migrate(self, migration: Component) -> None:
         try:
             migration.start()
-            # The API server imports for seconds before it touches the database, so it may do that meanwhile.
+            # The API server imports for seconds before it uses the database, so it can start now.
             self._components["api-server"].start()
             migration.wait(START_TIMEOUT)
         finally:
             stop_all([migration])
 
     def _stop(self) -> None:
-        with undisturbed():
+        with signals_ignored():
             self.api.close()
             stop_all(self._components.values())
             if self._postgres:
@@ -167,31 +169,31 @@ class AirflowStack:
 
     def _prepare_home(self) -> None:
         self.airflow_home.mkdir(parents=True)
-        # With a file there, no component spends time on writing one with all the defaults.
+        # If the file exists, no component spends time on writing one with all defaults.
         (self.airflow_home / "airflow.cfg").touch()
 
-    def _component(self, name: str, words: tuple[str, ...], env: Mapping[str, str]) -> Component:
-        return Component(name, [sys.executable, "-m", *words], env, self.log_of(name))
+    def _component(self, name: str, arguments: tuple[str, ...], env: Mapping[str, str]) -> Component:
+        return Component(name, [sys.executable, "-m", *arguments], env, self.log_of(name))
 
     def _wait_until_healthy(self, names: Iterable[str], since: datetime) -> None:
         watched = [self._components[name] for name in names]
         if not wait_until(lambda: not self._unhealthy(names, since), watched, START_TIMEOUT):
-            late = self._components[self._unhealthy(names, since)[0]]
-            raise late.failure(f"was not healthy after {START_TIMEOUT:.0f} s")
+            component = self._components[self._unhealthy(names, since)[0]]
+            raise component.failure(f"was not healthy after {START_TIMEOUT:.0f} s")
 
     def _unhealthy(self, names: Iterable[str], since: datetime) -> list[str]:
         health = self.api.health()
-        late = [name for name in names if not self._is_healthy(name, health, since)]
-        # Without this question the first tasks of all would wait five seconds for their server to get ready.
-        return late if late or self.api.serves_tasks() else ["api-server"]
+        unhealthy = [name for name in names if not self._is_healthy(name, health, since)]
+        # Without this request, the first tasks would wait five seconds until their server is ready.
+        return unhealthy if unhealthy or self.api.serves_tasks() else ["api-server"]
 
     def _is_healthy(self, name: str, health: Json, since: datetime) -> bool:
         if name in self._workers:
             return celery.is_ready(self._components[name])
-        return _says_so(name, health, since)
+        return _has_heartbeat(name, health, since)
 
 
-def _says_so(name: str, health: Json, since: datetime) -> bool:
+def _has_heartbeat(name: str, health: Json, since: datetime) -> bool:
     if name == "api-server":
         return bool(health)
     part = name.replace("-", "_")

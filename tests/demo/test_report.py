@@ -5,7 +5,7 @@ from demo.months import Month
 from demo.report import table, verdict
 
 LANDED = Outcome(month=Month(2026, 8), exported=3721, landed=3721, credits=3721, where="/lake/2026-08")
-FAILED = Outcome(month=Month(2026, 9), trouble="task export.create_export failed; its log is /logs/1.log")
+FAILED = Outcome(month=Month(2026, 9), problem="task export.create_export failed; its log is /logs/1.log")
 
 
 def test_a_line_for_each_month_with_numbers_under_each_other() -> None:
@@ -17,7 +17,7 @@ def test_a_line_for_each_month_with_numbers_under_each_other() -> None:
     ]
 
 
-def test_the_verdict_names_each_month_in_trouble() -> None:
-    """Only trouble is listed."""
+def test_the_verdict_names_each_month_with_a_problem() -> None:
+    """Only problems are listed."""
     assert verdict([LANDED]) == "Every month landed completely."
     assert verdict([LANDED, FAILED]) == "2026-09: task export.create_export failed; its log is /logs/1.log."

@@ -1,4 +1,4 @@
-"""Ways to land a collector, each run in a process of its own: ``python -m benchmarks.ways WAY URL TARGET COUNT``."""
+"""Methods to land a collector, each in its own process: ``python -m benchmarks.methods METHOD URL TARGET COUNT``."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def notebook_documents(url: str) -> Iterator[Any]:
     import requests
 
     params = {"access_token": "not-a-real-token", "resume_offset": "earliest", "end_behaviour": "stop"}
-    answer = requests.get(f"{url}/api/v3/stream/c/bench/results", params=params, stream=True, timeout=30)
-    for line in answer.iter_lines():
+    response = requests.get(f"{url}/api/v3/stream/c/bench/results", params=params, stream=True, timeout=30)
+    for line in response.iter_lines():
         if line:
             chunk: dict[str, Any] = json.loads(line)
             if chunk["chunk_type"] == "CT_RESULT":
@@ -60,7 +60,7 @@ def notebook(url: str, file: IO[bytes]) -> None:
 
 
 def dlt_files(url: str, target: Path, file_format: Literal["jsonl", "parquet"]) -> None:
-    """Land as dlt does it: a resource that reads as the notebook does, one table without nested ones."""
+    """Land as dlt does: a resource that reads as the notebook does, one table without nested tables."""
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     import dlt
 
@@ -72,7 +72,7 @@ def dlt_files(url: str, target: Path, file_format: Literal["jsonl", "parquet"]) 
 
 
 def upload_alone(source: Path, target: str) -> None:
-    """Upload files that are there already through s3fs, as a landing does, and nothing else."""
+    """Upload existing files through s3fs, as a landing does, and nothing else."""
     from airflow_provider_twexport.storage.directory import Directory
 
     directory = Directory(target)
@@ -94,12 +94,12 @@ def upload_boto3(source: Path, target: str) -> None:
 
 
 def in_memory(url: str, target: Path) -> None:
-    """Land as Airflow's HttpToS3Operator does: hold the whole answer, then write it."""
+    """Land as Airflow's HttpToS3Operator does: read the whole response, then write it."""
     import requests
 
     params = {"access_token": "not-a-real-token", "resume_offset": "earliest", "end_behaviour": "stop"}
-    answer = requests.get(f"{url}/api/v3/stream/c/bench/results", params=params, timeout=300)
-    target.joinpath("all.jsonl").write_bytes(answer.content)
+    response = requests.get(f"{url}/api/v3/stream/c/bench/results", params=params, timeout=300)
+    target.joinpath("all.jsonl").write_bytes(response.content)
 
 
 def duckdb_parquet(ndjson: Path, target: Path) -> None:
@@ -122,31 +122,31 @@ def polars_parquet(ndjson: Path, target: Path) -> None:
     )
 
 
-def main(way: str, url: str, place: str, count: int) -> None:
-    """Run one way; of those that only upload, the address is the directory to upload."""
-    target = Path(place)
-    if way.startswith("ours "):
-        ours(url, place, count, way.removeprefix("ours "))
-    elif way == "notebook jsonl":
+def main(method: str, url: str, directory: str, count: int) -> None:
+    """Run one method; for those that only upload, ``url`` is the directory to upload."""
+    target = Path(directory)
+    if method.startswith("ours "):
+        ours(url, directory, count, method.removeprefix("ours "))
+    elif method == "notebook jsonl":
         with target.joinpath("all.jsonl").open("wb") as plain:
             notebook(url, plain)
-    elif way == "notebook jsonl.gz":
-        with gzip.open(target / "all.jsonl.gz", "wb", compresslevel=6) as packed:
-            notebook(url, packed)  # type: ignore[arg-type]
-    elif way == "dlt jsonl.gz":
+    elif method == "notebook jsonl.gz":
+        with gzip.open(target / "all.jsonl.gz", "wb", compresslevel=6) as compressed:
+            notebook(url, compressed)  # type: ignore[arg-type]
+    elif method == "dlt jsonl.gz":
         dlt_files(url, target, "jsonl")  # which it compresses unless told not to
-    elif way == "dlt parquet":
+    elif method == "dlt parquet":
         dlt_files(url, target, "parquet")
-    elif way == "in memory":
+    elif method == "in memory":
         in_memory(url, target)
-    elif way == "duckdb":
+    elif method == "duckdb":
         duckdb_parquet(target / "fetched.jsonl", target)
-    elif way == "polars":
+    elif method == "polars":
         polars_parquet(target / "fetched.jsonl", target)
-    elif way == "s3fs alone":
-        upload_alone(Path(url), place)
-    elif way == "boto3 alone":
-        upload_boto3(Path(url), place)
+    elif method == "s3fs alone":
+        upload_alone(Path(url), directory)
+    elif method == "boto3 alone":
+        upload_boto3(Path(url), directory)
 
 
 if __name__ == "__main__":
