@@ -131,7 +131,7 @@ class AirflowApi:
         return self._wait(lambda: self.run(dag_id, run_id), FINISHED, timeout)
 
     def end_backfills(self, dag_id: str) -> None:
-        """End the backfills of a DAG; Airflow needs half a minute to see that one is done, and allows no other before."""
+        """End the backfills of a DAG; Airflow itself needs half a minute to see that one is done."""
         for each in self._json("GET", f"/backfills?dag_id={dag_id}")["backfills"]:
             if not each["completed_at"]:
                 self._json("PUT", f"/backfills/{each['id']}/cancel")
