@@ -65,9 +65,7 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
 
     def look(self, client: AdobeClient) -> ExportJob:
         """Request the job."""
-        job = client.get_export_job(self.export_key)
-        job.check_status()
-        return job
+        return client.get_export_job(self.export_key)
 
     def read(self, export: dict[str, Any]) -> ExportJob:
         """Return the job in the trigger's event."""

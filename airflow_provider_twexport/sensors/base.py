@@ -81,6 +81,7 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
         """Look once; where the export has not ended and the sensor is deferrable, defer."""
         with fail_without_retry():
             export = self.look(self._client_at_hand())
+            export.check_status()
             if not export.is_unfinished:
                 self._tell_wait(context, "ended")
                 return PokeReturnValue(is_done=True, xcom_value=self.outcome(export))

@@ -88,9 +88,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     def look(self, client: TalkwalkerClient) -> ExportTask:
         """Ask for the export."""
-        export = client.get_export(self.export_id)
-        export.check_status()
-        return export
+        return client.get_export(self.export_id)
 
     def read(self, export: dict[str, Any]) -> ExportTask:
         """Read what the trigger told of the export."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook, client_for
+from airflow_provider_twexport.hooks.adobe import client_for
 from airflow_provider_twexport.triggers.base import ConnectionPoll, ExportTrigger
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.adobe.client import AdobeClient
     from airflow_provider_twexport.adobe.models import ExportJob
-    from airflow_provider_twexport.exceptions import TwexportError
 
 # jobs older than these, five pages of the list, are requested one by one
 NEWEST_LISTED = 500
@@ -59,9 +58,6 @@ class _JobPoll(ConnectionPoll["AdobeClient", "ExportJob"]):
 
     _connected_with: str | None = None
 
-    async def connection(self) -> Connection:
-        return await AdobeExperiencePlatformHook.aget_connection(self._conn_id)
-
     def client(self, connection: Connection) -> AdobeClient:
         # a client has a token, which is valid for a day
         uri = connection.get_uri()
@@ -70,20 +66,13 @@ class _JobPoll(ConnectionPoll["AdobeClient", "ExportJob"]):
             return client_for(connection)
         return self._client
 
-    def look(self, client: AdobeClient, wanted: frozenset[str]) -> dict[str, ExportJob | TwexportError]:
-        from airflow_provider_twexport.exceptions import TwexportError
-
+    def list_exports(self, client: AdobeClient, wanted: frozenset[str]) -> dict[str, ExportJob]:
         jobs: dict[str, ExportJob] = {}
         for job in islice(client.iter_export_jobs(), NEWEST_LISTED):
             jobs[job.id] = job
             if wanted <= jobs.keys():
                 break
-        found: dict[str, ExportJob | TwexportError] = {}
-        for job_id in wanted | jobs.keys():
-            try:
-                job = jobs.get(job_id) or client.get_export_job(job_id)
-                job.check_status()
-                found[job_id] = job
-            except TwexportError as error:
-                found[job_id] = error
-        return found
+        return jobs
+
+    def get_export(self, client: AdobeClient, export_id: str) -> ExportJob:
+        return client.get_export_job(export_id)

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 from weakref import WeakKeyDictionary
 
+from airflow.providers.common.compat.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_twexport.triggers.shared_poll import SharedPoll
@@ -21,15 +22,18 @@ if TYPE_CHECKING:
 
 
 class Waitable(Protocol):
-    """An export as a service tells it."""
+    """An export as a service reports it."""
 
     @property
     def raw_status(self) -> str:
-        """The service's word for where it stands."""
+        """The service's own text for the status."""
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether to wait on."""
+        """Whether to continue to wait."""
+
+    def check_status(self) -> None:
+        """Raise if nobody knows what the status means."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the service's form."""
@@ -103,6 +107,7 @@ class ExportTrigger(BaseTrigger, Generic[Client, Export]):
             answer = await poll.next_answer(self.export_key, self.poke_interval)
             if isinstance(answer, Exception):
                 raise answer
+            answer.check_status()
             if answer.raw_status != last_status:
                 self.log.info("%s %s is %s.", self.noun, self.export_key, answer.raw_status)
                 last_status = answer.raw_status
@@ -117,7 +122,7 @@ class ExportTrigger(BaseTrigger, Generic[Client, Export]):
 
 
 class ConnectionPoll(SharedPoll["Export | TwexportError"], Generic[Client, Export]):
-    """One look at a service for all exports that are waited for on a connection."""
+    """One list request, at most, for all exports that are waited for on a connection, however many there are."""
 
     _all: ClassVar[
         WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[type, str], ConnectionPoll[Any, Any]]]
@@ -137,26 +142,38 @@ class ConnectionPoll(SharedPoll["Export | TwexportError"], Generic[Client, Expor
         return poll
 
     @abstractmethod
-    async def connection(self) -> Connection:
-        """Ask for the Airflow connection, without blocking the event loop."""
-
-    @abstractmethod
     def client(self, connection: Connection) -> Client:
-        """Make a client, or go on with the one there is."""
+        """Return a new client, or the one of the last poll."""
 
     @abstractmethod
-    def look(self, client: Client, wanted: frozenset[str]) -> dict[str, Export | TwexportError]:
-        """Ask the service; runs in a thread."""
+    def list_exports(self, client: Client, wanted: frozenset[str]) -> dict[str, Export]:
+        """Return the exports in the service's list, by id; it may lack some that are wanted."""
+
+    @abstractmethod
+    def get_export(self, client: Client, export_id: str) -> Export:
+        """Return one export."""
 
     async def any_client(self) -> Client:
-        """Return the client of the last look, or, before the first one, a new one."""
+        """Return the client of the last poll; before the first one, a new client."""
         return self._client or await self._connect()
 
     async def _connect(self) -> Client:
-        # read anew for each look, so that a new credential is taken up
-        self._client = await asyncio.to_thread(self.client, await self.connection())
+        # read again for each poll, so that a new credential is used
+        connection = await BaseHook.aget_connection(self._conn_id)
+        self._client = await asyncio.to_thread(self.client, connection)
         return self._client
 
     async def _answers(self, wanted: frozenset[str]) -> dict[str, Export | TwexportError]:
         client = await self._connect()
-        return await asyncio.to_thread(self.look, client, wanted)
+        return await asyncio.to_thread(self._find, client, wanted)
+
+    def _find(self, client: Client, wanted: frozenset[str]) -> dict[str, Export | TwexportError]:
+        from airflow_provider_twexport.exceptions import TwexportError
+
+        found: dict[str, Export | TwexportError] = {**self.list_exports(client, wanted)}
+        for export_id in wanted - found.keys():
+            try:
+                found[export_id] = self.get_export(client, export_id)
+            except TwexportError as error:
+                found[export_id] = error
+        return found

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, client_for
+from airflow_provider_twexport.hooks.talkwalker import client_for
 from airflow_provider_twexport.triggers.base import ConnectionPoll, ExportTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_twexport.exceptions import TwexportError
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportTask
 
@@ -53,22 +52,11 @@ class TalkwalkerExportTrigger(ExportTrigger["TalkwalkerClient", "ExportTask"]):
 class _ExportPoll(ConnectionPoll["TalkwalkerClient", "ExportTask"]):
     """One list request for all exports, and one request for each that the list lacks."""
 
-    async def connection(self) -> Connection:
-        return await TalkwalkerHook.aget_connection(self._conn_id)
-
     def client(self, connection: Connection) -> TalkwalkerClient:
         return client_for(connection)
 
-    def look(self, client: TalkwalkerClient, wanted: frozenset[str]) -> dict[str, ExportTask | TwexportError]:
-        from airflow_provider_twexport.exceptions import TwexportError
+    def list_exports(self, client: TalkwalkerClient, wanted: frozenset[str]) -> dict[str, ExportTask]:
+        return {task.id: task for task in client.list_exports()}
 
-        tasks = {task.id: task for task in client.list_exports()}
-        found: dict[str, ExportTask | TwexportError] = {}
-        for export_id in wanted | tasks.keys():
-            try:
-                task = tasks.get(export_id) or client.get_export(export_id)
-                task.check_status()
-                found[export_id] = task
-            except TwexportError as error:
-                found[export_id] = error
-        return found
+    def get_export(self, client: TalkwalkerClient, export_id: str) -> ExportTask:
+        return client.get_export(export_id)
