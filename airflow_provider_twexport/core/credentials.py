@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import html
+import re
 from abc import abstractmethod
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlencode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_ESCAPES = re.compile(r"[%\\&+]")
 
 
 class Credential:
@@ -25,6 +30,16 @@ class Credential:
     def fill(self, body: Any) -> Any:
         """Return the request's body with the credential in it; it stays as long as it is."""
         return body
+
+    def redact_json(self, value: Any) -> Any:
+        """Return a decoded JSON document with the credential taken out of each of its texts, keys included."""
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, list):
+            return [self.redact_json(item) for item in value]
+        if isinstance(value, dict):
+            return {self.redact(key): self.redact_json(item) for key, item in value.items()}
+        return value
 
     @abstractmethod
     def redact(self, text: str) -> str:
@@ -111,7 +126,33 @@ class FormSecret(Credential):
 
 
 def redact_secret(text: str, secret: str) -> str:
-    """Return ``text`` with a secret replaced, as it is and in its URL-quoted forms."""
-    for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
-        text = text.replace(form, "***")
-    return text
+    """Return ``text`` with a secret replaced, in each form in which a text may quote it.
+
+    The forms: as it is; percent-encoded, in either case and repeatedly; with JSON escapes, repeatedly; with HTML
+    entities. Each character may take a form of its own.
+    """
+    if not secret:
+        return text
+    text = text.replace(secret, "***")
+    if not _ESCAPES.search(text):
+        return text
+    return _any_form(secret).sub("***", text)
+
+
+@lru_cache(maxsize=64)
+def _any_form(secret: str) -> re.Pattern[str]:
+    return re.compile("".join(map(_forms_of, secret)))
+
+
+def _forms_of(character: str) -> str:
+    units = character.encode("utf-16-be")
+    forms = [
+        re.escape(character),
+        "".join(rf"(?i:%(?:25)*{byte:02x})" for byte in character.encode()),
+        "".join(rf"(?i:\\+u{units[at : at + 2].hex()})" for at in range(0, len(units), 2)),
+        rf"\\+{re.escape(character)}",
+        re.escape(html.escape(character)),
+        rf"(?i:&#0*{ord(character)};|&#x0*{ord(character):x};)",
+        *([r"\+"] if character == " " else []),
+    ]
+    return f"(?:{'|'.join(forms)})"

@@ -7,8 +7,13 @@ exception text, nor a debug log of requests, urllib3 or http.client ever holds i
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+import re
+import socket
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 BLOCK_BYTES = 256 * 1024
+# a list of 100,000 exports has some 40 MB; what is larger is no answer of these services
+MAX_BODY_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,9 @@ class Session:
         self._requests.trust_env = not is_loopback(self.base_url)
         self._requests.headers.update(headers)
         self._requests.auth = no_auth  # else requests would add a login of ~/.netrc, where logs show it
+        self._in_flight = _InFlight()
         for scheme in ("http://", "https://"):
-            self._requests.mount(scheme, _SigningAdapter(credential))
+            self._requests.mount(scheme, _SigningAdapter(credential, self._in_flight))
 
     def call(
         self,
@@ -103,7 +111,7 @@ class Session:
         :param body: sent as JSON.
         :param form: sent as a form instead.
         :param repeatable: whether to retry after a transient error; never for a call that buys something.
-        :param timeout: seconds to wait for the response.
+        :param timeout: seconds until the whole response must be there.
         :raises TwexportError: the error that the response, or its absence, means.
         """
 
@@ -117,7 +125,7 @@ class Session:
         """Return the body of a successful response as bytes; never retried.
 
         :param body: sent as JSON.
-        :param timeout: seconds to wait for the response.
+        :param timeout: seconds until the whole response must be there.
         :raises TwexportError: the error that the response, or its absence, means.
         """
         self.retry.on_event(WireEvent.READ)
@@ -125,8 +133,7 @@ class Session:
             evidence = Evidence(method, path, response.status_code)
             if not response.ok:
                 self._parse(response, evidence)
-            with _translated(evidence):
-                return bytes(response.content)
+            return _content(response, evidence)
 
     @contextmanager
     def stream(
@@ -147,7 +154,7 @@ class Session:
         """
         self.retry.on_event(WireEvent.READ)
         headers = {"Accept-Encoding": "gzip"} if compressed else headers
-        with self._send("GET", path, params, None, timeout, headers=headers) as response:
+        with self._send("GET", path, params, None, timeout, headers=headers, whole=False) as response:
             evidence = Evidence("GET", path, response.status_code)
             if not response.ok:
                 self._parse(response, evidence)
@@ -165,37 +172,48 @@ class Session:
         *,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        whole: bool = True,
     ) -> Iterator[requests.Response]:
         self.retry.on_event(WireEvent.REQUEST)
-        with _translated(Evidence(method, path)):
-            response = self._requests.request(
-                method,
-                self.base_url + path,
-                params=params,
-                json=body,
-                data=form,
-                headers=headers,
-                timeout=(min(CONNECT_SECONDS, timeout), timeout),
-                stream=True,
-                allow_redirects=False,
-            )
-        with response:
-            self._refuse_redirect(response, Evidence(method, path, response.status_code))
-            yield response
+        evidence = Evidence(method, path)
+        with self._in_flight.within(timeout, evidence) as deadline:
+            with _translated(evidence):
+                response = self._requests.request(
+                    method,
+                    self.base_url + path,
+                    params=params,
+                    json=body,
+                    data=form,
+                    headers=headers,
+                    timeout=(min(CONNECT_SECONDS, timeout), timeout),
+                    stream=True,
+                    allow_redirects=False,
+                )
+            if not whole:
+                deadline.cancel()
+            with response:
+                self._refuse_redirect(response, Evidence(method, path, response.status_code))
+                yield response
+
+    def redact(self, value: Any) -> Any:
+        """Return a decoded document of the service without the credential, whatever quotes it.
+
+        Each text of a service passes here before it becomes a text of ours: an error, a log line, a value.
+        """
+        return self._credential.redact_json(value)
 
     def _refuse_redirect(self, response: requests.Response, evidence: Evidence) -> None:
         if not response.is_redirect:
             return
         host = urlsplit(response.headers["location"]).hostname or "another path"
         msg = f"The service redirects to {host}, where the credential must not go. Correct the connection's host."
-        raise ConnectionConfigError(self._credential.redact(msg), evidence)
+        raise ConnectionConfigError(self.redact(msg), evidence)
 
     def _parse(self, response: requests.Response, evidence: Evidence) -> Any:
-        with _translated(evidence):
-            content = response.content
+        content = _content(response, evidence)
         try:
-            body = json.loads(self._credential.redact(content.decode()))
-        except ValueError:
+            body = self.redact(json.loads(content))
+        except (ValueError, RecursionError):
             body = None
         error = self._explain(response.status_code, body, evidence) or _unexplained(body, evidence)
         if error is None or (response.ok and not content):
@@ -212,11 +230,64 @@ def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
+class _Deadline:
+    """Shuts sockets down when time is over: a socket's own timeout counts anew with each byte.
+
+    :param seconds: until then.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.is_over = False
+        self.sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """Leave the sockets open from now on."""
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self.is_over = True
+        for each in self.sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+class _InFlight(threading.local):
+    """The deadline of the request that this thread is sending, for the connection that carries it."""
+
+    deadline: _Deadline | None = None
+
+    @contextmanager
+    def within(self, seconds: float, evidence: Evidence) -> Iterator[_Deadline]:
+        """Bound all that happens inside.
+
+        :raises TransientError: if the time was not enough.
+        """
+        deadline = self.deadline = _Deadline(seconds)
+        try:
+            yield deadline
+        except Exception:
+            if not deadline.is_over:
+                raise
+        finally:
+            deadline.cancel()
+            self.deadline = None
+        if deadline.is_over:
+            raise TransientError(f"The response was not there within {seconds:.0f} s.", evidence)
+
+    def carried_by(self, connection_socket: socket.socket | None) -> None:
+        """Remember which socket to shut down."""
+        if self.deadline and connection_socket:
+            self.deadline.sockets.append(connection_socket)
+
+
 class _SigningAdapter(HTTPAdapter):
     """Hands requests to connections that sign them."""
 
-    def __init__(self, credential: Credential) -> None:
-        self._pools = _signing_pools(credential)
+    def __init__(self, credential: Credential, in_flight: _InFlight) -> None:
+        self._pools = _signing_pools(credential, in_flight)
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -229,14 +300,19 @@ class _SigningAdapter(HTTPAdapter):
         return manager
 
 
-def _signing_pools(credential: Credential) -> dict[str, type[HTTPConnectionPool]]:
+def _signing_pools(credential: Credential, in_flight: _InFlight) -> dict[str, type[HTTPConnectionPool]]:
     class Signing:
         debuglevel = 0  # http.client would print the signed request line
+
+        def connect(self) -> None:
+            super().connect()  # type: ignore[misc]
+            in_flight.carried_by(self.sock)  # type: ignore[attr-defined]
 
         def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
             super().request(method, url, credential.fill(body), *args, **kwargs)  # type: ignore[misc]
 
         def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+            in_flight.carried_by(self.sock)  # type: ignore[attr-defined]
             super().putrequest(method, credential.sign(url), *args, **kwargs)  # type: ignore[misc]
             for name, value in credential.headers().items():
                 self.putheader(name, value)  # type: ignore[attr-defined]
@@ -266,6 +342,17 @@ def _translated(evidence: Evidence) -> Iterator[None]:
         raise ConnectionConfigError(msg, evidence) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise TransientError(f"The service did not respond ({type(error).__name__}).", evidence) from None
+
+
+def _content(response: requests.Response, evidence: Evidence) -> bytes:
+    content = bytearray()
+    with _translated(evidence):
+        for block in response.raw.stream(BLOCK_BYTES, decode_content=True):
+            content += block
+            if len(content) > MAX_BODY_BYTES:
+                msg = f"The response is longer than {MAX_BODY_BYTES:,} bytes. Report this to the service."
+                raise UnexpectedResponseError(msg, evidence)
+    return bytes(content)
 
 
 def _blocks(response: requests.Response, evidence: Evidence, *, decompress: bool) -> Iterator[bytes]:
@@ -299,6 +386,17 @@ def _unexplained(body: Any, evidence: Evidence) -> TwexportError | None:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Return the seconds of a Retry-After header; these services do not use its other form, a date."""
-    value = response.headers.get("retry-after", "")
-    return float(value) if value.isdigit() else None
+    """Return the seconds of a Retry-After header; a date counts from the service's own clock, where it sends that."""
+    value = response.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d+(\.\d+)?", value):
+        return float(value)
+    due, now = _http_date(value), _http_date(response.headers.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (due - now).total_seconds()) if due else None
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
