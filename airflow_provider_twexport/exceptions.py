@@ -16,6 +16,7 @@
     ├── UnexpectedResponseError    the service said what nobody documented: look at it before going on
     └── TransientError          a passing fault: the same call may succeed later
         ├── ThrottledError       too many calls: wait for the next minute
+        ├── ReadStalledError          a read brings no result
         └── ReadInterruptedError      a read broke off: go on from the last cursor
 """
 
@@ -153,3 +154,11 @@ class ThrottledError(TransientError):
 
 class ReadInterruptedError(TransientError):
     """A read broke off: go on from the last cursor."""
+
+
+class ReadIdleError(ReadInterruptedError):
+    """A read stays open, but nothing arrives any more."""
+
+
+class ReadStalledError(TransientError):
+    """A read brings no result, though its cursor moves."""

@@ -16,8 +16,10 @@ class Batch:
     :param records: one JSON document each, without line breaks, otherwise byte for byte as received.
     :param cursor: the opaque place after the last record; ``None`` where a read cannot go on from here.
     :param foreign: how many results were left out because they belong to another export.
+    :param replays: how many were left out because the service delivered them again.
     """
 
     records: Sequence[bytes]
     cursor: str | None
     foreign: int = 0
+    replays: int = 0

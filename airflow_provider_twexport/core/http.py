@@ -29,6 +29,7 @@ from airflow_provider_twexport.core.retry import WireEvent
 from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
     Evidence,
+    ReadIdleError,
     ReadInterruptedError,
     ThrottledError,
     TransientError,
@@ -61,6 +62,10 @@ class StreamedResponse:
     status: int
     headers: Mapping[str, str]
     blocks: Iterator[bytes]
+
+    def sent_at(self) -> float:
+        """Return when the service sent this, in epoch seconds of its own clock; of ours where it does not say."""
+        return (_http_date(self.headers.get("date", "")) or datetime.now(UTC)).timestamp()
 
 
 class Session:
@@ -144,17 +149,21 @@ class Session:
         timeout: float,
         headers: Mapping[str, str] | None = None,
         compressed: bool = False,
+        silence: float | None = None,
     ) -> Iterator[StreamedResponse]:
         """Open a long response and hand out its body as it arrives; never retried.
 
-        :param timeout: seconds to wait for each next byte.
+        :param timeout: seconds until the head of the response must be there.
+        :param silence: seconds to wait for each next byte of the body; ``None`` for ``timeout``.
         :param headers: sent with this request; nothing secret.
         :param compressed: ask for gzip and hand out the compressed bytes.
         :raises TwexportError: the error that the response, or its end, means.
         """
         self.retry.on_event(WireEvent.READ)
         headers = {"Accept-Encoding": "gzip"} if compressed else headers
-        with self._send("GET", path, params, None, timeout, headers=headers, whole=False) as response:
+        with self._send(
+            "GET", path, params, None, timeout, headers=headers, body_silence=silence or timeout
+        ) as response:
             evidence = Evidence("GET", path, response.status_code)
             if not response.ok:
                 self._parse(response, evidence)
@@ -172,7 +181,7 @@ class Session:
         *,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        whole: bool = True,
+        body_silence: float | None = None,
     ) -> Iterator[requests.Response]:
         self.retry.on_event(WireEvent.REQUEST)
         evidence = Evidence(method, path)
@@ -189,8 +198,8 @@ class Session:
                     stream=True,
                     allow_redirects=False,
                 )
-            if not whole:
-                deadline.cancel()
+            if body_silence is not None:
+                deadline.replace_by_silence(body_silence)
             with response:
                 self._refuse_redirect(response, Evidence(method, path, response.status_code))
                 yield response
@@ -246,6 +255,12 @@ class _Deadline:
     def cancel(self) -> None:
         """Leave the sockets open from now on."""
         self._timer.cancel()
+
+    def replace_by_silence(self, seconds: float) -> None:
+        """Bound the wait for each next byte instead."""
+        self.cancel()
+        for each in self.sockets:
+            each.settimeout(seconds)
 
     def _end(self) -> None:
         self.is_over = True
@@ -365,6 +380,8 @@ def _blocks(response: requests.Response, evidence: Evidence, *, decompress: bool
     )
     try:
         yield from blocks
+    except (urllib3.exceptions.ReadTimeoutError, TimeoutError):
+        raise ReadIdleError("The response stays open, but no byte arrives.", evidence) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise ReadInterruptedError(f"The response broke off ({type(error).__name__}).", evidence) from None
 

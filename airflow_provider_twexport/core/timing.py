@@ -24,7 +24,8 @@ class Timing:
     :param lock_dead: when others may remove a ticket; more than ``lock_valid`` and the longest request together.
     :param lock_patience: how long to stay in the queue at most.
     :param budget_recheck: between two looks at an account on which an order fits by less than others are being charged.
-    :param idle_read: how long an open read may bring no result before the client ends it.
+    :param idle_read: how long an open read may make no progress before the client ends it.
+    :param read_stalled: how long a read may bring no result, though offsets change, before it fails.
     :param second_read: between a read that brought too few results and the next one.
     :param search_response: how long a search may take to respond.
     :param overload: before each next try of a search that overloads the service; the vendor asks for one try shortly
@@ -51,6 +52,7 @@ class Timing:
     lock_patience: float = 1800.0
     budget_recheck: float = 5.0
     idle_read: float = 15.0
+    read_stalled: float = 600.0
     second_read: float = 10.0
     search_response: float = 120.0
     overload: tuple[float, ...] = (5.0, 600.0, 600.0, 600.0)

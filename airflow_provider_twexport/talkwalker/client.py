@@ -43,11 +43,13 @@ from airflow_provider_twexport.talkwalker.models import (
     _segment,
     epoch_ms,
 )
-from airflow_provider_twexport.talkwalker.results import EARLIEST, EndBehaviour, ResultsReader
+from airflow_provider_twexport.talkwalker.results import EARLIEST, EndBehaviour
+from airflow_provider_twexport.talkwalker.results_reader import ResultsReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from airflow_provider_twexport.core.http import StreamedResponse
     from airflow_provider_twexport.talkwalker.histogram import Interval, Volume
 
 log = logging.getLogger(__name__)
@@ -196,36 +198,40 @@ class TalkwalkerClient:
 
     @contextmanager
     def open_results(
-        self, collector_id: str, resume_offset: str = EARLIEST, end_behaviour: EndBehaviour = "stop"
-    ) -> Iterator[Iterator[bytes]]:
+        self, collector_id: str, cursor: str = EARLIEST, end_behaviour: EndBehaviour = "stop"
+    ) -> Iterator[StreamedResponse]:
         """Open one connection to a collector's results and hand out its bytes as they arrive.
 
-        :param resume_offset: ``earliest``, ``latest`` or the offset of a control chunk.
+        :param cursor: ``earliest``, ``latest`` or the offset of a control chunk.
         :param end_behaviour: ``stop`` ends after a few hundred results, ``wait`` stays open for more.
         """
-        params = {"resume_offset": resume_offset, "end_behaviour": end_behaviour}
-        with self._session.stream(_results_path(collector_id), params=params, timeout=60.0) as response:
-            yield response.blocks
+        path = _results_path(collector_id)
+        params = {"resume_offset": cursor, "end_behaviour": end_behaviour}
+        with self._session.stream(
+            path, params=params, timeout=60.0, silence=self.timing.idle_read
+        ) as response:
+            yield response
 
     def drain(
         self,
         collector_id: str,
         *,
-        resume_offset: str = EARLIEST,
+        cursor: str = EARLIEST,
         export_id: str | None = None,
         missing: Callable[[], float] = lambda: math.inf,
     ) -> ResultsReader:
         """Return an iterable over batches of results that reads until nothing new comes.
 
-        :param resume_offset: where to go on; the cursor of a batch.
+        :param cursor: where to start; the cursor of a batch.
         :param export_id: leave out what belongs to other exports; ``None`` for all.
         :param missing: tells how many results are still to come behind the batches yielded; infinity if nobody knows.
         """
         path = _results_path(collector_id)
         return ResultsReader(
             open_read=partial(self.open_results, collector_id),
-            explain=partial(explain_chunk, evidence=Evidence("GET", path, 200)),
-            offset=resume_offset,
+            explain=lambda chunk: explain_chunk(self._session.redact(chunk), Evidence("GET", path, 200)),
+            redact=self._session.redact,
+            cursor=cursor,
             export_id=export_id,
             missing=missing,
             timing=self.timing,

@@ -178,7 +178,7 @@ class CollectorLanding:
         exported = self.exported
         batches = self.client.drain(
             self.collector_id,
-            resume_offset=landing.offset or EARLIEST,
+            cursor=landing.offset or EARLIEST,
             export_id=self.task.id if self.task else None,
             missing=lambda: math.inf if exported is None else exported - landing.arrived,
         )

@@ -1,51 +1,45 @@
-"""Reading the results of a Talkwalker collector: a log of chunks whose offsets appear only now and then.
+"""One connection to a Talkwalker collector: a log of chunks whose offsets appear only now and then.
 
 ``GET /api/v3/stream/c/{collector}/results`` delivers at least once and may end at any byte. Results carry no
-offset; each ``CT_CONTROL`` chunk carries one, and it means "everything before this chunk has been delivered".
-(Vendor pages "collectors" and "error handling"; framing as observed in captured traffic.)
+offset; each ``CT_CONTROL`` chunk carries one, and it means "everything before this chunk has been delivered". So only
+results after the last control can be delivered again by the next connection: these are replays. Any other repeat
+is a row of the log, exported and paid for. (Vendor pages "collectors" and "error handling"; captured traffic.)
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
 import time
+from collections import Counter
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import simdjson
+from xxhash import xxh3_64_intdigest
 
 from airflow_provider_twexport.core.batch import Batch
-from airflow_provider_twexport.core.retry import RetryState
-from airflow_provider_twexport.core.timing import Timing
 from airflow_provider_twexport.exceptions import (
+    ReadIdleError,
     ReadInterruptedError,
-    TransientError,
     TwexportError,
     UnexpectedResponseError,
 )
+from airflow_provider_twexport.talkwalker.chunks import whole_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
-    from contextlib import AbstractContextManager
-
-log = logging.getLogger(__name__)
+    from collections.abc import Callable, Iterable, Iterator
 
 EARLIEST = "earliest"
 LATEST = "latest"
 EndBehaviour = Literal["stop", "wait"]
-MAX_CHUNK_BYTES = 16 * 1024 * 1024
 MAX_BATCH_RECORDS = 2_000
-# a `stop` read was seen to end after 334 results with more behind them; a remainder this small fits into one
-ONE_STOP_READ = 300
 
 
 class _Control(msgspec.Struct, gc=False):
-    resume_offset: str | None = None
+    resume_offset: str | int | None = None
 
 
 class _Result(msgspec.Struct, gc=False):
@@ -76,68 +70,8 @@ _CHUNKS = msgspec.json.Decoder(_Chunk)
 _EXPORT = msgspec.json.Decoder(_ResultData)
 _UNREADABLE = (ValueError, msgspec.DecodeError, RecursionError)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_INDEXED = re.compile(rb'"search_indexed":\s*(\d+)')
 _LINE_BREAK = re.compile(rb"\r?\n[ \t\r\n]*")
-
-
-def whole_chunks(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    r"""Cut a body into pieces of whole chunks, whatever the sizes of its blocks.
-
-    Lines end at ``\n`` and nowhere else: U+2028 and its like are data. A pretty-printed body, told by its first
-    line, is cut behind each ``}`` in the first column. Keep-alive lines come as empty pieces.
-
-    :raises ReadInterruptedError: if a chunk is longer than 16 MiB.
-    """
-    blocks = iter(blocks)
-    begun = b""
-    for block in blocks:
-        begun = (begun + block).lstrip()
-        first, newline, _ = begun.partition(b"\n")
-        if newline:
-            cut = _cut_lines if _is_whole(first) else _cut_pretty
-            yield from cut(chain((begun,), blocks))
-            return
-        _check_length(len(begun))
-        yield b""
-    yield begun
-
-
-def _is_whole(line: bytes) -> bool:
-    try:
-        msgspec.json.decode(line, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return False
-    return True
-
-
-def _cut_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    begun: list[bytes] = []
-    for block in blocks:
-        end = block.rfind(b"\n") + 1
-        if end:
-            yield b"".join((*begun, block[:end]))
-            begun = []
-        begun.append(block[end:])
-        _check_length(sum(map(len, begun)))
-    yield b"".join(begun)
-
-
-def _cut_pretty(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    begun = bytearray()
-    for block in blocks:
-        begun += block
-        end = begun.rfind(b"\n}") + 2
-        if end > 1:
-            yield bytes(begun[:end])
-            del begun[:end]
-        else:
-            yield b""
-        _check_length(len(begun))
-    yield bytes(begun)
-
-
-def _check_length(length: int) -> None:
-    if length > MAX_CHUNK_BYTES:
-        raise ReadInterruptedError(f"A chunk is longer than {MAX_CHUNK_BYTES:,} bytes; refused.")
 
 
 def _chunk(text: bytes) -> _Chunk:
@@ -158,22 +92,44 @@ def without_surrogates(text: bytes) -> bytes:
 
 
 @dataclass(slots=True)
-class ResultsRead:
-    """One connection to a collector's results, turned into batches that end where it can be gone on from.
+class ReadState:
+    """What one connection must know of those before it.
 
-    :param asked: the offset that the connection was opened with.
+    :param replayable: how often each result, by its digest, was yielded since the last control.
+    :param cursors: digests of the cursors that were seen.
+    :param until: epoch milliseconds of the service's clock when the first connection was opened; a collector that
+        also receives live results is read up to there.
+    """
+
+    replayable: Counter[int] = field(default_factory=Counter)
+    cursors: set[int] = field(default_factory=set)
+    until: float = math.inf
+
+
+@dataclass(slots=True)
+class ResultsRead:
+    """One connection to a collector's results, as batches that end at a cursor.
+
+    :param asked: the cursor that the connection was opened with.
     :param export_id: the export whose results are wanted; ``None`` for all that the collector holds.
-    :param explain: turns a ``CT_ERROR`` chunk into the error that it means.
+    :param explain: returns the error that a ``CT_ERROR`` chunk means.
+    :param redact: takes the credential out of a text of the service.
+    :param state: what earlier connections of the same read saw.
     """
 
     asked: str
     export_id: str | None
     explain: Callable[[Any], TwexportError]
-    offset: str | None = field(default=None, init=False)
+    redact: Callable[[str], str] = str
+    state: ReadState = field(default_factory=ReadState)
+    cursor: str | None = field(default=None, init=False)
     arrived: int = field(default=0, init=False)
     pending: list[bytes] = field(default_factory=list, init=False)
     foreign: int = field(default=0, init=False)
+    replays: int = field(default=0, init=False)
     is_idle: bool = field(default=False, init=False)
+    is_past_end: bool = field(default=False, init=False)
+    _progress: int = field(default=0, init=False)
     _mark: bytes = field(default=b"", init=False)
     _parser: simdjson.Parser = field(default_factory=simdjson.Parser, init=False)
     # what stands before and behind the result in its line; where it is the same, only the result has to be parsed
@@ -185,7 +141,7 @@ class ResultsRead:
 
     @property
     def unconfirmed(self) -> int:
-        """Count the results since the last control: the next connection brings them again."""
+        """Count the results since the last control that were not yielded: the next connection brings them again."""
         return len(self.pending)
 
     def batches(
@@ -193,21 +149,27 @@ class ResultsRead:
     ) -> Iterator[Batch]:
         """Yield a batch for each control chunk.
 
-        :param missing: tells how many results are wanted behind those yielded; with so many the read ends, though
+        :param missing: returns how many results are wanted behind those yielded; with so many the read ends, though
             the connection stays open.
-        :param idle_seconds: end when no result has come for so long, though keep-alive lines do.
+        :param idle_seconds: end when there was no progress for so long: no result, and no cursor not seen before.
+            Keep-alive lines, single bytes and repeated controls are no progress.
         :raises ReadInterruptedError: if the body ends without its last control, or holds what is no chunk.
+        :raises UnexpectedResponseError: if the cursors go round in a circle.
         :raises TwexportError: what a ``CT_ERROR`` chunk means.
         """
-        last_arrival = time.monotonic()
-        for text in whole_chunks(blocks):
-            yield from self._taken(text)
-            if not text.isspace() and text:
-                last_arrival = time.monotonic()
-            self.is_idle = time.monotonic() - last_arrival > idle_seconds
-            if self.is_idle or self.unconfirmed >= missing():
-                return
-        if self.offset is None or self.pending or self.foreign:
+        progress, since = self._progress, time.monotonic()
+        try:
+            for text in whole_chunks(blocks):
+                yield from self._taken(text)
+                if self._progress > progress:
+                    progress, since = self._progress, time.monotonic()
+                self.is_idle = time.monotonic() - since > idle_seconds
+                if self.is_idle or self.is_past_end or self.unconfirmed >= missing():
+                    return
+        except ReadIdleError:
+            self.is_idle = True
+            return
+        if self.cursor is None or self.pending or self.foreign:
             raise ReadInterruptedError("The read broke off without its last control chunk.")
 
     def _taken(self, text: bytes) -> Iterator[Batch]:
@@ -272,7 +234,7 @@ class ResultsRead:
 
     def _no_chunk(self, error: Exception) -> ReadInterruptedError:
         return ReadInterruptedError(
-            f"What follows {self.arrived:,} results and offset {self.offset} is no chunk ({error})."
+            f"What follows {self.arrived:,} results and offset {self.cursor} is no chunk ({error})."
         )
 
     def _take(self, chunk: _Chunk) -> Batch | None:
@@ -284,23 +246,59 @@ class ResultsRead:
             return self._result(_LINE_BREAK.sub(b"", record))
         return None
 
-    def _control(self, offset: str | None) -> Batch | None:
-        if self.offset is None and self.asked not in (offset, LATEST):
+    def _control(self, offset: str | int | None) -> Batch | None:
+        if self.cursor is None:
+            self._check_start(offset)
+        if offset is None or str(offset) == self.cursor:
+            # a heartbeat, or a log that is no further: from here the next connection brings the same results again
+            return self._unconfirmed_batch() if self.pending or self.foreign else None
+        is_first, self.cursor = self.cursor is None, self._checked(str(offset))
+        place = xxh3_64_intdigest(self.cursor.encode())
+        if place in self.state.cursors and not is_first:
+            raise UnexpectedResponseError(
+                f"The read is at offset {self.cursor} for the second time, so it would never end. "
+                "What came so far is kept. Report this to Talkwalker."
+            )
+        if place not in self.state.cursors:
+            self._progress += 1
+            self.state.cursors.add(place)
+        return self._batch(self.cursor)
+
+    def _check_start(self, offset: str | int | None) -> None:
+        if offset is None or self.asked not in (str(offset), EARLIEST, LATEST):
             # never trust a read that starts elsewhere: rows would be missing or come twice
-            raise ReadInterruptedError(f"The read was to go on from {self.asked} but started at {offset}.")
-        moved = offset != self.offset
-        self.offset = offset
-        return self._batch(offset) if moved or self.pending or self.foreign else None
+            raise ReadInterruptedError(
+                f"The read was to start at offset {self.asked} and started at {self.redact(str(offset))}."
+            )
+
+    def _checked(self, offset: str) -> str:
+        if self.redact(offset) != offset:
+            raise UnexpectedResponseError(
+                "The offset of a control chunk quotes the access token, so it must not be kept. "
+                "Report this to Talkwalker."
+            )
+        return offset
 
     def _result(self, record: bytes) -> Batch | None:
-        if self.offset is None:
+        if self.cursor is None:
             raise ReadInterruptedError("Results came before the first control chunk.")
+        self._progress += 1
         if self._is_foreign(record):
             self.foreign += 1
             return None
+        if self.state.replayable and self._is_replay(record):
+            self.replays += 1
+            return None
         self.arrived += 1
         self.pending.append(record)
-        return self._batch(None) if len(self.pending) >= MAX_BATCH_RECORDS else None
+        return self._unconfirmed_batch() if len(self.pending) >= MAX_BATCH_RECORDS else None
+
+    def _is_replay(self, record: bytes) -> bool:
+        digest = xxh3_64_intdigest(record)
+        if not self.state.replayable[digest]:
+            return False
+        self.state.replayable[digest] -= 1
+        return True
 
     def _check_encoding(self, record: bytes) -> None:
         # msgspec.Raw takes the bytes of strings on trust
@@ -320,99 +318,22 @@ class ResultsRead:
         task_id = document.matched.task_id if document and document.matched else None
         return task_id not in (None, self.export_id)
 
+    def _unconfirmed_batch(self) -> Batch:
+        self.state.replayable.update(map(xxh3_64_intdigest, self.pending))
+        return self._next_batch(None)
+
     def _batch(self, cursor: str | None) -> Batch:
-        batch = Batch(self.pending, cursor, self.foreign)
-        self.pending, self.foreign = [], 0
+        self.is_past_end = bool(self.pending) and _indexed_at(self.pending[-1]) > self.state.until
+        self.state.replayable.clear()
+        return self._next_batch(cursor)
+
+    def _next_batch(self, cursor: str | None) -> Batch:
+        batch = Batch(self.pending, cursor, self.foreign, self.replays)
+        self.pending, self.foreign, self.replays = [], 0, 0
         return batch
 
 
-@dataclass(slots=True)
-class ResultsReader:
-    """Reads a collector until nothing new comes, through cuts, faults and throttling.
-
-    One long ``wait`` connection brings what is there: the endpoint allows 5 calls a minute and a ``stop`` read
-    may end after a few hundred results. ``stop`` reads then confirm that nothing is left, and take over where
-    ``wait`` misbehaves.
-
-    :param open_read: opens a connection at an offset with an end behaviour and hands out its blocks.
-    :param explain: turns a ``CT_ERROR`` chunk into the error that it means.
-    :param offset: where to go on; ``earliest`` for the beginning.
-    :param export_id: the export whose results are wanted; ``None`` for all.
-    :param missing: tells how many results are still to come behind the batches yielded; infinity if nobody knows.
-    :param timing: how many faults are retried while no new offset comes, and how long a read may be idle.
-    """
-
-    open_read: Callable[[str, EndBehaviour], AbstractContextManager[Iterator[bytes]]]
-    explain: Callable[[Any], TwexportError]
-    offset: str = EARLIEST
-    export_id: str | None = None
-    missing: Callable[[], float] = lambda: math.inf
-    timing: Timing = field(default_factory=Timing)
-    _ahead: int = field(default=0, init=False)
-    _is_idle: bool = field(default=False, init=False)
-
-    def __iter__(self) -> Iterator[Batch]:
-        """Yield batches that go on from each other.
-
-        :raises TwexportError: what the service says when it is no passing fault, or when faults do not end.
-        """
-        try:
-            if self.missing() > ONE_STOP_READ:
-                yield from self._wait()
-            yield from self._stop()
-        except TwexportError as error:
-            error.add(f"The read came to offset {self.offset}.")
-            raise
-
-    def _wait(self) -> Iterator[Batch]:
-        """Read long connections until all has been seen, or one brings nothing."""
-        retry_state = RetryState(self.timing.retry)
-        while self.missing() > self._ahead:
-            before = self.offset
-            try:
-                yield from self._read("wait", self.missing)
-                if self._is_idle or self.offset == before:
-                    return
-            except TransientError as error:
-                if self.offset != before:
-                    retry_state.reset()
-                if not retry_state.may_retry(error):
-                    log.warning("%s Going on with short reads.", error)
-                    return
-                retry_state.wait(error)
-
-    def _stop(self) -> Iterator[Batch]:
-        """Read short connections until one brings nothing that was not seen before."""
-        retry_state = RetryState(self.timing.retry)
-        seen_before = self._ahead
-        while True:
-            before = self.offset
-            try:
-                brought = yield from self._read("stop", lambda: math.inf)
-                if self._is_idle:
-                    raise ReadInterruptedError("A short read stays open, though nothing comes any more.")
-            except TransientError as error:
-                if self.offset != before:
-                    retry_state.reset()
-                retry_state.wait(error)
-                continue
-            retry_state.reset()
-            if brought and self.offset == before:
-                raise UnexpectedResponseError(f"Results come, but the offset stays at {before}.")
-            if not brought or (brought <= seen_before and self.missing() <= 0):
-                return
-            seen_before = 0
-
-    def _read(self, end_behaviour: EndBehaviour, missing: Callable[[], float]) -> Generator[Batch, None, int]:
-        """Yield the batches of one connection; return how many results, foreign ones too, it brought."""
-        read = ResultsRead(self.offset, self.export_id, self.explain)
-        brought = self._ahead = 0
-        with self.open_read(self.offset, end_behaviour) as blocks:
-            for batch in read.batches(blocks, missing=missing, idle_seconds=self.timing.idle_read):
-                brought += len(batch.records) + batch.foreign
-                self.offset = batch.cursor or self.offset
-                yield batch
-        # the next read brings these again, because no control has come behind them
-        self._ahead = read.unconfirmed
-        self._is_idle = read.is_idle
-        return brought
+def _indexed_at(record: bytes) -> float:
+    """Return when a live result was indexed, in epoch milliseconds; exported ones are older than their read."""
+    found = None if b'"task_id"' in record else _INDEXED.search(record)
+    return int(found[1]) if found else 0

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_twexport.exceptions import ReadInterruptedError, TransientError
-from airflow_provider_twexport.talkwalker.results import EARLIEST, MAX_CHUNK_BYTES, ResultsRead
+from airflow_provider_twexport.talkwalker.chunks import MAX_CHUNK_BYTES
+from airflow_provider_twexport.talkwalker.results import EARLIEST, ResultsRead
 from tests import captured
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from airflow_provider_twexport.exceptions import (
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from airflow_provider_twexport.talkwalker.results import EARLIEST, ResultsReader
+from airflow_provider_twexport.talkwalker.results import EARLIEST
+from airflow_provider_twexport.talkwalker.results_reader import ResultsReader
 from tests.patience import QUICK
 from tests.service_clients import JANUARY
 from tests.talkwalker.test_results import control, result
@@ -173,7 +174,7 @@ def test_a_forgotten_offset_does_not_start_again_in_silence(
     export_id = export(client, simulator, 1_000)
     simulator.settings(bad_offset="restart")
     with pytest.raises(ReadInterruptedError, match="was to go on from EgEBAAA"):
-        drained(client, export_id, 1_000, resume_offset="EgEBAAA")
+        drained(client, export_id, 1_000, cursor="EgEBAAA")
 
 
 FAULTS = st.one_of(
