@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_twexport.core.retry import RetryState
 from airflow_provider_twexport.core.timing import Timing
 from airflow_provider_twexport.exceptions import (
+    ReadIdleError,
     ReadStalledError,
     TransientError,
     TwexportError,
@@ -98,6 +99,10 @@ class ResultsReader:
             before, unconfirmed = self.cursor, self._unconfirmed
             try:
                 read = yield from self._read("stop", lambda: math.inf)
+                if read.is_idle and self.cursor == before and 0 < self.missing() < math.inf:
+                    raise ReadIdleError(
+                        "A short read stays open and brings nothing, though results are missing."
+                    )
             except TransientError as error:
                 if self.cursor != before:
                     retry_state.reset()
@@ -110,10 +115,10 @@ class ResultsReader:
 
     def _is_drained(self, read: ResultsRead, unconfirmed: int, *, moved: bool) -> bool:
         """Return whether nothing is left behind a short read."""
-        if read.is_idle or read.is_past_end or not (moved or read.arrived):
+        if read.is_past_end or not (moved or read.arrived):
             return True
-        # a repetition of what the long read had seen, or nothing of ours
-        return read.arrived <= unconfirmed and self.missing() <= 0
+        # nothing but what the long read had seen already, or nothing of ours
+        return read.arrived <= unconfirmed and self.missing() <= 0 and not read.is_idle
 
     def _check_stalled(self) -> None:
         seconds = time.monotonic() - self._last_result

@@ -229,7 +229,7 @@ def naming_the_offset(offset: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except TwexportError as error:
-        if f"came to offset {offset()}." not in str(error):
+        if f"reached offset {offset()}." not in str(error):
             pytest.fail(f"names no offset: {error}")
         raise
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
+import random
+import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_twexport.core.http import StreamedResponse
 from airflow_provider_twexport.exceptions import (
     InsufficientCreditsError,
     ReadInterruptedError,
+    ReadStalledError,
     TransientError,
     UnexpectedResponseError,
 )
@@ -26,7 +34,7 @@ from tests.service_clients import JANUARY
 from tests.talkwalker.test_results import control, result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_twexport.core.batch import Batch
     from tests.simulator_process import Simulator
@@ -173,7 +181,7 @@ def test_a_forgotten_offset_does_not_start_again_in_silence(
     """A service that restarts a read elsewhere is found out."""
     export_id = export(client, simulator, 1_000)
     simulator.settings(bad_offset="restart")
-    with pytest.raises(ReadInterruptedError, match="was to go on from EgEBAAA"):
+    with pytest.raises(ReadInterruptedError, match="was to start at offset EgEBAAA"):
         drained(client, export_id, 1_000, cursor="EgEBAAA")
 
 
@@ -215,12 +223,108 @@ def test_any_faults_lose_nothing_and_repeat_nothing(
     assert sorted(digests(drained(client, export_id, limit))) == sorted(truth(simulator, export_id))
 
 
-def test_a_log_that_does_not_move_on_is_no_endless_loop() -> None:
-    """Results that come with an offset that stays are an error, not a loop."""
+def reader_of(bodies: Callable[[str, str], Iterable[bytes]], **options: Any) -> ResultsReader:
+    """Return a reader of what ``bodies`` returns for a cursor and an end behaviour."""
 
     @contextmanager
-    def open_read(offset: str, end_behaviour: str) -> Iterator[Iterator[bytes]]:
-        yield iter([control(EARLIEST) + result("a") + control(EARLIEST)])
+    def open_read(cursor: str, end_behaviour: str) -> Iterator[StreamedResponse]:
+        yield StreamedResponse(200, {}, iter(bodies(cursor, end_behaviour)))
 
-    with pytest.raises(UnexpectedResponseError, match="stays at earliest"):
-        list(ResultsReader(open_read, lambda chunk: TransientError(str(chunk)), missing=lambda: 1))
+    timing = replace(QUICK, idle_read=0.2, read_stalled=1.0)
+    return ResultsReader(open_read, lambda chunk: TransientError(str(chunk)), **{"timing": timing, **options})
+
+
+def rows_of(reader: ResultsReader) -> list[bytes]:
+    """Return all rows that a reader yields."""
+    return [record for batch in reader for record in batch.records]
+
+
+def test_an_offset_that_stays_is_no_endless_loop() -> None:
+    """Results behind an offset that stays are read once; their replays end the read."""
+    body = control(EARLIEST) + result("a") + control(EARLIEST)
+    assert len(rows_of(reader_of(lambda cursor, end: [body]))) == 1
+
+
+def test_equal_rows_of_the_log_all_arrive() -> None:
+    """A repeat that no reconnect explains was exported and paid for."""
+    body = control(EARLIEST) + result("a") * 3 + control("o1") + result("a") + control("o2")
+    reader = reader_of(lambda cursor, end: [body if cursor == EARLIEST else control(cursor)])
+    assert len(rows_of(reader)) == 4
+
+
+def record_of(text: str) -> bytes:
+    """Return the record that a result chunk holds."""
+    return json.dumps(json.loads(result(text))["chunk_result"]["data"], separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_replay_is_dropped_and_a_repeat_is_not(seed: int) -> None:
+    """Whatever equal rows a log holds and wherever it is cut, the rows that arrive are those of the log."""
+    rng = random.Random(seed)
+    log = [rng.choice("abc") for _ in range(6_000)]
+    marks = sorted(rng.sample(range(1, 6_000), 3))  # controls so rare that rows are yielded before them
+
+    def bodies(cursor: str, end_behaviour: str) -> Iterator[bytes]:
+        start = 0 if cursor == EARLIEST else int(cursor[1:])
+        yield control(cursor)
+        cut = rng.randrange(start, 9_000)
+        for at in range(start, min(cut, len(log))):
+            yield result(log[at])
+            if at + 1 in marks:
+                yield control(f"o{at + 1}")
+        if cut >= len(log):
+            yield control(f"o{len(log)}") if start < len(log) else b""
+
+    reader = reader_of(
+        bodies, timing=replace(QUICK, retry=replace(QUICK.retry, attempts=1_000, first_wait=0))
+    )
+    reader.missing = lambda: math.inf
+    assert Counter(rows_of(reader)) == Counter(record_of(letter) for letter in log)
+
+
+def test_heartbeats_are_no_progress() -> None:
+    """Controls that repeat an offset keep a connection open, but not for ever."""
+
+    def bodies(cursor: str, end_behaviour: str) -> Iterator[bytes]:
+        yield control(cursor)
+        if cursor == EARLIEST:
+            yield result("a") + control("o1")
+        while end_behaviour == "wait":
+            time.sleep(0.01)
+            yield control("o1")
+
+    reader = reader_of(bodies, missing=lambda: 1_000)
+    assert len(rows_of(reader)) == 1
+
+
+def test_offsets_that_move_without_results_end_in_an_error() -> None:
+    """It says what is missing; a retry reads on."""
+    offsets = map("o{}".format, count())
+
+    def bodies(cursor: str, end_behaviour: str) -> Iterator[bytes]:
+        yield control(cursor)
+        for offset in offsets:
+            time.sleep(0.01)
+            yield control(offset)
+
+    with pytest.raises(ReadStalledError, match="7 of results"):
+        list(reader_of(bodies, missing=lambda: 7))
+
+
+def test_offsets_that_go_round_are_an_error() -> None:
+    """A log that is back at an earlier offset would be read for ever."""
+    body = control(EARLIEST) + b"".join(result("a") + control(offset) for offset in ("o1", "o2", "o1"))
+    with pytest.raises(UnexpectedResponseError, match="offset o1 for the second time"):
+        list(reader_of(lambda cursor, end: [body]))
+
+
+def test_live_results_are_read_up_to_the_moment_that_the_read_began() -> None:
+    """A collector that also receives live results is not read for ever."""
+
+    def bodies(cursor: str, end_behaviour: str) -> Iterator[bytes]:
+        number = 0 if cursor == EARLIEST else int(cursor[1:])
+        yield control(cursor)
+        late = b'{"data":{"search_indexed":%d}}' % (time.time() * 1000 + (60_000 if number else -60_000))
+        yield b'{"chunk_type":"CT_RESULT","chunk_result":{"data":%b}}\n' % late + control(f"o{number + 1}")
+
+    assert len(rows_of(reader_of(bodies))) == 2
