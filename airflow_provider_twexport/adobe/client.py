@@ -138,7 +138,7 @@ class AdobeClient:
     def create_export_job(self, order: ExportJobOrder) -> ExportJob:
         """Order an export job; sent once, because the service does not recognise a repeated order.
 
-        :raises TransientError: if no response came; the job may exist, so look before you order again.
+        :raises RetriableError: if no response came; the job may exist, so look before you order again.
         """
         return ExportJob.from_json(self._call("POST", JOBS, body=order.body(), repeatable=False) or {})
 

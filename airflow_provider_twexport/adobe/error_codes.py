@@ -15,6 +15,7 @@ from airflow_provider_twexport.exceptions import (
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
+    RetriableError,
     ThrottledError,
     TransientError,
     TwexportError,
@@ -118,7 +119,7 @@ def _by_service(status: int, body: dict[str, Any], evidence: Evidence) -> Twexpo
     )
 
 
-def _transient(evidence: Evidence) -> TransientError:
+def _transient(evidence: Evidence) -> RetriableError:
     if evidence.status == 429:
         return ThrottledError("Adobe asks for fewer calls.", evidence)
     return TransientError("Adobe is unavailable, perhaps because of too many calls at a time.", evidence)

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_twexport.adobe.models import DataFile, JobStatus
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES, RangedDownload
 from airflow_provider_twexport.core.progress import Progress
-from airflow_provider_twexport.exceptions import NotFoundError, TransientError, UnexpectedResponseError
+from airflow_provider_twexport.exceptions import (
+    ExportFailedError,
+    NotReadyError,
+    UnexpectedResponseError,
+)
 from airflow_provider_twexport.storage.file_landing import SourceFile
 
 if TYPE_CHECKING:
@@ -51,14 +55,14 @@ class JobLanding:
     def land(self, landing: FileLanding) -> Manifest:
         """Copy what is still to come and return the manifest; goes on where an earlier try broke off.
 
-        :raises TransientError: if the job, or a batch of it, is not ready.
-        :raises NotFoundError: if the job, or a batch of it, ended without giving what was ordered.
+        :raises NotReadyError: if the job, or a batch of it, is not ready.
+        :raises ExportFailedError: if the job, or a batch of it, ended without giving what was ordered.
         """
         job = self._succeeded()
         files = {batch.id: self._files(batch) for batch in job.batches}
         listed = [file for found in files.values() for file in found]
         if job.profiles and not listed:
-            raise TransientError(
+            raise NotReadyError(
                 f"Export job {job.id} exported {job.profiles} profiles, but no files are listed yet."
             )
         self._copy(landing, listed)
@@ -68,12 +72,12 @@ class JobLanding:
         job = self.client.get_export_job(self.job_id)
         job.check_status()
         if job.is_unfinished:
-            raise TransientError(
+            raise NotReadyError(
                 f"Export job {job.id} is {job.raw_status}: wait for it with AdobeExportJobSensor before landing it."
             )
         if job.status is not JobStatus.SUCCEEDED:
             words = "; ".join(job.errors) or "no message"
-            raise NotFoundError(
+            raise ExportFailedError(
                 f"Export job {job.id} is {job.raw_status} ({words}): there is nothing to land."
             )
         if not job.batches and job.profiles != 0:
@@ -90,13 +94,13 @@ class JobLanding:
             if status in READABLE:
                 return
             if status in LOST:
-                raise NotFoundError(
+                raise ExportFailedError(
                     f"Batch {batch.id} of export job {self.job_id} is {status}: it cannot be read."
                 )
             log.info("Batch %s is %s.", batch.id, status)
             if seconds is not None:
                 time.sleep(seconds)
-        raise TransientError(f"Batch {batch.id} of export job {self.job_id} is still {status}.")
+        raise NotReadyError(f"Batch {batch.id} of export job {self.job_id} is still {status}.")
 
     def _copy(self, landing: FileLanding, listed: list[DataFile]) -> None:
         sources = [SourceFile(f"{file.id}/{file.name}", _suffix(file.name), file.size) for file in listed]

@@ -23,7 +23,12 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_twexport.exceptions import ThrottledError, TransientError, TwexportError
+from airflow_provider_twexport.exceptions import (
+    OrderUnconfirmedError,
+    RetriableError,
+    ThrottledError,
+    TwexportError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +61,7 @@ def order_once(
 
     :param since: jobs that were created earlier belong to other users or runs.
     :param on_ordered: called with a new job at once; some seconds later it is known whether the job is kept.
-    :raises TransientError: if it is not known whether the order arrived.
+    :raises OrderUnconfirmedError: if it is not known whether the order arrived.
     """
     attempt = OrderAttempt(client, order, since)
     if equal := attempt.equal_jobs():
@@ -65,7 +70,7 @@ def order_once(
         job = client.create_export_job(order)
     except ThrottledError:
         raise
-    except TransientError as error:
+    except RetriableError as error:
         return JobOrder(attempt.find_unconfirmed(error), adopted=False)
     on_ordered(job)
     return attempt.keep_oldest(job)
@@ -88,14 +93,14 @@ class OrderAttempt:
         """Return the jobs that export the same, oldest first."""
         return self._equal(self._recent())
 
-    def find_unconfirmed(self, error: TransientError) -> ExportJob:
+    def find_unconfirmed(self, error: RetriableError) -> ExportJob:
         """Return the job of an order whose response was lost."""
         log.warning("%s Looking whether the order arrived.", error)
         for seconds in self.client.timing.order_listed:
             time.sleep(seconds)
             if equal := self.equal_jobs():
                 return equal[0]
-        raise TransientError(
+        raise OrderUnconfirmedError(
             f"{error.message} No job shows that the order arrived. A retry looks again before it orders.",
             error.evidence,
         ) from None

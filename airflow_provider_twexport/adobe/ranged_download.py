@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from airflow_provider_twexport.core.retry import RetryState
-from airflow_provider_twexport.exceptions import ReadInterruptedError, TransientError
+from airflow_provider_twexport.exceptions import ReadInterruptedError, RetriableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -93,7 +93,7 @@ class RangedDownload:
                     position += len(block)
                 if position == before:
                     raise ReadInterruptedError(f"A response brought nothing of {byte_range.file.name}.")
-            except TransientError as error:
+            except RetriableError as error:
                 if position > before:
                     retry_state.reset()
                 retry_state.wait(error)

@@ -31,6 +31,7 @@ from airflow_provider_twexport.exceptions import (
     Evidence,
     ReadIdleError,
     ReadInterruptedError,
+    RetriableError,
     ThrottledError,
     TransientError,
     TwexportError,
@@ -229,7 +230,7 @@ class Session:
             return body
         if isinstance(error, ThrottledError):
             self.retry.on_event(WireEvent.THROTTLE)
-        if isinstance(error, TransientError) and error.retry_after is None:
+        if isinstance(error, RetriableError) and error.retry_after is None:
             error.retry_after = _retry_after(response)
         raise error
 
@@ -278,7 +279,7 @@ class _InFlight(threading.local):
     def within(self, seconds: float, evidence: Evidence) -> Iterator[_Deadline]:
         """Bound all that happens inside.
 
-        :raises TransientError: if the time was not enough.
+        :raises RetriableError: if the time was not enough.
         """
         deadline = self.deadline = _Deadline(seconds)
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
-from airflow_provider_twexport.exceptions import ThrottledError, TransientError
+from airflow_provider_twexport.exceptions import RetriableError, ThrottledError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -55,11 +55,11 @@ class Retry:
     throttled_for: float = 900.0
     on_event: EventListener = ignore_event
 
-    def call(self, function: Callable[[], T], retry_on: type[TransientError] = TransientError) -> T:
+    def call(self, function: Callable[[], T], retry_on: type[RetriableError] = RetriableError) -> T:
         """Return what ``function`` returns; retry after each transient error.
 
         :param retry_on: which errors to retry.
-        :raises TransientError: the last of them, when the retries are used up; any other, at once.
+        :raises RetriableError: the last of them, when the retries are used up; any other, at once.
         """
         retry_state = RetryState(self)
         while True:
@@ -89,16 +89,16 @@ class RetryState:
         self.failures = self.throttles = 0
         self.throttled_since = time.monotonic()
 
-    def may_retry(self, error: TransientError) -> bool:
+    def may_retry(self, error: RetriableError) -> bool:
         """Return whether another attempt is allowed after ``error``."""
         if isinstance(error, ThrottledError):
             return time.monotonic() - self.throttled_since < self.retry.throttled_for
         return self.failures + 1 < self.retry.attempts
 
-    def wait(self, error: TransientError) -> None:
+    def wait(self, error: RetriableError) -> None:
         """Sleep until the next attempt is due.
 
-        :raises TransientError: ``error`` itself, when the retries are used up.
+        :raises RetriableError: ``error`` itself, when the retries are used up.
         """
         if not self.may_retry(error):
             raise error
@@ -107,7 +107,7 @@ class RetryState:
         log.warning("%s Retrying in %.1f s.", error, seconds)
         time.sleep(seconds)
 
-    def _next_wait(self, error: TransientError) -> float:
+    def _next_wait(self, error: RetriableError) -> float:
         if isinstance(error, ThrottledError):
             self.throttles += 1
             first, nth = self.retry.throttled_wait, self.throttles

@@ -251,12 +251,13 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.core.partitioning import landing_path
+        from airflow_provider_twexport.exceptions import ManifestNotFoundError
         from airflow_provider_twexport.storage import manifest
 
         path = landing_path(object_storage_path, order.window, self.partition_by)
         try:
             return manifest.read(ObjectStoragePath(path, conn_id=self.object_storage_conn_id))
-        except manifest.ManifestNotFoundError:
+        except ManifestNotFoundError:
             return None
 
     def _what_landed(self, order: ExportOrder) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowFailException
-
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
@@ -56,39 +54,48 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many days are there."""
         from airflow_provider_twexport.coverage.coverage import coverage, table
+        from airflow_provider_twexport.exceptions import CoverageGapError
 
         with fail_without_retry():
             order = self._order(context, TalkwalkerHook(self.talkwalker_conn_id))
             tracks = coverage(self._pieces(order), order.window)
-        if not tracks:
-            raise AirflowFailException(
-                f"Nothing of {order.window} has landed below {self.object_storage_path}."
+            if not tracks:
+                raise CoverageGapError(
+                    f"Nothing of {order.window} has landed below {self.object_storage_path}. "
+                    "Check the path, or land the range first."
+                )
+            self.log.info(
+                "What has landed of %s below %s:\n%s", order.window, self.object_storage_path, table(tracks)
             )
-        self.log.info(
-            "What has landed of %s below %s:\n%s", order.window, self.object_storage_path, table(tracks)
-        )
-        days = [day for track in tracks for day in track.days]
-        states = Counter(str(day.state) for day in days)
-        counts = {
-            "days": len(days),
-            **{state: states[state] for state in ("landed", "truncated", "partial", "missing")},
-            "results": sum(day.results for day in days),
-        }
+            days = [day for track in tracks for day in track.days]
+            states = Counter(str(day.state) for day in days)
+            counts = {
+                "days": len(days),
+                **{state: states[state] for state in ("landed", "truncated", "partial", "missing")},
+                "results": sum(day.results for day in days),
+            }
+            self._check(counts)
+        return counts
+
+    def _check(self, counts: dict[str, int]) -> None:
+        from airflow_provider_twexport.exceptions import CoverageGapError
+
         if counts["missing"] or counts["partial"]:
-            raise AirflowFailException(
+            raise CoverageGapError(
                 f"Of {counts['days']:,} days {counts['missing']:,} are missing and {counts['partial']:,} are there in "
-                "part; the table above tells which. Trigger the DAG again with the same range: it orders only these."
+                "part; the table above shows which. Trigger the DAG again with the same range: it orders only these.",
+                facts=counts,
             )
         if counts["truncated"] and self.on_truncated == "split":
-            raise AirflowFailException(
-                f"Of {counts['days']:,} days {counts['truncated']:,} are truncated: more matches than was exported. "
-                "Trigger the DAG again with the same range: it orders only the rest of these."
+            raise CoverageGapError(
+                f"Of {counts['days']:,} days {counts['truncated']:,} are truncated: more results matched than were "
+                "exported. Trigger the DAG again with the same range: it orders only the rest of these.",
+                facts=counts,
             )
         if counts["truncated"]:
             self.log.warning(
-                "%d days are truncated: more matches than limit let through.", counts["truncated"]
+                "%d days are truncated: more results matched than limit allowed.", counts["truncated"]
             )
-        return counts
 
     def _pieces(self, order: ExportOrder) -> Iterator[LandedSpan]:
         """Yield the landings of this order, as of one scope: a manifest may tell more or less of its own."""

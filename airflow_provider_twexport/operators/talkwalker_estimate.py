@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowFailException, conf
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
@@ -176,18 +176,19 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         }
 
     def _priced_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
-        from airflow_provider_twexport.exceptions import TransientError
+        from airflow_provider_twexport.exceptions import PaidCallFailedError, RetriableError
 
         if survey.price:
             self.log.info("Counting costs at least %d credits.", survey.price)
         try:
             return survey.priced(client)
-        except TransientError as error:
+        except RetriableError as error:
             if not survey.price:
                 raise
-            raise AirflowFailException(
-                f"{type(error).__name__}: {error} Counting may have cost {survey.price:,} credits or more, so it "
-                "is not tried again by itself: clear this task to pay for it once more. No export was bought."
+            raise PaidCallFailedError(
+                f"{error.message} Counting may have cost {survey.price:,} credits or more, so it is not repeated. "
+                "No export was bought. Clear this task to pay for the count once more.",
+                error.evidence,
             ) from error
 
     def _check_length(self, windows: int) -> None:

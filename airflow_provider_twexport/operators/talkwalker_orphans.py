@@ -88,6 +88,7 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many exports are in which state."""
         from airflow_provider_twexport.core.arguments import parse_int
+        from airflow_provider_twexport.exceptions import ResultsExpiringError
         from airflow_provider_twexport.talkwalker.orphans import (
             facts_of_urgent,
             lost_for_good,
@@ -105,8 +106,7 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
         told = [orphan.to_json() for orphan in unlanded[:MOST_ORPHANS_IN_REPORT]]
         context["ti"].xcom_push(key="orphans", value=told)
         if urgent := warning(found):
-            self.log.error(urgent)
-            raise PermanentFailure(urgent, kind="Expiring", facts=facts_of_urgent(found))
+            raise PermanentFailure(ResultsExpiringError(urgent, facts=facts_of_urgent(found)))
         states = Counter(str(orphan.state) for orphan in unlanded)
         return {
             "urgent": 0,

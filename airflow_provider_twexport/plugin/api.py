@@ -15,10 +15,10 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, 
 from fastapi.responses import FileResponse, JSONResponse
 
 from airflow_provider_twexport.coverage.coverage import coverage, landed_span
-from airflow_provider_twexport.exceptions import NotFoundError, TwexportError
+from airflow_provider_twexport.exceptions import AlreadyEndedError, NotFoundError, TwexportError
 from airflow_provider_twexport.plugin import rows as plugin_rows
 from airflow_provider_twexport.plugin import serializers, settings
-from airflow_provider_twexport.plugin.accounts.base import Account, AlreadyEndedError, Orders, Rows
+from airflow_provider_twexport.plugin.accounts.base import Account, Orders, Rows
 from airflow_provider_twexport.plugin.accounts.talkwalker import TalkwalkerAccount
 from airflow_provider_twexport.plugin.accounts.x import XAccount
 from airflow_provider_twexport.plugin.authorization import LOOK, VisitorDep, refuse_other_sites

@@ -8,7 +8,6 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
 from airflow_provider_twexport.sensors.base import ExportSensor
-from airflow_provider_twexport.telemetry.failures import PermanentFailure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,13 +75,13 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
     def outcome(self, export: ExportJob) -> dict[str, Any]:
         """Return what was exported, or raise."""
         from airflow_provider_twexport.adobe.models import JobStatus
+        from airflow_provider_twexport.exceptions import ExportFailedError
 
         errors = "; ".join(export.errors)
         if export.status is not JobStatus.SUCCEEDED:
-            raise PermanentFailure(
+            raise ExportFailedError(
                 f"Export job {export.id} is {export.raw_status} ({errors or 'no message'}). "
-                "To order anew, clear the task that created it.",
-                kind="Lost",
+                "To order it again, clear the task that created it.",
                 facts={"job_id": export.id, "status": export.raw_status},
             )
         if errors:

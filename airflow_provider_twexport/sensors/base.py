@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowSensorTimeout,
     AirflowTaskTimeout,
     BaseSensorOperator,
@@ -95,18 +94,15 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Return what was exported, or raise what polling would have raised."""
-        from airflow_provider_twexport.exceptions import TransientError
+        from airflow_provider_twexport.exceptions import from_json
 
-        outcome = event.get("outcome")
-        if outcome == "ended":
-            self._tell_wait(context, "ended")
-            with fail_without_retry():
-                return self.outcome(self.read(event["export"]))
-        if outcome == "timeout":
+        if event["outcome"] == "timeout":
             self._time_out(context)
-        if outcome == "retry_later":
-            raise TransientError(event["message"])
-        raise AirflowFailException(event.get("message") or f"The trigger fired an unknown event: {event}")
+        with fail_without_retry():
+            if event["outcome"] == "failed":
+                raise from_json(event["error"])
+            self._tell_wait(context, "ended")
+            return self.outcome(self.read(event["export"]))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; the deferral's own timeout never asks the trigger, so the abort happens here."""

@@ -9,7 +9,6 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLink
 from airflow_provider_twexport.sensors.base import ExportSensor
-from airflow_provider_twexport.telemetry.failures import PermanentFailure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,13 +98,13 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
     def outcome(self, export: ExportTask) -> dict[str, Any]:
         """Return what was exported, or raise."""
         from airflow_provider_twexport.core.arguments import parse_int
+        from airflow_provider_twexport.exceptions import ExportFailedError
 
         if export.status.is_lost:
             words = "; ".join(export.messages) or "no message"
-            raise PermanentFailure(
+            raise ExportFailedError(
                 f"Export {export.id} is {export.status} ({words}). What it had exported is paid for and stays in "
-                f"collector {export.collector_id} for 7 days. To order anew, clear the task that created it.",
-                kind="Lost",
+                f"collector {export.collector_id} for 7 days. To order it again, clear the task that created it.",
                 facts=_facts(export, export.exported()),
             )
         if export.readable_until:
@@ -128,14 +127,16 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
         }
 
     def _tell_truncation(self, task: ExportTask, exported: int | None, total: int | None) -> None:
+        from airflow_provider_twexport.exceptions import ExportTruncatedError
+
         missing = f"about {total - exported:,} of {total:,}" if total and exported else "an unknown number"
         msg = (
-            f"Export {task.id} reached its limit: {missing} matching results were not exported. Raise limit, or "
-            "split the window; results are not in the order of time, so going on from the last one is no way."
+            f"Export {task.id} reached its limit: {missing} matching results were not exported. They are from the "
+            "whole window, because results do not come in the order of time. Raise limit, or split the window."
         )
         if self.on_truncated == "fail":
             more = {"estimated_total": total, "missing": total - exported if total and exported else None}
-            raise PermanentFailure(msg, kind="Truncated", facts=_facts(task, exported) | more)
+            raise ExportTruncatedError(msg, facts=_facts(task, exported) | more)
         if self.on_truncated == "skip":
             raise AirflowSkipException(msg)
         self.log.warning(msg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.exceptions import TwexportError
+from airflow_provider_twexport.exceptions import CorruptLandingError
 from airflow_provider_twexport.storage import formats, manifest, part_verification
 from airflow_provider_twexport.storage.dedup import SeenRecords
 from airflow_provider_twexport.storage.directory import Directory
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.manifest import Manifest
 
 HOUR_MS = 3_600_000
-
-
-class CorruptLandingError(TwexportError):
-    """A landing is not whole, or not as it was written: land it again, or leave it aside."""
 
 
 def read(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.exceptions import TwexportError
+from airflow_provider_twexport.exceptions import CorruptManifestError, TwexportError
 from airflow_provider_twexport.storage.directory import as_storage_path
-from airflow_provider_twexport.storage.manifest import MANIFEST, CorruptManifestError, Manifest
+from airflow_provider_twexport.storage.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
     import os

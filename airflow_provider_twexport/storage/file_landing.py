@@ -58,7 +58,7 @@ class FileLanding:
 
         :param directory: holds this landing and no other.
         :param source: goes into the manifest; its ``job_id`` says whose landing this is.
-        :raises earlier_tries.DirectoryInUseError: something else was landed there.
+        :raises DirectoryInUseError: something else was landed there.
         """
         place = Directory(directory)
         found = resume.find(place, source)

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from airflow_provider_twexport.exceptions import InvalidRequestError
+from airflow_provider_twexport.exceptions import (
+    CorruptPartError,
+    InvalidCompressionLevelError,
+    UnsupportedFormatError,
+)
 from airflow_provider_twexport.storage.json_lines import CompressedLines, PlainLines
 
 if TYPE_CHECKING:
@@ -20,18 +24,6 @@ if TYPE_CHECKING:
 
 READ_BLOCK = 1024 * 1024
 ROW_GROUP_BYTES = 8 * 1024 * 1024
-
-
-class UnsupportedFormatError(InvalidRequestError):
-    """There is no such file format, or not for these results, or not here: choose another."""
-
-
-class InvalidCompressionLevelError(InvalidRequestError):
-    """The file format has no such compression level: choose one of those named."""
-
-
-class CorruptPartError(Exception):
-    """The bytes of a part are not what its format says; the landing has to be made again."""
 
 
 class Encoder(Protocol):

@@ -19,7 +19,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from airflow_provider_twexport import __version__
-from airflow_provider_twexport.exceptions import InvalidRequestError, TwexportError
+from airflow_provider_twexport.exceptions import (
+    DirectoryInUseError,
+    InvalidRequestError,
+    LandingClosedError,
+)
 from airflow_provider_twexport.storage import formats, part_verification, resume
 from airflow_provider_twexport.storage.already_landed import AlreadyLanded
 from airflow_provider_twexport.storage.dedup import RecentRecords, SeenRecords
@@ -44,10 +48,6 @@ log = logging.getLogger(__name__)
 
 Records: TypeAlias = "Sequence[bytes]"  # within the class, bytes is something else
 MAX_PART_BYTES = 64 * 1024 * 1024
-
-
-class LandingClosedError(TwexportError):
-    """This landing has ended: open it again to go on from its last checkpoint."""
 
 
 class Landing:
@@ -125,11 +125,11 @@ class Landing:
             that broke off after it left something out begins anew, to count it once.
         :param identity: what of a result is the same in whatever export.
         :raises ManifestNotFoundError: one of these directories holds no landing.
-        :raises landed_results.CorruptLandingError: one of these landings is not whole.
-        :raises earlier_tries.DirectoryInUseError: another collector or search was landed there; or this one, in such a
+        :raises CorruptLandingError: one of these landings is not whole.
+        :raises DirectoryInUseError: another collector or search was landed there; or this one, in such a
             way that it cannot go on, and each batch costs.
-        :raises formats.UnsupportedFormatError: no such file format, or not for these results, or not here.
-        :raises formats.InvalidCompressionLevelError: the format has no such level.
+        :raises UnsupportedFormatError: no such file format, or not for these results, or not here.
+        :raises InvalidCompressionLevelError: the format has no such level.
         :raises InvalidRequestError: the source has no ``collector_id``, ``search_id`` or ``capture_id``.
         """
         if not resume.whose(source):
@@ -160,7 +160,7 @@ class Landing:
         elsewhere = AlreadyLanded(exclude_landed, identity) if exclude_landed else None
         if found and (problem := landing._cannot_go_on(file_format, elsewhere)):
             if batches_cost:
-                raise resume.DirectoryInUseError(
+                raise DirectoryInUseError(
                     f"{place} cannot be gone on with, because {problem}. What is there was paid for, so it is not "
                     "replaced: land as it began, or choose another directory and pay again."
                 )

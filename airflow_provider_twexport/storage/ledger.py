@@ -29,10 +29,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_provider_twexport.exceptions import TwexportError
+from airflow_provider_twexport.exceptions import (
+    CorruptManifestError,
+    TwexportError,
+    UnsupportedManifestVersionError,
+)
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.discovery import READERS
-from airflow_provider_twexport.storage.manifest import CorruptManifestError, UnsupportedManifestVersionError
 
 if TYPE_CHECKING:
     import os

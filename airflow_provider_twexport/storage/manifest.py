@@ -44,7 +44,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport import __version__
-from airflow_provider_twexport.exceptions import NotFoundError, TwexportError
+from airflow_provider_twexport.exceptions import (
+    CorruptManifestError,
+    ManifestNotFoundError,
+    UnsupportedManifestVersionError,
+)
 from airflow_provider_twexport.storage.directory import Directory, as_storage_path
 
 if TYPE_CHECKING:
@@ -57,18 +61,6 @@ if TYPE_CHECKING:
 MANIFEST = "_manifest.json"
 CHECKPOINT = "_checkpoint.json"
 SCHEMA_VERSION = 1
-
-
-class ManifestNotFoundError(NotFoundError):
-    """There is no manifest here: nothing was landed yet, or somewhere else."""
-
-
-class CorruptManifestError(TwexportError):
-    """A manifest or checkpoint is not as it was written: restore it, or remove it and land again."""
-
-
-class UnsupportedManifestVersionError(TwexportError):
-    """A later version of this package wrote this: upgrade to read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from airflow_provider_twexport.exceptions import CorruptPartError
 from airflow_provider_twexport.storage.arrow_tables import ArrowTableBuilder
 from airflow_provider_twexport.storage.arrow_types import RAW, arrow_schema, leaves, repetitive
-from airflow_provider_twexport.storage.formats import ROW_GROUP_BYTES, CorruptPartError
+from airflow_provider_twexport.storage.formats import ROW_GROUP_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,7 +6,8 @@ import hashlib
 import io
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from airflow_provider_twexport.storage.formats import READ_BLOCK, CorruptPartError
+from airflow_provider_twexport.exceptions import CorruptPartError
+from airflow_provider_twexport.storage.formats import READ_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

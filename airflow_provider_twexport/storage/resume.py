@@ -6,7 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.exceptions import InvalidRequestError
+from airflow_provider_twexport.exceptions import DirectoryInUseError
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, load
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ log = logging.getLogger(__name__)
 _PART = r"part-\d{5,}(\.\w+)+"
 _BATCH = r"_batch-\d{5,}-\d{5,}\.gz"
 _OURS = re.compile(rf"{_PART}|{_BATCH}|\.({_PART}|{_BATCH}|_\w+\.json)\.[0-9a-f]+\.tmp")
-
-
-class DirectoryInUseError(InvalidRequestError):
-    """The directory holds something else: choose another one."""
 
 
 def find(directory: Directory, source: Mapping[str, Any]) -> Manifest | None:

@@ -109,7 +109,7 @@ class TalkwalkerClient:
         :param order: the order; its limit does not matter.
         :param interval: ``day``, for at most 366 days, or ``hour``, for at most 31 days; in UTC.
         :raises InvalidRequestError: if there is no histogram of this order; nothing was spent.
-        :raises TransientError: if no answer came; the 10 credits may be spent all the same.
+        :raises RetriableError: if no answer came; the 10 credits may be spent all the same.
         """
         if reason := why_uncountable(order, pendulum.now("UTC")):
             raise InvalidRequestError(reason)
@@ -169,7 +169,7 @@ class TalkwalkerClient:
     def create_export(self, order: ExportOrder, collector_id: str) -> ExportTask:
         """Order an export into a collector; sent once, because each order is charged.
 
-        :raises TransientError: if no answer came; the export may exist all the same, so look before ordering again.
+        :raises RetriableError: if no answer came; the export may exist all the same, so look before ordering again.
         """
         body = order.body(checked_collector_id(collector_id))
         return _tasks(self._session.call("POST", order.path, body=body, repeatable=False))[0]

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_twexport.core.progress import Progress
-from airflow_provider_twexport.exceptions import NotFoundError, ResultsExpiredError, TransientError
+from airflow_provider_twexport.exceptions import (
+    DirectoryInUseError,
+    ExportFailedError,
+    IncompleteLandingError,
+    ManifestNotFoundError,
+    NotFoundError,
+    NotReadyError,
+    ResultsExpiredError,
+)
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import fingerprint_in
 from airflow_provider_twexport.talkwalker.results import EARLIEST
 
@@ -84,17 +92,17 @@ def ended_export(client: TalkwalkerClient, export_id: str, *, salvage: bool = Fa
 
     :param export_id: the export.
     :param salvage: whether one that was aborted or failed will do; what it exported until then is paid for.
-    :raises TransientError: if it has not ended.
-    :raises NotFoundError: if it ended without giving what was ordered.
+    :raises NotReadyError: if it has not ended.
+    :raises ExportFailedError: if it ended without giving what was ordered.
     """
     task = client.get_export(export_id)
     task.check_status()
     if task.is_unfinished:
-        raise TransientError(
+        raise NotReadyError(
             f"Export {task.id} is {task.raw_status}: wait for it with TalkwalkerExportSensor before landing it."
         )
     if task.status.is_lost and not salvage:
-        raise NotFoundError(
+        raise ExportFailedError(
             f"Export {task.id} is {task.raw_status}: there is no whole result to land. "
             "What it exported until then is paid for; 'twexport orphans --land' lands it."
         )
@@ -109,11 +117,10 @@ def check_nothing_better(place: StoragePath, task: ExportTask) -> None:
     :raises DirectoryInUseError: if a landing of another export is there that is complete, or has as many results.
     """
     from airflow_provider_twexport.storage import manifest
-    from airflow_provider_twexport.storage.resume import DirectoryInUseError
 
     try:
         found = manifest.read(place)
-    except manifest.ManifestNotFoundError:
+    except ManifestNotFoundError:
         return
     if found.source.get("export_id") == task.id or not task.status.is_lost:
         return
@@ -157,7 +164,7 @@ class CollectorLanding:
 
         :param landing: where to.
         :raises ResultsExpiredError: if the collector is gone.
-        :raises TransientError: if results are missing and ``on_incomplete`` is ``fail``.
+        :raises IncompleteLandingError: if results are missing and ``on_incomplete`` is ``fail``.
         """
         self._read(landing)
         if self.exported is not None and landing.arrived < self.exported:
@@ -206,7 +213,7 @@ class CollectorLanding:
             "if_exists='recreate'."
         )
         if self.on_incomplete == "fail":
-            raise TransientError(f"{msg} A retry reads on from here; reading costs nothing.")
+            raise IncompleteLandingError(f"{msg} A retry reads on from here; reading costs nothing.")
         self.log.warning(msg)
         return msg
 

@@ -13,7 +13,7 @@ from airflow_provider_twexport.core.timing import Timing
 from airflow_provider_twexport.exceptions import (
     ReadIdleError,
     ReadStalledError,
-    TransientError,
+    RetriableError,
     TwexportError,
 )
 from airflow_provider_twexport.talkwalker.results import EARLIEST, EndBehaviour, ReadState, ResultsRead
@@ -80,7 +80,7 @@ class ResultsReader:
             before = self.cursor
             try:
                 read = yield from self._read("wait", self.missing)
-            except TransientError as error:
+            except RetriableError as error:
                 if self.cursor != before:
                     retry_state.reset()
                 if not retry_state.may_retry(error):
@@ -103,7 +103,7 @@ class ResultsReader:
                     raise ReadIdleError(
                         "A short read stays open and brings nothing, though results are missing."
                     )
-            except TransientError as error:
+            except RetriableError as error:
                 if self.cursor != before:
                     retry_state.reset()
                 retry_state.wait(error)

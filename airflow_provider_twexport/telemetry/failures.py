@@ -1,53 +1,45 @@
-"""Which of our errors an Airflow retry can cure, and what a notification can say of the others."""
+"""How our errors fail an Airflow task, and what a notification can say of them."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from airflow_provider_twexport.exceptions import Evidence
+    from airflow_provider_twexport.exceptions import FatalError
 
 
 class PermanentFailure(AirflowFailException):
-    """Fails a task for good and keeps the facts at hand, as ``{{ exception.kind }}`` and ``{{ exception.facts }}``.
+    """Fails a task without a retry, and keeps an error's ``kind``, ``facts`` and ``evidence`` for templates.
 
-    :param text: what the log says.
-    :param kind: what happened, in a word: one of ours is called like its class.
-    :param facts: names and numbers.
-    :param evidence: what the service answered, where it did.
+    :param error: what happened.
     """
 
-    def __init__(
-        self, text: str, kind: str, facts: Mapping[str, Any], evidence: Evidence | None = None
-    ) -> None:
-        super().__init__(text, kind, facts, evidence)
-        self.text = text
-        self.kind = kind
-        self.facts = dict(facts)
-        self.evidence = evidence
+    def __init__(self, error: FatalError) -> None:
+        super().__init__(error)
+        self.kind = error.kind
+        self.facts = error.facts
+        self.evidence = error.evidence
 
     def __str__(self) -> str:
-        """Return what the log says."""
-        return self.text
+        """Return what the log says: the error's class, message and evidence."""
+        (error,) = self.args
+        return f"{type(error).__name__}: {error}"
 
 
 @contextmanager
 def fail_without_retry() -> Iterator[None]:
-    """Let passing faults through, for Airflow to retry, and fail the task for good on every other error of ours.
+    """Fail the task without a retry on errors that a retry would meet again; let all others through.
 
-    :raises PermanentFailure: for an error that the same try again would meet again.
+    :raises PermanentFailure: for a fatal error.
     """
-    from airflow_provider_twexport.exceptions import TransientError, TwexportError
+    from airflow_provider_twexport.exceptions import FatalError
 
     try:
         yield
-    except TransientError:
-        raise
-    except TwexportError as error:
-        text = f"{error.kind}: {error}"
-        raise PermanentFailure(text, error.kind, error.facts, error.evidence) from error
+    except FatalError as error:
+        raise PermanentFailure(error) from error

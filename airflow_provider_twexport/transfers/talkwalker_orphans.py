@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.telemetry import assets, metrics
@@ -70,6 +70,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many have landed, and of how many results."""
+        from airflow_provider_twexport.exceptions import IncompleteLandingError
         from airflow_provider_twexport.talkwalker.orphan_landing import land_orphan
         from airflow_provider_twexport.talkwalker.orphans import look
 
@@ -95,8 +96,11 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
             },
         )
         if len(manifests) < len(landed):
-            raise AirflowException(
-                f"{len(landed) - len(manifests)} of {len(landed)} exports could not be landed; the log above says why."
+            failed = len(landed) - len(manifests)
+            raise IncompleteLandingError(
+                f"{failed} of {len(landed)} exports could not be landed; the log above says why. "
+                "A retry tries them again.",
+                facts={"exports": len(landed), "failed": failed},
             )
         return {
             "landed": len(manifests),

@@ -46,8 +46,8 @@ Client = TypeVar("Client")
 class ExportTrigger(BaseTrigger, Generic[Client, Export]):
     """Wait until an export has ended, with one request per connection and interval for all that wait.
 
-    Fires one event: ``{"outcome": "ended", "export": ...}``, ``{"outcome": "timeout"}``, or ``"retry_later"`` or
-    ``"failed"`` with a ``message``.
+    Fires one event: ``{"outcome": "ended", "export": ...}``, ``{"outcome": "timeout"}``, or
+    ``{"outcome": "failed", "error": ...}`` with all that it takes to raise the error in the sensor.
 
     :param poke_interval: seconds between two looks.
     :param deadline: seconds since the epoch after which the wait is over.
@@ -85,17 +85,16 @@ class ExportTrigger(BaseTrigger, Generic[Client, Export]):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the one event."""
-        from airflow_provider_twexport.exceptions import TransientError, TwexportError
+        from airflow_provider_twexport.exceptions import TwexportError
 
+        event: dict[str, Any]
         try:
             async with asyncio.timeout(max(0.0, self.deadline - time.time())):
                 export = await self._ended()
         except TimeoutError:
-            event: dict[str, Any] = {"outcome": "timeout"}
-        except TransientError as error:
-            event = {"outcome": "retry_later", "message": str(error)}
+            event = {"outcome": "timeout"}
         except TwexportError as error:
-            event = {"outcome": "failed", "message": f"{type(error).__name__}: {error}"}
+            event = {"outcome": "failed", "error": error.to_json()}
         else:
             event = {"outcome": "ended", "export": export.to_json()}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]

@@ -16,9 +16,9 @@ from airflow_provider_twexport import exceptions
 from airflow_provider_twexport.adobe.landing import JobLanding
 from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES
+from airflow_provider_twexport.exceptions import DirectoryInUseError
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.file_landing import FileLanding
-from airflow_provider_twexport.storage.resume import DirectoryInUseError
 from tests.adobe_account import INSTANT, ORDER, client_of
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def test_an_empty_export_is_a_landing_too(
     """No profiles, no files, a manifest that says so; files that are missing are another matter."""
     simulator.settings(adobe_files=0)
     job_id = adobe_client.create_export_job(ORDER).id
-    with pytest.raises(exceptions.TransientError, match="1000 profiles"):
+    with pytest.raises(exceptions.NotReadyError, match="1000 profiles"):
         land(adobe_client, job_id, tmp_path)
     simulator.settings(adobe_profiles=0)
     assert land(adobe_client, job_id, tmp_path).parts == ()
@@ -198,11 +198,11 @@ def test_an_empty_export_is_a_landing_too(
 @pytest.mark.parametrize(
     ("settings", "expected", "words"),
     [
-        ({"adobe_job_seconds": None}, exceptions.TransientError, "wait for it"),
-        ({"adobe_outcome": "FAILED"}, exceptions.NotFoundError, "nothing to land"),
-        ({"adobe_batch_lag_seconds": 3600}, exceptions.TransientError, "still loading"),
-        ({"adobe_batch_status": "failed"}, exceptions.NotFoundError, "is failed"),
-        ({"adobe_batch_status": "mislaid"}, exceptions.TransientError, "still mislaid"),
+        ({"adobe_job_seconds": None}, exceptions.NotReadyError, "wait for it"),
+        ({"adobe_outcome": "FAILED"}, exceptions.ExportFailedError, "nothing to land"),
+        ({"adobe_batch_lag_seconds": 3600}, exceptions.NotReadyError, "still loading"),
+        ({"adobe_batch_status": "failed"}, exceptions.ExportFailedError, "is failed"),
+        ({"adobe_batch_status": "mislaid"}, exceptions.NotReadyError, "still mislaid"),
     ],
 )
 def test_what_is_not_there_is_not_landed(

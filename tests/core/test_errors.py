@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,15 +74,6 @@ def test_undocumented_code_is_named(simulator: Simulator) -> None:
     simulator.faults({"fault": "error", "code": 77, "http": 400})
     with pytest.raises(exceptions.UnexpectedResponseError, match="undocumented error code 77"):
         TalkwalkerClient(simulator.token, simulator.url, QUICK).get_credits()
-
-
-@pytest.mark.parametrize("cls", [exceptions.InvalidRequestError, exceptions.ThrottledError])
-def test_errors_survive_pickling(cls: type[TwexportError]) -> None:
-    """An error that crosses a process keeps message and evidence."""
-    error = cls("Do this.", Evidence("GET", "/path", 400, "5", "#1#", "why"))
-    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-    assert type(again) is cls
-    assert str(again) == str(error) == "Do this. [GET /path, HTTP 400, code 5, request #1#, details why]"
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_counting_is_not_paid_again_by_a_retry(run_dag: DagRunner, simulator: Si
     simulator.faults({"match": HISTOGRAM, "fault": "lost_answer"})
     run = run_dag(estimating())
     refused(run, simulator)
-    assert "it is not tried again by itself" in run.log
+    assert "Clear this task to pay for the count once more." in run.log
     assert spent(simulator) == 10
 
 
@@ -232,5 +232,5 @@ def test_counting_a_rest_is_not_paid_again_by_a_retry(
     root = f"file://{tmp_path}"
     run = run_dag(estimating(object_storage_path=root, limit=2_500, stop="2024-02-01", on_truncated="split"))
     assert (run.states["estimate"], run.tries["estimate"]) == ("failed", 1)
-    assert "it is not tried again by itself" in run.log
+    assert "Clear this task to pay for the count once more." in run.log
     assert spent(simulator) == before + 10

@@ -10,14 +10,14 @@ import pytest
 from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.already_landed import CorruptLandingError, landed_hours, read
+from airflow_provider_twexport.storage.already_landed import landed_hours, read
 from airflow_provider_twexport.storage.formats import FORMATS
-from airflow_provider_twexport.storage.manifest import ManifestNotFoundError
 from tests.storage.stream import SCHEMA, record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+from airflow_provider_twexport.exceptions import CorruptLandingError, ManifestNotFoundError
 from airflow_provider_twexport.storage.landing import Landing
 
 HOUR = 3_600_000

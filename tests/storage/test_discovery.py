@@ -8,9 +8,9 @@ import pytest
 from upath import UPath
 
 from airflow_provider_twexport.core.batch import Batch
+from airflow_provider_twexport.exceptions import CorruptManifestError
 from airflow_provider_twexport.storage.discovery import Known, find_landings
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.storage.manifest import CorruptManifestError
 
 if TYPE_CHECKING:
     from pathlib import Path

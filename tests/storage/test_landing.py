@@ -19,11 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_twexport.core.batch import Batch
-from airflow_provider_twexport.exceptions import InvalidRequestError
+from airflow_provider_twexport.exceptions import (
+    DirectoryInUseError,
+    InvalidRequestError,
+    LandingClosedError,
+    UnsupportedFormatError,
+)
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.formats import FORMATS, UnsupportedFormatError
-from airflow_provider_twexport.storage.landing import Landing, LandingClosedError
-from airflow_provider_twexport.storage.resume import DirectoryInUseError
+from airflow_provider_twexport.storage.formats import FORMATS
+from airflow_provider_twexport.storage.landing import Landing
 from tests.storage.stream import (
     SOURCE,
     assert_landed_exactly_once,

@@ -9,13 +9,13 @@ import pytest
 from upath import UPath
 
 from airflow_provider_twexport import __version__
-from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.manifest import (
+from airflow_provider_twexport.exceptions import (
     CorruptManifestError,
-    Manifest,
     ManifestNotFoundError,
     UnsupportedManifestVersionError,
 )
+from airflow_provider_twexport.storage import manifest
+from airflow_provider_twexport.storage.manifest import Manifest
 from tests.storage.stream import land, stream
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_twexport.core.batch import Batch
+from airflow_provider_twexport.exceptions import DirectoryInUseError
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.storage.resume import DirectoryInUseError
 from airflow_provider_twexport.x.search.pages import post_id
 from tests.storage.dying_search import SEARCH
 from tests.storage.stream import landed_records

@@ -12,6 +12,7 @@ from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
     InvalidRequestError,
     NotFoundError,
+    RetriableError,
     ThrottledError,
     TransientError,
     UnexpectedResponseError,
@@ -241,7 +242,7 @@ def test_the_call_that_buys_is_sent_once(
     """Whatever happens to the order, the client does not repeat it."""
     client.put_collector("box")
     simulator.faults(fault | {"match": {"method": "POST"}})
-    with pytest.raises(TransientError):
+    with pytest.raises(RetriableError):
         client.create_export(order, "box")
     assert len([call for call in simulator.ledger()["requests"] if call["method"] == "POST"]) == 1
 

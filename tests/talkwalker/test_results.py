@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_twexport.exceptions import ReadInterruptedError, TransientError
+from airflow_provider_twexport.exceptions import ReadInterruptedError, RetriableError, TransientError
 from airflow_provider_twexport.talkwalker.chunks import MAX_CHUNK_BYTES
 from airflow_provider_twexport.talkwalker.results import EARLIEST, ResultsRead
 from tests import captured
@@ -184,7 +184,7 @@ def test_what_came_before_a_fault_is_kept() -> None:
         )
         assert next(batches).cursor == EARLIEST
         assert next(batches).cursor == "one"
-        with pytest.raises(TransientError):
+        with pytest.raises(RetriableError):
             next(batches)
 
 

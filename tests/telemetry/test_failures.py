@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.exceptions import Evidence
+from airflow_provider_twexport.exceptions import Evidence, ExportTruncatedError
 from airflow_provider_twexport.operators.talkwalker_orphans import TalkwalkerFindOrphansOperator
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 from airflow_provider_twexport.telemetry.failures import PermanentFailure
@@ -79,14 +79,14 @@ def test_a_refused_purchase_tells_which_budget_and_how_much_is_missing(
     """By name and number."""
     run_dag(pipeline(tmp_path, sent, max_credits_per_run=300))
     facts = {"budget": "max_credits_per_run", "allowed": 300, "limit": 500}
-    assert sent == [f"BudgetExceededError: {facts | {'used': 0, 'to_come': 0, 'missing': 200}}"]
+    assert sent == [f"budget_exceeded: {facts | {'used': 0, 'to_come': 0, 'missing': 200}}"]
 
 
 def test_truncation_tells_how_much_is_missing(run_dag: DagRunner, tmp_path: Path, sent: list[str]) -> None:
     """Where it fails the sensor, and where it is only said of what landed."""
     assert run_dag(pipeline(tmp_path, sent, on_truncated="fail")).state == "failed"
     (failed,) = sent
-    assert failed.startswith("Truncated: {'export_id': ")
+    assert failed.startswith("export_truncated: {'export_id': ")
     assert "'exported': 500, " in failed
     sent.clear()
     run = run_dag(pipeline(tmp_path, sent))
@@ -112,7 +112,7 @@ def test_results_about_to_expire_are_told_with_their_deadline(
     run_dag(watching)
     (told,) = sent
     assert told.startswith(
-        f"Expiring: {{'exports': 1, 'credits': 500, 'export_ids': ['{bought['export_id']}']"
+        f"results_expiring: {{'exports': 1, 'credits': 500, 'export_ids': ['{bought['export_id']}']"
     )
 
 
@@ -128,17 +128,17 @@ def test_results_that_have_expired_are_told_with_what_they_cost(
     sent.clear()
     run_dag(dag)
     (gone,) = sent
-    assert gone.startswith(f"ResultsExpiredError: {{'export_id': '{bought['export_id']}'")
+    assert gone.startswith(f"results_expired: {{'export_id': '{bought['export_id']}'")
     assert "'exported': 500" in gone
 
 
-def test_a_failure_with_facts_survives_pickling() -> None:
+def test_a_permanent_failure_survives_pickling() -> None:
     """With all that it holds."""
-    error = PermanentFailure("text", "Truncated", {"missing": 1}, Evidence("GET", "/path", 200))
-    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-    assert (str(again), again.kind, again.facts, again.evidence) == (
-        "text",
-        "Truncated",
+    failure = PermanentFailure(ExportTruncatedError("text", Evidence("GET", "/path", 200), {"missing": 1}))
+    again = pickle.loads(pickle.dumps(failure))  # noqa: S301 - our own bytes
+    assert str(again) == "ExportTruncatedError: text [GET /path, HTTP 200]"
+    assert (again.kind, again.facts, again.evidence) == (
+        "export_truncated",
         {"missing": 1},
-        error.evidence,
+        Evidence("GET", "/path", 200),
     )

@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_twexport.triggers.adobe import AdobeExportJobTrigger
-from tests.adobe_account import ORDER, client_of
+from tests.adobe_account import ORDER, SECRET, client_of
 from tests.triggers.conftest import event
 
 if TYPE_CHECKING:
@@ -75,22 +75,25 @@ def test_a_job_that_the_list_leaves_out_is_asked_for(simulator: Simulator) -> No
 
     failed, ended = asyncio.run(wait_for_both())
     assert (failed["outcome"], ended["outcome"]) == ("failed", "ended")
-    assert "NotFoundError" in failed["message"]
+    assert failed["error"]["kind"] == "not_found"
 
 
 @pytest.mark.parametrize(
-    ("fault", "outcome"),
+    ("fault", "kind"),
     [
-        ({"fault": "error", "code": "403003"}, "failed"),
-        ({"fault": "error", "http": 403}, "failed"),
-        ({"fault": "html", "status": 502}, "retry_later"),
+        ({"fault": "error", "code": "403003"}, "connection_config"),
+        ({"fault": "error", "http": 403}, "permission_denied"),
+        ({"fault": "html", "status": 502}, "transient"),
     ],
 )
-def test_lasting_faults_are_told(fault: dict[str, Any], outcome: str, simulator: Simulator) -> None:
-    """What cannot be cured fails; what may pass is left to Airflow's retries."""
+def test_the_event_holds_the_error(fault: dict[str, Any], kind: str, simulator: Simulator) -> None:
+    """The event holds the kind and the evidence of an error that does not pass, and no credential."""
     (job_id,) = ordered(simulator, 1)
     simulator.faults(fault | {"match": {"path": "export/jobs"}, "times": 99})
-    assert asyncio.run(event(trigger(job_id)))["outcome"] == outcome
+    failed = asyncio.run(event(trigger(job_id)))
+    assert (failed["outcome"], failed["error"]["kind"]) == ("failed", kind)
+    assert failed["error"]["evidence"]["path"] == "/data/core/ups/export/jobs"
+    assert SECRET not in str(failed)
 
 
 @pytest.mark.parametrize(("cancel_on_kill", "status"), [(True, "CANCELLED"), (False, "NEW")])

@@ -98,7 +98,7 @@ def test_an_export_that_does_not_exist_fails_alone(simulator: Simulator) -> None
 
     failed, ended = asyncio.run(wait_for_both())
     assert (failed["outcome"], ended["outcome"]) == ("failed", "ended")
-    assert "NotFoundError" in failed["message"]
+    assert failed["error"]["kind"] == "not_found"
 
 
 def test_the_event_loop_does_not_stand_still(simulator: Simulator) -> None:
@@ -131,20 +131,21 @@ def test_the_deadline_is_kept(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "outcome"),
+    ("fault", "kind"),
     [
-        ({"fault": "error", "code": 7}, "failed"),
-        ({"fault": "error", "code": 9}, "failed"),
-        ({"fault": "html", "status": 502}, "retry_later"),
+        ({"fault": "error", "code": 7}, "connection_config"),
+        ({"fault": "error", "code": 9}, "insufficient_credits"),
+        ({"fault": "html", "status": 502}, "transient"),
     ],
 )
-def test_lasting_faults_are_told(fault: dict[str, Any], outcome: str, simulator: Simulator) -> None:
-    """What cannot be cured fails; what may pass is left to Airflow's retries."""
+def test_the_event_holds_the_error(fault: dict[str, Any], kind: str, simulator: Simulator) -> None:
+    """The event holds the kind and the evidence of an error that does not pass, and no credential."""
     (export_id,) = planted(simulator, 1)
     simulator.faults(fault | {"match": {"path": "/tasks/export"}, "times": 99})
-    told = asyncio.run(event(trigger(export_id)))
-    assert told["outcome"] == outcome
-    assert simulator.token not in str(told)
+    failed = asyncio.run(event(trigger(export_id)))
+    assert (failed["outcome"], failed["error"]["kind"]) == ("failed", kind)
+    assert failed["error"]["evidence"]["path"] == "/api/v3/tasks/export"
+    assert simulator.token not in str(failed)
 
 
 @pytest.mark.parametrize(("cancel_on_kill", "status"), [(True, "aborted"), (False, "queued")])

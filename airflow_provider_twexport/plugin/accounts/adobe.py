@@ -8,8 +8,9 @@ import pendulum
 
 from airflow_provider_twexport.adobe.models import JobStatus
 from airflow_provider_twexport.core.timing import ONCE
+from airflow_provider_twexport.exceptions import AlreadyEndedError
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook, client_for
-from airflow_provider_twexport.plugin.accounts.base import AlreadyEndedError, Orders, Rows, connection
+from airflow_provider_twexport.plugin.accounts.base import Orders, Rows, connection
 from airflow_provider_twexport.plugin.landed import job_name
 from airflow_provider_twexport.plugin.rows import Export, Flag, in_order
 

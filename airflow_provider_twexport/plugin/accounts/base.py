@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_twexport.exceptions import ConnectionConfigError, TwexportError
+from airflow_provider_twexport.exceptions import ConnectionConfigError
 from airflow_provider_twexport.plugin import settings
 from airflow_provider_twexport.plugin.polling import Poll
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.models import Credits
 
 _ENV = "AIRFLOW_CONN_"
-
-
-class AlreadyEndedError(TwexportError):
-    """What was to be ended has ended already: look again."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pendulum
 
 from airflow_provider_twexport.core.timing import ONCE
+from airflow_provider_twexport.exceptions import AlreadyEndedError
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, client_for
 from airflow_provider_twexport.plugin import rows as plugin_rows
-from airflow_provider_twexport.plugin.accounts.base import AlreadyEndedError, Orders, Rows, connection
+from airflow_provider_twexport.plugin.accounts.base import Orders, Rows, connection
 from airflow_provider_twexport.plugin.polling import Poll
 from airflow_provider_twexport.talkwalker.unlanded import unlanded
 

@@ -26,8 +26,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.exceptions import (
+    LockExpiredError,
+    LockTimeoutError,
     NotFoundError,
-    TransientError,
     TwexportError,
     UnexpectedResponseError,
 )
@@ -42,10 +43,6 @@ log = logging.getLogger(__name__)
 
 TICKET_PREFIX = f"{PREFIX}lock-"
 MAX_POLL_FACTOR = 10
-
-
-class LockExpiredError(TransientError):
-    """The ticket became too old to order with: take the lock again."""
 
 
 @dataclass(slots=True)
@@ -99,7 +96,7 @@ class AccountLock:
     A block that ends while nobody knows whether its order arrived keeps the lock until its ticket is dead.
 
     :param client: whose account's orders wait for each other.
-    :raises TransientError: on entering, if the lock did not become free within ``lock_patience`` seconds.
+    :raises LockTimeoutError: on entering, if the lock did not become free within ``lock_patience`` seconds.
     :raises UnexpectedResponseError: on entering, if the service does not say when the ticket was created.
     """
 
@@ -113,7 +110,7 @@ class AccountLock:
         try:
             while older := self._count_older():
                 if time.monotonic() - since > timing.lock_patience:
-                    raise TransientError(
+                    raise LockTimeoutError(
                         f"{older} other orders on this account still have to finish before this one, after "
                         f"{timing.lock_patience:.0f} s. Nothing was bought."
                     )

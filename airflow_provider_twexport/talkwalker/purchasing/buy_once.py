@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Literal
 import pendulum
 
 from airflow_provider_twexport.exceptions import (
-    InvalidRequestError,
+    ExportExistsError,
+    LockExpiredError,
     NotFoundError,
+    OrderUnconfirmedError,
     ResultsExpiredError,
+    RetriableError,
     ThrottledError,
-    TransientError,
     TwexportError,
     UnexpectedResponseError,
 )
-from airflow_provider_twexport.talkwalker.purchasing.account_lock import AccountLock, LockExpiredError
+from airflow_provider_twexport.talkwalker.purchasing.account_lock import AccountLock
 from airflow_provider_twexport.talkwalker.purchasing.budget import (
     NO_BUDGET,
     check_budget,
@@ -79,10 +81,10 @@ def buy_once(
         where this is its first try.
     :param budget: what the order must keep to; with one, the order holds the account's lock.
     :param before_buying: called right before money is spent; it raises to prevent that.
-    :raises InvalidRequestError: if there is one already and ``if_exists`` is ``fail``.
+    :raises ExportExistsError: if there is one already and ``if_exists`` is ``fail``.
     :raises ResultsExpiredError: if there is one already and the service has forgotten its results.
     :raises BudgetExceededError: if the order does not keep to the budget; nothing was bought.
-    :raises TransientError: if it is not known whether the order arrived, or the lock did not become free.
+    :raises OrderUnconfirmedError: if it is not known whether the order arrived, or the lock did not become free.
     """
     attempt = PurchaseAttempt(client, order, collector_id, if_exists, ordered_since)
     existing = attempt.existing_exports()
@@ -136,7 +138,7 @@ class PurchaseAttempt:
             return None
         task = self._current(existing)
         if self.if_exists == "fail":
-            raise InvalidRequestError(
+            raise ExportExistsError(
                 f"Export {task.id} into collector {self.collector_id} exists already ({task.raw_status}). "
                 "Set if_exists='adopt' to use it, or 'recreate' to pay for it again."
             )
@@ -166,7 +168,7 @@ class PurchaseAttempt:
             return self.client.create_export(self.order, self.collector_id)
         except ThrottledError:
             raise
-        except TransientError as lost:
+        except RetriableError as lost:
             return self._find_after_lost_answer(known, lost)
 
     def _order_with(self, ticket: LockTicket, known: set[str]) -> ExportTask:
@@ -185,14 +187,14 @@ class PurchaseAttempt:
                 break
         return task
 
-    def _find_after_lost_answer(self, known: set[str], lost: TransientError) -> ExportTask:
+    def _find_after_lost_answer(self, known: set[str], lost: RetriableError) -> ExportTask:
         log.warning("%s The order may have arrived all the same: looking for its export.", lost)
         for seconds in self.client.timing.order_listed:
             time.sleep(seconds)
             found = [task for task in self.existing_exports() if task.id not in known]
             if found:
                 return found[0]
-        raise TransientError(
+        raise OrderUnconfirmedError(
             "The answer to the order was lost, and no export has shown up. The next try looks again before it buys.",
             lost.evidence,
         ) from None
@@ -225,7 +227,7 @@ class PurchaseAttempt:
 def _was_refused(error: TwexportError) -> bool:
     """Return whether the service has surely not taken an order."""
     return isinstance(error, ThrottledError) or not isinstance(
-        error, (TransientError, UnexpectedResponseError)
+        error, (RetriableError, UnexpectedResponseError)
     )
 
 

@@ -25,8 +25,8 @@ from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
     InvalidRequestError,
     RequestBudgetExceededError,
+    RetriableError,
     ThrottledError,
-    TransientError,
     UnexpectedResponseError,
 )
 from airflow_provider_twexport.x.search.pages import (
@@ -116,7 +116,7 @@ class XSearchClient:
         :param missing: returns how many results are still wanted; called before each request.
         :param max_requests: how many requests to send in all, those before ``cursor`` included.
         :raises RequestBudgetExceededError: if the search needs more requests.
-        :raises TransientError: if no response came, or throttling or overload does not end; the cursor stays valid.
+        :raises RetriableError: if no response came, or throttling or overload does not end; the cursor stays valid.
         """
         self._check_window(request)
         position = SearchCursor.of(request, cursor)
@@ -150,13 +150,13 @@ class XSearchClient:
                 return page, cursor.after(page, request)
             except ThrottledError as error:
                 retry_state.wait(error)
-            except TransientError as error:
+            except RetriableError as error:
                 if error.evidence is None or error.evidence.status != 503:
                     raise
                 cursor = self._after_overload(request, cursor, error, next(waits, None))
 
     def _after_overload(
-        self, request: SearchRequest, cursor: SearchCursor, error: TransientError, seconds: float | None
+        self, request: SearchRequest, cursor: SearchCursor, error: RetriableError, seconds: float | None
     ) -> SearchCursor:
         """Sleep before the next attempt; after the last one, continue with a smaller window."""
         if seconds is not None:

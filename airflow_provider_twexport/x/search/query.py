@@ -10,7 +10,7 @@ import math
 import re
 from typing import NamedTuple
 
-from airflow_provider_twexport.exceptions import InvalidRequestError
+from airflow_provider_twexport.exceptions import QuerySyntaxError
 
 MAX_LENGTH = 2048
 MAX_DISTANCE = 6
@@ -49,30 +49,18 @@ _TOKEN = re.compile(
 )
 
 
-class QuerySyntaxError(InvalidRequestError):
-    """X Search does not accept the query: correct it at the position.
-
-    :param position: of the character, from 1, in the query as it is sent, with single spaces.
-    """
-
-    def __init__(self, message: str, position: int = 1) -> None:
-        super().__init__(message, facts={"position": position})
-        self.args = (message, position)
-        self.position = position
-
-
 def normalize(query: str) -> str:
     """Return the query as it is sent: on one line, with single spaces, also inside quotes.
 
-    :raises QuerySyntaxError: if X would refuse it; with the position.
+    :raises QuerySyntaxError: if X would refuse it; its fact ``position`` counts characters from 1.
     """
     text = " ".join(query.split())
     if not text:
-        raise QuerySyntaxError("There is no query: write what to search for.")
+        raise QuerySyntaxError("There is no query: write what to search for.", facts={"position": 1})
     if len(text) > MAX_LENGTH:
         raise QuerySyntaxError(
             f"The query has {len(text):,} characters. At most {MAX_LENGTH:,} are allowed: split it into searches.",
-            MAX_LENGTH + 1,
+            facts={"position": MAX_LENGTH + 1},
         )
     _Parser(text).parse()
     return text
@@ -213,4 +201,6 @@ class _Parser:
 
     def _error(self, reason: str, at: int) -> QuerySyntaxError:
         shown = self._text[at : at + 40] + ("…" if len(self._text) > at + 40 else "")
-        return QuerySyntaxError(f"The query is wrong at position {at + 1}, {shown!r}: {reason}.", at + 1)
+        return QuerySyntaxError(
+            f"The query is wrong at position {at + 1}, {shown!r}: {reason}.", facts={"position": at + 1}
+        )

@@ -21,9 +21,9 @@ from airflow_provider_twexport.core.retry import WireEvent
 from airflow_provider_twexport.exceptions import (
     InvalidRequestError,
     ReadInterruptedError,
+    RetriableError,
     StreamInUseError,
     ThrottledError,
-    TransientError,
 )
 from airflow_provider_twexport.x.streams.capture_report import Gap, StreamEvent, iso
 from airflow_provider_twexport.x.streams.lines import lines
@@ -56,7 +56,7 @@ def reconnect_after(timing: core_timing.Timing, error: Exception | None, failure
     failures = max(1, failures)
     if isinstance(error, ThrottledError):
         return timing.reconnect_throttled * min(2.0 ** (failures - 1), 16)
-    if isinstance(error, TransientError) and error.evidence and error.evidence.status not in (None, 200):
+    if isinstance(error, RetriableError) and error.evidence and error.evidence.status not in (None, 200):
         return timing.reconnect_refused * min(2.0 ** (failures - 1), 64)
     return timing.reconnect_network * min(failures - 1, 64)
 
@@ -162,7 +162,7 @@ class _Partition:
             self.connections += 1
             self.refused_because = ""
 
-    def refused(self, error: TransientError) -> None:
+    def refused(self, error: RetriableError) -> None:
         """Record that an attempt to connect failed."""
         status = error.evidence and error.evidence.status
         with self.lock:
@@ -212,7 +212,7 @@ class _Reader:
                 self._client.timing.retry.on_event(WireEvent.RETRY)
             stopping.wait(reconnect_after(self._client.timing, error, self._failures))
 
-    def _read_connection(self) -> TransientError | None:
+    def _read_connection(self) -> RetriableError | None:
         """Read one connection to its end, and return the error with which it ended."""
         self._client.limiter.acquire()
         minutes, gap = self._partition.backfill(self._client.now(), is_available=self._client.backfill)
@@ -227,12 +227,12 @@ class _Reader:
             ) as response:
                 self._workers.put(StreamEvent(self._partition.number, connected=True, gap=gap))
                 return self._read(response.blocks)
-        except TransientError as error:
+        except RetriableError as error:
             self._partition.refused(error)
             log.warning("Partition %d: %s", self._partition.number, error)
             return error
 
-    def _read(self, blocks: Iterator[bytes]) -> TransientError | None:
+    def _read(self, blocks: Iterator[bytes]) -> RetriableError | None:
         self._partition.connected()
         last_byte, reason = time.monotonic(), "closed"
         try:

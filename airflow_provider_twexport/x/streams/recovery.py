@@ -19,7 +19,13 @@ import pendulum
 from airflow_provider_twexport.core.rate_limit import RateLimiter
 from airflow_provider_twexport.core.retry import WireEvent
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.exceptions import InvalidRequestError, ReadInterruptedError, TransientError
+from airflow_provider_twexport.exceptions import (
+    IncompleteLandingError,
+    InvalidRequestError,
+    NotReadyError,
+    ReadInterruptedError,
+    RetriableError,
+)
 from airflow_provider_twexport.x.streams.capture_report import StreamEvent
 from airflow_provider_twexport.x.streams.client import reconnect_after
 from airflow_provider_twexport.x.streams.lines import lines
@@ -69,7 +75,7 @@ def slices(gaps: Iterable[Gap], service: str, now: float) -> list[Slice]:
     :param service: ``recovery`` or ``replay``.
     :param now: in epoch seconds.
     :raises InvalidRequestError: if there is no such service, or a gap is older than it reaches.
-    :raises TransientError: if a gap is too recent for it.
+    :raises RetriableError: if a gap is too recent for it.
     """
     if service not in HOSTS:
         raise InvalidRequestError(f"service={service!r} is unknown. Choose one of {', '.join(HOSTS)}.")
@@ -95,7 +101,7 @@ def recover(client: XStreamClient, wanted: Sequence[Slice], service: str) -> Ite
     :param client: of the stream, with the URL of the service.
     :param service: ``recovery`` or ``replay``.
     :raises InvalidRequestError: if the stream has no such service.
-    :raises TransientError: if a slice does not become complete; those that are were reported before.
+    :raises RetriableError: if a slice does not become complete; those that are were reported before.
     """
     if service == "replay" and client.stream == "likes":
         raise InvalidRequestError("The Likes stream has no Replay: use Recovery.")
@@ -139,7 +145,7 @@ class _Recovery:
             remaining, error = self._request(wanted.partition, window)
             attempts = attempts + 1 if window in remaining else 0
             if attempts >= MAX_ATTEMPTS:
-                raise error or TransientError(
+                raise error or IncompleteLandingError(
                     f"{self._service.capitalize()} of {window} does not become complete. Retry later."
                 )
             missing = [*remaining, *missing]
@@ -149,7 +155,7 @@ class _Recovery:
                 self._workers.stopping.wait(reconnect_after(self._client.timing, error, attempts))
         self._workers.put(StreamEvent(wanted.partition, slice=wanted.key))
 
-    def _request(self, partition: int, window: Window) -> tuple[list[Window], TransientError | None]:
+    def _request(self, partition: int, window: Window) -> tuple[list[Window], RetriableError | None]:
         """Return what is still missing of a window, and why."""
         self._limiter.acquire()
         path, params = self._target(partition, window)
@@ -166,7 +172,7 @@ class _Recovery:
                     received += len(records)
                     newest = max(filter(None, (newest, *map(created_ms, records))), default=None)
                     self._workers.put(StreamEvent(partition, records))
-        except TransientError as error:
+        except RetriableError as error:
             return [_remaining(newest, window)], error
         if outcome is None:
             return [_remaining(newest, window)], ReadInterruptedError("X closed before it said Completed.")
@@ -199,7 +205,7 @@ def _whole_minutes(gap: Gap, service: str, now: pendulum.DateTime) -> Window:
     if start < now - SURE_AGE:
         log.warning("The gap from %s is more than a day old: the account may not reach that far.", gap.start)
     if service == "replay" and stop > now - REPLAYABLE_AFTER:
-        raise TransientError(
+        raise NotReadyError(
             f"The gap until {gap.stop} is too recent for Replay. Retry when it is 31 minutes old."
         )
     return Window(start, stop if service == "replay" else min(stop, now.start_of("second")))

@@ -17,6 +17,8 @@ from airflow_provider_twexport.exceptions import (
     BudgetExceededError,
     InsufficientCreditsError,
     InvalidRequestError,
+    LockTimeoutError,
+    OrderUnconfirmedError,
     TransientError,
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
@@ -186,7 +188,7 @@ def test_a_process_that_is_killed_with_the_lock_blocks_the_others_for_minutes_on
     assert (len(registers(client, "lock")), len(registers(client, "reservation"))) == (1, 1)
     other = months(simulator, 2_000)[1]
     client.timing = replace(QUICK, lock_patience=0)
-    with pytest.raises(TransientError, match="1 other orders on this account still have to finish"):
+    with pytest.raises(LockTimeoutError, match="1 other orders on this account still have to finish"):
         buy(client, other, NOTHING_BELOW_0)
     simulator.advance(QUICK.lock_dead)
     assert not buy(client, other, NOTHING_BELOW_0).adopted
@@ -200,7 +202,7 @@ def test_an_order_with_an_unknown_outcome_keeps_the_lock(
     """After a lost order that has not shown up, others wait; what it bought after all would not be counted."""
     first, second, *_ = months(simulator, 500)
     simulator.faults({"match": ORDERING, "fault": "drop"})
-    with pytest.raises(TransientError, match="looks again before it buys"):
+    with pytest.raises(OrderUnconfirmedError, match="looks again before it buys"):
         buy(client, first, NOTHING_BELOW_0)
     client.timing = replace(QUICK, lock_patience=0)
     with pytest.raises(TransientError, match="still have to finish"):

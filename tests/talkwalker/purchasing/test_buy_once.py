@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_twexport.exceptions import (
+    ExportExistsError,
     InsufficientCreditsError,
-    InvalidRequestError,
+    OrderUnconfirmedError,
     ResultsExpiredError,
     ThrottledError,
     TransientError,
@@ -77,7 +78,7 @@ def test_an_order_that_never_arrived_is_not_repeated(
 ) -> None:
     """Where no export shows up, the try ends; the next one looks again, and buys."""
     simulator.faults({"match": ORDERING, "fault": "drop"})
-    with pytest.raises(TransientError, match="looks again before it buys"):
+    with pytest.raises(OrderUnconfirmedError, match="looks again before it buys"):
         buy_once(client, order, "box")
     assert exports(simulator) == []
     assert not buy_once(client, order, "box").adopted
@@ -163,7 +164,7 @@ def test_an_export_with_an_undocumented_status_counts_as_bought(
 def test_fail_refuses_what_exists(client: TalkwalkerClient, simulator: Simulator, order: ExportOrder) -> None:
     """With if_exists='fail' an existing export is an error, and nothing is bought."""
     buy_once(client, order, "box")
-    with pytest.raises(InvalidRequestError, match="exists already"):
+    with pytest.raises(ExportExistsError, match="exists already"):
         buy_once(client, order, "box", if_exists="fail")
     assert charged(simulator) == 1_000
 

@@ -17,6 +17,7 @@ from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
     InvalidRequestError,
     PermissionDeniedError,
+    QuerySyntaxError,
     RequestBudgetExceededError,
     ThrottledError,
     TransientError,
@@ -24,7 +25,6 @@ from airflow_provider_twexport.exceptions import (
     UnexpectedResponseError,
 )
 from airflow_provider_twexport.x.search.pages import SearchRequest, most_requests, post_id
-from airflow_provider_twexport.x.search.query import QuerySyntaxError
 from tests.patience import QUICK
 from tests.service_clients import JANUARY, x_client_of
 
