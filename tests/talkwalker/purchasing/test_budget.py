@@ -19,7 +19,6 @@ from airflow_provider_twexport.exceptions import (
     InvalidRequestError,
     LockTimeoutError,
     OrderUnconfirmedError,
-    TransientError,
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.purchasing.account_lock import AccountLock
@@ -205,7 +204,7 @@ def test_an_order_with_an_unknown_outcome_keeps_the_lock(
     with pytest.raises(OrderUnconfirmedError, match="looks again before it buys"):
         buy(client, first, NOTHING_BELOW_0)
     client.timing = replace(QUICK, lock_patience=0)
-    with pytest.raises(TransientError, match="still have to finish"):
+    with pytest.raises(LockTimeoutError, match="still have to finish"):
         buy(client, second, NOTHING_BELOW_0)
     simulator.advance(QUICK.lock_dead)
     assert not buy(client, first, NOTHING_BELOW_0).adopted
