@@ -1,8 +1,8 @@
 """Export the profiles that entered a segment of Adobe Experience Platform on each day, and land their files.
 
-Each run orders a job for the profiles that qualified within its day, waits without holding a worker, and copies the
-files of its batches byte for byte. A run that is tried again adopts the job that it had ordered. To export another
-range, trigger the DAG with ``{"start": "2024-01-01T00:00:00Z", "stop": "2024-01-15T00:00:00Z"}`` as configuration.
+Each run orders a job for the profiles that qualified within its day, waits without a worker slot, and copies the files
+of its batches byte for byte. A retry adopts the job that the run has ordered. To export another range, trigger the DAG
+with ``{"start": "2024-01-01T00:00:00Z", "stop": "2024-01-15T00:00:00Z"}`` as configuration.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Land a range of the past from X full-archive search, month by month, several at once.
+"""Land a range of the past from X full-archive search, month by month, several at a time.
 
-Searching windows side by side is what the vendor advises for speed. The tasks of one machine share the limits of the
-connection; where workers are several, put ``land`` into a pool.
+The vendor recommends parallel searches for speed. The tasks of one machine share the limits of the connection; with
+several workers, put ``land`` into a pool.
 
-1. **months** cuts the range at the calendar's months.
-2. **count** asks how many posts it has (one request for each 31 days).
-3. **affordable** fails if landing them would take more requests than the budget.
-4. **land** gets each month. Trigger the DAG again with the same range to get just what is missing.
+1. **months** splits the range at the calendar's months.
+2. **count** counts the posts of the range (one request for each 31 days).
+3. **affordable** fails if landing them could need more requests than the budget.
+4. **land** lands each month. To land only what is missing, trigger the DAG again with the same range.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AT_ONCE = int(os.environ.get("TWEXPORT_WINDOWS_AT_ONCE", "4"))
 
 with DAG(
     dag_id="x_search_backfill",
-    description="A range of the past of X: counted, then landed by month.",
+    description="A range of the past of X, counted, then landed by month.",
     schedule=None,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True},
     tags=["x", "search", "backfill"],
@@ -41,14 +41,14 @@ with DAG(
             type="string",
             minLength=1,
             title="Destination",
-            description="Directory on any storage; each month lands in one below. Another query needs another one.",
+            description="Directory on any storage; each month lands in a subdirectory. Another query needs another directory.",
         ),
         "max_requests": Param(
             1_000,
             type="integer",
             minimum=1,
-            title="Requests, at most",
-            description="By the count; if landing may take more, nothing more is spent.",
+            title="Maximum requests",
+            description="If landing could need more, by the count, nothing more is spent.",
         ),
     },
 ) as dag:
@@ -75,10 +75,10 @@ with DAG(
 
     @task(retries=0)
     def affordable(requests: int, params=None) -> None:
-        """Fail if the range takes more requests than the budget."""
+        """Fail if the range could need more requests than the budget."""
         if requests > params["max_requests"]:
             raise AirflowFailException(
-                f"The range takes up to {requests:,} requests, the budget is {params['max_requests']:,}."
+                f"The range needs up to {requests:,} requests; the budget is {params['max_requests']:,}."
             )
 
     land = XSearchToObjectStorageOperator.partial(

@@ -1,10 +1,10 @@
-"""Land each day's posts of a query from X enterprise search, after counting them.
+"""Count, then land each day's posts of a query from X enterprise search.
 
-1. **count** asks how many posts the day has (one request).
-2. **affordable** fails if landing them would take more requests than the day's budget; nothing more is spent then.
-3. **land** gets them, in pages of 500.
+1. **count** counts the posts of the day (one request).
+2. **affordable** fails if landing them could need more requests than the day's budget; then nothing more is spent.
+3. **land** lands them, in pages of 500.
 
-A retry goes on behind the last page that came. To get another day, trigger the DAG with
+A retry resumes after the last page received. To land another day, trigger the DAG with
 ``{"start": "2024-01-01", "stop": "2024-01-02"}`` as configuration.
 """
 
@@ -23,7 +23,7 @@ from airflow_provider_twexport.transfers.x_search_to_object_storage import XSear
 
 DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
 QUERY = "(coffee OR café) lang:es -is:retweet"
-REQUESTS_A_DAY = 200
+REQUESTS_PER_DAY = 200
 
 with DAG(
     dag_id="x_search_daily",
@@ -40,10 +40,10 @@ with DAG(
 
     @task(retries=0)
     def affordable(requests: int) -> None:
-        """Fail if the day takes more requests than its budget."""
-        if requests > REQUESTS_A_DAY:
+        """Fail if the day could need more requests than its budget."""
+        if requests > REQUESTS_PER_DAY:
             raise AirflowFailException(
-                f"The day takes up to {requests:,} requests, the budget is {REQUESTS_A_DAY:,}."
+                f"The day needs up to {requests:,} requests; the budget is {REQUESTS_PER_DAY:,}."
             )
 
     land = XSearchToObjectStorageOperator(
@@ -53,7 +53,7 @@ with DAG(
         stop=count.output["stop"],
         object_storage_path=DESTINATION + "/x_search_daily",
         partition_by="day",
-        max_requests=REQUESTS_A_DAY,
+        max_requests=REQUESTS_PER_DAY,
         outlets=[Asset("x_search_daily")],
     )
     affordable(count.output["search_requests"]) >> land

@@ -1,10 +1,10 @@
-"""Land the Decahose, hour by hour, and then what fell into the gaps of the hour.
+"""Land the Decahose, hour by hour, and then the gaps of each hour.
 
-1. **capture** reads both partitions from the full hour to the next one. It begins some seconds late, and asks for
-   those by Backfill; so it does whenever a connection ends, or the task is tried again.
-2. **recover** asks Recovery for what Backfill could not bring, and lands it next to the capture, each post once.
+1. **capture** reads both partitions from one full hour to the next. It starts some seconds late, and requests those by
+   Backfill, as it does whenever a connection ends or the task is retried.
+2. **recover** requests from Recovery what Backfill could not bring, and lands it next to the capture, each post once.
 
-Both manifests together hold the hour. A post near a full hour may be in two hours: keep one of each ``id``. Recovery
+Both manifests together hold the hour. A post near a full hour may be in two hours: keep one for each ``id``. Recovery
 allows two requests at a time, so it has a pool: ``airflow pools set x_recovery 1 "X Recovery"``.
 """
 
@@ -26,11 +26,11 @@ CAPTURE = f"{DESTINATION}/x_stream_hourly/capture/{HOUR}"
 
 with DAG(
     dag_id="x_stream_hourly",
-    description="The Decahose of each hour, then what was missed of it.",
+    description="The Decahose of each hour, then its gaps.",
     schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
-    max_active_runs=3,  # an hour is captured while the last one is recovered
+    max_active_runs=3,  # one hour is captured while the previous one is recovered
     default_args={"retries": 5, "retry_delay": timedelta(seconds=5)},  # backfill reaches back 5 minutes
     tags=["x", "stream"],
     doc_md=__doc__,
