@@ -41,7 +41,7 @@ with DAG(
             type="string",
             minLength=1,
             title="Destination",
-            description="Directory on any storage; each month lands in a subdirectory. Another query needs another directory.",
+            description="Directory on any storage; each month lands in a subdirectory. Each query needs its own one.",
         ),
         "max_requests": Param(
             1_000,
