@@ -95,13 +95,13 @@ def without_surrogates(text: bytes) -> bytes:
 class ReadState:
     """What one connection must know of those before it.
 
-    :param replayable: how often each result, by its digest, was yielded since the last control.
+    :param unconfirmed: how often each result, by its digest, was yielded since the last control.
     :param cursors: digests of the cursors that were seen.
     :param until: epoch milliseconds of the service's clock when the first connection was opened; a collector that
         also receives live results is read up to there.
     """
 
-    replayable: Counter[int] = field(default_factory=Counter)
+    unconfirmed: Counter[int] = field(default_factory=Counter)
     cursors: set[int] = field(default_factory=set)
     until: float = math.inf
 
@@ -129,6 +129,7 @@ class ResultsRead:
     replays: int = field(default=0, init=False)
     is_idle: bool = field(default=False, init=False)
     is_past_end: bool = field(default=False, init=False)
+    _replays_to_come: Counter[int] = field(default_factory=Counter, init=False)
     _progress: int = field(default=0, init=False)
     _mark: bytes = field(default=b"", init=False)
     _parser: simdjson.Parser = field(default_factory=simdjson.Parser, init=False)
@@ -136,6 +137,7 @@ class ResultsRead:
     _envelope: tuple[bytes, bytes] = field(default=(b"", b""), init=False)
 
     def __post_init__(self) -> None:
+        self._replays_to_come = self.state.unconfirmed.copy()
         # how nearly each result of ours names its export; the few others are looked at closely
         self._mark = b'"task_id":"%b"' % (self.export_id or "").encode()
 
@@ -262,7 +264,8 @@ class ResultsRead:
         if place not in self.state.cursors:
             self._progress += 1
             self.state.cursors.add(place)
-        return self._batch(self.cursor)
+        # the first control confirms nothing: it is where this connection starts
+        return self._next_batch(self.cursor) if is_first else self._batch(self.cursor)
 
     def _check_start(self, offset: str | int | None) -> None:
         if offset is None or self.asked not in (str(offset), EARLIEST, LATEST):
@@ -286,7 +289,7 @@ class ResultsRead:
         if self._is_foreign(record):
             self.foreign += 1
             return None
-        if self.state.replayable and self._is_replay(record):
+        if self._replays_to_come and self._is_replay(record):
             self.replays += 1
             return None
         self.arrived += 1
@@ -295,9 +298,9 @@ class ResultsRead:
 
     def _is_replay(self, record: bytes) -> bool:
         digest = xxh3_64_intdigest(record)
-        if not self.state.replayable[digest]:
+        if not self._replays_to_come[digest]:
             return False
-        self.state.replayable[digest] -= 1
+        self._replays_to_come[digest] -= 1
         return True
 
     def _check_encoding(self, record: bytes) -> None:
@@ -319,12 +322,13 @@ class ResultsRead:
         return task_id not in (None, self.export_id)
 
     def _unconfirmed_batch(self) -> Batch:
-        self.state.replayable.update(map(xxh3_64_intdigest, self.pending))
+        self.state.unconfirmed.update(map(xxh3_64_intdigest, self.pending))
         return self._next_batch(None)
 
     def _batch(self, cursor: str | None) -> Batch:
         self.is_past_end = bool(self.pending) and _indexed_at(self.pending[-1]) > self.state.until
-        self.state.replayable.clear()
+        self.state.unconfirmed.clear()
+        self._replays_to_come.clear()
         return self._next_batch(cursor)
 
     def _next_batch(self, cursor: str | None) -> Batch:
