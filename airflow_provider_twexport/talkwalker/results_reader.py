@@ -57,6 +57,7 @@ class ResultsReader:
     timing: Timing = field(default_factory=Timing)
     _state: ReadState = field(default_factory=ReadState, init=False)
     _unconfirmed: int = field(default=0, init=False)
+    _is_past_end: bool = field(default=False, init=False)
     _last_result: float = field(default_factory=time.monotonic, init=False)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -68,7 +69,8 @@ class ResultsReader:
         try:
             if self.missing() > ONE_STOP_READ:
                 yield from self._wait()
-            yield from self._stop()
+            if not self._is_past_end:
+                yield from self._stop()
         except TwexportError as error:
             error.add(f"The read reached offset {self.cursor}.")
             raise
@@ -88,7 +90,7 @@ class ResultsReader:
                     return
                 retry_state.wait(error)
                 continue
-            if read.is_idle or read.is_past_end or self.cursor == before:
+            if read.is_idle or self._is_past_end or self.cursor == before:
                 return
             self._check_stalled()
 
@@ -115,7 +117,7 @@ class ResultsReader:
 
     def _is_drained(self, read: ResultsRead, unconfirmed: int, *, moved: bool) -> bool:
         """Return whether nothing is left behind a short read."""
-        if read.is_past_end or not (moved or read.arrived):
+        if self._is_past_end or not (moved or read.arrived):
             return True
         # nothing but what the long read had seen already, or nothing of ours
         return read.arrived <= unconfirmed and self.missing() <= 0 and not read.is_idle
@@ -148,4 +150,5 @@ class ResultsReader:
                     break
         # the next read brings these again, because no control has come behind them
         self._unconfirmed = read.unconfirmed
+        self._is_past_end = read.is_past_end
         return read
