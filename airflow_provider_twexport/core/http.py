@@ -291,7 +291,7 @@ class _InFlight(threading.local):
             deadline.cancel()
             self.deadline = None
         if deadline.is_over:
-            raise TransientError(f"The response was not there within {seconds:.0f} s.", evidence)
+            raise TransientError(f"The response was not there within {seconds:g} s.", evidence)
 
     def carried_by(self, connection_socket: socket.socket | None) -> None:
         """Remember which socket to shut down."""
