@@ -100,9 +100,9 @@ def test_no_error_quotes_the_token(
     def respond(request: str, connection: socket.socket) -> None:
         connection.sendall(body)
 
+    cursor = "o1" if place == "first offset" else "earliest"
     with serving(respond) as url, pytest.raises(TwexportError) as raised:
-        client = TalkwalkerClient(token, url, timing)
-        list(client.drain("box", cursor="o1" if place == "first offset" else "earliest", missing=lambda: 9))
+        list(TalkwalkerClient(token, url, timing).drain("box", cursor=cursor, missing=lambda: 9))
     said = "\n".join([str(raised.value), repr(raised.value.args), repr(raised.value.evidence), caplog.text])
     for encode in ENCODINGS.values():
         assert encode(token) not in said
