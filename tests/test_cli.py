@@ -473,7 +473,7 @@ def test_plan_keeps_the_windows_that_were_bought(
     assert histograms(simulator) == 2
 
 
-def test_plan_tells_the_rest_of_what_landed_truncated(
+def test_plan_shows_the_remainder_of_what_landed_truncated(
     simulator: Simulator, client: TalkwalkerClient, order: ExportOrder, tmp_path: Path
 ) -> None:
     """Only if asked to; what of its price is paid for again is told."""
@@ -497,7 +497,7 @@ def test_plan_tells_the_rest_of_what_landed_truncated(
     )
 
 
-def test_an_orphan_that_is_a_rest_lands_without_what_is_there(
+def test_an_orphan_of_a_remainder_lands_without_what_is_there(
     client: TalkwalkerClient, order: ExportOrder, tmp_path: Path
 ) -> None:
     """Its pipeline died after it was bought; of what landed truncated before, nothing is doubled."""

@@ -34,23 +34,23 @@ def planned(client: TalkwalkerClient, order: ExportOrder, root: Path) -> list[Pl
     """Return what is still to be done of a week."""
     found = discovery.find_landings([root])
     places = found.directories()
-    looked = survey(
+    surveyed = survey(
         client,
         order,
         "week",
         landed=found.by_collector(),
-        dates=lambda name: landed_hours(places[name], published_ms),
+        landed_hours=lambda collector_id: landed_hours(places[collector_id], published_ms),
     )
-    return looked.todo(looked.priced(client))
+    return surveyed.todo(surveyed.count(client))
 
 
 def buy_and_land(client: TalkwalkerClient, order: ExportOrder, window: PlannedWindow, root: Path) -> None:
     """Do what the task group does of one window."""
-    name, part = window.collector_id, replace(order, window=window.window)
-    client.put_collector(name)
-    task = client.get_export(buy_once(client, part, name).task.id)
+    collector_id, part = window.collector_id, replace(order, window=window.window)
+    client.put_collector(collector_id)
+    task = client.get_export(buy_once(client, part, collector_id).task.id)
     source = source_of(
-        name,
+        collector_id,
         task.id,
         window.window,
         project_id=order.project_id,
@@ -60,8 +60,10 @@ def buy_and_land(client: TalkwalkerClient, order: ExportOrder, window: PlannedWi
         remainder_windows=window.remainder_windows or None,
     )
     elsewhere = [root / collector for collector in window.remainder_of]
-    with Landing.open(root / name, source=source, exclude_landed=elsewhere, identity=identity) as landing:
-        CollectorLanding(client, name, task, order.limit).land(landing)
+    with Landing.open(
+        root / collector_id, source=source, exclude_landed=elsewhere, identity=identity
+    ) as landing:
+        CollectorLanding(client, collector_id, task, order.limit).land(landing)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_all_of_it_lands_exactly_once(
     simulator: Simulator,
     tmp_path: Path,
 ) -> None:
-    """However often a rest is truncated itself; nothing is ordered twice, and coverage tells that all is there."""
+    """However often a remainder is truncated itself; nothing is ordered twice, and coverage shows no gap."""
     simulator.settings(**settings) if settings else None
     order = ExportOrder(WEEK, limit=limit, **{scope: getattr(simulator, scope)})
     rounds = 0

@@ -38,7 +38,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List them; land and delete what was asked for; status 1 if paid results are about to be lost."""
-    from airflow_provider_twexport.talkwalker.orphans import disposable, table, warning
+    from airflow_provider_twexport.talkwalker.orphans import disposable, table, urgent_warning
 
     account = _Account(options)
     found = account.look()
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if landed:
         found = account.look()
     deleted = account.delete(disposable(found)) if options.delete else []
-    urgent = warning(found)
+    urgent = urgent_warning(found)
     lines = [urgent, table(found) if found else "Nothing was left behind.", *map(_said, landed)]
     lines += [f"Deleted {name}." for name in deleted]
     document = {
@@ -73,12 +73,12 @@ class _Account:
 
     def look(self) -> list[Orphan]:
         """Return what no landing tells of."""
-        from airflow_provider_twexport.talkwalker.orphans import look
+        from airflow_provider_twexport.talkwalker.orphans import find_orphans
 
         options = self._options
         paths = dict.fromkeys([*options.landed, *([options.land] if options.land else [])])
         self._landings = landings(paths, options.storage_conn_id)
-        return look(self._client, self._landings.manifests.values())
+        return find_orphans(self._client, self._landings.manifests.values())
 
     def land(self, orphan: Orphan, found: Sequence[Orphan]) -> dict[str, Any]:
         """Land an export and tell what came of it; what goes wrong must not keep the others from landing."""
@@ -123,5 +123,5 @@ class _Account:
 def _said(landed: dict[str, Any]) -> str:
     if "problem" in landed:
         return f"Not landed: {landed['collector_id']}."
-    rest = "" if landed["complete"] else ", which is not the whole window"
-    return f"Landed {landed['results']:,} results in {landed['path']}{rest}."
+    extent = "" if landed["complete"] else ", which is not the whole window"
+    return f"Landed {landed['results']:,} results in {landed['path']}{extent}."

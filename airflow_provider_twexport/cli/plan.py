@@ -50,7 +50,7 @@ def add_to(commands: Any) -> None:
         "--on-truncated",
         choices=("warn", "split"),
         default="warn",
-        help="split: plan the rest of what landed truncated, from the dates of what landed",
+        help="split: plan the remainder of what landed truncated, from the dates of what landed",
     )
     parser.add_argument("--buy-expired", action="store_true", help="price what was bought and lost, too")
     parser.add_argument("--yes", action="store_true", help="pay for counting without being asked")
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         return 1
     if found.gaps and (uncountable := why_uncountable(order, pendulum.now("UTC"))):
         tell(f"{uncountable} Each window is priced at its limit.")
-    planned = found.priced(client)
+    planned = found.count(client)
     answer(options, table(planned), planned.to_json())
     return 0
 
@@ -92,17 +92,19 @@ def _survey(options: argparse.Namespace, order: ExportOrder, client: TalkwalkerC
         options.split,
         landed=landed.by_collector(),
         buy_expired=options.buy_expired,
-        dates=_dates(options, landed) if options.on_truncated == "split" else None,
+        landed_hours=_landed_hours(options, landed) if options.on_truncated == "split" else None,
     )
 
 
-def _dates(options: argparse.Namespace, landed: Landings) -> Callable[[str], LandedHours]:
-    """Return what tells the dates of a collector's landing."""
+def _landed_hours(options: argparse.Namespace, landed: Landings) -> Callable[[str], LandedHours]:
+    """Return what reads the results by hour of a collector's landing."""
     from airflow_provider_twexport.storage.already_landed import landed_hours
     from airflow_provider_twexport.talkwalker.record_identity import published_ms
 
     places = landed.directories()
-    return lambda name: landed_hours(storage_path(places[name], options.storage_conn_id), published_ms)
+    return lambda collector_id: landed_hours(
+        storage_path(places[collector_id], options.storage_conn_id), published_ms
+    )
 
 
 def _order(options: argparse.Namespace, hook: TalkwalkerHook) -> ExportOrder:
@@ -124,13 +126,13 @@ def _may_count(options: argparse.Namespace, found: Survey) -> bool:
     from airflow_provider_twexport.core.text_table import edges
     from airflow_provider_twexport.talkwalker.histogram import HISTOGRAM_CREDITS
 
-    if not found.price:
+    if not found.counting_price:
         return True
-    asked = found.price // HISTOGRAM_CREDITS
+    asked = found.counting_price // HISTOGRAM_CREDITS
     words = (
         f"Counting {edges(found.order.window)} takes {asked:,} histogram "
         f"{'request' if asked == 1 else 'requests'}"
     )
     more = " or more, as days above the limit are counted by the hour"
     by_volume = options.split == "auto" or found.truncated
-    return agreed(f"{words}: {found.price:,} credits{more if by_volume else ''}.", yes=options.yes)
+    return agreed(f"{words}: {found.counting_price:,} credits{more if by_volume else ''}.", yes=options.yes)

@@ -106,9 +106,9 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             order = self._order(context, hook)
             landings = self._landings()
             survey = self._survey(client, order, landings)
-            self._check_length(survey.known_todo())
+            self._check_length(survey.count_todo())
             planned = self._priced_once(client, survey)
-            metrics.spent("talkwalker", planned.asked_credits)
+            metrics.spent("talkwalker", planned.counting_credits)
             self.log.info("What %s would cost:\n%s", order.window, table(planned))
             todo = survey.todo(planned)
             context["ti"].xcom_push(key="plan", value=_told(planned, len(todo)))
@@ -124,9 +124,11 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         from airflow_provider_twexport.talkwalker.planning.survey import survey
 
         if self.split not in (*CALENDAR_UNITS, "auto"):
-            raise InvalidRequestError(f"split={self.split!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
+            raise InvalidRequestError(
+                f"split={self.split!r} is not one of {', '.join(CALENDAR_UNITS)}, auto."
+            )
         if self.on_truncated not in ("warn", "split"):
-            raise InvalidRequestError(f"on_truncated={self.on_truncated!r} is none of warn, split.")
+            raise InvalidRequestError(f"on_truncated={self.on_truncated!r} is not one of warn, split.")
         if self.on_truncated == "split" and not self.object_storage_path:
             raise InvalidRequestError(
                 "on_truncated='split' needs object_storage_path: what landed tells what is missing."
@@ -139,7 +141,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             by,
             landed=landings.by_collector(),
             buy_expired=buy_expired,
-            dates=self._dates(landings) if self.on_truncated == "split" else None,
+            landed_hours=self._landed_hours(landings) if self.on_truncated == "split" else None,
         )
 
     def _landings(self) -> Landings:
@@ -153,8 +155,8 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
         return ObjectStoragePath(self.object_storage_path or "", conn_id=self.object_storage_conn_id)
 
-    def _dates(self, landings: Landings) -> Callable[[str], LandedHours]:
-        """Return what tells the dates of a collector's landing."""
+    def _landed_hours(self, landings: Landings) -> Callable[[str], LandedHours]:
+        """Return what reads the results by hour of a collector's landing."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.storage.already_landed import landed_hours
@@ -162,7 +164,9 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
         places = self._places(landings)
         conn_id = self.object_storage_conn_id
-        return lambda name: landed_hours(ObjectStoragePath(places[name], conn_id=conn_id), published_ms)
+        return lambda collector_id: landed_hours(
+            ObjectStoragePath(places[collector_id], conn_id=conn_id), published_ms
+        )
 
     def _places(self, landings: Landings) -> dict[str, str]:
         """Return the directories of collectors' landings, spelled like the root."""
@@ -178,15 +182,15 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
     def _priced_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
         from airflow_provider_twexport.exceptions import PaidCallFailedError, RetriableError
 
-        if survey.price:
-            self.log.info("Counting costs at least %d credits.", survey.price)
+        if survey.counting_price:
+            self.log.info("Counting costs at least %d credits.", survey.counting_price)
         try:
-            return survey.priced(client)
+            return survey.count(client)
         except RetriableError as error:
-            if not survey.price:
+            if not survey.counting_price:
                 raise
             raise PaidCallFailedError(
-                f"{error.message} Counting may have cost {survey.price:,} credits or more, so it is not repeated. "
+                f"{error.message} Counting may have cost {survey.counting_price:,} credits or more, so it is not repeated. "
                 "No export was bought. Clear this task to pay for the count once more.",
                 error.evidence,
             ) from error
@@ -226,9 +230,9 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
     def _tell_expired(self, planned: Plan) -> None:
         from airflow_provider_twexport.talkwalker.planning.plan import WindowState
-        from airflow_provider_twexport.talkwalker.planning.survey import states
+        from airflow_provider_twexport.talkwalker.planning.survey import count_states
 
-        lost = states(planned).get(str(WindowState.EXPIRED), 0)
+        lost = count_states(planned).get(str(WindowState.EXPIRED), 0)
         if lost and not planned.credits_at_most:
             self.log.warning("%d windows are left out: %s.", lost, WindowState.EXPIRED.meaning)
 
@@ -266,9 +270,9 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 def _told(planned: Plan, todo: int) -> dict[str, Any]:
     """Return the plan for the XCom ``plan``: small, whatever the range."""
     from airflow_provider_twexport.talkwalker.planning.plan_table import table
-    from airflow_provider_twexport.talkwalker.planning.survey import states
+    from airflow_provider_twexport.talkwalker.planning.survey import count_states
 
-    told = planned.to_json() | {"todo": todo, "states": states(planned)}
+    told = planned.to_json() | {"todo": todo, "states": count_states(planned)}
     if len(planned.windows) > MOST_WINDOWS_IN_PLAN:
         return told | {"windows": None, "table": None}
     return told | {"table": table(planned)}

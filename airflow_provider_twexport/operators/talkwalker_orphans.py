@@ -53,7 +53,7 @@ class _OrphansOperator(BaseOperator):
 
         from airflow_provider_twexport.core.arguments import parse_list
         from airflow_provider_twexport.storage import discovery
-        from airflow_provider_twexport.talkwalker.orphans import URGENT, look
+        from airflow_provider_twexport.talkwalker.orphans import URGENT, find_orphans
 
         paths = parse_list(self.landed_paths)
         landed = discovery.find_landings(
@@ -62,7 +62,7 @@ class _OrphansOperator(BaseOperator):
         for problem in landed.problems:
             self.log.warning(problem)
         warn_before = URGENT if warn_hours is None else pendulum.duration(hours=warn_hours)
-        return look(client, landed.manifests.values(), warn_before=warn_before)
+        return find_orphans(client, landed.manifests.values(), warn_before=warn_before)
 
 
 class TalkwalkerFindOrphansOperator(_OrphansOperator):
@@ -90,23 +90,23 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
         from airflow_provider_twexport.core.arguments import parse_int
         from airflow_provider_twexport.exceptions import ResultsExpiringError
         from airflow_provider_twexport.talkwalker.orphans import (
-            facts_of_urgent,
-            lost_for_good,
+            describe_lost,
             table,
-            warning,
+            urgent_facts,
+            urgent_warning,
         )
 
         with fail_without_retry():
             client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
             found = self._look(client, parse_int("warn_hours", self.warn_hours))
         self.log.info("What was left behind:\n%s", table(found) if found else "Nothing.")
-        for words in lost_for_good(found):
+        for words in describe_lost(found):
             self.log.warning(words)
         unlanded = [orphan for orphan in found if orphan.is_unlanded]
         told = [orphan.to_json() for orphan in unlanded[:MOST_ORPHANS_IN_REPORT]]
         context["ti"].xcom_push(key="orphans", value=told)
-        if urgent := warning(found):
-            raise PermanentFailure(ResultsExpiringError(urgent, facts=facts_of_urgent(found)))
+        if urgent := urgent_warning(found):
+            raise PermanentFailure(ResultsExpiringError(urgent, facts=urgent_facts(found)))
         states = Counter(str(orphan.state) for orphan in unlanded)
         return {
             "urgent": 0,

@@ -11,7 +11,7 @@ from airflow_provider_twexport.talkwalker.landing import (
     source_of,
 )
 from airflow_provider_twexport.talkwalker.planning.remainder import truncated_around
-from airflow_provider_twexport.talkwalker.purchasing.order_matching import orders_in, recognized
+from airflow_provider_twexport.talkwalker.purchasing.order_matching import known_orders, match_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,8 +73,8 @@ def land_orphan(
 
 
 def _source(orphan: Orphan, landed: Landings, project_id: str | None) -> dict[str, Any]:
-    orders = orders_in((manifest.source for manifest in landed.manifests.values()), project_id)
-    order = recognized(orphan.collector_id, orders)
+    orders = known_orders((manifest.source for manifest in landed.manifests.values()), project_id)
+    order = match_order(orphan.collector_id, orders)
     if order is None:
         return source_of(orphan.collector_id, orphan.export_id, orphan.window)
     return source_of(

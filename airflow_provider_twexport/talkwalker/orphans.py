@@ -1,7 +1,7 @@
-"""What was bought and nobody has landed, and collectors that nobody needs any more.
+"""Orphans: exports that were paid for and have not landed, and collectors that nobody needs any more.
 
-Only collectors named by this package are looked at. Talkwalker keeps results for 7 days; here they count from the
-creation of the export, which is the earliest that they can run out.
+Only collectors that this package named are considered. Talkwalker keeps results for 7 days; here they count from the
+creation of the export, which is the earliest moment from which they can count.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
 
 URGENT = pendulum.duration(hours=48)
-# an order that is under way needs its ticket for minutes
+# an order holds the lock for minutes
 STALE_AFTER = pendulum.duration(days=1)
 # a pipeline takes hours at most to wait for an export and land it
 FRESH_FOR = pendulum.duration(days=1)
 
 
 class OrphanState(StrEnum):
-    """What has become of a collector, or of an export into it."""
+    """The state of a collector, or of an export into it."""
 
     RUNNING = "running"
     READABLE = "readable"
@@ -47,7 +47,7 @@ class OrphanState(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """Say it in a sentence."""
+        """Return what it means, in a sentence."""
         return _MEANINGS[self]
 
 
@@ -64,14 +64,14 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """One export that no landing tells of, or one collector that nobody needs.
+    """One export without a complete landing, or one collector that nobody needs.
 
     :param collector_id: the collector.
-    :param state: what has become of it.
+    :param state: its state.
     :param export: the export that was paid for; ``None`` for a collector without any.
     :param deadline: when the service forgets its results; ``None`` where there are none.
     :param collector_exists: whether there is a collector to delete.
-    :param now: when this was looked at.
+    :param now: when the service was asked.
     :param warn_before: how long before its deadline it is urgent.
     """
 
@@ -85,13 +85,12 @@ class Orphan:
 
     def __str__(self) -> str:
         """Return a line for a log."""
-        said = [f"{self.state} {self.collector_id}"]
+        parts = [f"{self.state} {self.collector_id}"]
         if self.export:
-            said += [
-                f"export {self.export.id}",
-                f"{'?' if self.credits is None else f'{self.credits:,}'} credits",
-            ]
-        return ", ".join([*said, *([f"until {_minute(self.deadline)}"] if self.deadline else [])])
+            parts += [f"export {self.export.id}", f"{_thousands(self.credits)} credits"]
+        if self.deadline:
+            parts.append(f"until {_minute(self.deadline)}")
+        return ", ".join(parts)
 
     @property
     def export_id(self) -> str:
@@ -100,40 +99,40 @@ class Orphan:
 
     @property
     def window(self) -> Window | None:
-        """Return the window that the collector's name tells."""
-        told = window_in(self.collector_id)
-        return told and told[1]
+        """Return the window in the collector's name; ``None`` if there is none."""
+        named = window_in(self.collector_id)
+        return named and named[1]
 
     @property
     def credits(self) -> int | None:
-        """Count the results that were exported and paid for; ``None`` where that cannot be known."""
+        """Return the number of results that were exported and paid for; ``None`` where that cannot be known."""
         return self.export.exported() if self.export else 0
 
     @property
     def is_readable(self) -> bool:
-        """Tell whether its results can be read without paying."""
+        """Return whether its results can be read without paying."""
         return self.state is OrphanState.READABLE
 
     @property
     def is_urgent(self) -> bool:
-        """Tell whether paid results are about to be forgotten."""
-        waits = self.state in (OrphanState.READABLE, OrphanState.RUNNING)
-        return waits and self.deadline is not None and self.deadline - self.warn_before <= self.now
+        """Return whether paid results are about to be lost."""
+        can_be_lost = self.state in (OrphanState.READABLE, OrphanState.RUNNING)
+        return can_be_lost and self.deadline is not None and self.deadline - self.warn_before <= self.now
 
     @property
     def is_fresh(self) -> bool:
-        """Tell whether the pipeline that ordered it may still be at work."""
+        """Return whether the pipeline that ordered it may still be running."""
         created = self.export.created if self.export else None
         return created is not None and created > self.now - FRESH_FOR
 
     @property
     def is_unlanded(self) -> bool:
-        """Tell whether it was paid for, or is being, and has not landed."""
+        """Return whether it was paid for, or is being paid for, and has not landed."""
         return self.export is not None and self.state is not OrphanState.LANDED
 
     @property
     def is_disposable(self) -> bool:
-        """Tell whether deleting its collector loses nothing that could be read and has not landed."""
+        """Return whether deleting its collector loses nothing that could be read and has not landed."""
         return self.state in (
             OrphanState.EXPIRED,
             OrphanState.LOST,
@@ -158,15 +157,15 @@ class Orphan:
         }
 
 
-def look(
+def find_orphans(
     client: TalkwalkerClient,
     manifests: Iterable[Manifest],
     now: pendulum.DateTime | None = None,
     warn_before: pendulum.Duration = URGENT,
 ) -> list[Orphan]:
-    """Ask the service what it holds of ours, and return what no landing tells of; free.
+    """Compare what the service holds with what has landed, and return the orphans; free.
 
-    :param client: who is asked: for two lists, and once for each collector whose age matters.
+    :param client: the client for two lists, and one call for each collector whose age matters.
     :param manifests: what has landed.
     :param now: the present moment; by default the clock's.
     :param warn_before: how long before its deadline an unread export is urgent.
@@ -191,34 +190,35 @@ def orphans(
     now: pendulum.DateTime | None = None,
     warn_before: pendulum.Duration = URGENT,
 ) -> list[Orphan]:
-    """Return what no landing tells of, and collectors that nobody needs: urgent ones first, then by deadline.
+    """Return exports without a complete landing, and collectors that nobody needs: urgent first, then by deadline.
 
     :param exports: the service's list of exports.
     :param collectors: the service's list of collectors.
     :param manifests: what has landed.
-    :param created: tells when a collector was created; ``None`` if nobody knows.
+    :param created: returns when a collector was created; ``None`` if unknown.
     :param now: the present moment; by default the clock's.
     :param warn_before: how long before its deadline an unread export is urgent.
-    :raises UnexpectedResponseError: if an export of ours has a status that nobody documented.
+    :raises UnexpectedResponseError: if an export of ours has an undocumented status.
     """
     now = now or pendulum.now("UTC")
     existing = {found.id for found in collectors if found.id.startswith(PREFIX)}
-    filled = _by_target(exports)
+    filled = _by_collector(exports)
     landed = _Landings(manifests)
     found = []
-    for name in sorted(existing | filled.keys()):
-        if name in filled:
-            begun = created(name) if name in existing and not landed.all_of(filled[name]) else None
-            found += [_bought(task, landed, begun, name in existing, now) for task in filled[name]]
-        elif orphan := _never_filled(name, created(name), now):
+    for collector_id in sorted(existing | filled.keys()):
+        tasks, exists = filled.get(collector_id), collector_id in existing
+        if tasks:
+            begun = created(collector_id) if exists and not landed.all_of(tasks) else None
+            found += [_bought(task, landed, begun, exists, now) for task in tasks]
+        elif orphan := _never_filled(collector_id, created(collector_id), now):
             found.append(orphan)
     relevant = [it for it in found if it.collector_exists or it.state is not OrphanState.LANDED]
-    told = [replace(it, warn_before=warn_before) for it in relevant]
-    return sorted(told, key=lambda it: _urgency(it, now))
+    warned = [replace(it, warn_before=warn_before) for it in relevant]
+    return sorted(warned, key=lambda it: _urgency(it, now))
 
 
 def disposable(found: Iterable[Orphan]) -> list[Orphan]:
-    """Return those of collectors that may be deleted: each of their exports has landed whole, or is lost anyway.
+    """Return those whose collector may be deleted: each of its exports has landed completely, or is lost anyway.
 
     :param found: what :func:`orphans` returned.
     """
@@ -230,8 +230,8 @@ def disposable(found: Iterable[Orphan]) -> list[Orphan]:
     return [orphan for held in safe for orphan in held]
 
 
-def warning(found: Sequence[Orphan]) -> str | None:
-    """Say how much is about to be lost; ``None`` if nothing is.
+def urgent_warning(found: Sequence[Orphan]) -> str | None:
+    """Return how much is about to be lost, in a sentence; ``None`` if nothing is.
 
     :param found: what :func:`orphans` returned.
     """
@@ -249,7 +249,7 @@ def warning(found: Sequence[Orphan]) -> str | None:
     )
 
 
-def facts_of_urgent(found: Sequence[Orphan]) -> dict[str, Any]:
+def urgent_facts(found: Sequence[Orphan]) -> dict[str, Any]:
     """Return the same for programs: how many exports, their credits, their ids, and the first deadline."""
     urgent = [orphan for orphan in found if orphan.is_urgent]
     return {
@@ -260,13 +260,13 @@ def facts_of_urgent(found: Sequence[Orphan]) -> dict[str, Any]:
     }
 
 
-def lost_for_good(found: Iterable[Orphan]) -> list[str]:
-    """Say of each export that was paid for and can be read no more what is lost, and what it would cost again.
+def describe_lost(found: Iterable[Orphan]) -> list[str]:
+    """Return a sentence for each export that was paid for and can no longer be read: what is lost, and what to do.
 
     :param found: what :func:`orphans` returned.
     """
     return [
-        f"Lost: {orphan}. To buy it again costs about as much: set if_exists='recreate' where it was ordered, or let a "
+        f"Lost: {orphan}. Buying it again costs about as much: set if_exists='recreate' where it was ordered, or let a "
         "backfill of its window buy lost results again."
         for orphan in found
         if orphan.state in (OrphanState.EXPIRED, OrphanState.LOST)
@@ -274,7 +274,7 @@ def lost_for_good(found: Iterable[Orphan]) -> list[str]:
 
 
 def table(found: Sequence[Orphan]) -> str:
-    """Return them for people: a line each, then what the states mean.
+    """Return the orphans for people: a line each, then what the states mean.
 
     :param found: what :func:`orphans` returned.
     """
@@ -291,11 +291,15 @@ def _row(orphan: Orphan) -> tuple[str, ...]:
         _minute(deadline) if deadline else "",
         _left(deadline, orphan.now) if deadline and not orphan.is_disposable else "",
         orphan.state + ("!" if orphan.is_urgent else ""),
-        "?" if orphan.credits is None else f"{orphan.credits:,}",
+        _thousands(orphan.credits),
         edges(window) if window else "",
         orphan.collector_id if orphan.collector_exists else f"({orphan.collector_id})",
         f"{export.id} {export.raw_status}" if export else "",
     )
+
+
+def _thousands(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"
 
 
 def _minute(moment: pendulum.DateTime) -> str:
@@ -307,7 +311,7 @@ def _left(deadline: pendulum.DateTime, now: pendulum.DateTime) -> str:
     return f"{hours / 24:.1f} d" if hours >= URGENT.total_hours() else f"{hours:.0f} h"
 
 
-def _by_target(exports: Iterable[ExportTask]) -> dict[str, list[ExportTask]]:
+def _by_collector(exports: Iterable[ExportTask]) -> dict[str, list[ExportTask]]:
     """Return the exports that cost something, or may yet, by the collector of ours that they write into."""
     filled: defaultdict[str, list[ExportTask]] = defaultdict(list)
     for task in exports:
@@ -319,7 +323,7 @@ def _by_target(exports: Iterable[ExportTask]) -> dict[str, list[ExportTask]]:
 
 
 class _Landings:
-    """Tells whether exports have landed."""
+    """The landings of exports, by export or collector."""
 
     def __init__(self, manifests: Iterable[Manifest]) -> None:
         self._known: defaultdict[tuple[str | None, str | None], list[Manifest]] = defaultdict(list)
@@ -330,14 +334,14 @@ class _Landings:
                 self._known[(export_id, None) if export_id else (None, collector_id)].append(manifest)
 
     def have(self, task: ExportTask) -> bool:
-        """Tell whether everything that an export exported has landed."""
+        """Return whether everything that an export exported has landed."""
         found = [*self._known.get((task.id, None), ()), *self._known.get((None, task.collector_id), ())]
-        # an aborted export is never complete; what it exported until then is all that there is
-        all_there = task.ready if task.status.is_lost else None
-        return any(it.complete or (all_there is not None and it.results >= all_there) for it in found)
+        # a landing of an aborted export is never complete; what was exported until then is everything
+        everything = task.ready if task.status.is_lost else None
+        return any(it.complete or (everything is not None and it.results >= everything) for it in found)
 
     def all_of(self, tasks: Iterable[ExportTask]) -> bool:
-        """Tell whether all of these exports have landed."""
+        """Return whether all of these exports have landed."""
         return all(map(self.have, tasks))
 
 
@@ -362,14 +366,16 @@ def _bought(
     return Orphan(task.collector_id or "", state, task, deadline, collector_exists, now)
 
 
-def _never_filled(name: str, created: pendulum.DateTime | None, now: pendulum.DateTime) -> Orphan | None:
-    is_ticket = name.startswith(TICKET_PREFIX)
-    # whatever else was in it, with an export that the service no longer lists, is forgotten by then
+def _never_filled(
+    collector_id: str, created: pendulum.DateTime | None, now: pendulum.DateTime
+) -> Orphan | None:
+    is_ticket = collector_id.startswith(TICKET_PREFIX)
+    # the service may have dropped an export from its list; what that had filled in is forgotten by then
     kept_for = STALE_AFTER if is_ticket else RETENTION
     if created is None or created > now - kept_for:
         return None
     state = OrphanState.TICKET if is_ticket else OrphanState.EMPTY
-    return Orphan(name, state, None, None, collector_exists=True, now=now)
+    return Orphan(collector_id, state, None, None, collector_exists=True, now=now)
 
 
 def _urgency(orphan: Orphan, now: pendulum.DateTime) -> tuple[bool, bool, pendulum.DateTime, str]:

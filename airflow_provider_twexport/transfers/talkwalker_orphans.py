@@ -72,13 +72,13 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         """Return how many have landed, and of how many results."""
         from airflow_provider_twexport.exceptions import IncompleteLandingError
         from airflow_provider_twexport.talkwalker.orphan_landing import land_orphan
-        from airflow_provider_twexport.talkwalker.orphans import look
+        from airflow_provider_twexport.talkwalker.orphans import find_orphans
 
         with fail_without_retry():
             hook = TalkwalkerHook(self.talkwalker_conn_id)
             client = hook.get_conn()
             landed_before = self._landings()
-            found = look(client, landed_before.manifests.values())
+            found = find_orphans(client, landed_before.manifests.values())
         readable = [orphan for orphan in found if orphan.is_readable and not orphan.is_fresh]
         if str(self.only_tell).lower() == "true":
             for orphan in readable:

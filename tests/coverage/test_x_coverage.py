@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_twexport.coverage.coverage import landed_span
-from airflow_provider_twexport.talkwalker.purchasing.order_matching import orders_in
+from airflow_provider_twexport.talkwalker.purchasing.order_matching import known_orders
 from airflow_provider_twexport.x.search.pages import SearchRequest
 from tests.service_clients import JANUARY
 
@@ -33,4 +33,4 @@ def test_a_search_covers_its_window() -> None:
 
 def test_a_search_is_not_taken_for_an_export_of_talkwalker() -> None:
     """Even if an export could be of the same query."""
-    assert orders_in([Landed().source]) == orders_in([])
+    assert known_orders([Landed().source]) == known_orders([])

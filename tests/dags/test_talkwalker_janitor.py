@@ -92,7 +92,7 @@ def test_by_default_it_changes_nothing_and_is_heard(
     assert run.tries["report"] == 1
     assert "1 unread export of 500 credits can be read for less than 48 hours more" in run.log
     assert re.search(
-        rf"Lost: expired {expired}, export \S+, 500 credits.*To buy it again costs about as much", run.log
+        rf"Lost: expired {expired}, export \S+, 500 credits.*Buying it again costs about as much", run.log
     )
     assert f"Would land readable {urgent}" in run.log
     assert f"Would delete expired {expired}" in run.log

@@ -72,8 +72,8 @@ def test_tells_each_window_and_its_price(run_dag: DagRunner, simulator: Simulato
         "object_storage_path": f"file://{tmp_path}/{first['collector_id']}",
     }
     assert "[2024-01-01T00:00Z, 2024-02-01T00:00Z)  new" in run.log
-    assert "exports leave out what Talkwalker may not hand on" in run.log
-    assert "Asking has cost 10 credits." in run.log
+    assert "exports leave out what Talkwalker may not pass on" in run.log
+    assert "Counting has cost 10 credits." in run.log
     assert (spent(simulator), simulator.ledger()["exports"]) == (10, [])
     assert simulator.token not in run.log
 
@@ -107,9 +107,13 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("over the budget", {"max_credits": 100}, "and max_credits=100. Nothing was bought."),
     ("under the floor", {"min_credits_left": "999000"}, "and min_credits_left=999,000 must stay."),
     ("too many by volume", {"split": "auto", "limit": 400, "max_windows": 5}, "no more than 5 may be mapped"),
-    ("no such outcome", {"on_truncated": "skip"}, "on_truncated='skip' is none of warn, split."),
+    ("no such outcome", {"on_truncated": "skip"}, "on_truncated='skip' is not one of warn, split."),
     ("no place to look", {"on_truncated": "split"}, "on_truncated='split' needs object_storage_path"),
-    ("no such split", {"split": "fortnight"}, "split='fortnight' is none of hour, day, week, month, auto."),
+    (
+        "no such split",
+        {"split": "fortnight"},
+        "split='fortnight' is not one of hour, day, week, month, auto.",
+    ),
     ("uncountable", {"split": "auto", "stream_id": "demo-stream"}, "has no histogram of a stream"),
 ]
 
@@ -173,10 +177,10 @@ def land_truncated(
         return order, CollectorLanding(client, name, client.get_export(task.id), limit).land(landing)
 
 
-def test_the_rest_of_a_truncated_landing_is_planned(
+def test_the_remainder_of_a_truncated_landing_is_planned(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """Only the short days are in it, each window tells what it is the rest of, and the price what is paid again."""
+    """It has only the short days; each window names its landings, and the price says what is paid again."""
     order, landed = land_truncated(simulator, tmp_path, 2_500)
     arguments = {
         "object_storage_path": f"file://{tmp_path}/",
@@ -196,11 +200,13 @@ def test_the_rest_of_a_truncated_landing_is_planned(
         assert window["exclude_landed"] == [f"file://{tmp_path}/{collector_id_of(order)}"]
         assert window["remainder_windows"] == len(windows)
         assert window["object_storage_path"] == f"file://{tmp_path}/{window['collector_id']}"
-    assert f"{len(windows)} marked +: the rest of exports that landed truncated." in run.log
+    assert f"{len(windows)} marked +: the remainder of exports that landed truncated." in run.log
     assert f"About {credits - landed.missing:,} credits of it pay again" in run.log
 
 
-def test_the_rest_of_a_stream_is_two_halves(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
+def test_the_remainder_of_a_stream_is_two_halves(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
     """Nobody can count it: each half is priced at the limit, and asking costs nothing."""
     land_truncated(simulator, tmp_path, 700, stream_id=simulator.stream_id)
     before = spent(simulator)
@@ -222,7 +228,7 @@ def test_the_rest_of_a_stream_is_two_halves(run_dag: DagRunner, simulator: Simul
     assert spent(simulator) == before
 
 
-def test_counting_a_rest_is_not_paid_again_by_a_retry(
+def test_counting_a_remainder_is_not_paid_again_by_a_retry(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """No more than counting anything else."""

@@ -1,4 +1,4 @@
-"""What was bought and left behind."""
+"""Orphans: what was bought and has not landed, and what nobody needs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from airflow_provider_twexport.exceptions import UnexpectedResponseError
 from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
 from airflow_provider_twexport.talkwalker.orphans import (
     Orphan,
+    describe_lost,
     disposable,
-    lost_for_good,
     orphans,
     table,
-    warning,
+    urgent_warning,
 )
 
 NOW = pendulum.datetime(2024, 6, 1)
-NAME = "twx-demo-20240101-20240201-0123456789"
+COLLECTOR = "twx-demo-20240101-20240201-0123456789"
 
 
 @dataclass(frozen=True)
@@ -33,29 +33,31 @@ class Landed:
     results: int = 500
 
 
-def export(status: str = "finished", days_ago: float = 1, ready: int = 500, target: str = NAME) -> ExportTask:
+def export(
+    status: str = "finished", days_ago: float = 1, ready: int = 500, collector_id: str = COLLECTOR
+) -> ExportTask:
     """An export as the service lists it."""
     created = NOW.subtract(hours=round(24 * days_ago)).to_iso8601_string()
-    body = {"id": "e1", "target": target, "status": status, "creation_date": created, "ready": ready}
+    body = {"id": "e1", "target": collector_id, "status": status, "creation_date": created, "ready": ready}
     return ExportTask.from_json(body)
 
 
 def found(
     *exports: ExportTask,
     landed: tuple[Landed, ...] = (),
-    collectors: tuple[str, ...] = (NAME,),
+    collectors: tuple[str, ...] = (COLLECTOR,),
     collector_age: float = 30,
 ) -> list[Orphan]:
-    """What is left behind."""
+    """Return the orphans of a service that holds these exports."""
     existing = [Collector(name, "PAUSED") for name in collectors]
     return orphans(exports, existing, landed, created=lambda _: NOW.subtract(days=collector_age), now=NOW)
 
 
-HERE = Landed({"export_id": "e1", "collector_id": NAME})
-ANY = Landed({"export_id": None, "collector_id": NAME})
-OTHER = Landed({"export_id": "e2", "collector_id": NAME})
-HALF = Landed({"export_id": "e1", "collector_id": NAME}, complete=False, results=200)
-ALL_OF_IT = Landed({"export_id": "e1", "collector_id": NAME}, complete=False, results=500)
+HERE = Landed({"export_id": "e1", "collector_id": COLLECTOR})
+ANY = Landed({"export_id": None, "collector_id": COLLECTOR})
+OTHER = Landed({"export_id": "e2", "collector_id": COLLECTOR})
+HALF = Landed({"export_id": "e1", "collector_id": COLLECTOR}, complete=False, results=200)
+ALL_OF_IT = Landed({"export_id": "e1", "collector_id": COLLECTOR}, complete=False, results=500)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +79,10 @@ ALL_OF_IT = Landed({"export_id": "e1", "collector_id": NAME}, complete=False, re
     ],
 )
 def test_state(task: ExportTask, landed: tuple[Landed, ...], state: str, may_go: bool) -> None:
-    """What has become of an export, and whether its collector may go."""
-    (orphan,) = told = found(task, landed=landed)
+    """The state of an export, and whether its collector may be deleted."""
+    (orphan,) = all_found = found(task, landed=landed)
     assert str(orphan.state) == state
-    assert bool(disposable(told)) is may_go
+    assert bool(disposable(all_found)) is may_go
 
 
 def test_what_a_deleted_collector_held_is_lost() -> None:
@@ -93,13 +95,13 @@ def test_what_a_deleted_collector_held_is_lost() -> None:
 
 
 def test_one_unread_export_keeps_its_collector() -> None:
-    """Whatever became of the others."""
+    """Whatever the state of the others."""
     assert disposable(found(export(days_ago=8), export())) == []
 
 
-def test_only_ours_are_looked_at() -> None:
-    """By the name of the collector."""
-    assert found(export(target="box"), collectors=("box", "twxbox", "my-twx-box")) == []
+def test_only_our_collectors_are_considered() -> None:
+    """They are recognized by their names."""
+    assert found(export(collector_id="box"), collectors=("box", "twxbox", "my-twx-box")) == []
 
 
 @pytest.mark.parametrize(
@@ -112,47 +114,47 @@ def test_only_ours_are_looked_at() -> None:
     ],
 )
 def test_collectors_without_exports(name: str, days: float, state: str | None) -> None:
-    """A purchase that is under way is left in peace."""
-    told = found(collectors=(name,), collector_age=days)
-    assert [str(orphan.state) for orphan in told] == ([state] if state else [])
+    """A purchase that may still be running is left alone."""
+    orphans_found = found(collectors=(name,), collector_age=days)
+    assert [str(orphan.state) for orphan in orphans_found] == ([state] if state else [])
 
 
-def test_an_export_that_brought_nothing_is_not_told() -> None:
-    """It cost nothing, and nobody misses it; its collector is like one that no export filled."""
+def test_an_export_that_brought_nothing_is_not_reported() -> None:
+    """It cost nothing; its collector counts as one that no export filled."""
     (orphan,) = found(export("aborted", ready=0))
     assert (str(orphan.state), orphan.credits) == ("empty", 0)
 
 
-def test_the_deadline_is_told_48_hours_before() -> None:
-    """Loudly, and not earlier."""
-    assert warning(found(export(days_ago=4.9))) is None
-    words = warning(found(export(days_ago=5.1)))
+def test_the_warning_comes_48_hours_before_the_deadline() -> None:
+    """Not earlier, and only for what can still be read and has not landed."""
+    assert urgent_warning(found(export(days_ago=4.9))) is None
+    words = urgent_warning(found(export(days_ago=5.1)))
     assert words is not None
     assert "WARNING: 1 unread export of 500 credits" in words
     assert "until 2024-06-02T22:00Z" in words
-    assert warning(found(export(days_ago=6.9), landed=(HERE,))) is None
-    assert warning(found(export(days_ago=7.1))) is None
+    assert urgent_warning(found(export(days_ago=6.9), landed=(HERE,))) is None
+    assert urgent_warning(found(export(days_ago=7.1))) is None
 
 
 def test_table_and_json() -> None:
-    """Deadline, what is left, what it cost."""
-    told = found(export(days_ago=6))
-    assert "2024-06-02T00:00Z  24 h  readable!      500  [2024-01-01T00:00Z" in table(told)
-    document = json.loads(json.dumps(told[0].to_json()))
+    """Both show the deadline, the time left and the cost."""
+    orphans_found = found(export(days_ago=6))
+    assert "2024-06-02T00:00Z  24 h  readable!      500  [2024-01-01T00:00Z" in table(orphans_found)
+    document = json.loads(json.dumps(orphans_found[0].to_json()))
     assert (document["credits"], document["readable"], document["urgent"]) == (500, True, True)
     assert document["deadline"] == "2024-06-02T00:00:00Z"
 
 
 def test_an_undocumented_status_is_refused() -> None:
-    """By name, because nobody knows what it would be safe to do."""
+    """The error names it, because nobody knows what would be safe to do."""
     with pytest.raises(UnexpectedResponseError, match="paused"):
         found(export("paused"))
 
 
 def test_another_deadline_warning() -> None:
-    """Whoever asks says how long before; the sentence says so too."""
-    existing = [Collector(NAME, "PAUSED")]
-    told = orphans(
+    """The caller chooses how long before, and the sentence says so."""
+    existing = [Collector(COLLECTOR, "PAUSED")]
+    orphans_found = orphans(
         [export(days_ago=3.9)],
         existing,
         (),
@@ -160,12 +162,12 @@ def test_another_deadline_warning() -> None:
         now=NOW,
         warn_before=pendulum.duration(hours=80),
     )
-    assert "can be read for less than 80 hours more" in str(warning(told))
+    assert "can be read for less than 80 hours more" in str(urgent_warning(orphans_found))
 
 
 def test_what_is_lost_says_what_it_would_cost() -> None:
     """Expired or deleted; what can be read is not lost."""
-    (words,) = lost_for_good(found(export(days_ago=8)))
-    assert "export e1, 500 credits, until 2024-05-31T00:00Z. To buy it again costs about as much" in words
-    assert len(lost_for_good(found(export(), collectors=()))) == 1
-    assert lost_for_good(found(export())) == []
+    (words,) = describe_lost(found(export(days_ago=8)))
+    assert "export e1, 500 credits, until 2024-05-31T00:00Z. Buying it again costs about as much" in words
+    assert len(describe_lost(found(export(), collectors=()))) == 1
+    assert describe_lost(found(export())) == []

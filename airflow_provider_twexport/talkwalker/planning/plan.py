@@ -1,13 +1,13 @@
-"""What buying a range would cost, and what of it need not be bought any more.
+"""What buying a range would cost, and what of it was bought before.
 
-How sure the figures are. A histogram counts what matches at the time of asking; three things set an export apart:
+How certain the numbers are. A histogram counts what matches at the time of counting. An export differs in three ways:
 
-* It may bring less, and cost less: exports leave out what Talkwalker may not hand on (content of Facebook, Instagram,
-  LinkedIn, Reddit, TikTok and others), though a histogram counts it. How much that is nobody publishes.
-* It may bring more: results are indexed after they are published. Of 334 captured ones 329 were indexed within a day
-  and all within 7 days, so a window that ended 7 days ago is taken as settled, and one that did not may still
-  bring as much as its limit.
-* An export reads in batches of 1,000, and one that met its limit of 5,000 told of 6,000 processed. Whether the last
+* It may bring less, and cost less: exports leave out what Talkwalker may not pass on (content of Facebook, Instagram,
+  LinkedIn, Reddit, TikTok and others), though a histogram counts it. How much that is, is not published.
+* It may bring more: results are indexed after they are published. Of 334 captured results 329 were indexed within a
+  day and all within 7 days, so a window that ended 7 days ago is taken as settled, and any other may still bring as
+  much as its limit.
+* An export reads in batches of 1,000, and one that met its limit of 5,000 reported 6,000 processed. Whether the last
   batch is charged beyond the limit is not documented, so it counts as possible.
 
 So ``credits`` is the price by the count, ``credits_at_most`` adds what the second and third may add, and there is no
@@ -43,7 +43,7 @@ SETTLED_AFTER = pendulum.duration(days=7)
 
 
 class WindowState(StrEnum):
-    """What has become of a window so far."""
+    """How far the purchase of a window is."""
 
     NEW = "new"
     RUNNING = "running"
@@ -54,25 +54,25 @@ class WindowState(StrEnum):
     EXPIRED = "expired"
 
     @property
-    def is_for_sale(self) -> bool:
-        """Tell whether it is to be bought without further ado."""
+    def is_to_buy(self) -> bool:
+        """Return whether it is bought unless somebody decides otherwise."""
         return self in (WindowState.NEW, WindowState.PARTIAL)
 
     @property
     def meaning(self) -> str:
-        """Say it in a sentence."""
+        """Return what it means, in a sentence."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
-    WindowState.NEW: "nobody has bought it",
+    WindowState.NEW: "not bought yet",
     WindowState.RUNNING: "an export of it is queued or running; it is adopted, not bought",
     WindowState.READABLE: "bought, and can be read from its collector without paying",
     WindowState.LANDED: "bought and landed",
-    WindowState.TRUNCATED: "bought, but more matches than its limit let through; its rest can be bought",
-    WindowState.PARTIAL: "its export broke off, and what that had brought has landed; the rest comes with the whole "
-    "window only, because results are in no order of time",
-    WindowState.EXPIRED: "bought, but neither landed whole nor readable any more; getting it means paying again",
+    WindowState.TRUNCATED: "bought, but more matches than its limit allowed; the remainder can be bought",
+    WindowState.PARTIAL: "its export broke off, and what it had exported has landed; the remainder comes with the "
+    "whole window only, because results are not in the order of time",
+    WindowState.EXPIRED: "bought, but neither landed completely nor readable any more; to get it, pay again",
 }
 
 
@@ -82,20 +82,20 @@ class PlannedWindow:
 
     :param window: the time of publication.
     :param collector_id: the collector that operators use for the same window, scope and limit.
-    :param fingerprint: what stands for all of these.
-    :param state: what has become of it.
+    :param fingerprint: the hash of all of these.
+    :param state: how far its purchase is.
     :param export_id: the export that was bought for it.
-    :param expected: how many results match; ``None`` where nobody can tell.
+    :param expected: how many results match; ``None`` where they cannot be counted.
     :param limit: how many of them an export may bring.
-    :param credits: what buying it would cost; 0 where nothing is to be bought, the limit where nobody can tell.
+    :param credits: what buying it would cost; 0 where nothing is left to buy, its limit where it cannot be counted.
     :param credits_at_most: what it could cost; the module's docstring says why.
-    :param overlaps: collectors of the same project or stream that hold some of the same time under another name: cut
-        otherwise, with another limit, query or topics. What they hold may be the same, and would be paid for twice.
+    :param overlaps: collectors of the same project or stream that hold some of the same time under another name: split
+        differently, with another limit, query or topics. They may hold the same results, which would be paid for twice.
     :param remainder_of: collectors whose landings hold some of its results; the truncated one is the last.
-    :param remainder_windows: how many windows the rest of that one has.
-    :param repeats: about how many of its results have landed; they are paid for again, and left out when it lands.
+    :param remainder_windows: in how many windows the remainder of that one is planned.
+    :param repeats: about how many of its results have landed; they are paid for again, and excluded when it lands.
     :param cumulative: credits of this window and those before it.
-    :param balance_after: credits left on the account after it; below 0 where they do not suffice.
+    :param balance_after: credits left on the account after it; below 0 where they are not enough.
     """
 
     window: Window
@@ -116,7 +116,7 @@ class PlannedWindow:
 
     @property
     def meets_limit(self) -> bool:
-        """Tell whether an export of it would be truncated, as far as anybody can tell."""
+        """Return whether an export of it would be truncated, by the count."""
         return self.expected is not None and self.expected > self.limit
 
     def to_json(self) -> dict[str, Any]:
@@ -146,62 +146,62 @@ class Plan:
     """What a range would cost, window by window.
 
     :param windows: in order.
-    :param balance: credits on the account, after asking.
-    :param asked_credits: credits that asking has cost.
+    :param balance: credits on the account, after counting.
+    :param counting_credits: credits that counting has cost.
     """
 
     windows: tuple[PlannedWindow, ...]
     balance: int
-    asked_credits: int = 0
+    counting_credits: int = 0
 
     @property
     def expected(self) -> int | None:
-        """Add up what all windows are expected to bring; ``None`` if that is unknown of one."""
+        """Return how many results all windows are expected to bring; ``None`` if that is unknown for one."""
         known = [window.expected for window in self.windows if window.expected is not None]
         return sum(known) if len(known) == len(self.windows) else None
 
     @property
     def credits(self) -> int:
-        """Add up what buying what is missing would cost."""
+        """Return what buying everything that is missing would cost."""
         return sum(window.credits for window in self.windows)
 
     @property
     def credits_at_most(self) -> int:
-        """Add up what it could cost."""
+        """Return what it could cost."""
         return sum(window.credits_at_most for window in self.windows)
 
     @property
     def repeats(self) -> int:
-        """Add up the credits that would pay again for results that have landed, about."""
+        """Return about how many credits would pay again for results that have landed."""
         return sum(min(window.repeats, window.credits) for window in self.windows)
 
     @property
     def balance_after(self) -> int:
-        """Return what would be left on the account; below 0 where it does not suffice."""
+        """Return the credits that would be left on the account; below 0 where they are not enough."""
         return self.balance - self.credits
 
     @property
     def affordable(self) -> int:
-        """Count the windows, from the first, that the account suffices for whatever they turn out to cost."""
+        """Return how many windows, from the first, the balance is enough for, whatever they turn out to cost."""
         worst = accumulate(window.credits_at_most for window in self.windows)
         return sum(cost <= self.balance for cost in worst)
 
     @property
     def uncertainty(self) -> str:
-        """Say how far the price can be trusted."""
+        """Return how far the price can be trusted, in a few sentences."""
         more = self.credits_at_most - self.credits
         unknown = sum(window.expected is None for window in self.windows)
         sentences = [
             f"By the count it is {self.credits:,} credits; it can be up to {more:,} more.",
-            "It can be less without a known bound: exports leave out what Talkwalker may not hand on, though the "
+            "It can be less, without a known bound: exports leave out what Talkwalker may not pass on, though the "
             "histogram counts it.",
         ]
         if unknown:
             sentences.append(f"Of {unknown:,} windows the volume is unknown; each is priced at its limit.")
         if self.repeats:
             sentences.append(
-                f"About {self.repeats:,} credits of it pay again for results that have landed: which results of an "
-                "export are missing cannot be known, so the days that are short of some are bought whole."
+                f"About {self.repeats:,} credits of it pay again for results that have landed: nobody can know which "
+                "results of an export are missing, so each day that lacks some is bought completely."
             )
         return " ".join(sentences)
 
@@ -214,7 +214,7 @@ class Plan:
             "credits_at_most": self.credits_at_most,
             "repeats": self.repeats,
             "uncertainty": self.uncertainty,
-            "asked_credits": self.asked_credits,
+            "counting_credits": self.counting_credits,
             "balance": self.balance,
             "balance_after": self.balance_after,
         }
@@ -239,7 +239,7 @@ class _Facts:
         return self.task.is_unfinished
 
     @property
-    def is_over(self) -> bool:
+    def is_forgotten(self) -> bool:
         """Return whether the service has forgotten the results."""
         if self.task is None or self.collector_is_gone:
             return True
@@ -247,7 +247,7 @@ class _Facts:
 
     @property
     def broke_off(self) -> bool:
-        """Tell whether what has landed is all that an aborted or failed export brought."""
+        """Return whether what has landed is all that an aborted or failed export brought."""
         status = self.landing.source.get("status") if self.landing else None
         return status in (ExportStatus.ABORTED, ExportStatus.FAILED, ExportStatus.DELETED)
 
@@ -259,7 +259,7 @@ _RULES: tuple[tuple[WindowState, Callable[[_Facts], bool]], ...] = (
     (WindowState.NEW, lambda it: it.task is None and it.landing is None),
     (WindowState.RUNNING, lambda it: it.is_running),
     (WindowState.PARTIAL, lambda it: it.task is None and it.broke_off),
-    (WindowState.EXPIRED, lambda it: it.is_over),
+    (WindowState.EXPIRED, lambda it: it.is_forgotten),
     (WindowState.TRUNCATED, lambda it: bool(it.task and it.task.status.is_truncated)),
     (WindowState.READABLE, lambda it: True),
 )
@@ -273,52 +273,52 @@ def plan(
     balance: int,
     landed: Callable[[str], Manifest | None] = lambda collector_id: None,
     collectors: Collection[str] | None = None,
-    asked_credits: int = 0,
+    counting_credits: int = 0,
     buy_expired: bool = False,
-    rests: Mapping[Window, Remainder] | None = None,
+    remainders: Mapping[Window, Remainder] | None = None,
     now: pendulum.DateTime | None = None,
 ) -> Plan:
-    """Return what the windows would cost; asks nobody anything.
+    """Return what the windows would cost; makes no calls.
 
     :param order: scope and limit of each export; its own window does not matter.
     :param expected: the windows in order and apart, each with the results it is expected to bring, ``None`` if unknown.
     :param exports: the service's list of exports.
-    :param balance: credits on the account, looked up after asking for volumes.
-    :param landed: what has been landed of a collector; ``None`` for nothing. The ``get`` of a dict will do.
+    :param balance: credits on the account, looked up after counting.
+    :param landed: returns what has landed of a collector, such as the ``get`` of a dict.
     :param collectors: ids of the collectors that exist; a finished export whose collector is gone counts as expired.
-        ``None`` if nobody looked.
-    :param asked_credits: credits spent on asking for volumes.
-    :param buy_expired: whether windows that were bought, but are lost, are to be bought again.
-    :param rests: those windows that are the rest of truncated landings.
+        ``None`` if unknown.
+    :param counting_credits: credits spent on counting.
+    :param buy_expired: whether to buy again what was bought and is lost.
+    :param remainders: those windows that belong to the remainder of truncated landings.
     :param now: the present moment; by default the clock's.
-    :raises UnexpectedResponseError: if an export of one of the windows has a status that nobody documented.
+    :raises UnexpectedResponseError: if an export of one of the windows has an undocumented status.
     """
     now = now or pendulum.now("UTC")
     kept_since, settled_since = now - RETENTION, now - SETTLED_AFTER
-    bought = _newest_by_target(exports)
+    bought = _newest_by_collector(exports)
     priced = []
     for window, results in expected:
         part = replace(order, window=window)
-        name = collector_id_of(part)
-        task = bought.get(name)
-        gone = collectors is not None and name not in collectors
-        state = _state(_Facts(task, landed(name), gone, kept_since))
-        wanted = state.is_for_sale or (buy_expired and state is WindowState.EXPIRED)
+        collector_id = collector_id_of(part)
+        task = bought.get(collector_id)
+        gone = collectors is not None and collector_id not in collectors
+        state = _state(_Facts(task, landed(collector_id), gone, kept_since))
+        buy = state.is_to_buy or (buy_expired and state is WindowState.EXPIRED)
         may_grow = results is None or window.stop > settled_since
-        found = _priced(part, name, state, task, results, wanted=wanted, may_grow=may_grow)
-        rest = (rests or {}).get(window)
-        priced.append(_as_rest(found, rest) if rest else found)
-    return Plan(_with_balances(_with_overlaps(priced, bought), balance), balance, asked_credits)
+        found = _priced(part, collector_id, state, task, results, buy=buy, may_grow=may_grow)
+        remainder = (remainders or {}).get(window)
+        priced.append(_as_remainder(found, remainder) if remainder else found)
+    return Plan(_with_balances(_with_overlaps(priced, bought), balance), balance, counting_credits)
 
 
 def _priced(
     order: ExportOrder,
-    name: str,
+    collector_id: str,
     state: WindowState,
     task: ExportTask | None,
     results: int | None,
     *,
-    wanted: bool,
+    buy: bool,
     may_grow: bool,
 ) -> PlannedWindow:
     price = order.limit if results is None else min(results, order.limit)
@@ -326,26 +326,31 @@ def _priced(
     at_most = order.limit + READ_BATCH if may_meet_limit else price
     return PlannedWindow(
         window=order.window,
-        collector_id=name,
-        fingerprint=fingerprint_in(name) or "",
+        collector_id=collector_id,
+        fingerprint=fingerprint_in(collector_id) or "",
         state=state,
         export_id=task.id if task else None,
         expected=results,
         limit=order.limit,
-        credits=price if wanted else 0,
-        credits_at_most=at_most if wanted else 0,
+        credits=price if buy else 0,
+        credits_at_most=at_most if buy else 0,
     )
 
 
-def _as_rest(planned: PlannedWindow, rest: Remainder) -> PlannedWindow:
-    return replace(planned, remainder_of=rest.of, remainder_windows=rest.windows, repeats=rest.landed)
+def _as_remainder(planned: PlannedWindow, remainder: Remainder) -> PlannedWindow:
+    return replace(
+        planned,
+        remainder_of=remainder.collector_ids,
+        remainder_windows=remainder.windows,
+        repeats=remainder.repeats,
+    )
 
 
 def _state(facts: _Facts) -> WindowState:
     return next(state for state, holds in _RULES if holds(facts))
 
 
-def _newest_by_target(exports: Iterable[ExportTask]) -> dict[str, ExportTask]:
+def _newest_by_collector(exports: Iterable[ExportTask]) -> dict[str, ExportTask]:
     """Return the newest paid export into each collector: an older one was cleared away for it."""
     paid = [task for task in exports if task.collector_id and task.is_adoptable]
     paid.sort(key=lambda task: (task.created or pendulum.DateTime.max, task.id))
@@ -353,32 +358,34 @@ def _newest_by_target(exports: Iterable[ExportTask]) -> dict[str, ExportTask]:
 
 
 def _with_overlaps(windows: list[PlannedWindow], bought: Iterable[str]) -> list[PlannedWindow]:
-    """Tell of each window that is to be bought which other collectors hold some of its time; one pass over both."""
+    """Return the windows, those to buy with the other collectors that hold some of their time; one pass over both."""
     # windows of one plan lie apart, so only names from elsewhere matter
-    named = [(name, window_in(name)) for name in set(bought) - {planned.collector_id for planned in windows}]
-    held = [_Held(name, *told) for name, told in named if told]
-    held.sort(key=lambda it: (it.window.start, it.name), reverse=True)
-    current: list[_Held] = []
+    others = set(bought) - {planned.collector_id for planned in windows}
+    held = [_NamedWindow(it, *named) for it in others if (named := window_in(it))]
+    held.sort(key=lambda it: (it.window.start, it.collector_id), reverse=True)
+    current: list[_NamedWindow] = []
     found = []
     for planned in windows:
         while held and held[-1].window.start < planned.window.stop:
             current.append(held.pop())
         current = [it for it in current if it.window.stop > planned.window.start]
-        others = _of_its_scope(planned, current) if planned.credits_at_most and current else ()
-        found.append(replace(planned, overlaps=others) if others else planned)
+        overlaps = _of_its_scope(planned, current) if planned.credits_at_most and current else ()
+        found.append(replace(planned, overlaps=overlaps) if overlaps else planned)
     return found
 
 
-class _Held(NamedTuple):
-    name: str
+class _NamedWindow(NamedTuple):
+    collector_id: str
     scope: str
     window: Window
 
 
-def _of_its_scope(planned: PlannedWindow, held: Iterable[_Held]) -> tuple[str, ...]:
-    told = window_in(planned.collector_id)
+def _of_its_scope(planned: PlannedWindow, held: Iterable[_NamedWindow]) -> tuple[str, ...]:
+    named = window_in(planned.collector_id)
     return tuple(
-        it.name for it in held if told and it.scope == told[0] and it.name not in planned.remainder_of
+        it.collector_id
+        for it in held
+        if named and it.scope == named[0] and it.collector_id not in planned.remainder_of
     )
 
 

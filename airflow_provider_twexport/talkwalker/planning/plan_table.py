@@ -15,7 +15,7 @@ _SIDES = "<<>>>><"
 
 
 def table(plan: Plan) -> str:
-    """Return the plan for people: a line for each window, then what it all comes to.
+    """Return the plan for people: a line for each window, then the totals.
 
     :param plan: the plan.
     """
@@ -44,17 +44,17 @@ def _totals(plan: Plan) -> list[str]:
         lines.append(f"{limited:,} marked !: more matches than one export may bring. Split by less, or auto.")
     if overlapping := sum(bool(window.overlaps) for window in plan.windows):
         lines.append(
-            f"{overlapping:,} marked *: exports of the same scope hold some of that time, cut otherwise or with "
+            f"{overlapping:,} marked *: exports of the same scope hold some of that time, split differently or with "
             "another limit, query or topics. Where query and topics are the same, plan with their windows and limit "
-            "instead: results are paid for twice otherwise."
+            "instead: otherwise results are paid for twice."
         )
-    if rests := sum(bool(window.remainder_of) for window in plan.windows):
-        lines.append(f"{rests:,} marked +: the rest of exports that landed truncated.")
+    if remainders := sum(bool(window.remainder_of) for window in plan.windows):
+        lines.append(f"{remainders:,} marked +: the remainder of exports that landed truncated.")
     lines.append(plan.uncertainty)
-    lines.append(f"Asking has cost {plan.asked_credits:,} credits.")
+    lines.append(f"Counting has cost {plan.counting_credits:,} credits.")
     lines.append(f"Balance {plan.balance:,} credits, {plan.balance_after:,} after buying by the count.")
     if plan.affordable < len(plan.windows):
         lines.append(
-            f"It is sure to suffice for the first {plan.affordable:,} of {len(plan.windows):,} windows only."
+            f"It is surely enough for the first {plan.affordable:,} of {len(plan.windows):,} windows only."
         )
     return lines

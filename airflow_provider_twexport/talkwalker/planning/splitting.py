@@ -1,4 +1,4 @@
-"""Cutting a range into windows: by the calendar, or by volume so that none meets the limit of an export."""
+"""Splitting a range into windows: by the calendar, or by volume so that none meets the limit of an export."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class VolumeSplit:
 
     :param windows: they tile the range, in order, each with what it is expected to bring.
     :param too_large: the buckets that alone bring more than an export may; each is a window by itself, which an
-        export would truncate. Count them by a shorter interval, put that in with :func:`refined`, and split again.
+        export would truncate. Count them by a shorter interval, merge that with :func:`refined`, and split again.
     """
 
     windows: tuple[Volume, ...]
@@ -42,14 +42,14 @@ def split(window: Window, by: CalendarUnit) -> list[Window]:
     :raises InvalidRequestError: if there is no such unit.
     """
     if by not in CALENDAR_UNITS:
-        raise InvalidRequestError(f"split={by!r} is none of {', '.join(CALENDAR_UNITS)}, auto.")
+        raise InvalidRequestError(f"split={by!r} is not one of {', '.join(CALENDAR_UNITS)}, auto.")
     return window.cut(by)
 
 
 def split_by_volume(
     volumes: Sequence[Volume], most: int = MAX_LIMIT, headroom: float = HEADROOM
 ) -> VolumeSplit:
-    """Return the fewest windows of whole buckets that each bring at most ``most`` results, less the head-room.
+    """Return the fewest windows of whole buckets that each bring at most ``most`` results, less the headroom.
 
     :param volumes: buckets that touch, in order.
     :param most: results that one export may bring.
@@ -99,14 +99,14 @@ def expected_in(windows: Sequence[Window], volumes: Iterable[Volume]) -> list[Vo
         inside = place < len(windows) and windows[place].contains(bucket.window)
         if not inside:
             raise InvalidRequestError(
-                f"The bucket {bucket.window} lies in none of the windows: count by less."
+                f"The bucket {bucket.window} lies in none of the windows: count by a shorter interval."
             )
         totals[place] += bucket.expected
     return [Volume(window, total) for window, total in zip(windows, totals, strict=True)]
 
 
 def between(whole: Window, kept: Iterable[Window]) -> Iterator[Window]:
-    """Yield what lies between some windows.
+    """Yield the time between some windows.
 
     :param whole: the range.
     :param kept: windows within it, in order and apart.

@@ -1,4 +1,4 @@
-"""Asking how much a range would bring, at a price that is known before."""
+"""Counting how much a range would bring, at a price that is known before."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """The windows of a range, and what each is expected to bring.
+class VolumeCounts:
+    """Windows, and how many results each is expected to bring.
 
-    :param windows: in order, each with its expected results; ``None`` where nobody can tell.
-    :param asked_credits: what asking cost.
-    :param uncountable: why nobody can tell; ``None`` where somebody can.
+    :param windows: in order, each with its expected results; ``None`` where they cannot be counted.
+    :param counting_credits: what counting cost.
+    :param uncountable: why they cannot be counted; ``None`` where they can.
     """
 
     windows: tuple[tuple[Window, int | None], ...]
-    asked_credits: int = 0
+    counting_credits: int = 0
     uncountable: str | None = None
 
 
-def price_of_counting(window: Window, by: SplitBy) -> int:
-    """Return the credits that :func:`count` spends; for ``auto`` the least, as days may have to be looked into.
+def counting_price(window: Window, by: SplitBy) -> int:
+    """Return the credits that :func:`count_volumes` spends; with ``auto`` at least, as it may count days by the hour.
 
     :param window: the range.
     :param by: how it is split.
@@ -51,60 +51,60 @@ def price_of_counting(window: Window, by: SplitBy) -> int:
     return HISTOGRAM_CREDITS * len(requests_for(window, _interval(by)))
 
 
-def count(
+def count_volumes(
     client: TalkwalkerClient, order: ExportOrder, by: SplitBy = "month", headroom: float = HEADROOM
-) -> Count:
-    """Split the window of an order and ask what each part would bring; 10 credits for each request.
+) -> VolumeCounts:
+    """Split the window of an order and count what each part would bring; 10 credits for each request.
 
     A year takes one request by month, week, day or auto, and twelve by the hour. With ``auto``, days that alone bring
     more than an export may are counted by the hour, in one more request for each run of up to 31 such days.
 
-    :param client: who is asked.
+    :param client: the client to count with.
     :param order: the range as its window, the scope, and the limit of each export.
     :param by: ``month``, ``week``, ``day``, ``hour``, or ``auto`` for as few windows as stay below the limit.
     :param headroom: with ``auto``, the share of the limit to keep free for results that are indexed later.
-    :raises InvalidRequestError: if there is no such split, or ``auto`` is to split what nobody can count.
+    :raises InvalidRequestError: if there is no such split, or ``auto`` is to split what cannot be counted.
     """
     uncountable = why_uncountable(order, pendulum.now("UTC"))
     if uncountable and by == "auto":
         raise InvalidRequestError(
-            f"split='auto' goes by volume. {uncountable} Or split by month, week, day or hour."
+            f"split='auto' splits by volume. {uncountable} Or split by month, week, day or hour."
         )
     if by == "auto":
         return _by_volume(client, order, headroom)
     windows = split(order.window, by)
     if uncountable:
-        return Count(tuple((window, None) for window in windows), uncountable=uncountable)
-    volumes, price = ask(client, order, [order.window], _interval(by))
-    return Count(tuple(expected_in(windows, volumes)), price)
+        return VolumeCounts(tuple((window, None) for window in windows), uncountable=uncountable)
+    volumes, price = count_buckets(client, order, [order.window], _interval(by))
+    return VolumeCounts(tuple(expected_in(windows, volumes)), price)
 
 
-def _by_volume(client: TalkwalkerClient, order: ExportOrder, headroom: float) -> Count:
-    days, price = ask(client, order, [order.window], "day")
+def _by_volume(client: TalkwalkerClient, order: ExportOrder, headroom: float) -> VolumeCounts:
+    days, price = count_buckets(client, order, [order.window], "day")
     coarse = split_by_volume(days, order.limit, headroom)
     if not coarse.too_large:
-        return Count(coarse.windows, price)
-    hours, more = ask(client, order, runs(coarse.too_large), "hour")
-    return Count(split_by_volume(refined(days, hours), order.limit, headroom).windows, price + more)
+        return VolumeCounts(coarse.windows, price)
+    hours, more = count_buckets(client, order, merge_touching(coarse.too_large), "hour")
+    return VolumeCounts(split_by_volume(refined(days, hours), order.limit, headroom).windows, price + more)
 
 
-def ask(
+def count_buckets(
     client: TalkwalkerClient, order: ExportOrder, ranges: Sequence[Window], interval: Interval
 ) -> tuple[list[Volume], int]:
-    """Return the counts of some ranges, in order, and what asking cost; 10 credits for each request.
+    """Return the counts of some ranges, in order, and what counting cost; 10 credits for each request.
 
-    :param client: who is asked.
+    :param client: the client to count with.
     :param order: the scope; its own window does not matter.
     :param ranges: in order and apart.
     :param interval: ``hour`` or ``day``.
     """
-    asked = [request for window in ranges for request in requests_for(window, interval)]
-    answers = [client.histogram(replace(order, window=window), interval) for window in asked]
-    return [bucket for answer in answers for bucket in answer], HISTOGRAM_CREDITS * len(asked)
+    requests = [request for window in ranges for request in requests_for(window, interval)]
+    histograms = [client.histogram(replace(order, window=window), interval) for window in requests]
+    return [bucket for buckets in histograms for bucket in buckets], HISTOGRAM_CREDITS * len(requests)
 
 
-def runs(buckets: Sequence[Volume]) -> list[Window]:
-    """Return the windows of buckets in order, those that touch as one, so that they are asked for together."""
+def merge_touching(buckets: Sequence[Volume]) -> list[Window]:
+    """Return the windows of buckets in order, those that touch as one, so that one request counts them."""
     windows = [bucket.window for bucket in buckets]
     breaks = [i for i, (a, b) in enumerate(pairwise(windows), start=1) if a.stop != b.start]
     edges = [0, *breaks, len(windows)]

@@ -1,6 +1,6 @@
-"""What a collector was ordered for, told by its name: the service echoes nothing of an order, but the name hashes it.
+"""Finding the order behind a collector's name: the service echoes nothing of an order, but the name holds its hash.
 
-An order that was placed once is likely to have been placed for other windows too, so what manifests tell of is tried.
+An order that was placed once is likely to have been placed for other windows too, so the orders of manifests are tried.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from airflow_provider_twexport.talkwalker.purchasing.collector_names import coll
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_ANY = Window(pendulum.datetime(2000, 1, 1), pendulum.datetime(2000, 1, 2))
+_ANY_WINDOW = Window(pendulum.datetime(2000, 1, 1), pendulum.datetime(2000, 1, 2))
 
 
-def orders_in(sources: Iterable[Mapping[str, Any]], project_id: str | None = None) -> set[ExportOrder]:
-    """Return the orders, less their windows, that landings came from.
+def known_orders(sources: Iterable[Mapping[str, Any]], project_id: str | None = None) -> set[ExportOrder]:
+    """Return the orders that landings came from; their windows mean nothing.
 
-    :param sources: of manifests.
+    :param sources: ``source`` of manifests.
     :param project_id: a project that may have been ordered from as a whole.
     """
-    orders = {ExportOrder(_ANY, project_id=project_id)} if project_id else set()
+    orders = {ExportOrder(_ANY_WINDOW, project_id=project_id)} if project_id else set()
     for source in sources:
         if source.get("search_id"):  # of another service
             continue
@@ -35,28 +35,28 @@ def orders_in(sources: Iterable[Mapping[str, Any]], project_id: str | None = Non
     return orders
 
 
-def recognized(name: str, orders: Iterable[ExportOrder]) -> ExportOrder | None:
+def match_order(collector_id: str, orders: Iterable[ExportOrder]) -> ExportOrder | None:
     """Return the order that a collector's name stands for, with its window; ``None`` if it is none of these.
 
-    :param name: the collector's id.
-    :param orders: what it may be; their windows do not matter.
+    :param collector_id: any collector.
+    :param orders: candidates; their windows do not matter.
     """
-    told = window_in(name)
-    if told is None:
+    named = window_in(collector_id)
+    if named is None:
         return None
-    placed = (replace(order, window=told[1]) for order in orders)
-    return next((order for order in placed if collector_id_of(order) == name), None)
+    candidates = (replace(order, window=named[1]) for order in orders)
+    return next((order for order in candidates if collector_id_of(order) == collector_id), None)
 
 
-def windows_bought(order: ExportOrder, names: Iterable[str]) -> tuple[Window, ...]:
-    """Return the windows, within the order's or across its edges, that collectors of the same content were named for.
+def bought_windows(order: ExportOrder, collector_ids: Iterable[str]) -> tuple[Window, ...]:
+    """Return the windows, within the order's or across its edges, that collectors of the same content are named for.
 
     :param order: the range as its window, scope and limit.
-    :param names: collectors of whatever content.
+    :param collector_ids: collectors of whatever content.
     :returns: in order and apart; of two that overlap, the one that begins earlier, else the longer one.
     """
-    told = [part.window for name in names if (part := recognized(name, [order]))]
-    inside = [it for it in told if order.window.overlaps(it)]
+    matched = [part.window for each in collector_ids if (part := match_order(each, [order]))]
+    inside = [window for window in matched if order.window.overlaps(window)]
     apart: list[Window] = []
     for window in sorted(inside, key=lambda it: (it.start, -it.stop.timestamp())):
         if not apart or window.start >= apart[-1].stop:
@@ -66,7 +66,7 @@ def windows_bought(order: ExportOrder, names: Iterable[str]) -> tuple[Window, ..
 
 def _order(source: Mapping[str, Any], limit: int) -> ExportOrder:
     return ExportOrder(
-        _ANY,
+        _ANY_WINDOW,
         project_id=source.get("project_id"),
         stream_id=source.get("stream_id"),
         query=source.get("query"),

@@ -1,4 +1,4 @@
-"""What a plan says of each window, and what it adds up to."""
+"""What a plan says about each window, and its totals."""
 
 from __future__ import annotations
 
@@ -39,10 +39,12 @@ class Landed:
     source: dict[str, Any] = field(default_factory=dict)
 
 
-def export(status: str = "finished", days_ago: float = 1, target: str = COLLECTOR, **more: Any) -> ExportTask:
+def export(
+    status: str = "finished", days_ago: float = 1, collector_id: str = COLLECTOR, **more: Any
+) -> ExportTask:
     """An export as the service lists it."""
     created = NOW.subtract(hours=round(24 * days_ago)).to_iso8601_string()
-    body = {"id": f"{status}-{days_ago}", "target": target, "status": status, "creation_date": created}
+    body = {"id": f"{status}-{days_ago}", "target": collector_id, "status": status, "creation_date": created}
     return ExportTask.from_json(body | more)
 
 
@@ -69,7 +71,7 @@ SALVAGED = Landed(complete=False, results=200, source={"status": "aborted"})
     [
         ([], None, WindowState.NEW),
         ([export("failed"), export("aborted"), export("deleted")], None, WindowState.NEW),
-        ([export(target="twx-somebody-else")], None, WindowState.NEW),
+        ([export(collector_id="twx-somebody-else")], None, WindowState.NEW),
         ([export("queued")], None, WindowState.RUNNING),
         ([export("running", days_ago=8)], None, WindowState.RUNNING),
         ([export("unknown")], None, WindowState.RUNNING),
@@ -100,7 +102,7 @@ def test_states(exports: list[ExportTask], landed: Landed | None, state: WindowS
 
 
 def test_what_is_lost_is_bought_again_only_if_wanted() -> None:
-    """An expired window is priced when the caller wants it anew."""
+    """An expired window is priced when the caller wants to buy it again."""
     lost = export(days_ago=8)
     assert january(lost).credits == 0
     assert january(lost, buy_expired=True).credits == 500
@@ -108,7 +110,7 @@ def test_what_is_lost_is_bought_again_only_if_wanted() -> None:
 
 
 def test_a_deleted_collector_holds_nothing() -> None:
-    """A finished export whose collector is gone cannot be read, and a running one is somebody's still."""
+    """A finished export whose collector is gone cannot be read, and a running one may still be in use."""
     assert january(export(), collectors={COLLECTOR}).windows[0].state is WindowState.READABLE
     assert january(export(), collectors=set()).windows[0].state is WindowState.EXPIRED
     assert january(export("running"), collectors=set()).windows[0].state is WindowState.RUNNING
@@ -116,28 +118,28 @@ def test_a_deleted_collector_holds_nothing() -> None:
 
 
 def test_an_undocumented_status_stops_the_plan() -> None:
-    """Nobody can tell whether such a window is paid for; the same in somebody else's collector is no matter."""
+    """Nobody knows whether such a window is paid for; in somebody else's collector the status does not matter."""
     with pytest.raises(UnexpectedResponseError, match="paused_by_admin"):
         january(export("paused_by_admin"))
-    assert january(export("paused_by_admin", target="other")).credits == 500
+    assert january(export("paused_by_admin", collector_id="other")).credits == 500
 
 
 def test_balances_run_down_window_by_window() -> None:
-    """Each window tells what it and those before it cost, and what is left after it."""
+    """Each window shows what it and those before it cost, and what is left after it."""
     months = split(YEAR, "month")
-    bought = export(target=collector_id_of(replace(ORDER, window=months[1])))
+    bought = export(collector_id=collector_id_of(replace(ORDER, window=months[1])))
     whole = plan(
         ORDER,
         [(month, 1_000 * n) for n, month in enumerate(months[:4], 1)],
         exports=[bought],
         balance=5_000,
-        asked_credits=10,
+        counting_credits=10,
         now=NOW,
     )
     assert [window.credits for window in whole.windows] == [1_000, 0, 3_000, 4_000]
     assert [window.cumulative for window in whole.windows] == [1_000, 1_000, 4_000, 8_000]
     assert [window.balance_after for window in whole.windows] == [4_000, 4_000, 1_000, -3_000]
-    assert (whole.expected, whole.credits, whole.balance_after, whole.asked_credits) == (
+    assert (whole.expected, whole.credits, whole.balance_after, whole.counting_credits) == (
         10_000,
         8_000,
         -3_000,
@@ -147,16 +149,16 @@ def test_balances_run_down_window_by_window() -> None:
 
 
 def test_windows_that_others_hold_under_another_name_are_marked() -> None:
-    """The same time cut otherwise, or with another limit, would be paid for twice, and the plan says so."""
+    """The same time, split differently or with another limit, would be paid for twice, and the plan says so."""
     year = collector_id_of(ORDER)
     smaller = collector_id_of(replace(ORDER, window=JANUARY, limit=5_000))
     stranger = collector_id_of(replace(ORDER, window=JANUARY, project_id="other"))
     march = split(YEAR, "month")[2]
-    exports = [export(target=name) for name in (year, smaller, stranger, "box")]
+    exports = [export(collector_id=name) for name in (year, smaller, stranger, "box")]
     whole = plan(ORDER, [(JANUARY, 5), (march, 5)], exports=exports, balance=10, now=NOW)
     assert [set(window.overlaps) for window in whole.windows] == [{year, smaller}, {year}]
     assert "2 marked *" in table(whole)
-    assert january(export(), export(target=year)).windows[0].overlaps == ()
+    assert january(export(), export(collector_id=year)).windows[0].overlaps == ()
 
 
 def test_the_limit_bounds_the_price() -> None:
@@ -165,8 +167,8 @@ def test_the_limit_bounds_the_price() -> None:
     assert (window.credits, window.credits_at_most, window.meets_limit) == (10_000, 11_000, True)
 
 
-def test_what_nobody_can_count_is_priced_at_its_limit() -> None:
-    """A stream's windows cost their limit as far as anybody knows, and the plan says so."""
+def test_what_cannot_be_counted_is_priced_at_its_limit() -> None:
+    """A stream's windows are priced at their limit, and the plan says so."""
     whole = january(expected=None)
     assert (whole.expected, whole.credits, whole.credits_at_most) == (None, 10_000, 11_000)
     assert "volume is unknown" in whole.uncertainty
@@ -191,7 +193,7 @@ def test_a_planned_window_has_the_name_that_operators_use() -> None:
 def test_a_year_of_hours_is_planned_at_once() -> None:
     """8,760 windows against 5,000 exports take well under 2 seconds, with table and JSON."""
     hours = split(YEAR, "hour")
-    exports = [export(target=collector_id_of(replace(ORDER, window=hour))) for hour in hours[:5_000]]
+    exports = [export(collector_id=collector_id_of(replace(ORDER, window=hour))) for hour in hours[:5_000]]
     began = time.process_time()
     whole = plan(ORDER, [(hour, 5) for hour in split(YEAR, "hour")], exports=exports, balance=50_000, now=NOW)
     text, document = table(whole), json.dumps(whole.to_json())
@@ -203,7 +205,7 @@ def test_a_year_of_hours_is_planned_at_once() -> None:
 
 def test_json_says_everything() -> None:
     """Scripts read the plan from JSON."""
-    document = json.loads(json.dumps(january(export(), asked_credits=10).to_json()))
+    document = json.loads(json.dumps(january(export(), counting_credits=10).to_json()))
     assert document["windows"][0] | {"fingerprint": ""} == {
         "start": "2023-01-01T00:00:00Z",
         "stop": "2023-02-01T00:00:00Z",
@@ -223,12 +225,12 @@ def test_json_says_everything() -> None:
         "cumulative": 0,
         "balance_after": 100_000,
     }
-    assert document["asked_credits"] == 10
+    assert document["counting_credits"] == 10
     assert document["balance_after"] == 100_000
 
 
 def test_the_table_shows_half_open_edges() -> None:
-    """People see where a window begins and ends, what it costs, and what asking has cost."""
+    """People see where a window begins and ends, what it costs, and what counting has cost."""
     months = split(YEAR, "month")[:2]
     text = table(
         plan(
@@ -236,7 +238,7 @@ def test_the_table_shows_half_open_edges() -> None:
             [(months[0], 12_345), (months[1], None)],
             exports=[],
             balance=15_000,
-            asked_credits=10,
+            counting_credits=10,
             now=NOW,
         )
     )
@@ -245,9 +247,9 @@ def test_the_table_shows_half_open_edges() -> None:
     assert "new!" in lines[1]
     assert "12,345" in lines[1]
     assert "?" in lines[2]
-    assert "Asking has cost 10 credits." in lines
+    assert "Counting has cost 10 credits." in lines
     assert "Balance 15,000 credits, -5,000 after buying by the count." in lines
-    assert lines[-1] == "It is sure to suffice for the first 1 of 2 windows only."
+    assert lines[-1] == "It is surely enough for the first 1 of 2 windows only."
 
 
 def test_edges_within_a_minute_are_shown() -> None:

@@ -126,5 +126,5 @@ def test_headroom_must_leave_something(headroom: float) -> None:
 
 def test_a_bucket_across_an_edge_is_refused() -> None:
     """Days cannot tell what hours bring."""
-    with pytest.raises(InvalidRequestError, match="count by less"):
+    with pytest.raises(InvalidRequestError, match="count by a shorter interval"):
         expected_in(split(days(1)[0].window, "hour"), days(1))

@@ -1,4 +1,4 @@
-"""What is there already keeps its windows; only the rest is counted."""
+"""What was bought before keeps its windows; only the remainder is counted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.survey import is_part_of, survey, window_name
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
-from airflow_provider_twexport.talkwalker.purchasing.order_matching import windows_bought
+from airflow_provider_twexport.talkwalker.purchasing.order_matching import bought_windows
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
@@ -35,7 +35,7 @@ ORDER = ExportOrder(
 )
 
 
-def name(start: str, stop: str, **changes: object) -> str:
+def collector_of(start: str, stop: str, **changes: object) -> str:
     """Return the collector of a part of the order."""
     return collector_id_of(replace(ORDER, window=days(start, stop), **changes))
 
@@ -58,29 +58,29 @@ def buy(client: TalkwalkerClient, start: str, stop: str) -> None:
 )
 def test_only_the_window_may_differ(change: dict[str, object]) -> None:
     """A collector belongs to the order if all else is the same."""
-    assert is_part_of(ORDER, name("2023-01-01", "2023-02-01"))
-    assert not is_part_of(ORDER, name("2023-01-01", "2023-02-01", **change))
+    assert is_part_of(ORDER, collector_of("2023-01-01", "2023-02-01"))
+    assert not is_part_of(ORDER, collector_of("2023-01-01", "2023-02-01", **change))
     assert not is_part_of(ORDER, "somebodys-own")
 
 
 def test_earlier_windows_are_in_order_and_apart() -> None:
-    """What crosses the edges counts, what lies outside does not, and of two that overlap one is kept."""
-    names = [
-        name("2024-03-20", "2024-04-10"),
-        name("2024-01-10", "2024-01-20"),
-        name("2024-01-05", "2024-01-15"),
-        name("2023-12-01", "2024-01-01"),
-        name("2024-02-01", "2024-03-01", query="tea"),
+    """Windows across the edges count, those outside do not, and of two that overlap one is kept."""
+    collector_ids = [
+        collector_of("2024-03-20", "2024-04-10"),
+        collector_of("2024-01-10", "2024-01-20"),
+        collector_of("2024-01-05", "2024-01-15"),
+        collector_of("2023-12-01", "2024-01-01"),
+        collector_of("2024-02-01", "2024-03-01", query="tea"),
     ]
-    assert windows_bought(ORDER, names) == (
+    assert bought_windows(ORDER, collector_ids) == (
         days("2024-01-05", "2024-01-15"),
         days("2024-03-20", "2024-04-10"),
     )
 
 
 def test_a_moved_edge_buys_nothing_twice(client: TalkwalkerClient, simulator: Simulator) -> None:
-    """After more was indexed, auto would cut elsewhere; it cuts only what was not bought."""
-    first = survey(client, ORDER).priced(client)
+    """After more was indexed, auto would split elsewhere; it splits only what was not bought."""
+    first = survey(client, ORDER).count(client)
     assert len(first.windows) > 2
     bought = [first.windows[0].window, first.windows[2].window]
     for window in bought:
@@ -90,7 +90,7 @@ def test_a_moved_edge_buys_nothing_twice(client: TalkwalkerClient, simulator: Si
     simulator.settings(results_per_day=150)
     found = survey(client, ORDER)
     assert list(found.kept) == bought
-    again = found.priced(client)
+    again = found.count(client)
     held = [part.window for part in again.windows]
     assert set(bought) <= set(held)
     assert all(earlier.stop == later.start for earlier, later in pairwise(held))
@@ -104,9 +104,9 @@ def test_nothing_new_costs_nothing(client: TalkwalkerClient, simulator: Simulato
         buy(client, start, stop)
     charged = simulator.ledger()["credits"]["charged_total"]
     found = survey(client, ORDER, "month")
-    assert (found.gaps, found.price, found.known_todo()) == ((), 0, 2)
-    planned = found.priced(client)
-    assert (planned.credits, planned.asked_credits, len(found.todo(planned))) == (0, 0, 2)
+    assert (found.gaps, found.counting_price, found.count_todo()) == ((), 0, 2)
+    planned = found.count(client)
+    assert (planned.credits, planned.counting_credits, len(found.todo(planned))) == (0, 0, 2)
     assert simulator.ledger()["credits"]["charged_total"] == charged
 
 
@@ -119,9 +119,9 @@ def test_lost_results_are_left_out_unless_they_are_to_be_bought_again(
     simulator.control("time", {"offset_seconds": 0})
     (spent,) = (export["charged"] for export in simulator.ledger()["exports"])
     found = survey(client, ORDER, "month")
-    assert found.todo(found.priced(client)) == []
+    assert found.todo(found.count(client)) == []
     found = survey(client, ORDER, "month", buy_expired=True)
-    planned = found.priced(client)
+    planned = found.count(client)
     assert len(found.todo(planned)) == 1
     assert planned.credits == spent > 0
 

@@ -15,7 +15,7 @@ from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.survey import survey
-from airflow_provider_twexport.talkwalker.planning.volume_counts import count
+from airflow_provider_twexport.talkwalker.planning.volume_counts import count_volumes
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_a_plan_takes_a_handful_of_requests(
     histograms: int,
 ) -> None:
     """However many its windows are, a plan asks for exports, collectors, credits, and histograms, and nothing else."""
-    planned = survey(client, order, by).priced(client)
+    planned = survey(client, order, by).count(client)
     asked = Counter(simulator.ledger()["counts"])
     assert len(planned.windows) == windows
     assert asked.pop(HISTOGRAM) == histograms
@@ -65,7 +65,7 @@ def test_a_plan_and_the_truth_differ_by_no_more_than_it_says(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder, year: str, limit: int, later: float
 ) -> None:
     """The credits charged for all months of a plan are what it says by the count, or more by no more than it says."""
-    planned = survey(client, replace(order, window=YEARS[year], limit=limit), "month").priced(client)
+    planned = survey(client, replace(order, window=YEARS[year], limit=limit), "month").count(client)
     grown = round(simulator.settings()["results_per_day"] * later)
     buy_growing(client, simulator, order, planned, grown)
     charged = simulator.ledger()["credits"]["charged_by_reason"]["export"]
@@ -92,7 +92,9 @@ def test_counting_keeps_the_rate_limit_of_the_service(
     """Three years by the hour take 36 histograms, no more than 30 in any minute, so none is refused."""
     monkeypatch.setattr(rate_limit, "time", _ServiceClock(simulator))
     client = TalkwalkerClient(simulator.token, simulator.url)
-    count(client, replace(order, window=Window(pendulum.datetime(2021, 1, 1), order.window.stop)), "hour")
+    count_volumes(
+        client, replace(order, window=Window(pendulum.datetime(2021, 1, 1), order.window.stop)), "hour"
+    )
     asked = [each for each in simulator.ledger()["requests"] if each["template"].endswith("histogram/{type}")]
     assert {each["code"] for each in asked} == {"0"}
     assert len(asked) == 36
