@@ -190,8 +190,8 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             if not survey.counting_price:
                 raise
             raise PaidCallFailedError(
-                f"{error.message} Counting may have cost {survey.counting_price:,} credits or more, so it is not repeated. "
-                "No export was bought. Clear this task to pay for the count once more.",
+                f"{error.message} Counting may have cost {survey.counting_price:,} credits or more, so it is not "
+                "repeated. No export was bought. Clear this task to pay for the count once more.",
                 error.evidence,
             ) from error
 
