@@ -67,7 +67,7 @@ def required_arguments(operator: type[Any]) -> dict[str, Any]:
     return {
         name: f"{{{{ params.{name} }}}}"
         for name, each in parameters.items()
-        if each.kind is each.KEYWORD_ONLY and each.default is each.empty
+        if each.kind is each.KEYWORD_ONLY and each.default is each.empty and name != "task_id"
     }
 
 
