@@ -19,7 +19,7 @@ from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.storage.ledger import EntryKind, LedgerEntry, TaskRef, enter
+from airflow_provider_twexport.storage.ledger import EntryKind, LedgerEntry, TaskRef, record
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.landing import CollectorLanding
 from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
@@ -377,7 +377,7 @@ def tell(
     """Enter a fact into a ledger."""
     by = TaskRef("coffee", run_id, "create_export")
     fact = LedgerEntry(kind=kind, export_id=export_id, by=by, at="2024-06-01T10:00:00.000Z", details=details)
-    enter(directory, fact)
+    record(directory, fact)
 
 
 def test_ledger_tells_who_bought_what(tmp_path: Path) -> None:
@@ -411,10 +411,10 @@ def test_ledger_tells_who_bought_what(tmp_path: Path) -> None:
     ]
     assert "      ?  ordered" in february
     assert rest[-1] == (
-        "2 exports, 1,500 credits. What 1 of them cost is not told, 700 at most by their limits."
+        "2 exports, 1,500 credits. What 1 of them cost is not recorded, 700 at most by their limits."
     )
     document = json.loads(twexport("ledger", tmp_path, "--json").stdout)
-    assert (document["credits"], [entry["export_id"] for entry in document["entries"]]) == (
+    assert (document["credits"], [entry["export_id"] for entry in document["exports"]]) == (
         1_500,
         ["e1", "e2"],
     )
@@ -427,7 +427,7 @@ def test_ledger_tells_what_it_cannot_read(tmp_path: Path) -> None:
     said = twexport("ledger", tmp_path, "--json")
     assert said.returncode == 1
     assert "e2.ended.0.json cannot be read" in said.stderr
-    assert len(json.loads(said.stdout)["entries"]) == 1
+    assert len(json.loads(said.stdout)["exports"]) == 1
     assert twexport("ledger", tmp_path / "nowhere").returncode == 2
 
 

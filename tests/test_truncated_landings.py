@@ -103,8 +103,8 @@ def test_all_of_it_lands_exactly_once(
     whole = client.create_export(replace(order, limit=1_000_000), "all")
     truth = [identity(it) for batch in client.drain("all", export_id=whole.id) for it in batch.records]
     assert sorted(results) == sorted(truth)
-    pieces = [piece for it in found.manifests.values() if (piece := landed_span(it))]
-    (covered,) = coverage(pieces, WEEK)
+    spans = [span for it in found.manifests.values() if (span := landed_span(it))]
+    (covered,) = coverage(spans, WEEK)
     assert (covered.counts["landed"], covered.counts["bought_twice"]) == (7, 0)
     charged = simulator.ledger()["credits"]["charged_total"]
     assert planned(client, order, tmp_path) == []

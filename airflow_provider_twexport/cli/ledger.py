@@ -9,7 +9,7 @@ from airflow_provider_twexport.cli.arguments import add_command, answer, storage
 if TYPE_CHECKING:
     import argparse
 
-    from airflow_provider_twexport.storage.ledger import Entry, Ledger
+    from airflow_provider_twexport.storage.ledger import ExportHistory, Ledger
 
 
 def add_to(commands: Any) -> None:
@@ -30,10 +30,10 @@ def run(options: argparse.Namespace) -> int:
     found = read(storage_path(options.path, options.conn_id))
     for problem in found.problems:
         tell(f"twexport: {problem}")
-    if not found.entries and not found.problems:
+    if not found.exports and not found.problems:
         raise NotFoundError(f"There is no ledger in {options.path}, or nobody has written into it.")
     document = {
-        "entries": [entry.to_json() for entry in found.entries],
+        "exports": [export.to_json() for export in found.exports],
         "credits": found.credits,
         "problems": list(found.problems),
     }
@@ -45,30 +45,30 @@ def _table(found: Ledger) -> str:
     from airflow_provider_twexport.core.text_table import aligned
 
     heads = ("window", "scope", "ordered at", "by", "credits", "state", "landed in", "export")
-    lines = aligned([heads, *map(_row, found.entries)], "<<<<><<<")
-    states = dict.fromkeys(entry.state for entry in found.entries)
+    lines = aligned([heads, *map(_row, found.exports)], "<<<<><<<")
+    states = dict.fromkeys(export.state for export in found.exports)
     meanings = [
-        f"{sum(it.state is state for it in found.entries):,} {state}: {state.meaning}." for state in states
+        f"{sum(it.state is state for it in found.exports):,} {state}: {state.meaning}." for state in states
     ]
     return "\n".join([*lines, "", *meanings, _total(found)])
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(export: ExportHistory) -> tuple[str, ...]:
     from airflow_provider_twexport.core.arguments import parse_moment
     from airflow_provider_twexport.core.text_table import edges
     from airflow_provider_twexport.core.window import Window
 
-    order, bought, others = entry.order, entry.bought, len(entry.adopted_by)
+    order, bought, others = export.order, export.bought, len(export.adopted_by)
     window = order.get("window")
     return (
         edges(Window.from_json(window)) if window else "?",
         _scope(order),
         f"{parse_moment(bought.at):%Y-%m-%dT%H:%MZ}" if bought else "?",
         (str(bought.by) if bought else "?") + (f" (+{others} adopted)" if others else ""),
-        "?" if entry.credits is None else f"{entry.credits:,}",
-        str(entry.state),
-        " ".join(address.removesuffix("/_manifest.json") for address in entry.landings),
-        entry.export_id,
+        "?" if export.credits is None else f"{export.credits:,}",
+        str(export.state),
+        " ".join(address.removesuffix("/_manifest.json") for address in export.landings),
+        export.export_id,
     )
 
 
@@ -82,9 +82,9 @@ def _scope(order: dict[str, Any]) -> str:
 
 
 def _total(found: Ledger) -> str:
-    unknown = [entry for entry in found.entries if entry.credits is None]
-    total = f"{len(found.entries):,} {'export' if len(found.entries) == 1 else 'exports'}, {found.credits:,} credits."
+    unknown = [export for export in found.exports if export.credits is None]
+    total = f"{len(found.exports):,} {'export' if len(found.exports) == 1 else 'exports'}, {found.credits:,} credits."
     if not unknown:
         return total
-    most = sum(int(entry.order.get("limit") or 0) for entry in unknown)
-    return f"{total} What {len(unknown):,} of them cost is not told, {most:,} at most by their limits."
+    most = sum(int(export.order.get("limit") or 0) for export in unknown)
+    return f"{total} What {len(unknown):,} of them cost is not recorded, {most:,} at most by their limits."

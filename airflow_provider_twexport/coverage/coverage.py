@@ -1,7 +1,7 @@
-"""What has landed of which day and topic, and what was bought twice; told by manifests alone.
+"""What has landed of each day and topic, and what was bought twice, computed from manifests alone.
 
-A landing without topics holds all topics of its project, so it counts for each topic that other landings of the same
-scope and query name, and also for a track of its own, ``*``. Days are those of UTC.
+A landing without topics holds all topics of its scope, so it counts for each topic of other landings of the same scope
+and query, and also for a series of its own, ``*``. Days are UTC days.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ ALL_TOPICS = "*"
 
 @dataclass(frozen=True, slots=True)
 class LandedSpan:
-    """One landing; or an export that was bought and has not landed, incomplete and without results.
+    """The time that one landing covers; or an export that was bought and has not landed: incomplete, no results.
 
-    :param window: the time of publication that it holds.
+    :param window: the time of publication.
     :param scope: project, stream, or what else it was exported from.
     :param export_id: the export that was paid for.
-    :param results: how many it holds.
-    :param complete: whether that is all that was exported.
-    :param truncated: whether more matches than was exported.
-    :param topics: the topics of the project; none for all.
-    :param query: what else was asked for.
+    :param results: how many results landed.
+    :param complete: whether all exported results landed.
+    :param truncated: whether more results match than were exported.
+    :param topics: the topics of the scope; none for all.
+    :param query: the query.
     :param collector_id: the collector that it was exported into.
-    :param remainder_of: collectors of the truncated landings that it is a rest of; it was planned for the last.
-    :param remainder_windows: how many windows the rest of that one was planned in; 0 if nobody told.
+    :param remainder_of: collectors of the truncated landings that it is the remainder of; planned for the last.
+    :param remainder_windows: how many windows the remainder of that one was planned in; 0 if unknown.
     """
 
     window: Window
@@ -57,7 +57,7 @@ class LandedSpan:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Series:
-    """What is followed from day to day: one topic of one scope."""
+    """One topic and query of one scope, day by day."""
 
     scope: str
     topic: str = ALL_TOPICS
@@ -68,7 +68,7 @@ class Series:
 
 
 class DayState(StrEnum):
-    """How much of a day is there; ``unlanded`` was bought, and nothing of it is there."""
+    """How much of a day has landed; ``unlanded``: it was bought, and nothing of it landed."""
 
     MISSING = "missing"
     UNLANDED = "unlanded"
@@ -79,14 +79,14 @@ class DayState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of a track.
+    """One day of a series.
 
     :param window: the day, cut at the edges of the range.
-    :param state: how much of it is there.
-    :param share: part of its time that complete landings hold, 0 to 1.
-    :param results: about how many results it has; those of a longer landing are taken as spread evenly.
-    :param export_ids: the exports that hold some of it.
-    :param bought_twice: whether two exports hold the same time of it.
+    :param state: how much of it has landed.
+    :param share: part of its time that complete landings cover, 0 to 1.
+    :param results: about how many results landed; those of a longer landing count as spread evenly.
+    :param export_ids: the exports that cover some of it.
+    :param bought_twice: whether two exports cover the same time of it.
     """
 
     window: Window
@@ -110,9 +110,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class SeriesCoverage:
-    """All days of a track, in order."""
+    """All days of a series, in order."""
 
-    track: Series
+    series: Series
     days: tuple[Day, ...]
 
     @property
@@ -125,16 +125,16 @@ class SeriesCoverage:
     def to_json(self) -> dict[str, Any]:
         """Return what :func:`json.dumps` takes."""
         return {
-            "scope": self.track.scope,
-            "topic": self.track.topic,
-            "query": self.track.query,
+            "scope": self.series.scope,
+            "topic": self.series.topic,
+            "query": self.series.query,
             "counts": self.counts,
             "days": [day.to_json() for day in self.days],
         }
 
 
 def landed_span(manifest: Manifest) -> LandedSpan | None:
-    """Return what a manifest tells of a landing; ``None`` if it does not tell its window.
+    """Return the span that a landing covers; ``None`` if its manifest has no window.
 
     :param manifest: such as :func:`storage.manifest.read` returns. The scope is ``project_id``, ``stream_id`` or
         ``product`` of its source; older sources name none, and then the collector's name, less
@@ -159,48 +159,48 @@ def landed_span(manifest: Manifest) -> LandedSpan | None:
     )
 
 
-def coverage(pieces: Iterable[LandedSpan], within: Window | None = None) -> list[SeriesCoverage]:
-    """Return how much of each day is there, for each scope, topic and query that something was landed of.
+def coverage(spans: Iterable[LandedSpan], within: Window | None = None) -> list[SeriesCoverage]:
+    """Return how much of each day has landed, for each scope, topic and query with a landing.
 
-    A truncated landing counts as whole once all of its rest has landed, and is no second purchase of the same time.
+    A truncated landing counts as whole once all of its remainder has landed; that is no second purchase.
 
-    :param pieces: the landings.
-    :param within: the days to tell of; by default from the first to the last that anything was landed of the scope
-        and query, for all its topics.
+    :param spans: the landings.
+    :param within: the days to return; by default from the first to the last landed day of the scope and query, for all
+        its topics.
     """
-    landings = _completed(pieces)
-    followed: defaultdict[tuple[str, str], list[LandedSpan]] = defaultdict(list)
-    for piece in landings:
-        followed[piece.scope, piece.query or ""].append(piece)
-    days = {name: (within or _span(found)).cut("day") for name, found in followed.items()}
+    landings = _with_remainders(spans)
+    by_query: defaultdict[tuple[str, str], list[LandedSpan]] = defaultdict(list)
+    for span in landings:
+        by_query[span.scope, span.query or ""].append(span)
+    days = {key: (within or _extent(found)).cut("day") for key, found in by_query.items()}
     return [
-        SeriesCoverage(track, _days(days[track.scope, track.query], tracked))
-        for track, tracked in sorted(_tracks(landings).items())
+        SeriesCoverage(series, _days(days[series.scope, series.query], found))
+        for series, found in sorted(_by_series(landings).items())
     ]
 
 
-def table(tracks: Iterable[SeriesCoverage]) -> str:
-    """Return the coverage for people: a line for each run of days that are alike.
+def table(covered: Iterable[SeriesCoverage]) -> str:
+    """Return the coverage as text: a line for each run of equal days.
 
-    :param tracks: what :func:`coverage` returned.
+    :param covered: what :func:`coverage` returned.
     """
-    rows = [_row(covered.track, list(run)) for covered in tracks for _, run in groupby(covered.days, _looks)]
+    rows = [_row(it.series, list(run)) for it in covered for _, run in groupby(it.days, _appearance)]
     heads = ("window", "state", "days", "about results", "bought twice", "of")
     return "\n".join(aligned([heads, *rows], "<<>><<"))
 
 
-def _looks(day: Day) -> tuple[DayState, bool]:
+def _appearance(day: Day) -> tuple[DayState, bool]:
     return day.state, day.bought_twice
 
 
-def _row(track: Series, days: Sequence[Day]) -> tuple[str, ...]:
+def _row(series: Series, days: Sequence[Day]) -> tuple[str, ...]:
     return (
         edges(Window(days[0].window.start, days[-1].window.stop)),
         str(days[0].state),
         f"{len(days):,}",
         f"{sum(day.results for day in days):,}",
         "yes" if days[0].bought_twice else "",
-        str(track),
+        str(series),
     )
 
 
@@ -214,42 +214,44 @@ def _named_scope(collector_id: str) -> str:
     return collector_id.rsplit("-", 3)[0]
 
 
-def _completed(pieces: Iterable[LandedSpan]) -> list[LandedSpan]:
-    """Return the pieces, those as not truncated whose rest is there; smaller ones first, as a rest may have its own."""
-    landings = sorted(pieces, key=lambda it: it.window.seconds)
-    rests: defaultdict[str, dict[str, int]] = defaultdict(dict)
+def _with_remainders(spans: Iterable[LandedSpan]) -> list[LandedSpan]:
+    """Return the spans, shorter ones first; those whose remainder has landed completely are no longer truncated."""
+    # a remainder may have a remainder itself, and is shorter
+    by_length = sorted(spans, key=lambda it: it.window.seconds)
+    remainders: defaultdict[str, dict[str, int]] = defaultdict(dict)
     found = []
-    for piece in landings:
-        rest = rests[piece.collector_id].values()
-        whole = replace(piece, truncated=False) if 0 < max(rest, default=0) <= len(rest) else piece
-        if whole.remainder_of and whole.complete and not whole.truncated:
-            rests[whole.remainder_of[-1]][whole.collector_id] = whole.remainder_windows
-        found.append(whole)
+    for span in by_length:
+        planned = remainders[span.collector_id].values()
+        if 0 < max(planned, default=0) <= len(planned):
+            span = replace(span, truncated=False)
+        if span.remainder_of and span.complete and not span.truncated:
+            remainders[span.remainder_of[-1]][span.collector_id] = span.remainder_windows
+        found.append(span)
     return found
 
 
-def _span(pieces: Sequence[LandedSpan]) -> Window:
-    return Window(min(piece.window.start for piece in pieces), max(piece.window.stop for piece in pieces))
+def _extent(spans: Sequence[LandedSpan]) -> Window:
+    return Window(min(span.window.start for span in spans), max(span.window.stop for span in spans))
 
 
-def _tracks(pieces: Iterable[LandedSpan]) -> dict[Series, list[LandedSpan]]:
-    tracks: defaultdict[Series, list[LandedSpan]] = defaultdict(list)
-    for piece in pieces:
-        for topic in piece.topics or (ALL_TOPICS,):
-            tracks[Series(piece.scope, topic, piece.query or "")].append(piece)
-    for track, tracked in tracks.items():
-        if track.topic != ALL_TOPICS:
-            tracked += tracks.get(Series(track.scope, ALL_TOPICS, track.query), [])
-    return tracks
+def _by_series(spans: Iterable[LandedSpan]) -> dict[Series, list[LandedSpan]]:
+    by_series: defaultdict[Series, list[LandedSpan]] = defaultdict(list)
+    for span in spans:
+        for topic in span.topics or (ALL_TOPICS,):
+            by_series[Series(span.scope, topic, span.query or "")].append(span)
+    for series, found in by_series.items():
+        if series.topic != ALL_TOPICS:
+            found += by_series.get(Series(series.scope, ALL_TOPICS, series.query), [])
+    return by_series
 
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """What a landing holds of one day."""
+    """The part of one day that a landing covers."""
 
     start: pendulum.DateTime
     stop: pendulum.DateTime
-    piece: LandedSpan
+    span: LandedSpan
 
     @property
     def seconds(self) -> float:
@@ -257,16 +259,16 @@ class _Share:
 
     @property
     def results(self) -> float:
-        return self.piece.results * self.seconds / self.piece.window.seconds
+        return self.span.results * self.seconds / self.span.window.seconds
 
 
-def _days(days: Sequence[Window], pieces: Iterable[LandedSpan]) -> tuple[Day, ...]:
-    held: defaultdict[pendulum.DateTime, list[_Share]] = defaultdict(list)
-    for piece in pieces:
-        for part in piece.window.cut("day"):
-            held[part.start.start_of("day")].append(_Share(part.start, part.stop, piece))
-    parts = [_within(day, held.get(day.start.start_of("day"), ())) for day in days]
-    # rounded as a running total, so that the days of a landing add up to what it holds
+def _days(days: Sequence[Window], spans: Iterable[LandedSpan]) -> tuple[Day, ...]:
+    by_day: defaultdict[pendulum.DateTime, list[_Share]] = defaultdict(list)
+    for span in spans:
+        for part in span.window.cut("day"):
+            by_day[part.start.start_of("day")].append(_Share(part.start, part.stop, span))
+    parts = [_within(day, by_day.get(day.start.start_of("day"), ())) for day in days]
+    # rounded as a running total, so that the days of a landing add up to its results
     totals = [
         0,
         *(round(total) for total in accumulate(sum(share.results for share in part) for part in parts)),
@@ -276,9 +278,9 @@ def _days(days: Sequence[Window], pieces: Iterable[LandedSpan]) -> tuple[Day, ..
 
 
 def _within(day: Window, shares: Iterable[_Share]) -> list[_Share]:
-    """Cut what landings hold at the edges of the range, and sort it by time."""
+    """Return the shares cut at the edges of the day, in order of time."""
     cut = [
-        _Share(max(share.start, day.start), min(share.stop, day.stop), share.piece)
+        _Share(max(share.start, day.start), min(share.stop, day.stop), share.span)
         for share in shares
         if share.start < day.stop and share.stop > day.start
     ]
@@ -286,31 +288,31 @@ def _within(day: Window, shares: Iterable[_Share]) -> list[_Share]:
 
 
 def _day(day: Window, shares: Sequence[_Share], results: int) -> Day:
-    covered = _covered([share for share in shares if share.piece.complete]) / day.seconds
-    landed = any(share.piece.complete or share.piece.results for share in shares)
-    facts = _Facts(bool(shares), landed, covered, any(_lacks_rest(share, shares) for share in shares))
+    covered = _covered([share for share in shares if share.span.complete]) / day.seconds
+    landed = any(share.span.complete or share.span.results for share in shares)
+    facts = _Facts(bool(shares), landed, covered, any(_lacks_remainder(share, shares) for share in shares))
     return Day(
         window=day,
         state=next(state for state, holds in _RULES if holds(facts)),
         share=covered,
         results=results,
-        export_ids=tuple(dict.fromkeys(share.piece.export_id for share in shares)),
+        export_ids=tuple(dict.fromkeys(share.span.export_id for share in shares)),
         bought_twice=_is_bought_twice(shares),
     )
 
 
-def _lacks_rest(share: _Share, shares: Sequence[_Share]) -> bool:
-    """Tell whether a share is truncated, and not all of its time has landed again as its rest."""
-    rest = [
+def _lacks_remainder(share: _Share, shares: Sequence[_Share]) -> bool:
+    """Return whether a share is truncated and its remainder does not cover all of its time."""
+    remainder = [
         it
         for it in shares
-        if _is_rest(it.piece, share.piece) and it.piece.complete and not it.piece.truncated
+        if _is_remainder(it.span, share.span) and it.span.complete and not it.span.truncated
     ]
-    return share.piece.truncated and _covered(rest) < share.seconds
+    return share.span.truncated and _covered(remainder) < share.seconds
 
 
-def _is_rest(piece: LandedSpan, of: LandedSpan) -> bool:
-    return bool(of.collector_id) and of.collector_id in piece.remainder_of
+def _is_remainder(span: LandedSpan, of: LandedSpan) -> bool:
+    return bool(of.collector_id) and of.collector_id in span.remainder_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +334,7 @@ _RULES: tuple[tuple[DayState, Callable[[_Facts], bool]], ...] = (
 
 
 def _covered(shares: Sequence[_Share]) -> float:
-    """Add up the seconds that any of the shares, sorted by start, holds."""
+    """Return the seconds that the shares, sorted by start, cover together."""
     seconds, until = 0.0, 0.0
     for share in shares:
         start, stop = max(share.start.timestamp(), until), share.stop.timestamp()
@@ -342,15 +344,15 @@ def _covered(shares: Sequence[_Share]) -> float:
 
 
 def _is_bought_twice(shares: Sequence[_Share]) -> bool:
-    """Tell whether shares of different exports, sorted by start, overlap, unless one is the other's rest."""
+    """Return whether shares of different exports, sorted by start, overlap; a remainder and its export may."""
     before: list[_Share] = []
     for share in shares:
         before = [it for it in before if it.stop > share.start]
-        if any(_are_two_purchases(it.piece, share.piece) for it in before):
+        if any(_are_two_purchases(it.span, share.span) for it in before):
             return True
         before.append(share)
     return False
 
 
 def _are_two_purchases(one: LandedSpan, other: LandedSpan) -> bool:
-    return one.export_id != other.export_id and not (_is_rest(one, other) or _is_rest(other, one))
+    return one.export_id != other.export_id and not (_is_remainder(one, other) or _is_remainder(other, one))

@@ -139,9 +139,9 @@ class XSearchCountsOperator(LandingOperator):
     def _land(self, search: SearchRequest, landing: Any) -> Manifest:
         from airflow_provider_twexport.x.search.pages import SearchCursor
 
-        for batch in self._pages(search, landing.offset):
+        for batch in self._pages(search, landing.cursor):
             landing.write(batch)
-        place = SearchCursor.of(search, landing.offset)
+        place = SearchCursor.of(search, landing.cursor)
         manifest: Manifest = landing.commit(estimated_total=place.counted)
         metrics.landed(self.system, manifest)
         metrics.spent(self.system, place.requests)

@@ -17,7 +17,7 @@ from airflow_provider_twexport.storage import ledger
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.coverage.coverage import LandedSpan, SeriesCoverage
-    from airflow_provider_twexport.storage.ledger import Entry, LedgerEntry
+    from airflow_provider_twexport.storage.ledger import ExportHistory, LedgerEntry
     from airflow_provider_twexport.storage.manifest import Manifest
 
 EVERY_SECONDS = 10.0
@@ -56,7 +56,7 @@ class Landed:
 
     places: tuple[str, ...] = ()
     landings: tuple[Landing, ...] = ()
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, ExportHistory] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     def tells_the_same_as(self, other: Landed) -> bool:
@@ -116,7 +116,7 @@ class Lake:
         landed = Landed(
             places=tuple(map(str, paths)),
             landings=tuple(Landing(address, manifest) for address, manifest in newest_first),
-            entries={entry.export_id: entry for told in ledgers for entry in told.entries},
+            entries={entry.export_id: entry for told in ledgers for entry in told.exports},
             problems=(*found.problems, *(problem for told in ledgers for problem in told.problems)),
         )
         if not landed.tells_the_same_as(self._seen):

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.plugin.rows import CollectorRow, Export, Spent
     from airflow_provider_twexport.plugin.state import AccountState
     from airflow_provider_twexport.storage.ledger import TaskRef
-    from airflow_provider_twexport.storage.manifest import Manifest, Part
+    from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.storage.part import Part
 
 # an export that is adopted by every backfill has hundreds
 MOST_USES = 8
@@ -178,9 +179,9 @@ def part(found: Part) -> PartAnswer:
 def track(covered: SeriesCoverage) -> TrackAnswer:
     """Return one track, a letter for each day."""
     return TrackAnswer(
-        scope=covered.track.scope,
-        topic=covered.track.topic,
-        query=covered.track.query,
+        scope=covered.series.scope,
+        topic=covered.series.topic,
+        query=covered.series.query,
         first=covered.days[0].window.start.date(),
         states="".join(str(day.state)[0] for day in covered.days),
         results=[day.results for day in covered.days],

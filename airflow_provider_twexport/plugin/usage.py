@@ -84,7 +84,7 @@ def together(returned: Uses, landed: Landed) -> Uses:
         for name in export:
             found[name] += returned.get(place, ())
     for export_id, entry in landed.entries.items():
-        found[export_id] += (fact.by for fact in entry.facts)
+        found[export_id] += (it.by for it in entry.entries)
     return {name: tuple(dict.fromkeys(tellers)) for name, tellers in found.items() if tellers}
 
 

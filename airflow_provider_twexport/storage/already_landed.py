@@ -1,4 +1,4 @@
-"""Reading back the results of landings: which they are, by digest, and how many of each hour; in constant memory."""
+"""Reads the results of landings back, in constant memory: their digests, and how many there are of each hour."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ HOUR_MS = 3_600_000
 def read(
     path: StoragePath | str | os.PathLike[str], on_records: Callable[[Sequence[bytes]], object]
 ) -> Manifest:
-    """Give all results of a landing to somebody, a few at a time, and return its manifest.
+    """Pass all results of a landing to a function, a few at a time, and return its manifest.
 
     :param path: the directory.
-    :param on_records: is given the results.
-    :raises ManifestNotFoundError: there is no manifest.
-    :raises CorruptLandingError: not all that was exported is there, or a part is not as it was written.
+    :param on_records: called with the results.
+    :raises ManifestNotFoundError: the directory holds no manifest.
+    :raises CorruptLandingError: results are missing, or a part is damaged.
     """
     found, directory = manifest.read(path), Directory(path)
     if not found.complete:
         raise CorruptLandingError(
-            f"{directory} does not hold all that was exported: land the rest of it first."
+            f"{directory} does not hold all results that were exported. Land the missing results first."
         )
     form = formats.by_name(found.file_format)
     for part in found.parts:
@@ -44,12 +44,12 @@ def read(
 
 
 class AlreadyLanded:
-    """Knows the results of some landings by 64-bit digests of what identifies them.
+    """The results of some landings, as 64-bit digests of what identifies them.
 
     :param paths: directories of landings.
-    :param identity: what of a result is the same in whatever export.
-    :raises ManifestNotFoundError: one holds no landing.
-    :raises CorruptLandingError: one is not whole.
+    :param identity: returns the bytes of a result that are the same in every export.
+    :raises ManifestNotFoundError: a directory holds no landing.
+    :raises CorruptLandingError: a landing is incomplete or damaged.
     """
 
     def __init__(
@@ -58,22 +58,22 @@ class AlreadyLanded:
         identity: Callable[[bytes], bytes] = bytes,
     ) -> None:
         self._identity = identity
-        self._held = SeenRecords()
+        self._seen = SeenRecords()
         for path in paths:
-            read(path, self._hold)
+            read(path, self._add)
 
     def without(self, records: Iterable[bytes]) -> list[bytes]:
-        """Return the records that none of the landings holds, in order."""
-        return [record for record in records if self._identity(record) not in self._held]
+        """Return the records that none of the landings has, in order."""
+        return [record for record in records if self._identity(record) not in self._seen]
 
-    def _hold(self, records: Iterable[bytes]) -> None:
-        self._held.add(map(self._identity, records))
+    def _add(self, records: Iterable[bytes]) -> None:
+        self._seen.add(map(self._identity, records))
 
 
 class LandedHours:
-    """How many results there are of each hour, in UTC.
+    """How many results landed of each hour, in UTC.
 
-    :param moment_of: tells of a result when it was published, in epoch milliseconds, and whether that is sure.
+    :param moment_of: returns when a result was published, in epoch milliseconds, and whether that is certain.
     """
 
     def __init__(self, moment_of: Callable[[bytes], tuple[int | None, bool]]) -> None:
@@ -81,32 +81,34 @@ class LandedHours:
         self._hours: dict[bool, Counter[int]] = {True: Counter(), False: Counter()}
 
     def add(self, records: Iterable[bytes]) -> None:
-        """Count some results; one without any date counts for no hour."""
+        """Count results; a result without a date counts for no hour."""
         for record in records:
-            moment, is_sure = self._moment_of(record)
+            moment, is_certain = self._moment_of(record)
             if moment is not None:
-                self._hours[is_sure][moment // HOUR_MS] += 1
+                self._hours[is_certain][moment // HOUR_MS] += 1
 
     def within(self, window: Window) -> tuple[int, int]:
-        """Return how many results were surely published in a window, and how many more may have been.
+        """Return how many results were certainly published in a window, and how many more possibly were.
 
-        :param window: hours that it holds in part count with all that they hold.
+        :param window: an hour that lies partly in it counts fully.
         """
         first, last = (round(edge.timestamp() * 1000) for edge in (window.start, window.stop))
         hours = range(first // HOUR_MS, -(-last // HOUR_MS))
-        sure, perhaps = (sum(self._hours[is_sure][hour] for hour in hours) for is_sure in (True, False))
-        return sure, perhaps
+        certain, possible = (
+            sum(self._hours[is_certain][hour] for hour in hours) for is_certain in (True, False)
+        )
+        return certain, possible
 
 
 def landed_hours(
     path: StoragePath | str | os.PathLike[str], moment_of: Callable[[bytes], tuple[int | None, bool]]
 ) -> LandedHours:
-    """Return how many results a landing holds of each hour.
+    """Return how many results a landing has of each hour.
 
     :param path: the directory.
-    :param moment_of: tells of a result when it was published, in epoch milliseconds, and whether that is sure.
-    :raises ManifestNotFoundError: there is no landing.
-    :raises CorruptLandingError: it is not whole.
+    :param moment_of: returns when a result was published, in epoch milliseconds, and whether that is certain.
+    :raises ManifestNotFoundError: the directory holds no landing.
+    :raises CorruptLandingError: the landing is incomplete or damaged.
     """
     hours = LandedHours(moment_of)
     read(path, hours.add)

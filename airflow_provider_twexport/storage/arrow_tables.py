@@ -1,7 +1,7 @@
-"""Frames of records become Arrow tables: by Arrow's own JSON reader where they are as declared.
+"""Builds Arrow tables from frames of records, with Arrow's own JSON reader if all records match the schema.
 
-It reads without holding the GIL and refuses a frame in which one document drifts; then that document is fitted. Maps
-it does not know: they are read by ``msgspec``, which also checks that each record is one whole JSON document.
+That reader releases the GIL, and refuses a frame in which one document does not match; then that document is coerced.
+It does not support maps: ``msgspec`` reads these, and also checks that each record is one complete JSON document.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ NO_DATE = (0, -1)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class _DriftError(ValueError):
-    """Some document of a frame is not as declared."""
+class _MismatchError(ValueError):
+    """A document of a frame does not match the schema."""
 
 
 class ArrowTableBuilder:
-    """Makes tables of a schema.
+    """Builds tables of a schema.
 
-    :param schema: what the records should be.
+    :param schema: the columns.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -58,40 +58,40 @@ class ArrowTableBuilder:
         self._read_schema = pa.schema(list(_read_type(of)))
         self._strict = msgspec.json.Decoder(strict_type(of))
         self._maps = msgspec.json.Decoder(msgspec.Raw if maps is None else strict_type(maps))
-        self._fitter = Coercer(schema)
+        self._coercer = Coercer(schema)
 
     def table(self, records: Sequence[bytes]) -> tuple[Any, Counter[str]]:
-        """Return the table of some records, and in how many of them a column's value did not fit."""
+        """Return the table of some records, and for each column how many values could not be coerced."""
         import pyarrow as pa
 
-        together = b"".join(records)
-        for lines, coercion_failures in self._ever_more_fitted(records):
+        joined = b"".join(records)
+        for lines, coercion_failures in self._attempts(records):
             try:
-                columns = self._columns_of(lines, together if lines is records else b"".join(lines))
-            except _DriftError:
+                columns = self._columns_of(lines, joined if lines is records else b"".join(lines))
+            except _MismatchError:
                 continue
-            raw = _strings(records, together)
+            raw = _strings(records, joined)
             return pa.Table.from_arrays([*columns, raw], schema=self._schema), coercion_failures
-        msg = "a fitted document drifts"
+        msg = "a coerced document does not match the schema"
         raise AssertionError(msg)
 
-    def _ever_more_fitted(self, records: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Counter[str]]]:
-        """Yield the records as they are, then with what drifts fitted, then all fitted."""
+    def _attempts(self, records: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Counter[str]]]:
+        """Yield the records unchanged, then with those coerced that do not match, then with all coerced."""
         yield records, Counter()
-        yield self._fitted(records, [self._drifts(record) for record in records])
-        yield self._fitted(records, [True] * len(records))
+        yield self._coerced(records, [not self._matches(record) for record in records])
+        yield self._coerced(records, [True] * len(records))
 
-    def _drifts(self, record: bytes) -> bool:
+    def _matches(self, record: bytes) -> bool:
         try:
             self._strict.decode(record)
         except _UNREADABLE:
-            return True
-        return False
+            return False
+        return True
 
-    def _fitted(self, records: Sequence[bytes], drift: Sequence[bool]) -> tuple[list[bytes], Counter[str]]:
+    def _coerced(self, records: Sequence[bytes], which: Sequence[bool]) -> tuple[list[bytes], Counter[str]]:
         lines, coercion_failures = list(records), Counter[str]()
-        for at in compress(range(len(records)), drift):
-            lines[at], columns = self._fitter.fit(records[at])
+        for at in compress(range(len(records)), which):
+            lines[at], columns = self._coercer.coerce(records[at])
             coercion_failures.update(columns)
         return lines, coercion_failures
 
@@ -99,10 +99,10 @@ class ArrowTableBuilder:
         try:
             with_maps = list(map(self._maps.decode, documents))
         except _UNREADABLE as error:
-            raise _DriftError from error
+            raise _MismatchError from error
         found = ColumnExtractor(self._read(frame))
         if len(documents) != len(found.documents):
-            raise _DriftError
+            raise _MismatchError
         return [
             _map_array(_reached(with_maps, steps), of) if is_map(of) else _conformed(found.at(steps), of)
             for of, steps in self._columns
@@ -121,12 +121,12 @@ class ArrowTableBuilder:
                 ),
             )
         except pa.ArrowInvalid as error:
-            raise _DriftError from error
+            raise _MismatchError from error
         return table.to_struct_array().chunk(0)
 
 
 def _read_type(of: Any) -> Any:
-    """Return what Arrow's reader is asked for: no maps, and timestamps as the numbers or texts they are."""
+    """Return the types for Arrow's reader: without maps, and with timestamps as numbers or texts."""
     import pyarrow as pa
 
     if isinstance(of, list):
@@ -139,31 +139,31 @@ def _read_type(of: Any) -> Any:
 
 
 class ColumnExtractor:
-    """What lies at the ends of paths, one value for each document; a struct is taken apart once for all its fields.
+    """Extracts the values at a path, one for each document; a struct is flattened once for all its fields.
 
     :param documents: an array of structs.
     """
 
     def __init__(self, documents: Any) -> None:
         self.documents = documents
-        self._apart: dict[str, dict[str, Any]] = {}
+        self._flattened: dict[str, dict[str, Any]] = {}
 
     def at(self, steps: Sequence[str]) -> Any:
-        """Return what lies at the end of a path; lists on the way become one."""
+        """Return the values at a path; nested lists on the path become one list."""
         *outer, last = steps
         listed = next((at for at, step in enumerate(outer) if step.endswith("[]")), None)
         if listed is not None:
             lists = self.at([*steps[:listed], steps[listed].removesuffix("[]")])
             return _flat(lists, ColumnExtractor(lists.values).at(steps[listed + 1 :]))
         path = ".".join(outer)
-        if path not in self._apart:
+        if path not in self._flattened:
             struct = self.at(outer) if outer else self.documents
-            self._apart[path] = dict(zip(struct.type.names, struct.flatten(), strict=True))
-        return self._apart[path][last]
+            self._flattened[path] = dict(zip(struct.type.names, struct.flatten(), strict=True))
+        return self._flattened[path][last]
 
 
 def _flat(lists: Any, inner: Any) -> Any:
-    """Return the lists with what was found in their elements; where those are lists, put end to end."""
+    """Return the lists with the values found in their elements; inner lists are concatenated."""
     import pyarrow as pa
 
     offsets = lists.offsets
@@ -173,9 +173,9 @@ def _flat(lists: Any, inner: Any) -> Any:
 
 
 def _conformed(found: Any, of: Any) -> Any:
-    """Return an array as its declared type, without the fields that are another column's.
+    """Return an array as its declared type, without the fields of other columns.
 
-    :raises _DriftError: a number is more than its type can hold.
+    :raises _MismatchError: a number does not fit its type.
     """
     import pyarrow as pa
 
@@ -202,7 +202,7 @@ def _check_finite(found: Any) -> None:
     import pyarrow.compute as pc
 
     if not pc.all(pc.is_finite(found), min_count=0).as_py():
-        raise _DriftError
+        raise _MismatchError
 
 
 def _dates(found: Any, text_format: str) -> Any:
@@ -210,7 +210,7 @@ def _dates(found: Any, text_format: str) -> Any:
 
     dates = pc.strptime(found, format=text_format, unit="ms", error_is_null=True)
     if dates.null_count != found.null_count:
-        raise _DriftError
+        raise _MismatchError
     return dates.cast(arrow_type("timestamp"))
 
 
@@ -220,7 +220,7 @@ def _timestamps(found: Any) -> Any:
 
     span = pc.min_max(found).as_py()
     if span["min"] is not None and not TIMESTAMP_MS[0] <= span["min"] <= span["max"] <= TIMESTAMP_MS[1]:
-        raise _DriftError
+        raise _MismatchError
     is_date = pc.invert(pc.is_in(found, _numbers(NO_DATE, pa.int64())))
     return pc.if_else(is_date, found, pa.nulls(1, found.type)[0]).cast(arrow_type("timestamp"))
 
@@ -246,18 +246,18 @@ def _map_array(maps: Sequence[dict[str, Any] | None], of: str) -> Any:
     )
 
 
-# Arrays are made of buffers: pa.array is slower, and imports pandas where there is one.
+# Arrays are built from buffers: pa.array is slower, and imports pandas if it is installed.
 
 
-def _strings(texts: Sequence[bytes], together: bytes) -> Any:
-    """Return texts as they are, checked to be UTF-8.
+def _strings(texts: Sequence[bytes], joined: bytes) -> Any:
+    """Return an array of texts, checked to be UTF-8.
 
-    :param together: the same, end to end.
+    :param joined: the same texts, concatenated.
     """
     import pyarrow as pa
 
     ends = array("i", accumulate(map(len, texts), initial=0))
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(together)]
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(joined)]
     return pa.Array.from_buffers(pa.binary(), len(texts), buffers).cast(pa.string())
 
 

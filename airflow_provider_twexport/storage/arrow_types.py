@@ -1,4 +1,4 @@
-"""What a schema's declared types are to Arrow, to ``msgspec`` and to Parquet."""
+"""The types of a schema for Arrow, ``msgspec`` and Parquet."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 RAW = "raw"
 INT64 = (-(2**63), 2**63 - 1)
-# What every reader's timestamp can hold: the years 1 to 9999.
+# The years 1 to 9999: what the timestamps of all readers support.
 TIMESTAMP_MS = (-62_135_596_800_000, 253_402_300_799_999)
 
-# Texts and addresses hardly ever come twice: they would only fill a dictionary.
-_UNLIKE = re.compile(r"(^|\.)(content|title|text|\w*snippet|\w*url|external_\w*id)$")
+# Texts and URLs rarely repeat, so a dictionary does not help.
+_UNIQUE = re.compile(r"(^|\.)(content|title|text|\w*snippet|\w*url|external_\w*id)$")
 
 
 def arrow_schema(schema: Schema) -> Any:
@@ -51,12 +51,12 @@ def arrow_type(of: Any) -> Any:
 
 
 def document_type(schema: Schema) -> Any:
-    """Return the type of the documents themselves: all columns in their places."""
+    """Return the type of a whole document: all columns at their paths."""
     return _merged([_nested(column.path.split("."), column.type) for column in schema.columns])
 
 
 def strict_type(of: Any) -> Any:
-    """Return the type with which ``msgspec`` refuses whatever is not exactly as declared."""
+    """Return the type with which ``msgspec`` accepts only what matches exactly."""
     if isinstance(of, list):
         return list[strict_type(of[0]) | None]  # type: ignore[misc]
     if isinstance(of, dict):
@@ -72,7 +72,7 @@ def strict_type(of: Any) -> Any:
 
 
 def only_maps(of: Any) -> Any:
-    """Return a document type with nothing but its maps; ``None`` where there are none."""
+    """Return a document type reduced to its maps; ``None`` if it has none."""
     if is_map(of):
         return of
     inner = {name: only_maps(one) for name, one in of.items()} if isinstance(of, dict) else {}
@@ -80,7 +80,7 @@ def only_maps(of: Any) -> Any:
 
 
 def is_map(of: Any) -> bool:
-    """Tell whether a declared type is a map."""
+    """Return whether a declared type is a map."""
     return isinstance(of, str) and of.startswith("map<")
 
 
@@ -90,19 +90,19 @@ def map_value(of: str) -> str:
 
 
 def date_format(of: Any) -> str | None:
-    """Return the format of a timestamp that is read from a text; ``None`` for any other declared type."""
+    """Return the format of a timestamp that is parsed from a text; ``None`` for any other type."""
     is_text = isinstance(of, str) and of.startswith("timestamp<")
     return of.removeprefix("timestamp<").removesuffix(">") if is_text else None
 
 
 def leaves(schema: Schema) -> list[str]:
-    """Return the names that Parquet gives to the leaves of all columns."""
+    """Return Parquet's names of the leaves of all columns."""
     return [leaf for column in schema.columns for leaf in _leaves(column.name, column.type)]
 
 
 def repetitive(schema: Schema) -> list[str]:
-    """Return the leaves whose values come again and again."""
-    return [leaf for leaf in leaves(schema) if not _UNLIKE.search(leaf)]
+    """Return the leaves whose values repeat."""
+    return [leaf for leaf in leaves(schema) if not _UNIQUE.search(leaf)]
 
 
 def _nested(steps: Sequence[str], of: Any) -> Any:

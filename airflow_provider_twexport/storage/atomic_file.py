@@ -1,4 +1,4 @@
-"""A file that becomes visible whole or not at all: locally by renaming, elsewhere by completing the upload."""
+"""A file that becomes visible complete or not at all: locally by renaming, elsewhere by completing the upload."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, Protocol
 UPLOAD_BLOCK = 8 * 1024 * 1024
 
 
-class WholeFile(Protocol):
-    """Bytes on their way to a name: nobody sees them before ``commit``, and never after ``discard``."""
+class AtomicFile(Protocol):
+    """A file that is being written: nobody sees it before ``commit``, and never after ``discard``."""
 
     def write(self, data: bytes | bytearray, /) -> object:
         """Add bytes at the end."""
 
     def commit(self) -> None:
-        """Make the file visible, in place of one of the same name."""
+        """Make the file visible, replacing one of the same name."""
 
     def discard(self) -> None:
-        """Forget what was written; the name stays as it was."""
+        """Drop what was written; an existing file of that name stays unchanged."""
 
 
 class LocalFile:
@@ -32,7 +32,7 @@ class LocalFile:
     def __init__(self, path: str) -> None:
         self._target = Path(path)
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        # The random part keeps two tries that overlap out of each other's bytes.
+        # The random part keeps two overlapping tries from writing to the same file.
         self._temporary = self._target.with_name(f".{self._target.name}.{secrets.token_hex(4)}.tmp")
         self._file = self._temporary.open("xb", buffering=0)
 
@@ -63,9 +63,9 @@ class UploadedFile:
     """
 
     def __init__(self, fs: Any, path: str) -> None:
-        # fs.open would keep the file, and up to a block, for as long as the filesystem lives.
+        # fs.open would keep the file, and up to a block, as long as the filesystem exists.
         self._file = fs._open(path, "wb", block_size=UPLOAD_BLOCK, autocommit=False)
-        # Python closes what it collects, and adlfs, which knows no autocommit, completes the upload by closing.
+        # Python closes collected files, and adlfs, which has no autocommit, completes the upload on close.
         self._file._unclosable = True
 
     def write(self, data: bytes | bytearray, /) -> None:
@@ -79,13 +79,13 @@ class UploadedFile:
         self._file.commit()
 
     def discard(self) -> None:
-        """Abort the upload; Azure Blob forgets its blocks by itself."""
+        """Abort the upload; Azure Blob drops its blocks by itself."""
         self._file._unclosable = True
         self._file.discard()
 
 
-def create(fs: Any, path: str) -> WholeFile:
-    """Begin a file that becomes visible whole or not at all.
+def create(fs: Any, path: str) -> AtomicFile:
+    """Start a file that becomes visible complete or not at all.
 
     :param fs: an fsspec filesystem.
     :param path: the target in that filesystem's own spelling.
@@ -94,7 +94,7 @@ def create(fs: Any, path: str) -> WholeFile:
 
 
 def is_local(fs: Any) -> bool:
-    """Tell whether the filesystem is this machine's own."""
+    """Return whether the filesystem is this machine's own."""
     from fsspec.implementations.local import LocalFileSystem
 
     return isinstance(fs, LocalFileSystem)

@@ -1,6 +1,6 @@
-"""One document that is not as declared, fitted value by value.
+"""Coerces a document that does not match its schema, value by value.
 
-What can be turned without loss is; the rest becomes null, and its columns are named.
+A value that converts without loss is converted; any other becomes null, and its column is reported.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Coercer:
-    """Fits documents to a schema.
+    """Coerces documents to a schema.
 
-    :param schema: what they should be.
+    :param schema: the columns.
     """
 
     def __init__(self, schema: Schema) -> None:
         self._type = document_type(schema)
         self._columns = _columns_by_path(schema)
 
-    def fit(self, record: bytes) -> tuple[bytes, set[str]]:
-        """Return a document that is as declared, and the columns in which a value of the record is missing."""
-        misses: set[str] = set()
+    def coerce(self, record: bytes) -> tuple[bytes, set[str]]:
+        """Return a document that matches the schema, and the columns that lack a value of the record."""
+        failures: set[str] = set()
         try:
             document = json.loads(record, parse_int=_integer)
         except (ValueError, RecursionError):
             document = record
-        fitted = _fit(document, self._type, "", misses) or {}
-        return msgspec.json.encode(fitted), {column for path in misses for column in self._columns[path]}
+        coerced = _coerce(document, self._type, "", failures) or {}
+        return msgspec.json.encode(coerced), {column for path in failures for column in self._columns[path]}
 
 
 def _columns_by_path(schema: Schema) -> dict[str, set[str]]:
-    """Return the columns that draw on each place in a document."""
+    """Return the columns that read each path of a document."""
     found: dict[str, set[str]] = {}
     for column in schema.columns:
         for leaf in _leaves(column.path.replace("[]", ""), column.type):
@@ -76,34 +76,34 @@ def _leaves(path: str, of: Any) -> list[str]:
     return [path]
 
 
-def _fit(value: Any, of: Any, path: str, misses: set[str]) -> Any:
-    """Return the value as its declared type; where it is none, ``None``, and its path is a miss."""
+def _coerce(value: Any, of: Any, path: str, failures: set[str]) -> Any:
+    """Return the value as its declared type; ``None`` if it has another one, and then its path is a failure."""
     if value is None:
         return None
     if isinstance(of, list):
         if isinstance(value, list):
-            return [_fit(one, of[0], path, misses) for one in value]
-        only = _fit(value, of[0], path, misses)
+            return [_coerce(one, of[0], path, failures) for one in value]
+        only = _coerce(value, of[0], path, failures)
         return None if only is None else [only]
     if isinstance(value, dict) and isinstance(of, dict):
         return {
-            name: _fit(value[name], inner, f"{path}.{name}".lstrip("."), misses)
+            name: _coerce(value[name], inner, f"{path}.{name}".lstrip("."), failures)
             for name, inner in of.items()
             if name in value
         }
     if isinstance(value, dict) and is_map(of):
         if any(map(_SURROGATE.search, value)):
-            misses.add(path)
+            failures.add(path)
         return {
-            name: _fit(one, map_value(of), path, misses)
+            name: _coerce(one, map_value(of), path, failures)
             for name, one in value.items()
             if not _SURROGATE.search(name)
         }
     try:
         text_format = date_format(of)
-        return _fit_date(value, text_format) if text_format else _SCALARS[of](value)
+        return _coerce_date(value, text_format) if text_format else _SCALARS[of](value)
     except (TypeError, KeyError, ValueError, OverflowError):
-        misses.add(path)
+        failures.add(path)
         return None
 
 
@@ -111,7 +111,7 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= MOST_DIGITS else math.inf
 
 
-def _fit_string(value: Any) -> str:
+def _coerce_string(value: Any) -> str:
     if isinstance(value, str) and not _SURROGATE.search(value):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -119,7 +119,7 @@ def _fit_string(value: Any) -> str:
     raise ValueError
 
 
-def _fit_int64(value: Any, least: int = INT64[0], most: int = INT64[1]) -> int:
+def _coerce_int64(value: Any, least: int = INT64[0], most: int = INT64[1]) -> int:
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         value = int(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
@@ -129,18 +129,18 @@ def _fit_int64(value: Any, least: int = INT64[0], most: int = INT64[1]) -> int:
     raise ValueError
 
 
-def _fit_timestamp(value: Any) -> int:
-    return _fit_int64(value, *TIMESTAMP_MS)
+def _coerce_timestamp(value: Any) -> int:
+    return _coerce_int64(value, *TIMESTAMP_MS)
 
 
-def _fit_date(value: Any, text_format: str) -> str:
+def _coerce_date(value: Any, text_format: str) -> str:
     date = datetime.strptime(value, text_format).replace(tzinfo=UTC)
-    if date.year < 1000:  # would be written without its zeros
+    if date.year < 1000:  # strftime omits the leading zeros of the year
         raise ValueError
     return date.strftime(text_format)
 
 
-def _fit_double(value: Any) -> float:
+def _coerce_double(value: Any) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if (is_number or (isinstance(value, str) and _NUMBER.fullmatch(value))) and math.isfinite(float(value)):
         return float(value)
@@ -148,8 +148,8 @@ def _fit_double(value: Any) -> float:
 
 
 _SCALARS: dict[str, Callable[[Any], Any]] = {
-    "string": _fit_string,
-    "int64": _fit_int64,
-    "double": _fit_double,
-    "timestamp": _fit_timestamp,
+    "string": _coerce_string,
+    "int64": _coerce_int64,
+    "double": _coerce_double,
+    "timestamp": _coerce_timestamp,
 }

@@ -1,4 +1,4 @@
-"""Which records were landed already, in some sixteen bytes each."""
+"""Which records have landed already, in about sixteen bytes each."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ from xxhash import xxh3_64_intdigest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# Room for a million from the start, the most that an export may bring; memory that is not used costs nothing.
+# Room for a million records, the largest export; memory that is not touched costs nothing.
 SLOTS = 1 << 21
-# 8 MiB: at the rate of the Decahose a table lasts some seven minutes, and at ten times that, ten of them do.
+# 8 MiB: at 1,200 records a second one table lasts about seven minutes.
 _RECENT_SLOTS = 1 << 20
 
 
 class SeenRecords:
-    """Remembers records by their 64-bit digest: with a million of them, two unlike ones meet once in 37 million.
+    """Remembers records by their 64-bit digest: two different ones of a million collide once in 37 million times.
 
-    An open-addressed table of plain integers, where a set of Python's would take five times the memory.
+    An open-addressed table of plain integers; a Python set would take five times the memory.
 
-    :param slots: how many digests there is room for, a power of two; it grows when half full.
-    :param identity: what makes two records the same one; ``None`` if all their bytes do.
+    :param slots: how many digests the table has room for, a power of two; it grows when half full.
+    :param identity: returns the bytes that identify a record; ``None``: all its bytes.
     """
 
     def __init__(self, slots: int = SLOTS, identity: Callable[[bytes], bytes] | None = None) -> None:
         self._identity = identity
         self._slots = _empty(slots)
         self._last = slots - 1
-        self._held = 0
+        self._count = 0
 
     def add(self, records: Iterable[bytes]) -> list[bytes]:
         """Remember the records and return those that are new, in order."""
         new, identity = [], self._identity
         for record in records:
-            told = identity(record) if identity else record
-            if self.put(xxh3_64_intdigest(told) or 1):  # 0 is an empty slot
+            identifying = identity(record) if identity else record
+            if self.put(xxh3_64_intdigest(identifying) or 1):  # 0 is an empty slot
                 new.append(record)
-                if 2 * self._held > self._last:
+                if 2 * self._count > self._last:
                     self._grow()
         return new
 
     def __contains__(self, record: bytes) -> bool:
-        """Tell whether a record was remembered."""
+        """Return whether a record is remembered."""
         return self.holds(xxh3_64_intdigest(record) or 1)
 
     @property
     def is_half_full(self) -> bool:
-        """Tell whether it grows with the next record; beyond that, to look one up takes ever longer."""
-        return 2 * self._held > self._last
+        """Return whether the next record makes the table grow; beyond that, look-ups take ever longer."""
+        return 2 * self._count > self._last
 
     def holds(self, digest: int) -> bool:
-        """Tell whether a digest other than 0 was remembered."""
+        """Return whether a digest other than 0 is remembered."""
         slots, last = self._slots, self._last
         at = digest & last
         while held := slots[at]:
@@ -64,7 +64,7 @@ class SeenRecords:
         return False
 
     def put(self, digest: int) -> bool:
-        """Remember a digest other than 0, without growing, and tell whether it is new."""
+        """Remember a digest other than 0, without growing, and return whether it is new."""
         slots, last = self._slots, self._last
         at = digest & last
         while held := slots[at]:
@@ -72,28 +72,28 @@ class SeenRecords:
                 return False
             at = (at + 1) & last
         slots[at] = digest
-        self._held += 1
+        self._count += 1
         return True
 
     def _grow(self) -> None:
         old = self._slots
         self._slots = _empty(2 * len(old))
         self._last = 2 * len(old) - 1
-        self._held = 0
+        self._count = 0
         for digest in filter(None, old):
             self.put(digest)
 
 
 class RecentRecords:
-    """Remembers the records of the last while only, so that memory stays flat however long a stream is read.
+    """Remembers recent records only, so that memory stays flat however long a stream is read.
 
-    Digests fill tables of one fixed size, one after the other; a table is dropped when all that it holds is old. That
-    takes 16 bytes for each record of the last while, and two tables more at most.
+    Digests fill tables of one fixed size, one after the other; a table is dropped when all its digests are old. That
+    takes 16 bytes for each recent record, and two tables more at most.
 
-    :param seconds: what came for the first time so long ago at most is surely remembered.
-    :param identity: what makes two records the same one; ``None`` if all their bytes do.
+    :param seconds: a record that first came at most this long ago is remembered for certain.
+    :param identity: returns the bytes that identify a record; ``None``: all its bytes.
     :param slots: of each table, a power of two; half of them are used.
-    :param clock: tells the seconds.
+    :param clock: returns seconds.
     """
 
     def __init__(
@@ -130,5 +130,5 @@ class RecentRecords:
 
 
 def _empty(slots: int) -> memoryview:
-    # Unlike memory of the heap, a mapping goes back to the system as soon as its table is dropped.
+    # Unlike heap memory, a mapping goes back to the system as soon as its table is dropped.
     return memoryview(mmap(-1, 8 * slots, MAP_PRIVATE | MAP_ANONYMOUS)).cast("Q")

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from airflow_provider_twexport.storage.atomic_file import WholeFile
+    from airflow_provider_twexport.storage.atomic_file import AtomicFile
 
 
 class StoragePath(Protocol):
-    """What is used of a path: ``upath.UPath`` and Airflow's ``ObjectStoragePath`` both have it."""
+    """The part of a path object that is used; ``upath.UPath`` and Airflow's ``ObjectStoragePath`` both have it."""
 
     @property
     def fs(self) -> Any:
@@ -28,7 +28,7 @@ class StoragePath(Protocol):
 
 
 class Directory:
-    """Files by name in one directory; they appear whole or not at all.
+    """Files by name in one directory; they appear complete or not at all.
 
     The filesystem is used directly: each call through Airflow's path object is slow.
 
@@ -44,12 +44,12 @@ class Directory:
         """Return the address, for messages."""
         return str(self._fs.unstrip_protocol(self._root))
 
-    def create(self, name: str) -> WholeFile:
-        """Begin a file; it is not visible before its ``commit``."""
+    def create(self, name: str) -> AtomicFile:
+        """Start a file; it is not visible before its ``commit``."""
         return atomic_file.create(self._fs, self._at(name))
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a small file at once, in place of one of the same name."""
+        """Write a small file at once, replacing one of the same name."""
         if not atomic_file.is_local(self._fs):
             self._fs.pipe_file(self._at(name), data)
             return
@@ -62,7 +62,7 @@ class Directory:
             raise
 
     def read(self, name: str) -> bytes | None:
-        """Return a small file's bytes; ``None`` where there is no such file."""
+        """Return a small file's bytes; ``None`` if it does not exist."""
         self._forget_listing()
         try:
             return bytes(self._fs.cat_file(self._at(name)))
@@ -72,10 +72,10 @@ class Directory:
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading in blocks.
 
-        :raises FileNotFoundError: there is no such file.
+        :raises FileNotFoundError: it does not exist.
         """
         self._forget_listing()
-        # gcsfs by itself would ask the service for as little as its reader asks, thousands of times for a part.
+        # gcsfs by default requests as little as its reader does, thousands of times for a part.
         blocks = {"block_size": atomic_file.UPLOAD_BLOCK, "cache_type": "readahead"}
         file: BinaryIO = self._fs.open(self._at(name), "rb", **blocks)
         return file
@@ -90,19 +90,19 @@ class Directory:
         return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file if it exists."""
         with suppress(FileNotFoundError):
             self._fs.rm_file(self._at(name))
 
     def abort_uploads(self, is_ours: Callable[[str], object]) -> None:
-        """Abort what was begun and not committed, where the store would keep it; one still under way then fails.
+        """Abort the uploads that were started and not committed, if the store keeps them; a running one then fails.
 
-        :param is_ours: tells by a file's name whether to abort its uploads.
+        :param is_ours: returns for a file's name whether to abort its uploads.
         """
         stale_uploads.abort(self._fs, self._root, is_ours)
 
     def _forget_listing(self) -> None:
-        # s3fs answers even "does it exist" from a listing it once made, which other tries have outdated.
+        # s3fs answers even "does it exist" from a cached listing, which other tries have outdated.
         self._fs.invalidate_cache(self._root)
 
     def _at(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Finding all landings below some directories, on any fsspec filesystem."""
+"""Finds all landings below some directories, on any fsspec filesystem."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.storage.directory import StoragePath
 
-# a store answers one question in tens of milliseconds, and ten thousand manifests are ten thousand questions
+# one request to a store takes tens of milliseconds, and ten thousand manifests are ten thousand requests
 READERS = 16
 LEDGER = "_ledger"
 
-# what was read, by address, with what the store then told of the file
+# manifests by address, each with the file's details at the time it was read
 Known = dict[str, tuple[str, Manifest]]
 
 
 @dataclass(frozen=True, slots=True)
 class Landings:
-    """What was found.
+    """The landings below some directories.
 
     :param manifests: by address of the manifest, sorted by it.
     :param problems: a sentence for each manifest that cannot be read.
-    :param ledgers: the directories named ``_ledger``, where the example DAGs keep theirs.
+    :param ledgers: the directories named ``_ledger``, where the example DAGs keep their ledgers.
     """
 
     manifests: dict[str, Manifest]
@@ -40,9 +40,9 @@ class Landings:
     ledgers: tuple[StoragePath, ...] = ()
 
     def all_read(self) -> Landings:
-        """Return the same, where whoever decides on money has to know of every landing.
+        """Return these landings, for decisions about money that must consider every landing.
 
-        :raises CorruptManifestError: there are manifests that cannot be read.
+        :raises CorruptManifestError: a manifest cannot be read.
         """
         if self.problems:
             raise CorruptManifestError(" ".join(self.problems))
@@ -64,10 +64,10 @@ class Landings:
 def find_landings(
     paths: Iterable[StoragePath | str | os.PathLike[str]], known: Known | None = None
 ) -> Landings:
-    """Read every ``_manifest.json`` below the directories; a directory that is not there holds none.
+    """Read every ``_manifest.json`` below the directories; a directory that does not exist has none.
 
     :param paths: directories, as path objects or as anything that ``upath.UPath`` understands.
-    :param known: what an earlier look at them has read; only what is new since, or has changed, is read again.
+    :param known: the manifests that an earlier call has read; only new and changed ones are read again.
     """
     known = {} if known is None else known
     manifests: dict[str, Manifest] = {}
@@ -77,8 +77,8 @@ def find_landings(
         for place in map(as_storage_path, paths):
             files = _files_below(place)
             ledgers += _ledgers_among(place.fs, files)
-            marks = {path: str(facts) for path, facts in files.items() if path.rpartition("/")[2] == MANIFEST}
-            for name, found in readers.map(partial(_read, place.fs, known), marks, marks.values()):
+            details = {path: str(it) for path, it in files.items() if path.rpartition("/")[2] == MANIFEST}
+            for name, found in readers.map(partial(_read, place.fs, known), details, details.values()):
                 if isinstance(found, Manifest):
                     manifests[name] = found
                 else:
@@ -89,8 +89,8 @@ def find_landings(
 
 
 def _files_below(place: StoragePath) -> dict[str, Any]:
-    """Return what the store tells of each file; it tells something else when the file is written anew."""
-    # a listing made before may be out of date
+    """Return the store's details of each file; they change when the file is written again."""
+    # a cached listing may be out of date
     place.fs.invalidate_cache()
     with suppress(FileNotFoundError):
         return dict(place.fs.find(place.path, detail=True))
@@ -103,9 +103,9 @@ def _ledgers_among(fs: Any, files: Iterable[str]) -> list[StoragePath]:
     return [_Place(fs, f"{root}/{LEDGER}") for root in roots]
 
 
-def _read(fs: Any, known: Known, path: str, mark: str) -> tuple[str, Manifest | str]:
+def _read(fs: Any, known: Known, path: str, details: str) -> tuple[str, Manifest | str]:
     name = str(fs.unstrip_protocol(path))
-    if name in known and known[name][0] == mark:
+    if name in known and known[name][0] == details:
         return name, known[name][1]
     try:
         found = Manifest.from_json(bytes(fs.cat_file(path)), name)
@@ -113,13 +113,13 @@ def _read(fs: Any, known: Known, path: str, mark: str) -> tuple[str, Manifest | 
         return name, str(error)
     except OSError as error:
         return name, f"{name} cannot be read: {error}"
-    known[name] = mark, found
+    known[name] = details, found
     return name, found
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A directory as a filesystem spells it."""
+    """A directory in a filesystem's own spelling."""
 
     fs: Any
     path: str

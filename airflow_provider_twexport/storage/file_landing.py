@@ -1,6 +1,6 @@
 """Files become parts, byte for byte, and parts a manifest: through crashes at any moment, in constant memory.
 
-What survives a crash is the last checkpoint: the files that are whole. A retry goes on with the next one.
+A crash loses what came after the last checkpoint, which lists the complete files. A retry resumes with the next file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from airflow_provider_twexport.exceptions import ReadInterruptedError
 from airflow_provider_twexport.storage import resume
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.formats import AS_IS
-from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, nothing_yet, now
+from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, empty_manifest
+from airflow_provider_twexport.storage.part import now
 from airflow_provider_twexport.storage.part_writer import PartWriter
 
 if TYPE_CHECKING:
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# a checkpoint lists all files, so that one after each of thousands would be most of what is written
+# a checkpoint lists all files, so one after each of thousands of files would be most of what is written
 CHECKPOINTS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file where it comes from.
+    """A file of the service.
 
-    :param key: tells it from all others there.
-    :param suffix: what the name of its part ends in, such as ``snappy.parquet``.
+    :param key: unique among the files of the export.
+    :param suffix: the suffix of its part, such as ``snappy.parquet``.
     :param size: bytes.
     """
 
@@ -45,7 +46,7 @@ class SourceFile:
 
 
 class FileLanding:
-    """The files of one export on their way into one directory; made by :meth:`open`."""
+    """Lands the files of one export in one directory; created by :meth:`open`."""
 
     def __init__(self, directory: Directory, landed: Manifest) -> None:
         self._directory = directory
@@ -54,40 +55,41 @@ class FileLanding:
 
     @classmethod
     def open(cls, directory: StoragePath | str | os.PathLike[str], *, source: Mapping[str, Any]) -> Self:
-        """Begin a landing, go on with one that broke off, or find that it is done.
+        """Start a landing, resume an interrupted one, or find that it is complete.
 
-        :param directory: holds this landing and no other.
-        :param source: goes into the manifest; its ``job_id`` says whose landing this is.
-        :raises DirectoryInUseError: something else was landed there.
+        :param directory: of this landing and no other.
+        :param source: goes into the manifest; :func:`resume.owner` says whose results these are.
+        :raises DirectoryInUseError: the directory belongs to another owner.
         """
         place = Directory(directory)
-        found = resume.find(place, source)
+        found = resume.load(place, source)
         if found and found.complete:
-            resume.tidy(place, found)
-        return cls(place, found or nothing_yet(source, AS_IS.name))
+            resume.cleanup(place, found)
+        return cls(place, found or empty_manifest(source, AS_IS.name))
 
     @property
     def committed(self) -> Manifest | None:
-        """The manifest, if everything is here already and there is nothing to read."""
+        """The manifest, if the landing is complete already and there is nothing to read."""
         return self._landed if self._landed.complete else None
 
     @property
     def landed_bytes(self) -> int:
-        """How many bytes are in the files that are whole."""
+        """How many bytes the complete files hold."""
         return self._landed.bytes
 
     def missing(self, files: Sequence[SourceFile]) -> Sequence[SourceFile]:
-        """Return which of the files are still to come, in order; where earlier tries saw others, all of them."""
+        """Return the files that are still to be copied, in order; all of them if earlier tries saw other files."""
         there = set(self._directory.names())
-        landed = [(part.last_offset, part.bytes) for part in self._landed.parts]
+        landed = [(part.last_cursor, part.bytes) for part in self._landed.parts]
         listed = [(file.key, file.size) for file in files]
         if landed == listed[: len(landed)] and all(part.name in there for part in self._landed.parts):
             return files[len(landed) :]
         log.warning(
-            "%s: landing again from the start, because its files are not those listed", self._directory
+            "%s: landing restarts from the beginning, because the service lists other files now",
+            self._directory,
         )
-        resume.clear(self._directory)
-        self._landed, self._saved_bytes = nothing_yet(self._landed.source, AS_IS.name), 0
+        resume.remove_all(self._directory)
+        self._landed, self._saved_bytes = empty_manifest(self._landed.source, AS_IS.name), 0
         return files
 
     def copy(self, file: SourceFile, blocks: Iterable[bytes], total: int) -> None:
@@ -95,7 +97,7 @@ class FileLanding:
 
         :param blocks: its bytes.
         :param total: bytes of all files together.
-        :raises ReadInterruptedError: if there are more or fewer bytes than it has.
+        :raises ReadInterruptedError: more or fewer bytes came than the file has.
         """
         name = f"part-{len(self._landed.parts):05}.{file.suffix}"
         part = PartWriter(self._directory, name, _AsIs(), self._landed.final_cursor)
@@ -104,29 +106,29 @@ class FileLanding:
                 part.write([block])
             if part.bytes != file.size:
                 raise ReadInterruptedError(f"{file.key} has {file.size} bytes, but {part.bytes} came.")
-            whole = replace(part.commit(file.key), results=1)
+            copied = replace(part.commit(file.key), results=1)
         except BaseException:
             part.discard()
             raise
         self._landed = replace(
             self._landed,
-            parts=(*self._landed.parts, whole),
+            parts=(*self._landed.parts, copied),
             results=self._landed.results + 1,
-            bytes=self._landed.bytes + whole.bytes,
+            bytes=self._landed.bytes + copied.bytes,
             final_cursor=file.key,
         )
         if self._landed.bytes - self._saved_bytes >= total / CHECKPOINTS:
             self._save(CHECKPOINT, complete=False)
 
     def commit(self, files: int, source: Mapping[str, Any]) -> Manifest:
-        """Write the manifest, and remove what dead tries left behind.
+        """Write the manifest, and remove the files of earlier tries.
 
-        :param files: how many there should be.
+        :param files: how many files the export has.
         :param source: goes into the manifest.
         """
         self._landed = replace(self._landed, exported=files, source=dict(source))
         self._save(MANIFEST, complete=self._landed.results == files)
-        resume.tidy(self._directory, self._landed)
+        resume.cleanup(self._directory, self._landed)
         return self._landed
 
     def _save(self, name: str, *, complete: bool) -> None:
@@ -136,9 +138,9 @@ class FileLanding:
 
 
 class _AsIs:
-    """Writes bytes as they came."""
+    """Writes bytes as received."""
 
-    under_way = 0
+    pending_bytes = 0
     coercion_failures: Mapping[str, int] = MappingProxyType({})
 
     def encode(self, records: Sequence[bytes]) -> bytes:

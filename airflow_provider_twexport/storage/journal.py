@@ -1,4 +1,4 @@
-"""Batches that were paid for, each in a file of its own from the moment it came until its part is whole."""
+"""Paid batches, each in a file of its own from its arrival until its part is complete."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Journal:
     """The batches since the last checkpoint.
 
-    A file is named by the part that its batch will be in, and says from which cursor the batch was read: what a dead
-    try left that does not follow on the last checkpoint is not taken for what comes next.
+    A file is named after the part that its batch will be in, and records the cursor that the batch was read from: a
+    file of an earlier try that does not continue the last checkpoint is ignored.
 
     :param directory: of the landing.
     """
@@ -25,45 +25,45 @@ class Journal:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._part = 0
-        self._held = 0
+        self._batches = 0
 
-    def keep(self, batch: Batch, offset: str | None) -> None:
+    def add(self, batch: Batch, cursor: str | None) -> None:
         """Store a batch.
 
-        :param offset: the cursor from which it was read.
+        :param cursor: the cursor from which it was read.
         """
         from isal import igzip
 
-        head = {"from": offset, "cursor": batch.cursor, "foreign": batch.foreign}
+        head = {"from": cursor, "cursor": batch.cursor, "foreign": batch.foreign}
         lines = [json.dumps(head).encode(), *batch.records]
-        self._directory.write(self._name(self._held), igzip.compress(b"\n".join(lines), 1))
-        self._held += 1
+        self._directory.write(self._name(self._batches), igzip.compress(b"\n".join(lines), 1))
+        self._batches += 1
 
-    def kept(self, part: int, offset: Callable[[], str | None]) -> Iterator[Batch]:
-        """Yield the batches that earlier tries kept, in order.
+    def replay(self, part: int, cursor: Callable[[], str | None]) -> Iterator[Batch]:
+        """Yield the batches that earlier tries stored, in order.
 
-        :param part: how many parts are whole.
-        :param offset: tells the cursor that the next batch has to follow on.
+        :param part: how many parts are complete.
+        :param cursor: returns the cursor that the next batch must have been read from.
         """
         from isal import igzip
 
-        self._part, self._held = part, 0
-        while (found := self._directory.read(self._name(self._held))) is not None:
-            head, *records = igzip.decompress(found).split(b"\n")  # type: ignore[no-untyped-call]
-            told = json.loads(head)
-            if told["from"] != offset():
+        self._part, self._batches = part, 0
+        while (found := self._directory.read(self._name(self._batches))) is not None:
+            line, *records = igzip.decompress(found).split(b"\n")  # type: ignore[no-untyped-call]
+            head = json.loads(line)
+            if head["from"] != cursor():
                 return
-            self._held += 1
-            yield Batch(records, told["cursor"], told["foreign"])
+            self._batches += 1
+            yield Batch(records, head["cursor"], head["foreign"])
 
-    def forget(self, part: int) -> None:
-        """Remove all batches: they are in parts.
+    def clear(self, part: int) -> None:
+        """Remove all batches, because parts hold them now.
 
-        :param part: how many parts are whole.
+        :param part: how many parts are complete.
         """
-        for number in range(self._held):
+        for number in range(self._batches):
             self._directory.remove(self._name(number))
-        self._part, self._held = part, 0
+        self._part, self._batches = part, 0
 
     def _name(self, number: int) -> str:
         return f"_batch-{self._part:05}-{number:05}.gz"

@@ -1,4 +1,4 @@
-"""JSON Lines, compressed by threads of their own, so that Python only hands blocks on."""
+"""JSON Lines, compressed in separate threads, so that the Python thread only hands over blocks."""
 
 from __future__ import annotations
 
@@ -11,44 +11,43 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-# Each block handed to a thread waits for the GIL; zstd makes less of larger ones, too.
+# Each block that a thread takes waits for the GIL once; zstd also compresses larger blocks better.
 BLOCK_BYTES = 2 * 1024 * 1024
 THREADS = 2
-BLOCKS_UNDER_WAY = 2 * THREADS
+PENDING_BLOCKS = 2 * THREADS
 
 
 class PlainLines:
-    """Each record as it came and a line feed."""
+    """Each record as received, and a line feed."""
 
-    coercion_failures: Mapping[str, int] = MappingProxyType({})  # a line fits anything
+    coercion_failures: Mapping[str, int] = MappingProxyType({})  # a line holds any record
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
-        self.under_way = 0
+        self.pending_bytes = 0
 
     def encode(self, records: Sequence[bytes]) -> bytes:
-        """Take records and return a block of lines once it is large enough to be worth writing."""
+        """Take records and return a block of lines as soon as it is large enough to write."""
         self._lines += records
-        self.under_way += sum(map(len, records)) + len(records)
-        return self.finish() if self.under_way >= BLOCK_BYTES else b""
+        self.pending_bytes += sum(map(len, records)) + len(records)
+        return self.finish() if self.pending_bytes >= BLOCK_BYTES else b""
 
     def finish(self) -> bytes:
         """Return the last lines."""
         block = _join(self._lines)
-        self._lines, self.under_way = [], 0
+        self._lines, self.pending_bytes = [], 0
         return block
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Nothing to release."""
 
 
 class CompressedLines:
-    """The same, compressed by two threads in blocks, which keep their order.
+    """JSON Lines that two threads compress in blocks, in order.
 
-    What is ready depends on the records alone and not on the threads, so equal records give equal parts.
+    Which bytes are ready depends on the records alone and not on the threads, so equal records give equal parts.
 
-    :param compress: makes a piece of file of a block, such as a gzip member, which may be followed by others; it has
-        to release the GIL.
+    :param compress: compresses a block to bytes that can be concatenated, such as a gzip member; must release the GIL.
     """
 
     coercion_failures: Mapping[str, int] = MappingProxyType({})
@@ -58,26 +57,26 @@ class CompressedLines:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="compress")
         self._lines: list[bytes] = []
         self._size = 0
-        self._under_way: deque[tuple[int, Future[bytes]]] = deque()
+        self._pending: deque[tuple[int, Future[bytes]]] = deque()
         self._bytes_in = 0
         self._bytes_compressed = 0
         self._bytes_out = 0
 
     @property
-    def under_way(self) -> int:
-        """About how many bytes are still to come, if they compress as well as those before."""
+    def pending_bytes(self) -> int:
+        """About how many bytes are still to come, if they compress as well as the previous ones."""
         waiting = self._bytes_in + self._size - self._bytes_compressed
         return waiting * self._bytes_out // self._bytes_compressed if self._bytes_compressed else waiting
 
     def encode(self, records: Sequence[bytes]) -> bytes:
-        """Take records and return the bytes that are ready; the rest comes later."""
+        """Take records and return the bytes that are ready; the others come later."""
         self._lines += records
         self._size += sum(map(len, records)) + len(records)
         if self._size < BLOCK_BYTES:
             return b""
         self._send()
-        # The first block is waited for, since it tells how well the others will compress.
-        return b"".join(self._collect(BLOCKS_UNDER_WAY if self._bytes_compressed else 0))
+        # Wait for the first block: it shows how well the others will compress.
+        return b"".join(self._collect(PENDING_BLOCKS if self._bytes_compressed else 0))
 
     def finish(self) -> bytes:
         """Return the last bytes."""
@@ -86,19 +85,19 @@ class CompressedLines:
         return b"".join(self._collect(0))
 
     def close(self) -> None:
-        """End the threads; what they have not begun is dropped."""
+        """End the threads; blocks that they have not started are dropped."""
         self._pool.shutdown(cancel_futures=True)
 
     def _send(self) -> None:
         block = self._pool.submit(self._compress, _join(self._lines))
-        self._under_way.append((self._size, block))
+        self._pending.append((self._size, block))
         self._bytes_in += self._size
         self._lines, self._size = [], 0
 
     def _collect(self, left: int) -> list[bytes]:
         ready = []
-        while len(self._under_way) > left:
-            size, block = self._under_way.popleft()
+        while len(self._pending) > left:
+            size, block = self._pending.popleft()
             ready.append(block.result())
             self._bytes_compressed += size
             self._bytes_out += len(ready[-1])

@@ -1,12 +1,12 @@
 """Batches become parts, and parts a manifest: exactly once, through crashes at any moment, in constant memory.
 
-What survives a crash is the last checkpoint: parts that are whole, and the offset after them. A retry goes on from
-there and writes the next part number again, whatever a dead try left under that name. Records that the service
-delivers again are known by their digests, which a retry rebuilds from the parts, checking them on the way. Of a stream,
-which repeats only what was a short while ago, these are the last parts.
+A crash loses what came after the last checkpoint, which lists the complete parts and the cursor after them. A retry
+resumes there and writes the next part again, over whatever an earlier try left under that name. Records that the
+service delivers again are recognized by their digests; a retry rebuilds these from the parts and verifies the parts at
+the same time. A stream repeats only recent records, so for a stream a retry reads only the last parts.
 
-Where each batch costs something, it is also kept in a file of its own until the part that holds it is whole, so that a
-crash costs no batch that came.
+If each batch costs money, it is also stored in a file of its own until the part that holds it is complete, so that a
+crash loses no paid batch.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from airflow_provider_twexport.storage import formats, part_verification, resume
 from airflow_provider_twexport.storage.already_landed import AlreadyLanded
 from airflow_provider_twexport.storage.dedup import RecentRecords, SeenRecords
 from airflow_provider_twexport.storage.directory import Directory
-from airflow_provider_twexport.storage.formats import EncodingOptions
+from airflow_provider_twexport.storage.encoding import EncodingOptions
 from airflow_provider_twexport.storage.journal import Journal
-from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, nothing_yet, now
+from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, empty_manifest
+from airflow_provider_twexport.storage.part import now
 from airflow_provider_twexport.storage.part_writer import PartWriter
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.schema import Schema
     from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.formats import FileFormat
-    from airflow_provider_twexport.storage.manifest import Part
+    from airflow_provider_twexport.storage.part import Part
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +52,13 @@ MAX_PART_BYTES = 64 * 1024 * 1024
 
 
 class Landing:
-    """The results of one export on their way into one directory; made by :meth:`open`."""
+    """Lands the results of one export in one directory; created by :meth:`open`."""
 
     def __init__(
         self,
         directory: Directory,
         file_format: FileFormat,
-        written: EncodingOptions,
+        encoding: EncodingOptions,
         max_part_bytes: int,
         max_part_results: int | None,
         max_results: int | None,
@@ -68,7 +69,7 @@ class Landing:
     ) -> None:
         self._directory = directory
         self._format = file_format
-        self._written = written
+        self._encoding = encoding
         self._max_part_bytes = max_part_bytes
         self._max_part_results = max_part_results
         self._landed = begun
@@ -80,7 +81,7 @@ class Landing:
             if remembered_seconds is None
             else RecentRecords(remembered_seconds, record_id)
         )
-        self._elsewhere: AlreadyLanded | None = None
+        self._already_landed: AlreadyLanded | None = None
         self._part: PartWriter | None = None
         self._ended = begun.complete
 
@@ -103,11 +104,11 @@ class Landing:
         exclude_landed: Sequence[StoragePath | str | os.PathLike[str]] = (),
         identity: Callable[[bytes], bytes] = bytes,
     ) -> Self:
-        """Begin a landing, go on with one that broke off, or find that it is done.
+        """Start a landing, resume an interrupted one, or find that it is complete.
 
-        A landing of an earlier export of the same collector is removed first.
+        A landing of an earlier order by the same owner is removed first.
 
-        :param directory: holds this landing and no other.
+        :param directory: of this landing and no other.
         :param source: goes into the manifest as it is; its ``collector_id``, ``search_id`` or ``capture_id`` says whose
             landing this is, its ``export_id`` which order of the same results.
         :param file_format: one of :data:`formats.FORMATS`.
@@ -132,19 +133,19 @@ class Landing:
         :raises InvalidCompressionLevelError: the format has no such level.
         :raises InvalidRequestError: the source has no ``collector_id``, ``search_id`` or ``capture_id``.
         """
-        if not resume.whose(source):
+        if not resume.owner(source):
             msg = "A landing's source needs a collector_id, search_id or capture_id: it tells whose results these are."
             raise InvalidRequestError(msg)
         place, form = Directory(directory), formats.by_name(file_format)
-        afresh = nothing_yet(json.loads(json.dumps(source)), file_format)
-        found = resume.find(place, afresh.source)
-        written = EncodingOptions(form.level(compression_level), schema, row_group_bytes)
+        afresh = empty_manifest(json.loads(json.dumps(source)), file_format)
+        found = resume.load(place, afresh.source)
+        encoding = EncodingOptions(form.level(compression_level), schema, row_group_bytes)
         journal = Journal(place) if batches_cost else None
         begin = partial(
             cls,
             place,
             form,
-            written,
+            encoding,
             max_part_bytes,
             max_part_results,
             max_results,
@@ -154,33 +155,33 @@ class Landing:
         )
         landing = begin(found or afresh)
         if found and found.complete:
-            resume.tidy(place, found)
+            resume.cleanup(place, found)
             return landing
-        form.encoder(written).close()  # what is missing for that is told before anything is read
-        elsewhere = AlreadyLanded(exclude_landed, identity) if exclude_landed else None
-        if found and (problem := landing._cannot_go_on(file_format, elsewhere)):
+        form.encoder(encoding).close()  # fails here if a package is missing, before anything is read
+        already_landed = AlreadyLanded(exclude_landed, identity) if exclude_landed else None
+        if found and (problem := landing._why_not_resumable(file_format, already_landed)):
             if batches_cost:
                 raise DirectoryInUseError(
-                    f"{place} cannot be gone on with, because {problem}. What is there was paid for, so it is not "
-                    "replaced: land as it began, or choose another directory and pay again."
+                    f"{place} cannot be resumed, because {problem}. Its results were paid for, so they are not "
+                    "replaced. Land with the same settings as before, or choose another directory and pay again."
                 )
-            log.warning("%s: landing again from the start, because %s", place, problem)
-            resume.clear(place)
+            log.warning("%s: landing restarts from the beginning, because %s", place, problem)
+            resume.remove_all(place)
             landing = begin(afresh)
         elif found:
             landing._landed = replace(found, source=afresh.source, complete=False)
-        landing._elsewhere = elsewhere
+        landing._already_landed = already_landed
         landing._recover()
         return landing
 
     @property
     def committed(self) -> Manifest | None:
-        """The manifest, if everything is here already and there is nothing to read."""
+        """The manifest, if the landing is complete already and there is nothing to read."""
         return self._landed if self._landed.complete else None
 
     @property
-    def offset(self) -> str | None:
-        """The last cursor written, from which the read goes on; ``None``: from the start."""
+    def cursor(self) -> str | None:
+        """The last cursor written, from which a read resumes; ``None``: from the start."""
         return self._landed.final_cursor
 
     @property
@@ -190,7 +191,7 @@ class Landing:
 
     @property
     def arrived(self) -> int:
-        """How many results came: those that this landing holds, and those left out because others hold them."""
+        """How many results came: those that this landing holds, and those excluded because other landings hold them."""
         return self.results + self._landed.excluded
 
     @property
@@ -200,25 +201,25 @@ class Landing:
 
     @property
     def report(self) -> dict[str, Any] | None:
-        """What the last checkpoint reports, for a read that goes on from there."""
+        """The report of the last checkpoint, for a read that resumes there."""
         return self._landed.report
 
     @property
     def part_is_full(self) -> bool:
-        """Whether the open part should end; it does so by itself at a batch that has a cursor."""
+        """Whether the open part should end; a batch with a cursor ends it."""
         return self._part is not None and self._is_full(self._part)
 
     def write(self, batch: Batch) -> Records:
-        """Land the records of a batch that were not landed before, and return them.
+        """Land those records of a batch that have not landed yet, and return them.
 
         :raises LandingClosedError: it was committed or discarded.
         """
         self._check_open()
         try:
             if self._journal:
-                self._journal.keep(batch, self.offset)
+                self._journal.add(batch, self.cursor)
             kept = self._take(batch)
-            # Only here does an offset belong to the end of a part.
+            # A part may only end at a cursor.
             if batch.cursor is not None and self.part_is_full:
                 self._checkpoint()
             return kept
@@ -227,9 +228,9 @@ class Landing:
             raise
 
     def checkpoint(self, report: dict[str, Any]) -> None:
-        """End the open part: what came so far survives a crash.
+        """End the open part, so that everything so far survives a crash.
 
-        :param report: comes back as :attr:`report` when the landing is gone on with.
+        :param report: returned by :attr:`report` when the landing is resumed.
         :raises LandingClosedError: it was committed or discarded.
         """
         self._check_open()
@@ -251,15 +252,15 @@ class Landing:
         incomplete_because: str | None = None,
         report: dict[str, Any] | None = None,
     ) -> Manifest:
-        """End the last part, write the manifest, and remove what dead tries left behind.
+        """End the last part, write the manifest, and remove the files of earlier tries.
 
-        :param exported: how many results the service says there are.
-        :param truncated: the export ended at its limit.
+        :param exported: how many results the service exported.
+        :param truncated: whether the export reached its limit.
         :param estimated_total: how many results match, by the service's estimate.
-        :param status: the export's last state; joins the manifest's ``source``.
-        :param complete: ``False`` if results are missing: a later landing goes on from here.
-        :param incomplete_because: why they are, in a sentence.
-        :param report: what else there is to say of how they came.
+        :param status: the export's last status; added to the manifest's ``source``.
+        :param complete: ``False`` if results are missing: a later landing resumes here.
+        :param incomplete_because: why results are missing, in a sentence.
+        :param report: of a stream: how it was read.
         :raises LandingClosedError: it was committed or discarded.
         """
         self._check_open()
@@ -277,18 +278,18 @@ class Landing:
             self._save(MANIFEST, complete=complete)
         finally:
             self.discard()
-        resume.tidy(self._directory, self._landed)
+        resume.cleanup(self._directory, self._landed)
         return self._landed
 
     def discard(self) -> None:
-        """Drop the open part and end this landing; the last checkpoint stays for the next one."""
+        """Drop the open part and end this landing; the last checkpoint stays for the next try."""
         part, self._part, self._ended = self._part, None, True
         if part is None:
             return
         try:
             part.discard()
         except Exception:
-            # Whatever made the caller discard is the error to see.
+            # The error that made the caller discard is the one to show.
             log.warning("%s: the open part could not be removed", self._directory, exc_info=True)
 
     def __enter__(self) -> Self:
@@ -303,17 +304,18 @@ class Landing:
 
     def _check_open(self) -> None:
         if self._ended:
-            msg = f"The landing in {self._directory} has ended: open it again to go on from its last checkpoint."
-            raise LandingClosedError(msg)
+            raise LandingClosedError(
+                f"The landing in {self._directory} has ended: open it again to resume from its last checkpoint."
+            )
 
     def _recover(self) -> None:
-        """Take the batches that came after the last checkpoint."""
+        """Land the stored batches that came after the last checkpoint."""
         if self._journal is None:
             return
         if not self._landed.parts:
-            self._save(CHECKPOINT, complete=False)  # which tells whose batches these are
+            self._save(CHECKPOINT, complete=False)  # it records who owns these batches
         try:
-            for batch in self._journal.kept(len(self._landed.parts), lambda: self.offset):
+            for batch in self._journal.replay(len(self._landed.parts), lambda: self.cursor):
                 self._take(batch)
         except BaseException:
             self.discard()
@@ -322,7 +324,7 @@ class Landing:
     def _take(self, batch: Batch) -> Records:
         new = self._seen.add(batch.records)
         duplicates = len(batch.records) - len(new)
-        kept = self._elsewhere.without(new) if self._elsewhere else new
+        kept = self._already_landed.without(new) if self._already_landed else new
         excluded = len(new) - len(kept)
         if self._max_results is not None:
             kept = kept[: self._max_results - self.results]
@@ -334,7 +336,7 @@ class Landing:
             duplicates_dropped=self._landed.duplicates_dropped + duplicates,
             foreign_dropped=self._landed.foreign_dropped + batch.foreign,
             excluded=self._landed.excluded + excluded,
-            final_cursor=self.offset if batch.cursor is None else batch.cursor,
+            final_cursor=self.cursor if batch.cursor is None else batch.cursor,
         )
         return kept
 
@@ -342,7 +344,7 @@ class Landing:
         self._end_part()
         self._save(CHECKPOINT, complete=False)
         if self._journal:
-            self._journal.forget(len(self._landed.parts))
+            self._journal.clear(len(self._landed.parts))
 
     def _is_full(self, part: PartWriter) -> bool:
         if self._max_part_results is not None and part.results >= self._max_part_results:
@@ -351,12 +353,12 @@ class Landing:
 
     def _next_part(self) -> PartWriter:
         name = f"part-{len(self._landed.parts):05}.{self._format.name}"
-        return PartWriter(self._directory, name, self._format.encoder(self._written), self.offset)
+        return PartWriter(self._directory, name, self._format.encoder(self._encoding), self.cursor)
 
     def _end_part(self) -> None:
         if self._part is None:
             return
-        part = self._part.commit(self.offset)
+        part = self._part.commit(self.cursor)
         self._part = None
         self._landed = replace(
             self._landed,
@@ -371,22 +373,20 @@ class Landing:
         self._directory.write(name, landed.to_json().encode())
         self._landed = landed
 
-    def _cannot_go_on(self, file_format: str, elsewhere: AlreadyLanded | None) -> str | None:
-        """Rebuild the digests from the parts, and say what keeps this landing from going on."""
+    def _why_not_resumable(self, file_format: str, already_landed: AlreadyLanded | None) -> str | None:
+        """Rebuild the digests from the parts; return why this landing cannot be resumed, or ``None``."""
         if self._landed.file_format != file_format:
-            return f"it began as {self._landed.file_format} and should now be {file_format}"
-        if elsewhere and self._landed.excluded:
-            return (
-                "it leaves out what other landings hold, and of what came of that no try but the first knows"
-            )
+            return f"it started as {self._landed.file_format} and file_format is now {file_format}"
+        if already_landed and self._landed.excluded:
+            return "only the first try knows how many of its results were excluded"
         problems = (
             part_verification.problem(self._directory, part, self._format, self._seen.add)
             for part in self._landed.parts
-            if self._may_come_again(part)
+            if self._may_be_repeated(part)
         )
         return next(filter(None, problems), None)
 
-    def _may_come_again(self, part: Part) -> bool:
+    def _may_be_repeated(self, part: Part) -> bool:
         if self._remembered_seconds is None or part.written_at is None:
             return True
         age = datetime.now(UTC) - datetime.fromisoformat(part.written_at)

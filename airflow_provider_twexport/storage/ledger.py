@@ -1,21 +1,21 @@
 """The ledger: what was ordered, by which run, what it cost, and where it landed.
 
-It is a directory beside the landings with one small file for each fact. A file is named by what it says, so a task that
-says it again changes nothing, and any number of writers never meet. It is there to be read: whether something is bought
-is decided by the service's own list of exports alone.
+It is a directory beside the landings with one small file for each entry. A file is named by its content, so a task that
+records the same again changes nothing, and writers never collide. The ledger is for people: only the service's own list
+of exports decides whether something is bought.
 
-Schema, version 1 (readers ignore keys they do not know, and report versions that they do not)::
+Schema, version 1 (readers ignore unknown keys, and report unknown versions)::
 
     schema_version  1
     kind            ordered, ended, landed, aborted, deleted
-    export_id       the export that it is about
-    by              the task that says so: dag_id, run_id, task_id, map_index (-1: not mapped)
-    at              when it was said first: ISO 8601, UTC
-    details         ordered: collector_id, window, project_id, stream_id, query, topics, limit, adopted (true: it was
-                    there already, and this run paid nothing)
+    export_id       the export
+    by              the task that recorded it: dag_id, run_id, task_id, map_index (-1: not mapped)
+    at              when it was first recorded: ISO 8601, UTC
+    details         ordered: collector_id, window, project_id, stream_id, query, topics, limit, adopted (true: it
+                    existed already, and this run paid nothing)
                     ended: status, exported, credits (null: the service did not say)
                     landed: manifest (its address), results, truncated, complete
-                    aborted, deleted (with all that its collector held): collector_id
+                    aborted, deleted (with everything in its collector): collector_id
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _BROKE_OFF = ("aborted", "failed", "deleted")
 
 
 class EntryKind(StrEnum):
-    """What a fact tells; the module's docstring says with which details."""
+    """What happened; the module's docstring lists the details of each kind."""
 
     ORDERED = "ordered"
     ENDED = "ended"
@@ -59,7 +59,7 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskRef:
-    """The task of a DAG run that tells a fact."""
+    """A task of a DAG run."""
 
     dag_id: str
     run_id: str
@@ -71,7 +71,7 @@ class TaskRef:
 
     @property
     def run(self) -> tuple[str, str]:
-        """Return what its DAG run is known by."""
+        """Return what identifies its DAG run."""
         return self.dag_id, self.run_id
 
 
@@ -88,7 +88,7 @@ class LedgerEntry:
 
     @property
     def name(self) -> str:
-        """Return the name of its file: the same for whoever says the same again."""
+        """Return the name of its file: equal entries have equal names."""
         by = (self.by.dag_id, self.by.run_id, self.by.task_id, self.by.map_index)
         text = json.dumps([self.kind, self.export_id, by, self.details], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -96,10 +96,10 @@ class LedgerEntry:
 
     @classmethod
     def from_json(cls, text: bytes, name: str) -> LedgerEntry:
-        """Return the fact that a JSON document holds.
+        """Return the entry that a JSON document holds.
 
         :param text: the document.
-        :param name: what errors call it.
+        :param name: its name in errors.
         :raises UnsupportedManifestVersionError: its schema is newer than this package.
         :raises CorruptManifestError: it is malformed, perhaps half written.
         """
@@ -119,7 +119,7 @@ class LedgerEntry:
         )
 
     def to_json(self) -> bytes:
-        """Return the fact as a JSON document."""
+        """Return the entry as a JSON document."""
         import msgspec
 
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
@@ -130,8 +130,8 @@ class _Versioned:
     schema_version: int
 
 
-class EntryState(StrEnum):
-    """What has become of an export, as far as the ledger was told."""
+class LedgerState(StrEnum):
+    """What became of an export, as far as the ledger knows."""
 
     ORDERED = "ordered"
     BROKEN_OFF = "broken off"
@@ -142,81 +142,79 @@ class EntryState(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """Say it in a sentence."""
+        """Return an explanation."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
-    EntryState.ORDERED: "nobody has told of its end",
-    EntryState.BROKEN_OFF: "aborted or failed, and nothing of it has landed",
-    EntryState.ENDED: "exported, and not told to have landed",
-    EntryState.PARTIAL: "some of what was exported has landed",
-    EntryState.TRUNCATED: "landed, but more matched than its limit let through",
-    EntryState.LANDED: "landed",
+    LedgerState.ORDERED: "no end is recorded",
+    LedgerState.BROKEN_OFF: "aborted or failed, and nothing of it landed",
+    LedgerState.ENDED: "exported, and no landing is recorded",
+    LedgerState.PARTIAL: "some of what was exported landed",
+    LedgerState.TRUNCATED: "landed, but more results matched than its limit",
+    LedgerState.LANDED: "landed",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """All that the ledger tells of one export.
+class ExportHistory:
+    """All entries of one export.
 
     :param export_id: the export.
-    :param facts: what was told of it, oldest first.
+    :param entries: oldest first.
     """
 
     export_id: str
-    facts: tuple[LedgerEntry, ...]
+    entries: tuple[LedgerEntry, ...]
 
     @property
     def order(self) -> dict[str, Any]:
         """Return what was ordered: collector_id, window, project_id, stream_id, query, topics, limit."""
-        told = next((fact.details for fact in self._of(EntryKind.ORDERED)), {})
-        return {key: value for key, value in told.items() if key != "adopted"}
+        details = next((entry.details for entry in self._of(EntryKind.ORDERED)), {})
+        return {key: value for key, value in details.items() if key != "adopted"}
 
     @property
     def bought(self) -> LedgerEntry | None:
-        """Return who paid and when; ``None`` if the ledger was not told, only of runs that adopted it."""
-        return next((fact for fact in self._of(EntryKind.ORDERED) if not fact.details.get("adopted")), None)
+        """Return the entry of the task that paid; ``None`` if only adoptions are recorded."""
+        return next((it for it in self._of(EntryKind.ORDERED) if not it.details.get("adopted")), None)
 
     @property
     def adopted_by(self) -> tuple[TaskRef, ...]:
-        """Return the runs that use it and did not pay; a retry of the one that paid is none of them."""
+        """Return the tasks that adopted it, without retries of the run that paid."""
         bought = self.bought
-        tellers = dict.fromkeys(
-            fact.by for fact in self._of(EntryKind.ORDERED) if fact.details.get("adopted")
-        )
-        return tuple(it for it in tellers if bought is None or it.run != bought.by.run)
+        adopters = dict.fromkeys(it.by for it in self._of(EntryKind.ORDERED) if it.details.get("adopted"))
+        return tuple(task for task in adopters if bought is None or task.run != bought.by.run)
 
     @property
     def status(self) -> str | None:
-        """Return how it ended; ``None`` if nobody has told."""
+        """Return how it ended; ``None`` if that is not recorded."""
         if ended := self._of(EntryKind.ENDED):
             return str(ended[-1].details.get("status"))
         return "aborted" if self._of(EntryKind.ABORTED) else None
 
     @property
     def credits(self) -> int | None:
-        """Return what it cost; ``None`` if nobody has told."""
-        told = [fact.details.get("credits") for fact in self._of(EntryKind.ENDED)]
-        return next((credits for credits in reversed(told) if credits is not None), None)
+        """Return what it cost; ``None`` if that is not recorded."""
+        recorded = [entry.details.get("credits") for entry in self._of(EntryKind.ENDED)]
+        return next((credits for credits in reversed(recorded) if credits is not None), None)
 
     @property
     def landings(self) -> dict[str, dict[str, Any]]:
-        """Return what was told last of each place that it landed in, by the address of the manifest."""
-        return {str(fact.details.get("manifest")): fact.details for fact in self._of(EntryKind.LANDED)}
+        """Return the latest details of each of its landings, by the address of the manifest."""
+        return {str(entry.details.get("manifest")): entry.details for entry in self._of(EntryKind.LANDED)}
 
     @property
-    def state(self) -> EntryState:
-        """Return what has become of it."""
+    def state(self) -> LedgerState:
+        """Return what became of it."""
         landings = self.landings.values()
-        whole = [it for it in landings if it.get("complete")]
+        complete = [it for it in landings if it.get("complete")]
         rules = (
-            (EntryState.TRUNCATED, any(it.get("truncated") for it in whole)),
-            (EntryState.LANDED, bool(whole)),
-            (EntryState.PARTIAL, bool(landings)),
-            (EntryState.BROKEN_OFF, self.status in _BROKE_OFF),
-            (EntryState.ENDED, self.status is not None),
-            (EntryState.ORDERED, True),
+            (LedgerState.TRUNCATED, any(it.get("truncated") for it in complete)),
+            (LedgerState.LANDED, bool(complete)),
+            (LedgerState.PARTIAL, bool(landings)),
+            (LedgerState.BROKEN_OFF, self.status in _BROKE_OFF),
+            (LedgerState.ENDED, self.status is not None),
+            (LedgerState.ORDERED, True),
         )
         return next(state for state, holds in rules if holds)
 
@@ -227,59 +225,60 @@ class Entry:
             "export_id": self.export_id,
             **self.order,
             "ordered_at": bought and bought.at,
-            "bought_by": bought and _named(bought.by),
-            "adopted_by": [_named(teller) for teller in self.adopted_by],
+            "bought_by": bought and _to_json(bought.by),
+            "adopted_by": [_to_json(task) for task in self.adopted_by],
             "state": str(self.state),
             "status": self.status,
             "credits": self.credits,
             "landings": list(self.landings.values()),
-            "deleted_at": next((fact.at for fact in self._of(EntryKind.DELETED)), None),
+            "deleted_at": next((entry.at for entry in self._of(EntryKind.DELETED)), None),
         }
 
     def _of(self, kind: EntryKind) -> list[LedgerEntry]:
-        return [fact for fact in self.facts if fact.kind is kind]
+        return [entry for entry in self.entries if entry.kind is kind]
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What was found.
+    """The exports that a ledger knows.
 
-    :param entries: in the order of their windows.
-    :param problems: a sentence for each fact that cannot be read.
+    :param exports: in the order of their windows.
+    :param problems: a sentence for each entry that cannot be read.
     """
 
-    entries: tuple[Entry, ...]
+    exports: tuple[ExportHistory, ...]
     problems: tuple[str, ...] = ()
 
     @property
     def credits(self) -> int:
-        """Add up what is known to have been paid."""
-        return sum(entry.credits or 0 for entry in self.entries)
+        """Return the sum of all known costs."""
+        return sum(export.credits or 0 for export in self.exports)
 
 
-def enter(path: StoragePath | str | os.PathLike[str], fact: LedgerEntry) -> None:
-    """Write a fact, unless it is there already.
+def record(path: StoragePath | str | os.PathLike[str], entry: LedgerEntry) -> None:
+    """Write an entry, unless the ledger has it already.
 
     :param path: the directory of the ledger.
-    :param fact: what to tell.
+    :param entry: the entry.
     """
     directory = Directory(path)
-    if directory.read(fact.name) is None:
-        directory.write(fact.name, fact.to_json())
+    if directory.read(entry.name) is None:
+        directory.write(entry.name, entry.to_json())
 
 
 def read(path: StoragePath | str | os.PathLike[str], known: dict[str, LedgerEntry] | None = None) -> Ledger:
-    """Return what a ledger tells; a directory that is not there tells nothing.
+    """Return what a ledger knows; a directory that does not exist is an empty ledger.
 
     :param path: the directory of the ledger.
-    :param known: facts that an earlier look has read, by address; a fact never changes, so only new ones are read.
+    :param known: the entries that an earlier call has read, by address; entries never change, so only new ones are
+        read.
     """
     directory, known = Directory(path), {} if known is None else known
     names = [name for name in directory.names() if name.endswith(".json")]
     with ThreadPoolExecutor(READERS) as readers:
         found = list(readers.map(lambda name: _read(directory, name, known), names))
     problems = tuple(it for it in found if isinstance(it, str))
-    return Ledger(_entries(it for it in found if isinstance(it, LedgerEntry)), problems)
+    return Ledger(_histories(it for it in found if isinstance(it, LedgerEntry)), problems)
 
 
 def _read(directory: Directory, name: str, known: dict[str, LedgerEntry]) -> LedgerEntry | str:
@@ -287,28 +286,28 @@ def _read(directory: Directory, name: str, known: dict[str, LedgerEntry]) -> Led
     if address in known:
         return known[address]
     try:
-        fact = known[address] = LedgerEntry.from_json(directory.read(name) or b"", address)
+        entry = known[address] = LedgerEntry.from_json(directory.read(name) or b"", address)
     except TwexportError as error:
         return str(error)
     except OSError as error:
         return f"{address} cannot be read: {error}"
-    return fact
+    return entry
 
 
-def _entries(facts: Iterable[LedgerEntry]) -> tuple[Entry, ...]:
+def _histories(entries: Iterable[LedgerEntry]) -> tuple[ExportHistory, ...]:
     by_export: defaultdict[str, list[LedgerEntry]] = defaultdict(list)
-    for fact in sorted(facts, key=lambda fact: (fact.at, fact.name)):
-        by_export[fact.export_id].append(fact)
-    entries = (Entry(export_id, tuple(told)) for export_id, told in by_export.items())
+    for entry in sorted(entries, key=lambda entry: (entry.at, entry.name)):
+        by_export[entry.export_id].append(entry)
+    histories = (ExportHistory(export_id, tuple(found)) for export_id, found in by_export.items())
     return tuple(
-        sorted(entries, key=lambda it: ((it.order.get("window") or {}).get("start", ""), it.export_id))
+        sorted(histories, key=lambda it: ((it.order.get("window") or {}).get("start", ""), it.export_id))
     )
 
 
-def _named(teller: TaskRef) -> dict[str, Any]:
+def _to_json(task: TaskRef) -> dict[str, Any]:
     return {
-        "dag_id": teller.dag_id,
-        "run_id": teller.run_id,
-        "task_id": teller.task_id,
-        "map_index": teller.map_index,
+        "dag_id": task.dag_id,
+        "run_id": task.run_id,
+        "task_id": task.task_id,
+        "map_index": task.map_index,
     }

@@ -1,46 +1,45 @@
-"""The manifest: what was landed, from where, and how to trust it.
+"""The manifest: what was landed, from where, and how to verify it.
 
-``_manifest.json`` is written last and is the commit: a reader that takes only the parts it lists sees each result
-once. ``_checkpoint.json`` has the same schema and says how far an unfinished landing has come.
+``_manifest.json`` is written last and is the commit: a reader that uses only the parts it lists sees each result
+once. ``_checkpoint.json`` has the same schema and says how far an unfinished landing got.
 
-Schema, version 1 (readers ignore keys they do not know; a version that they do not know is an error)::
+Schema, version 1 (readers ignore unknown keys; an unknown version is an error)::
 
     schema_version      1
-    complete            true: everything that was exported is here; false: a later landing may go on
-    incomplete_because  a sentence; null: it is complete, or an earlier version wrote it
+    complete            true: everything that was exported is here; false: a later landing may resume
+    incomplete_because  why it is not complete, in a sentence; null: it is, or nobody knows
     source              where it comes from: system, collector_id, export_id, project_id or stream_id, query, topics,
                         limit, window, fingerprint, status, ...; remainder_of: collectors whose landings
-                        hold results that this export brought again, remainder_windows: how many windows the rest
-                        of the last of them was planned in; of a search: system, search_id, product, query, tag,
-                        bucket, limit, window; of an Adobe job: system, job_id, export_id, dataset_id, filter, fields,
-                        profiles, batches (the parts are in their order, and each says how many files it has)
-    file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"; "files": each part is a file as the service has
-                        it, byte for byte, and counts as one result
+                        hold results that this export brought again, remainder_windows: how many windows the
+                        remainder of the last of them was planned in; of a search: system, search_id, product, query,
+                        tag, bucket, limit, window; of an Adobe job: system, job_id, export_id, dataset_id, filter,
+                        fields, profiles, batches (the parts are in their order, and each says how many files it has)
+    file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"; "files": each part is a file of the service,
+                        byte for byte, and counts as one result
     results             how many results the parts hold
-    exported            how many the service said there are; null: it did not say
-    truncated           true: the export ended at its limit, more results match
-    estimated_total     how many match, by the service's estimate; of counts, their sum; null: it did not say
+    exported            how many results the service exported; null: it did not say
+    truncated           true: the export reached its limit, more results match
+    estimated_total     how many results match, by the service's estimate; of counts, their sum; null: unknown
     bytes               size of all parts, as written
-    duplicates_dropped  how many records were delivered again, byte for byte (posts: by their id), and left out
-    foreign_dropped     how many results of other exports were left out
-    excluded            how many results were left out because other landings, told by source.remainder_of, hold them;
+    duplicates_dropped  how many records were delivered again and dropped: equal bytes (posts: equal ids)
+    foreign_dropped     how many results of other exports were dropped
+    excluded            how many results were excluded because the landings of source.remainder_of hold them;
                         results + excluded = exported in a complete landing
-    parts               in order: name, results, bytes, sha256 (of the file as written), first_offset (the cursor
-                        before its first record; null: the start), last_offset (the cursor after its last),
+    parts               in order: name, results, bytes, sha256 (of the file as written), first_cursor (the cursor
+                        before its first record; null: the start), last_cursor (the cursor after its last record),
                         coercion_failures (Parquet: how many results have a value that does not fit its column, by
-                        column; the value is null there and stays in the column raw), written_at (when it became whole:
-                        ISO 8601, UTC)
+                        column; the value is null there, and unchanged in the column raw), written_at (when it was
+                        completed: ISO 8601, UTC)
     report              of a stream: how each partition was read, what was missed (gaps), and how many messages of each
-                        minute were received and stored; null: it is none
-    final_cursor        the cursor from which a read goes on; null: none was seen
+                        minute were received and stored; null: not a stream
+    final_cursor        the cursor from which a read resumes; null: the start
     created_at          when this file was written: ISO 8601, UTC
     provider_version    which version wrote it
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport import __version__
@@ -50,6 +49,7 @@ from airflow_provider_twexport.exceptions import (
     UnsupportedManifestVersionError,
 )
 from airflow_provider_twexport.storage.directory import Directory, as_storage_path
+from airflow_provider_twexport.storage.part import Part, now
 
 if TYPE_CHECKING:
     import builtins
@@ -61,20 +61,6 @@ if TYPE_CHECKING:
 MANIFEST = "_manifest.json"
 CHECKPOINT = "_checkpoint.json"
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One file of results; the module's docstring says what each field means."""
-
-    name: str
-    results: int
-    bytes: int
-    sha256: str
-    first_offset: str | None
-    last_offset: str | None
-    coercion_failures: dict[str, int] = field(default_factory=dict)
-    written_at: str | None = field(default=None, compare=False)  # equal records make equal parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +88,7 @@ class Manifest:
 
     @property
     def missing(self) -> int | None:
-        """Return about how many matching results a truncated export did not bring; ``None`` if nobody can tell."""
+        """Return about how many matching results a truncated export lacks; ``None`` if that is unknown."""
         if self.exported is None or self.estimated_total is None:
             return None if self.truncated else 0
         return max(0, self.estimated_total - self.exported)
@@ -112,9 +98,9 @@ class Manifest:
         """Return the manifest that a JSON document holds.
 
         :param text: the document.
-        :param name: what errors call it.
+        :param name: its name in errors.
         :raises UnsupportedManifestVersionError: its schema is newer than this package.
-        :raises CorruptManifestError: it is malformed, or something is missing.
+        :raises CorruptManifestError: it is malformed, or a key is missing.
         """
         import msgspec
 
@@ -132,9 +118,9 @@ class Manifest:
         raise UnsupportedManifestVersionError(msg)
 
     def summary(self, directory: object) -> dict[str, Any]:
-        """Return where it is and what it counts, small enough for an XCom.
+        """Return its address and counts, small enough for an XCom.
 
-        :param directory: where it was written; its text is its address.
+        :param directory: of the landing; its text is its address.
         """
         return {
             "manifest": f"{directory}/{MANIFEST}",
@@ -144,14 +130,14 @@ class Manifest:
         }
 
     def facts(self, directory: object) -> dict[str, Any]:
-        """Return what it is of, what it counts and whether anything is missing, for whoever goes on from here.
+        """Return its system, window, counts and whether anything is missing, for downstream tasks and assets.
 
-        :param directory: where it was written; its text is its address.
+        :param directory: of the landing; its text is its address.
         """
-        times = self.source.get("window") or self.report or self.source
+        window = self.source.get("window") or self.report or self.source
         return {
             "system": self.source.get("system"),
-            "window": {"start": times.get("start"), "stop": times.get("stop")},
+            "window": {"start": window.get("start"), "stop": window.get("stop")},
             **self.summary(directory),
             "excluded": self.excluded,
             "truncated": self.truncated,
@@ -171,8 +157,8 @@ class _Versioned:
     schema_version: int
 
 
-def nothing_yet(source: Mapping[str, Any], file_format: str) -> Manifest:
-    """Return the manifest of a landing that has just begun."""
+def empty_manifest(source: Mapping[str, Any], file_format: str) -> Manifest:
+    """Return the manifest of a landing that has just started."""
     return Manifest(
         complete=False,
         source=dict(source),
@@ -191,24 +177,20 @@ def nothing_yet(source: Mapping[str, Any], file_format: str) -> Manifest:
     )
 
 
-def now() -> str:
-    """Return the time as a manifest writes it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def read(path: StoragePath | str | os.PathLike[str]) -> Manifest:
     """Return the manifest of a landing.
 
     :param path: the directory, or the ``_manifest.json`` in it.
-    :raises ManifestNotFoundError: there is none.
+    :raises ManifestNotFoundError: the directory holds none.
     :raises UnsupportedManifestVersionError: a later version of this package wrote it.
     :raises CorruptManifestError: it is malformed.
     """
     directory = _directory_of(path)
     found = load(directory, MANIFEST)
     if found is None:
-        msg = f"{directory} holds no {MANIFEST}: nothing was landed there yet."
-        raise ManifestNotFoundError(msg)
+        raise ManifestNotFoundError(
+            f"{directory} holds no {MANIFEST}: nothing has landed there yet. Check the path, or land first."
+        )
     return found
 
 
@@ -216,8 +198,8 @@ def verify(path: StoragePath | str | os.PathLike[str]) -> Sequence[str]:
     """Read all parts of a landing back and return what is wrong with them, one sentence each.
 
     :param path: the directory, or the ``_manifest.json`` in it.
-    :returns: nothing, if each part is there with the size, the sha256 and the number of results it should have.
-    :raises ManifestNotFoundError: there is no manifest.
+    :returns: nothing if each part has the size, the sha256 and the number of results that the manifest lists.
+    :raises ManifestNotFoundError: the directory holds no manifest.
     """
     from airflow_provider_twexport.storage import formats, part_verification
 
@@ -228,7 +210,7 @@ def verify(path: StoragePath | str | os.PathLike[str]) -> Sequence[str]:
 
 
 def load(directory: Directory, name: str) -> Manifest | None:
-    """Return the manifest or checkpoint of a directory; ``None`` where there is none."""
+    """Return the manifest or checkpoint of a directory; ``None`` if it has none."""
     text = directory.read(name)
     return None if text is None else Manifest.from_json(text, f"{directory}/{name}")
 

@@ -1,4 +1,4 @@
-"""Parquet parts: typed columns of JSON documents, and each document as it came in a column ``raw``."""
+"""Parquet parts: typed columns of JSON documents, and each document as received in the column ``raw``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from airflow_provider_twexport.exceptions import CorruptPartError
 from airflow_provider_twexport.storage.arrow_tables import ArrowTableBuilder
 from airflow_provider_twexport.storage.arrow_types import RAW, arrow_schema, leaves, repetitive
-from airflow_provider_twexport.storage.formats import ROW_GROUP_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,22 +16,22 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.schema import Schema
 
 FRAME_BYTES = 2 * 1024 * 1024
-FRAMES_UNDER_WAY = 1
-# Documents shrink to about a third, and are there twice: as columns, and as they came.
+PENDING_FRAMES = 1
+# Documents shrink to about a third, and are stored twice: as columns and as received.
 USUAL_RATIO = 2
 READ_ROWS = 500
 READ_BUFFER = 1024 * 1024
 
 
 class ParquetEncoder:
-    """Turns records into one Parquet file; one thread reads them, another compresses.
+    """Turns records into one Parquet file; one thread parses them, another compresses.
 
-    What is ready depends on the records alone and not on the threads, so equal records give equal parts.
+    Which bytes are ready depends on the records alone and not on the threads, so equal records give equal parts.
 
-    :param schema: what is taken out of each record.
+    :param schema: the columns to extract from each record.
     :param level: of zstd.
-    :param row_group_bytes: a row group ends after about so many bytes of records.
-    :param frame_bytes: how much is read at a time.
+    :param row_group_bytes: a row group ends after about this many bytes of records.
+    :param frame_bytes: how many bytes of records are parsed at a time.
     """
 
     def __init__(
@@ -40,18 +39,18 @@ class ParquetEncoder:
         schema: Schema,
         *,
         level: int,
-        row_group_bytes: int = ROW_GROUP_BYTES,
+        row_group_bytes: int,
         frame_bytes: int = FRAME_BYTES,
     ) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        # Arrow's own allocator keeps a third more of what was let go of, and is no faster here.
+        # Arrow's own allocator keeps a third more of the freed memory, and is no faster here.
         pa.set_memory_pool(pa.system_memory_pool())
         self._tables = ArrowTableBuilder(schema)
         self._row_group_bytes = row_group_bytes
         self._frame_bytes = frame_bytes
-        self._misfits: Counter[str] = Counter()
+        self._coercion_failures: Counter[str] = Counter()
         self._out = _Out()
         self._file = pq.ParquetWriter(
             self._out,
@@ -67,39 +66,39 @@ class ParquetEncoder:
         self._group_size = 0
         self._size = 0
         self._written = 0
-        self._reading = ThreadPoolExecutor(1, "parquet-read")
-        self._writing = ThreadPoolExecutor(1, "parquet-write")
+        self._parser = ThreadPoolExecutor(1, "parquet-read")
+        self._compressor = ThreadPoolExecutor(1, "parquet-write")
         self._frames: deque[tuple[int, Future[tuple[Any, Counter[str]]]]] = deque()
         self._writing_group: tuple[int, Future[bytes]] | None = None
 
     @property
     def coercion_failures(self) -> dict[str, int]:
-        """In how many records a column's value did not fit, by column; whole after ``finish``."""
-        return dict(sorted(self._misfits.items()))
+        """How many records have a value that does not fit its column, by column; final after ``finish``."""
+        return dict(sorted(self._coercion_failures.items()))
 
     @property
-    def under_way(self) -> int:
-        """About how many bytes are still to come of the records so far."""
+    def pending_bytes(self) -> int:
+        """About how many bytes are still to come for the records so far."""
         return (self._size - self._written) // USUAL_RATIO
 
     def encode(self, records: Sequence[bytes]) -> bytes:
-        """Take records and return the bytes of the row groups that are ready; the rest comes later."""
+        """Take records and return the bytes of the row groups that are ready; the others come later."""
         self._frame += records
         size = sum(map(len, records))
         self._frame_size += size
         self._size += size
-        return self._send(FRAMES_UNDER_WAY) if self._frame_size >= self._frame_bytes else b""
+        return self._send(PENDING_FRAMES) if self._frame_size >= self._frame_bytes else b""
 
     def finish(self) -> bytes:
         """Return the last bytes."""
         data = self._send(0) + self._end_group() + self._collect()
         self._file.close()
         self.close()
-        return data + self._out.taken()
+        return data + self._out.take()
 
     def close(self) -> None:
-        """Let go of everything, finished or not; a second time does no harm."""
-        for threads in (self._reading, self._writing):
+        """Release everything, finished or not; a second call does nothing."""
+        for threads in (self._parser, self._compressor):
             threads.shutdown(cancel_futures=True)
         self._frame, self._group = [], []
         self._frames.clear()
@@ -107,13 +106,13 @@ class ParquetEncoder:
 
     def _send(self, left: int) -> bytes:
         if self._frame:
-            self._frames.append((self._frame_size, self._reading.submit(self._tables.table, self._frame)))
+            self._frames.append((self._frame_size, self._parser.submit(self._tables.table, self._frame)))
             self._frame, self._frame_size = [], 0
         ready = b""
         while len(self._frames) > left:
             size, frame = self._frames.popleft()
             table, coercion_failures = frame.result()
-            self._misfits.update(coercion_failures)
+            self._coercion_failures.update(coercion_failures)
             self._group.append(table)
             self._group_size += size
             if self._group_size >= self._row_group_bytes:
@@ -124,7 +123,7 @@ class ParquetEncoder:
         if not self._group:
             return b""
         ready = self._collect()
-        self._writing_group = self._group_size, self._writing.submit(self._write, self._group)
+        self._writing_group = self._group_size, self._compressor.submit(self._write, self._group)
         self._group, self._group_size = [], 0
         return ready
 
@@ -141,16 +140,16 @@ class ParquetEncoder:
         group = pa.concat_tables(tables)
         tables.clear()
         self._file.write_table(group, row_group_size=group.num_rows)
-        # the C library keeps what the compressors let go of, and more with each part
+        # the C library keeps the memory that the compressors freed, more with each part
         pa.system_memory_pool().release_unused()
-        return self._out.taken()
+        return self._out.take()
 
 
 def decode(file: BinaryIO) -> Iterator[Sequence[bytes]]:
     """Yield a part's records as they were encoded, in constant memory.
 
-    :param file: has to be seekable.
-    :raises CorruptPartError: this is no whole Parquet file.
+    :param file: must be seekable.
+    :raises CorruptPartError: the file is not complete Parquet.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -160,12 +159,12 @@ def decode(file: BinaryIO) -> Iterator[Sequence[bytes]]:
         for batch in part.iter_batches(READ_ROWS, columns=[RAW], use_threads=False):
             yield batch.column(0).cast(pa.binary()).to_pylist()
     except (pa.ArrowException, OSError, KeyError) as error:
-        msg = f"is not whole Parquet ({error})"
+        msg = f"is not complete Parquet ({error})"
         raise CorruptPartError(msg) from error
 
 
 class _Out:
-    """The file that Parquet is written to: it keeps the bytes until they are taken."""
+    """The file that Parquet is written to: it buffers the bytes until ``take`` returns them."""
 
     closed = False
 
@@ -182,8 +181,8 @@ class _Out:
         return self._size
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing to flush."""
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
         data, self._written = b"".join(self._written), []
         return data

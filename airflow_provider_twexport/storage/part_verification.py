@@ -1,4 +1,4 @@
-"""Reads a part back, to say whether it is still what was written."""
+"""Reads a part back and says whether it is still what was written."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import io
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_twexport.exceptions import CorruptPartError
-from airflow_provider_twexport.storage.formats import READ_BLOCK
+from airflow_provider_twexport.storage.encoding import READ_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airflow_provider_twexport.storage.directory import Directory
     from airflow_provider_twexport.storage.formats import FileFormat
-    from airflow_provider_twexport.storage.manifest import Part
+    from airflow_provider_twexport.storage.part import Part
 
 
 def problem(
@@ -23,13 +23,13 @@ def problem(
     file_format: FileFormat,
     on_records: Callable[[Sequence[bytes]], object] = len,
 ) -> str | None:
-    """Read a part back and say what is wrong with it, in constant memory.
+    """Read a part back and return what is wrong with it, in constant memory.
 
-    :param directory: where the part is.
-    :param part: what it should be.
-    :param file_format: how it was written.
-    :param on_records: is given all its records on the way.
-    :returns: one sentence; ``None`` where all is well.
+    :param directory: of the landing.
+    :param part: its description in the manifest.
+    :param file_format: the format it was written in.
+    :param on_records: called with all its records, a few at a time.
+    :returns: one sentence; ``None`` if nothing is wrong.
     """
     try:
         with directory.open(part.name) as file:
@@ -50,7 +50,7 @@ def _difference(
             on_records(records)
     except CorruptPartError as error:
         damage = str(error)
-    while blocks.read(READ_BLOCK):  # what a decoder left unread, as it does with a damaged part
+    while blocks.read(READ_BLOCK):  # a decoder stops early in a damaged part
         pass
     if file.bytes != part.bytes:
         return f"has {file.bytes} bytes instead of {part.bytes}"
@@ -62,7 +62,7 @@ def _difference(
 
 
 class _MeasuredFile(io.RawIOBase):
-    """Counts and digests the bytes of a file while somebody else reads them."""
+    """Counts the bytes of a file and computes their digest while a decoder reads them."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""What earlier tries left in the directory: whose it is, how far it came, and how to be rid of it."""
+"""What earlier tries left in the directory: who owns it, how far they got, and how to remove it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.exceptions import DirectoryInUseError
-from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, load
+from airflow_provider_twexport.storage import manifest
+from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,58 +22,58 @@ _BATCH = r"_batch-\d{5,}-\d{5,}\.gz"
 _OURS = re.compile(rf"{_PART}|{_BATCH}|\.({_PART}|{_BATCH}|_\w+\.json)\.[0-9a-f]+\.tmp")
 
 
-def find(directory: Directory, source: Mapping[str, Any]) -> Manifest | None:
-    """Return the furthest that earlier tries of this export came; what another order of it left is removed.
+def load(directory: Directory, source: Mapping[str, Any]) -> Manifest | None:
+    """Return the furthest manifest or checkpoint of earlier tries; the results of another order are removed.
 
-    :param directory: where to look.
-    :param source: the export, by its ``collector_id`` and ``export_id``; a search, by its ``search_id``;
-        an Adobe job, by its ``job_id``.
-    :raises DirectoryInUseError: another collector, search or job was landed there.
+    :param directory: of the landing.
+    :param source: of the landing: :func:`owner` says whose results it holds, ``export_id`` which order of them.
+    :raises DirectoryInUseError: the directory belongs to another owner.
     """
-    # Of equals the first wins: a manifest may have been committed past the checkpoint it ends.
-    found = [manifest for name in (MANIFEST, CHECKPOINT) if (manifest := load(directory, name))]
-    for manifest in found:
-        _check_owner(directory, manifest.source, source)
-    if any(_is_another_order(manifest.source, source) for manifest in found):
-        log.warning("%s: an earlier export of the same collector is replaced", directory)
-        clear(directory)
+    # Of equals the first wins: a manifest may have been committed after the checkpoint it completes.
+    found = [it for name in (MANIFEST, CHECKPOINT) if (it := manifest.load(directory, name))]
+    for earlier in found:
+        _check_owner(directory, earlier.source, source)
+    if any(_is_another_order(earlier.source, source) for earlier in found):
+        log.warning("%s: the results of an earlier order are replaced", directory)
+        remove_all(directory)
         return None
-    return max(found, key=lambda manifest: (manifest.complete, len(manifest.parts)), default=None)
+    return max(found, key=lambda earlier: (earlier.complete, len(earlier.parts)), default=None)
 
 
-def clear(directory: Directory) -> None:
-    """Remove everything that a landing writes; the manifest goes first, so no reader sees it with other parts."""
+def remove_all(directory: Directory) -> None:
+    """Remove everything that a landing writes; the manifest first, so that no reader sees it without its parts."""
     directory.remove(MANIFEST)
     _remove_except(directory, set())
 
 
-def tidy(directory: Directory, landed: Manifest) -> None:
-    """Remove what a manifest makes superfluous; it holds without that, so a failure is only reported.
+def cleanup(directory: Directory, landed: Manifest) -> None:
+    """Remove what a manifest does not list; a failure is only logged, because the landing is valid without this.
 
-    This may break another try that is still alive. Since the manifest is there, that one has nothing to add.
+    This may break another try that is still alive. Since the manifest is there, that try has nothing to add.
     """
     # Only some of the filesystems' errors are an OSError.
     try:
         _remove_except(directory, {part.name for part in landed.parts})
     except Exception:
-        log.warning("%s: leftovers of earlier tries could not be removed", directory, exc_info=True)
+        log.warning("%s: files of earlier tries could not be removed", directory, exc_info=True)
     try:
         directory.abort_uploads(_OURS.fullmatch)
     except Exception as error:
-        log.info("%s: uploads of dead tries are left to the bucket's lifecycle rules (%s)", directory, error)
+        log.info("%s: unfinished uploads are left to the bucket's lifecycle rules (%s)", directory, error)
 
 
-def whose(source: Mapping[str, Any]) -> str | None:
-    """Return what tells whose results a directory holds: a kind and an id, such as ``collector 'twx-one'``."""
+def owner(source: Mapping[str, Any]) -> str | None:
+    """Return who owns the results of a directory: a kind and an id, such as ``collector 'twx-one'``."""
     named = ((kind, source.get(f"{kind}_id")) for kind in ("collector", "search", "capture", "job"))
     return next((f"{kind} {name!r}" for kind, name in named if name), None)
 
 
 def _check_owner(directory: Directory, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    theirs, ours = whose(found), whose(wanted)
+    theirs, ours = owner(found), owner(wanted)
     if theirs != ours:
-        msg = f"{directory} holds the results of {theirs}: choose another directory for {ours}."
-        raise DirectoryInUseError(msg)
+        raise DirectoryInUseError(
+            f"{directory} holds the results of {theirs}. Choose another directory for {ours}."
+        )
 
 
 def _is_another_order(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -185,7 +185,7 @@ class CollectorLanding:
         exported = self.exported
         batches = self.client.drain(
             self.collector_id,
-            cursor=landing.offset or EARLIEST,
+            cursor=landing.cursor or EARLIEST,
             export_id=self.task.id if self.task else None,
             missing=lambda: math.inf if exported is None else exported - landing.arrived,
         )

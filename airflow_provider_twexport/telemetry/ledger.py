@@ -80,14 +80,14 @@ class TaskLedger:
         import pendulum
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_twexport.storage.ledger import EntryKind, LedgerEntry, TaskRef, enter
+        from airflow_provider_twexport.storage.ledger import EntryKind, LedgerEntry, TaskRef, record
 
         ti = self._context["ti"]
-        fact = LedgerEntry(
+        entry = LedgerEntry(
             kind=EntryKind(kind),
             export_id=export_id,
             by=TaskRef(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
             at=pendulum.now("UTC").isoformat(timespec="milliseconds"),
             details=details,
         )
-        enter(ObjectStoragePath(path, conn_id=self._conn_id), fact)
+        record(ObjectStoragePath(path, conn_id=self._conn_id), entry)

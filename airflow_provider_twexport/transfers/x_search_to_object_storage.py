@@ -168,14 +168,14 @@ class XSearchToObjectStorageOperator(LandingOperator):
             .get_conn()
             .pages(
                 search,
-                cursor=landing.offset,
+                cursor=landing.cursor,
                 missing=lambda: most - landing.results,
                 max_requests=parse_int("max_requests", self.max_requests),
             )
         ):
             landing.write(batch)
             progress.tell(landing.results, landing.bytes)
-        place = SearchCursor.of(search, landing.offset)
+        place = SearchCursor.of(search, landing.cursor)
         manifest = landing.commit(truncated=not place.is_end)
         metrics.landed(self.system, manifest)
         metrics.spent(self.system, place.requests)

@@ -30,26 +30,26 @@ def days(first: float, last: float) -> Window:
     return Window(NEW_YEAR.add(minutes=round(first * 1440)), NEW_YEAR.add(minutes=round(last * 1440)))
 
 
-def piece(first: float, last: float, export_id: str = "e1", results: int = 100, **more: Any) -> LandedSpan:
+def span(first: float, last: float, export_id: str = "e1", results: int = 100, **more: Any) -> LandedSpan:
     """A landing of the demo project."""
     return LandedSpan(days(first, last), "demo", export_id, results, **more)
 
 
-def states(*pieces: LandedSpan, within: Window | None = None) -> list[str]:
+def states(*landings: LandedSpan, within: Window | None = None) -> list[str]:
     """The states of the only track's days."""
-    (covered,) = coverage(pieces, within)
+    (covered,) = coverage(landings, within)
     return [str(day.state) for day in covered.days]
 
 
 def test_days_are_landed_truncated_partial_or_missing() -> None:
     """Each day tells how much of it is there."""
-    pieces = [
-        piece(0, 2),
-        piece(3, 4, "e2", truncated=True),
-        piece(4, 5, "e3", complete=False),
-        piece(5, 5.5, "e4"),
+    landings = [
+        span(0, 2),
+        span(3, 4, "e2", truncated=True),
+        span(4, 5, "e3", complete=False),
+        span(5, 5.5, "e4"),
     ]
-    assert states(*pieces, within=days(0, 7)) == [
+    assert states(*landings, within=days(0, 7)) == [
         "landed",
         "landed",
         "missing",
@@ -62,7 +62,7 @@ def test_days_are_landed_truncated_partial_or_missing() -> None:
 
 def test_parts_of_a_day_add_up() -> None:
     """Two landings that touch within a day cover it, and it was not bought twice."""
-    (covered,) = coverage([piece(0, 0.5, results=10), piece(0.5, 2, "e2", results=60)])
+    (covered,) = coverage([span(0, 0.5, results=10), span(0.5, 2, "e2", results=60)])
     assert [(day.state, day.results, day.bought_twice) for day in covered.days] == [
         (DayState.LANDED, 30, False),
         (DayState.LANDED, 40, False),
@@ -72,13 +72,13 @@ def test_parts_of_a_day_add_up() -> None:
 
 def test_days_add_up_to_what_landed() -> None:
     """However the results of a landing fall on its days, none is lost or made up by rounding."""
-    (covered,) = coverage([piece(0, 31, results=1_000), piece(31, 60, "e2", results=999)])
+    (covered,) = coverage([span(0, 31, results=1_000), span(31, 60, "e2", results=999)])
     assert sum(day.results for day in covered.days) == 1_999
 
 
 def test_overlapping_exports_were_bought_twice() -> None:
     """Days that two exports hold were paid twice; the same export landed in two places was not."""
-    (covered,) = coverage([piece(0, 3), piece(2, 4, "e2"), piece(0, 1)])
+    (covered,) = coverage([span(0, 3), span(2, 4, "e2"), span(0, 1)])
     assert [day.bought_twice for day in covered.days] == [False, False, True, False]
     assert covered.counts == {
         "missing": 0,
@@ -92,27 +92,27 @@ def test_overlapping_exports_were_bought_twice() -> None:
 
 def test_a_truncated_landing_is_whole_once_its_rest_has_landed() -> None:
     """Days of a rest are landed, the others when all of it is; neither was bought twice, not even in two steps."""
-    whole = piece(0, 6, results=100, truncated=True, collector_id="T")
-    first = piece(1, 2, "e2", collector_id="A", remainder_of=("T",), remainder_windows=2)
-    second = piece(4, 6, "e3", collector_id="B", remainder_of=("T",), remainder_windows=2)
+    whole = span(0, 6, results=100, truncated=True, collector_id="T")
+    first = span(1, 2, "e2", collector_id="A", remainder_of=("T",), remainder_windows=2)
+    second = span(4, 6, "e3", collector_id="B", remainder_of=("T",), remainder_windows=2)
     assert states(whole) == ["truncated"] * 6
     assert states(whole, first) == ["truncated", "landed", *["truncated"] * 4]
     again = replace(second, truncated=True)
     assert states(whole, first, again)[4:] == ["truncated"] * 2
-    third = piece(5, 6, "e4", collector_id="C", remainder_of=("T", "B"), remainder_windows=1)
-    for pieces in ([whole, first, second], [whole, first, again, third]):
-        assert states(*pieces) == ["landed"] * 6
-        (covered,) = coverage(pieces)
+    third = span(5, 6, "e4", collector_id="C", remainder_of=("T", "B"), remainder_windows=1)
+    for landings in ([whole, first, second], [whole, first, again, third]):
+        assert states(*landings) == ["landed"] * 6
+        (covered,) = coverage(landings)
         assert covered.counts["bought_twice"] == 0
-    stranger = piece(1, 2, "e5", collector_id="X")
+    stranger = span(1, 2, "e5", collector_id="X")
     (covered,) = coverage([whole, first, second, stranger])
     assert covered.counts["bought_twice"] == 1
 
 
 def test_what_was_bought_but_not_landed_is_told() -> None:
     """An export that has not landed covers nothing, but buying its time once more is buying twice."""
-    bought = piece(0, 2, "e1", results=0, complete=False)
-    (covered,) = coverage([bought, piece(1, 2, "e2")])
+    bought = span(0, 2, "e1", results=0, complete=False)
+    (covered,) = coverage([bought, span(1, 2, "e2")])
     assert [(str(day.state), day.bought_twice) for day in covered.days] == [
         ("unlanded", False),
         ("landed", True),
@@ -121,18 +121,18 @@ def test_what_was_bought_but_not_landed_is_told() -> None:
 
 def test_a_hole_shows_though_the_rest_was_bought_twice() -> None:
     """Bought twice is told beside the state, not in its place."""
-    (covered,) = coverage([piece(0, 0.5), piece(0, 0.5, "e2")], days(0, 1))
+    (covered,) = coverage([span(0, 0.5), span(0, 0.5, "e2")], days(0, 1))
     assert [(day.state, day.share, day.bought_twice) for day in covered.days] == [
         (DayState.PARTIAL, 0.5, True)
     ]
 
 
-def test_topics_are_tracks_of_their_own() -> None:
+def test_topics_are_series_of_their_own() -> None:
     """A topic is covered by landings of it and of the whole project; both together were bought twice."""
-    tracks = coverage(
-        [piece(0, 1, topics=("a", "b")), piece(0, 2, "e2"), piece(2, 3, "e3", topics=("b",))], days(0, 3)
+    all_series = coverage(
+        [span(0, 1, topics=("a", "b")), span(0, 2, "e2"), span(2, 3, "e3", topics=("b",))], days(0, 3)
     )
-    found = {covered.track.topic: covered for covered in tracks}
+    found = {covered.series.topic: covered for covered in all_series}
     assert list(found) == ["*", "a", "b"]
     assert [str(day.state) for day in found["*"].days] == ["landed", "landed", "missing"]
     assert [str(day.state) for day in found["a"].days] == ["landed", "landed", "missing"]
@@ -142,23 +142,23 @@ def test_topics_are_tracks_of_their_own() -> None:
 
 def test_queries_and_scopes_do_not_cover_each_other() -> None:
     """What was landed of one query says nothing of another."""
-    tracks = coverage(
-        [piece(0, 1), piece(0, 1, "e2", query="cats"), replace(piece(0, 1, "e3"), scope="other")]
+    all_series = coverage(
+        [span(0, 1), span(0, 1, "e2", query="cats"), replace(span(0, 1, "e3"), scope="other")]
     )
-    assert [covered.track for covered in tracks] == [
+    assert [covered.series for covered in all_series] == [
         Series("demo"),
         Series("demo", query="cats"),
         Series("other"),
     ]
-    assert not any(day.bought_twice for covered in tracks for day in covered.days)
+    assert not any(day.bought_twice for covered in all_series for day in covered.days)
 
 
 def test_nothing_is_missing_before_the_first_landing_of_a_query() -> None:
     """Nor behind the last; but the topics of a scope are told of for the same days."""
-    tracks = coverage(
-        [piece(0, 2, topics=("a",)), piece(1, 3, "e2", topics=("b",)), piece(9, 10, "e3", query="cats")]
+    all_series = coverage(
+        [span(0, 2, topics=("a",)), span(1, 3, "e2", topics=("b",)), span(9, 10, "e3", query="cats")]
     )
-    found = {(covered.track.topic, covered.track.query): covered for covered in tracks}
+    found = {(covered.series.topic, covered.series.query): covered for covered in all_series}
     assert [str(day.state) for day in found["a", ""].days] == ["landed", "landed", "missing"]
     assert [str(day.state) for day in found["b", ""].days] == ["missing", "landed", "landed"]
     assert [str(day.state) for day in found["*", "cats"].days] == ["landed"]
@@ -167,8 +167,8 @@ def test_nothing_is_missing_before_the_first_landing_of_a_query() -> None:
 @given(st.lists(st.tuples(st.integers(0, 239), st.integers(1, 100)), min_size=1, max_size=8))
 def test_every_hour_counts(spans: list[tuple[int, int]]) -> None:
     """The share of a day is the share of its hours that something holds; twice is where two exports hold one."""
-    pieces = [piece(at / 24, (at + length) / 24, f"e{n}") for n, (at, length) in enumerate(spans)]
-    (covered,) = coverage(pieces, days(0, 15))
+    landings = [span(at / 24, (at + length) / 24, f"e{n}") for n, (at, length) in enumerate(spans)]
+    (covered,) = coverage(landings, days(0, 15))
     for number, day in enumerate(covered.days):
         holders = [
             sum(at <= hour < at + length for at, length in spans)
@@ -204,13 +204,13 @@ def test_nothing_landed_is_no_track() -> None:
 
 def test_table_and_json() -> None:
     """People read runs of days, scripts each day."""
-    tracks = coverage([piece(0, 2), piece(3, 4, "e2"), piece(3, 4, "e3")])
-    assert [line.split("  ")[0] for line in table(tracks).splitlines()[1:]] == [
+    all_series = coverage([span(0, 2), span(3, 4, "e2"), span(3, 4, "e3")])
+    assert [line.split("  ")[0] for line in table(all_series).splitlines()[1:]] == [
         "[2024-01-01T00:00Z, 2024-01-03T00:00Z)",
         "[2024-01-03T00:00Z, 2024-01-04T00:00Z)",
         "[2024-01-04T00:00Z, 2024-01-05T00:00Z)",
     ]
-    (document,) = json.loads(json.dumps([covered.to_json() for covered in tracks]))
+    (document,) = json.loads(json.dumps([covered.to_json() for covered in all_series]))
     assert document["counts"]["bought_twice"] == 1
     assert [day["results"] for day in document["days"]] == [50, 50, 0, 200]
 
@@ -218,8 +218,8 @@ def test_table_and_json() -> None:
 def test_a_year_of_hours_is_covered_at_once() -> None:
     """8,760 landings are told by the day in well under 2 seconds."""
     hours = Window(NEW_YEAR, NEW_YEAR.add(years=1)).cut("hour")
-    pieces = [LandedSpan(hour, "demo", f"e{n}", 5) for n, hour in enumerate(hours)]
+    landings = [LandedSpan(hour, "demo", f"e{n}", 5) for n, hour in enumerate(hours)]
     began = time.process_time()
-    (covered,) = coverage(pieces)
+    (covered,) = coverage(landings)
     assert time.process_time() - began < 2
     assert covered.counts["landed"] == 366

@@ -25,10 +25,10 @@ class Landed:
 
 def test_a_search_covers_its_window() -> None:
     """Its product is the scope, its query the query."""
-    piece = landed_span(Landed())
-    assert piece is not None
-    assert (piece.scope, piece.query, piece.window) == ("fullarchive", "coffee", JANUARY)
-    assert piece.export_id == Landed().source["search_id"]
+    span = landed_span(Landed())
+    assert span is not None
+    assert (span.scope, span.query, span.window) == ("fullarchive", "coffee", JANUARY)
+    assert span.export_id == Landed().source["search_id"]
 
 
 def test_a_search_is_not_taken_for_an_export_of_talkwalker() -> None:

@@ -139,7 +139,7 @@ def test_a_window_that_broke_off_lands_in_part_and_is_bought_again_alone(
     assert all(found.complete for found in discovery.find_landings([tmp_path]).manifests.values())
     spent = simulator.ledger()["credits"]["charged_total"]
     assert spent == sum(landed(tmp_path).values()) + part.results + 10
-    entries = ledger.read(tmp_path / "_ledger").entries
+    entries = ledger.read(tmp_path / "_ledger").exports
     assert sorted(str(entry.state) for entry in entries) == ["landed", "landed", "landed", "partial"]
     assert sum(entry.credits or 0 for entry in entries) == spent - 10
 

@@ -134,7 +134,7 @@ def test_it_lands_in_the_order_of_deadlines_and_clears_away(
         "lost": 1,
         "credits": 1_000,
     }
-    entries = ledger.read(tmp_path / "backfill" / "_ledger").entries
+    entries = ledger.read(tmp_path / "backfill" / "_ledger").exports
     assert sorted(str(entry.state) for entry in entries) == ["ordered", "partial", "truncated", "truncated"]
     assert all(entry.to_json()["deleted_at"] for entry in entries)
     assert expired in run.log

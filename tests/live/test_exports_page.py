@@ -17,7 +17,8 @@ from playwright.sync_api import expect
 
 from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.storage.manifest import Part, nothing_yet
+from airflow_provider_twexport.storage.manifest import empty_manifest
+from airflow_provider_twexport.storage.part import Part
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
@@ -83,7 +84,7 @@ def earlier_landings() -> Iterator[tuple[str, str]]:
         window = {"start": day.to_iso8601_string(), "stop": day.add(days=1).to_iso8601_string()}
         source = {"export_id": f"earlier-{back}", "project_id": "brand", "query": "harbour", "window": window}
         landed = replace(
-            nothing_yet(source, "jsonl.gz"),
+            empty_manifest(source, "jsonl.gz"),
             complete=back % 11 != 5,
             truncated=results > 30_000,
             results=results,
@@ -103,7 +104,7 @@ def planted_manifest() -> str:
         name: f"{name} {PLANTED}" for name in ("system", "export_id", "collector_id", "project_id", "query")
     }
     planted = replace(
-        nothing_yet(texts | {"topics": [f"topic {PLANTED}"], "window": window}, f"format {PLANTED}"),
+        empty_manifest(texts | {"topics": [f"topic {PLANTED}"], "window": window}, f"format {PLANTED}"),
         parts=(part,),
     )
     return planted.to_json()

@@ -13,7 +13,7 @@ from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.operators.adobe import AdobeCreateExportJobOperator
 from airflow_provider_twexport.plugin.accounts.x import Usage, usage_in
 from airflow_provider_twexport.plugin.landed import place_in
-from airflow_provider_twexport.storage.manifest import MANIFEST, nothing_yet
+from airflow_provider_twexport.storage.manifest import MANIFEST, empty_manifest
 from airflow_provider_twexport.transfers.adobe_to_object_storage import AdobeToObjectStorageOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
 from tests.adobe_account import DATASET, INSTANT, ORDER, SECRET, SEGMENT, client_of
@@ -175,7 +175,7 @@ def test_a_stream_tells_its_time_and_gaps(server: Server, lake: Path) -> None:
     told = {"start": "2024-06-01T10:00:00.000+00:00", "stop": "2024-06-01T11:00:00.000+00:00"}
     gap = told | {"partition": 1, "reason": "silence"}
     report = told | {"stream": "decahose", "gaps": [gap, gap]}
-    landed = replace(nothing_yet({"system": "x_stream", "stream": "decahose"}, "jsonl.gz"), report=report)
+    landed = replace(empty_manifest({"system": "x_stream", "stream": "decahose"}, "jsonl.gz"), report=report)
     (lake / "stream").mkdir(parents=True)
     (lake / "stream" / MANIFEST).write_text(landed.to_json())
     viewer = server.visitor("VIEWER")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pendulum
 import pytest
 
-from airflow_provider_twexport.storage.manifest import MANIFEST, Part, nothing_yet
+from airflow_provider_twexport.storage.manifest import MANIFEST, empty_manifest
+from airflow_provider_twexport.storage.part import Part
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def large(simulator: Simulator, lake: Path) -> None:
         directory = lake / day.format("YYYY/MM/DD")
         directory.mkdir(parents=True)
         landed = replace(
-            nothing_yet(source, "jsonl.gz"), complete=True, results=1000, exported=1000, parts=parts
+            empty_manifest(source, "jsonl.gz"), complete=True, results=1000, exported=1000, parts=parts
         )
         (directory / MANIFEST).write_text(landed.to_json())
 

@@ -41,7 +41,7 @@ def land(directory: str, url: str, dies_at: float) -> None:
         record_id=post_id,
         batches_cost=True,
     ) as landing:
-        for number, batch in enumerate(client.pages(SEARCH, cursor=landing.offset)):
+        for number, batch in enumerate(client.pages(SEARCH, cursor=landing.cursor)):
             die_if(number == dies_at)
             _write(landing, batch, number + 0.5 == dies_at)
         landing.commit()

@@ -41,8 +41,8 @@ def batch(number: int) -> Batch:
 def land_some(directory: UPath, options: dict[str, Any], first: int, stop: int) -> Landing:
     """Land some batches and return the open landing."""
     landing = open_landing(directory, **options)
-    assert int(landing.offset or 0) <= first
-    for number in range(int(landing.offset or 0), stop):
+    assert int(landing.cursor or 0) <= first
+    for number in range(int(landing.cursor or 0), stop):
         landing.write(batch(number))
     return landing
 

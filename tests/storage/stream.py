@@ -50,7 +50,7 @@ def land(directory: Any, batches: Sequence[Batch], **options: Any) -> manifest.M
     with open_landing(directory, **options) as landing:
         if landing.committed:
             return landing.committed
-        for batch in read_from(batches, landing.offset):
+        for batch in read_from(batches, landing.cursor):
             landing.write(batch)
         return landing.commit(exported=landing.results)
 

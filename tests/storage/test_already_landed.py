@@ -90,7 +90,7 @@ def test_a_retry_gives_the_same(tmp_path: Path) -> None:
         broken.write(each)
     broken.discard()
     with Landing.open(tmp_path / "b", source=source("b"), **options) as again:
-        assert again.offset is None
+        assert again.cursor is None
         for each in (batch(30, 60), batch(40, 80)):
             again.write(each)
         landed = again.commit(exported=again.arrived)
@@ -106,7 +106,7 @@ def test_a_retry_goes_on_where_nothing_was_left_out_yet(tmp_path: Path) -> None:
     broken.write(batch(60, 80))
     broken.discard()
     with Landing.open(tmp_path / "b", source=source("b"), **options) as again:
-        assert again.offset == "80"
+        assert again.cursor == "80"
         again.write(batch(40, 60))
         assert (again.results, again.arrived) == (30, 40)
 
@@ -116,7 +116,7 @@ def test_only_whole_landings_can_be_left_out(tmp_path: Path) -> None:
     with pytest.raises(ManifestNotFoundError):
         land(tmp_path / "b", "b", exclude_landed=[tmp_path / "no"])
     land(tmp_path / "part", "a", batch(0, 5), complete=False)
-    with pytest.raises(CorruptLandingError, match="does not hold all"):
+    with pytest.raises(CorruptLandingError, match="does not hold all results"):
         land(tmp_path / "b", "b", exclude_landed=[tmp_path / "part"])
     land(tmp_path / "a", "a", batch(0, 5))
     (tmp_path / "a" / "part-00000.jsonl.gz").write_bytes(b"something else")

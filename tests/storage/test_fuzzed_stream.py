@@ -217,7 +217,7 @@ def land(service: Service, directory: Path, file_format: str) -> Manifest:
     client = TalkwalkerClient("not-a-token", f"http://127.0.0.1:{service.server_address[1]}", SHORT)
     with Landing.open(directory, source=SOURCE, file_format=file_format, max_part_bytes=20_000) as landing:
         drain = client.drain("twx-one", export_id=OURS, missing=lambda: RESULTS - landing.results)
-        with naming_the_offset(lambda: landing.offset or EARLIEST):
+        with naming_the_offset(lambda: landing.cursor or EARLIEST):
             for batch in drain:
                 landing.write(batch)
         return landing.commit(exported=RESULTS)

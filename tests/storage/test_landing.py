@@ -76,10 +76,10 @@ def test_parts_are_the_same_each_time(tmp_path: Path, file_format: str) -> None:
 def test_parts_and_offsets_belong_together(tmp_path: Path) -> None:
     """A part ends at a cursor, and the next one begins there."""
     parts = land(tmp_path, BATCHES, file_format="jsonl", max_part_bytes=1).parts
-    assert parts[0].first_offset is None
-    assert all(before.last_offset == after.first_offset for before, after in pairwise(parts))
+    assert parts[0].first_cursor is None
+    assert all(before.last_cursor == after.first_cursor for before, after in pairwise(parts))
     for part in parts:
-        delivered = BATCHES[int(part.first_offset or 0) : int(part.last_offset or 0)]
+        delivered = BATCHES[int(part.first_cursor or 0) : int(part.last_cursor or 0)]
         lines = (tmp_path / part.name).read_bytes().split(b"\n")[:-1]
         assert set(lines) <= set(each_once(delivered))
 
@@ -89,7 +89,7 @@ def test_no_part_ends_without_a_cursor(tmp_path: Path) -> None:
     with Landing.open(tmp_path, source=SOURCE, file_format="jsonl", max_part_bytes=1) as landing:
         for number in range(50):
             landing.write(Batch([record(number)], None))
-        assert landing.offset is None
+        assert landing.cursor is None
         landing.write(Batch([], "end"))
         assert len(landing.commit().parts) == 1
 
@@ -178,7 +178,7 @@ def test_a_retry_reads_on_from_the_checkpoint(tmp_path: Path) -> None:
     begin(tmp_path, BATCHES[:6])
     written = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("part-*")}
     landing = Landing.open(tmp_path, source=SOURCE, file_format="jsonl")
-    assert landing.offset == "6"
+    assert landing.cursor == "6"
     assert landing.results == len(each_once(BATCHES[:6]))
     land(tmp_path, BATCHES, file_format="jsonl")
     assert_landed_exactly_once(tmp_path, BATCHES)
@@ -211,7 +211,7 @@ def test_a_damaged_part_is_landed_again(
     begin(tmp_path, BATCHES[:6], file_format)
     damage(tmp_path / f"part-00001.{file_format}")  # type: ignore[operator]
     landing = open_landing(tmp_path, file_format=file_format)
-    assert (landing.offset, landing.results, names(tmp_path)) == (None, 0, [])
+    assert (landing.cursor, landing.results, names(tmp_path)) == (None, 0, [])
     assert f"because part-00001.{file_format} " in caplog.text
     land(tmp_path, BATCHES, file_format=file_format)
     assert_landed_exactly_once(tmp_path, BATCHES)
@@ -235,7 +235,7 @@ def test_parts_of_a_stream_whose_records_cannot_come_again_are_not_read(
     age(tmp_path, 1, 601)
     damage(tmp_path / "part-00001.jsonl")  # type: ignore[operator]
     with open_landing(tmp_path, file_format="jsonl", remembered_seconds=600) as landing:
-        assert landing.offset == "6"
+        assert landing.cursor == "6"
         assert landing.write(BATCHES[1]) == BATCHES[1].records
         assert landing.write(BATCHES[4]) == []
 
@@ -245,7 +245,7 @@ def test_the_last_parts_of_a_stream_are_checked(tmp_path: Path) -> None:
     begin(tmp_path, BATCHES[:6])
     age(tmp_path, 1, 599)
     damage_by_one_byte(tmp_path / "part-00001.jsonl")
-    assert open_landing(tmp_path, file_format="jsonl", remembered_seconds=600).offset is None
+    assert open_landing(tmp_path, file_format="jsonl", remembered_seconds=600).cursor is None
 
 
 def test_another_format_is_landed_from_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -253,7 +253,7 @@ def test_another_format_is_landed_from_the_start(tmp_path: Path, caplog: pytest.
     begin(tmp_path, BATCHES[:6], "jsonl")
     land(tmp_path, BATCHES, file_format="jsonl.gz")
     assert_landed_exactly_once(tmp_path, BATCHES)
-    assert "it began as jsonl and should now be jsonl.gz" in caplog.text
+    assert "it started as jsonl and file_format is now jsonl.gz" in caplog.text
 
 
 @pytest.mark.parametrize("complete", [True, False])
@@ -353,7 +353,7 @@ def test_any_stream_through_any_deaths(
         for batches_until_death in deaths:
             dead = open_landing(directory, **options)  # type: ignore[arg-type]
             abandoned.append(dead)
-            for batch in list(read_from(batches, dead.offset))[:batches_until_death]:
+            for batch in list(read_from(batches, dead.cursor))[:batches_until_death]:
                 dead.write(batch)
         land(directory, batches, **options)
         assert_landed_exactly_once(directory, batches)

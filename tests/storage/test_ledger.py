@@ -12,7 +12,14 @@ import pytest
 from airflow_provider_twexport.storage import discovery
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.storage.ledger import Entry, EntryKind, LedgerEntry, TaskRef, enter, read
+from airflow_provider_twexport.storage.ledger import (
+    EntryKind,
+    ExportHistory,
+    LedgerEntry,
+    TaskRef,
+    read,
+    record,
+)
 from tests.storage.stream import SOURCE, each_once, land, landed_records, stream
 
 if TYPE_CHECKING:
@@ -38,20 +45,20 @@ def ordered(run: str = "first", minute: int = 0, adopted: bool = False) -> Ledge
     return told(EntryKind.ORDERED, run, minute, adopted=adopted, window=JANUARY, limit=500)
 
 
-def entry(*facts: LedgerEntry) -> Entry:
+def entry(*facts: LedgerEntry) -> ExportHistory:
     """What these facts come to."""
-    return Entry("e1", facts)
+    return ExportHistory("e1", facts)
 
 
 def test_a_known_fact_is_not_read_again(tmp_path: Path) -> None:
     """Nor lost; what is new is read."""
     known: dict[str, LedgerEntry] = {}
-    enter(tmp_path, ordered())
-    first = read(tmp_path, known).entries[0].facts[0]
-    enter(tmp_path, told(EntryKind.ENDED, minute=1, status="finished"))
-    (entry,) = read(tmp_path, known).entries
-    assert entry.facts[0] is first
-    assert [fact.kind for fact in entry.facts] == ["ordered", "ended"]
+    record(tmp_path, ordered())
+    first = read(tmp_path, known).exports[0].entries[0]
+    record(tmp_path, told(EntryKind.ENDED, minute=1, status="finished"))
+    (entry,) = read(tmp_path, known).exports
+    assert entry.entries[0] is first
+    assert [fact.kind for fact in entry.entries] == ["ordered", "ended"]
 
 
 @pytest.mark.parametrize("store", ["file", "s3"], indirect=True)
@@ -60,16 +67,16 @@ def test_many_writers_never_meet(store: Place, run_program: Callable[..., Any]) 
     place, options = f"{store.address}/lake/_ledger", json.dumps(store.options)
 
     def tell(writer: int) -> None:
-        run_program("tests.storage.telling", place, options, f"run-{writer % (WRITERS - 1)}", EXPORTS)
+        run_program("tests.storage.recording", place, options, f"run-{writer % (WRITERS - 1)}", EXPORTS)
 
     with ThreadPoolExecutor(WRITERS) as writers:
         # two of them are the same run, as a task and its retry that overlap
         list(writers.map(tell, range(WRITERS)))
     found = read(store / "lake/_ledger")
     assert found.problems == ()
-    assert len(found.entries) == EXPORTS
+    assert len(found.exports) == EXPORTS
     assert found.credits == EXPORTS * 10
-    for it in found.entries:
+    for it in found.exports:
         paid = int(it.export_id[1:]) % 2 == 0
         assert (it.bought is not None) is paid
         assert len(it.adopted_by) == (WRITERS - 2 if paid else WRITERS - 1)
@@ -78,20 +85,20 @@ def test_many_writers_never_meet(store: Place, run_program: Callable[..., Any]) 
 
 def test_what_was_told_first_stays(tmp_path: Path) -> None:
     """A retry that tells it again, later, changes no byte."""
-    enter(tmp_path, ordered(minute=1))
+    record(tmp_path, ordered(minute=1))
     (file,) = tmp_path.iterdir()
     before = file.read_bytes()
-    enter(tmp_path, ordered(minute=9))
+    record(tmp_path, ordered(minute=9))
     assert list(tmp_path.iterdir()) == [file]
     assert file.read_bytes() == before
 
 
 def test_any_export_id_names_a_file(tmp_path: Path) -> None:
     """The service's ids are its own affair."""
-    enter(tmp_path, replace(ordered(), export_id="../a b/ü"))
+    record(tmp_path, replace(ordered(), export_id="../a b/ü"))
     (file,) = tmp_path.iterdir()
     assert file.is_file()
-    assert read(tmp_path).entries[0].export_id == "../a b/ü"
+    assert read(tmp_path).exports[0].export_id == "../a b/ü"
 
 
 def test_who_paid() -> None:
@@ -143,27 +150,27 @@ def test_one_place_is_told_once() -> None:
 @pytest.mark.parametrize("store", ["file", "s3"], indirect=True)
 def test_what_cannot_be_read_is_told(store: Place) -> None:
     """Half written, empty, of a later version: the rest is read all the same."""
-    enter(store / "_ledger", ordered())
+    record(store / "_ledger", ordered())
     directory = Directory(store / "_ledger")
     directory.write("e2.ordered.0.json", ordered().to_json()[:-40])
     directory.write("e3.ordered.0.json", b"")
     directory.write("e4.ordered.0.json", b'{"schema_version": 99}')
     directory.write(".e5.ordered.0.json.abcd.tmp", b"{")
     found = read(store / "_ledger")
-    assert [it.export_id for it in found.entries] == ["e1"]
+    assert [it.export_id for it in found.exports] == ["e1"]
     assert len(found.problems) == 3
     assert "upgrade" in found.problems[2]
 
 
 def test_no_ledger_tells_nothing(tmp_path: Path) -> None:
     """It is no error to look."""
-    assert read(tmp_path / "nowhere").entries == ()
+    assert read(tmp_path / "nowhere").exports == ()
 
 
 @pytest.mark.parametrize("store", ["file", "s3"], indirect=True)
 def test_landings_and_ledger_share_a_directory(store: Place) -> None:
     """Neither takes the other for its own, and landing again removes no fact."""
-    enter(store / "lake/_ledger", ordered())
+    record(store / "lake/_ledger", ordered())
     land(store / "lake", stream(12))
     assert len(discovery.find_landings([store / "lake"]).manifests) == 1
     assert discovery.find_landings([store / "lake"]).problems == ()
@@ -172,4 +179,4 @@ def test_landings_and_ledger_share_a_directory(store: Place) -> None:
             landing.write(batch)
         landing.commit(exported=12)
     assert landed_records(store / "lake") == each_once(stream(12))
-    assert [it.export_id for it in read(store / "lake/_ledger").entries] == ["e1"]
+    assert [it.export_id for it in read(store / "lake/_ledger").exports] == ["e1"]

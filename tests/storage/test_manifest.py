@@ -21,6 +21,8 @@ from tests.storage.stream import land, stream
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from airflow_provider_twexport.storage.part import Part
+
 
 @pytest.fixture
 def landed(tmp_path: Path) -> Manifest:
@@ -60,7 +62,7 @@ def test_its_schema_is_the_documented_one(landed: Manifest) -> None:
     assert document["provider_version"] == __version__
     assert document["created_at"].endswith("+00:00")
     documented_of_parts = {"name", "results", "bytes", "sha256"}
-    documented_of_parts |= {"first_offset", "last_offset", "coercion_failures", "written_at"}
+    documented_of_parts |= {"first_cursor", "last_cursor", "coercion_failures", "written_at"}
     assert set(document["parts"][0]) == documented_of_parts
 
 
@@ -132,5 +134,5 @@ def test_verify_counts_the_results(landed: Manifest, tmp_path: Path) -> None:
     assert manifest.verify(tmp_path) == [f"{part.name} holds {part.results} results instead of 99"]
 
 
-def _fields(part: manifest.Part) -> dict[str, Any]:
+def _fields(part: Part) -> dict[str, Any]:
     return {name: getattr(part, name) for name in part.__slots__}

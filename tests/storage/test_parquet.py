@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_twexport.exceptions import CorruptPartError
 from airflow_provider_twexport.storage.arrow_types import arrow_schema
+from airflow_provider_twexport.storage.formats import ROW_GROUP_BYTES
 from airflow_provider_twexport.storage.parquet import ParquetEncoder, decode
 from airflow_provider_twexport.talkwalker.schema import SCHEMA
 from tests import captured
@@ -55,7 +56,7 @@ FULL = {
 
 def encoded(records: Sequence[bytes], **options: Any) -> tuple[bytes, dict[str, int]]:
     """Write records as a part; return its bytes and what did not fit."""
-    encoder = ParquetEncoder(SCHEMA, level=3, **options)
+    encoder = ParquetEncoder(SCHEMA, level=3, **{"row_group_bytes": ROW_GROUP_BYTES, **options})
     data = b"".join([encoder.encode([record]) for record in records])
     return data + encoder.finish(), encoder.coercion_failures
 
@@ -221,9 +222,9 @@ def test_bytes_come_as_row_groups_end() -> None:
 def test_closing_lets_go_at_any_time() -> None:
     """A part that is given up leaves no thread behind; closing twice does no harm."""
     before = threading.active_count()
-    encoder = ParquetEncoder(SCHEMA, level=3, frame_bytes=1)
+    encoder = ParquetEncoder(SCHEMA, level=3, row_group_bytes=ROW_GROUP_BYTES, frame_bytes=1)
     encoder.encode([b'{"data":{}}'] * 1000)
-    assert encoder.under_way > 0
+    assert encoder.pending_bytes > 0
     encoder.close()
     encoder.close()
     assert threading.active_count() == before
@@ -240,7 +241,7 @@ def test_a_part_without_records() -> None:
 def test_a_cut_part_is_damaged(cut: int) -> None:
     """Half a file is refused by name."""
     data, _ = encoded([json.dumps(FULL).encode()])
-    with pytest.raises(CorruptPartError, match="is not whole Parquet"):
+    with pytest.raises(CorruptPartError, match="is not complete Parquet"):
         list(decode(io.BytesIO(data[:cut])))
 
 

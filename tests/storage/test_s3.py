@@ -113,7 +113,7 @@ def test_a_retry_sees_what_others_did_meanwhile(bucket: Bucket) -> None:
     elsewhere.fs.rm(elsewhere.path, recursive=True)
     with Landing.open(elsewhere, source=SOURCE, max_part_bytes=1) as broken_off:
         broken_off.write(BATCHES[0])
-    assert Landing.open(directory, source=SOURCE).offset == "1"
+    assert Landing.open(directory, source=SOURCE).cursor == "1"
 
 
 def test_a_missing_bucket_surfaces_as_it_is(bucket: Bucket) -> None:

@@ -61,7 +61,7 @@ def test_what_was_written_is_there_again(tmp_path: Path) -> None:
     """Without any part being whole, and in whatever size parts are to be from now on."""
     for number, batch in enumerate(batches(9)):
         with open_landing(tmp_path, max_part_results=50 if number < 5 else 4) as landing:
-            assert landing.offset == (f"c{number - 1}" if number else None)
+            assert landing.cursor == (f"c{number - 1}" if number else None)
             landing.write(batch)
     with open_landing(tmp_path) as landing:
         landed = landing.commit()

@@ -94,7 +94,7 @@ def test_a_kill_in_the_middle_of_a_part_costs_nothing(
     options = json.dumps(store.options)
     assert run_program("tests.storage.dying", "inside", f"{store.address}/landing", options, batches) == -9
     assert visible(store / "landing") == (["_checkpoint.json", "part-00000.jsonl"] if done else [])
-    assert Landing.open(store / "landing", source=SOURCE, **LARGE).offset == (str(done) if done else None)
+    assert Landing.open(store / "landing", source=SOURCE, **LARGE).cursor == (str(done) if done else None)
     land(store / "landing", LARGE_STREAM, **LARGE)
     assert_landed_exactly_once(store / "landing", LARGE_STREAM)
 

@@ -129,7 +129,7 @@ def test_the_ledger_tells_who_paid_and_where_it_landed(
     lake, books = tmp_path / "lake", f"file://{tmp_path}/lake/_ledger"
     first = run_dag(pipeline(lake, ledger_path=books))
     run_dag(pipeline(lake, ledger_path=books))
-    (entry,) = (found := ledger.read(lake / "_ledger")).entries
+    (entry,) = (found := ledger.read(lake / "_ledger")).exports
     assert (str(entry.state), entry.status, found.credits) == ("truncated", "result_limit_reached", 500)
     told = entry.to_json()
     assert told["export_id"] == first.results["export.create_export"]["export_id"]
@@ -179,7 +179,7 @@ def test_what_was_exported_before_an_abort_lands(
     assert found.results == simulator.ledger()["credits"]["charged_total"] > 0
     assert "Its export ended as aborted" in str(found.incomplete_because)
     assert list(manifest.verify(tmp_path)) == []
-    (entry,) = ledger.read(tmp_path / "_ledger").entries
+    (entry,) = ledger.read(tmp_path / "_ledger").exports
     assert (str(entry.state), entry.status, entry.credits) == ("partial", "aborted", found.results)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_twexport.storage.manifest import Manifest, nothing_yet
+from airflow_provider_twexport.storage.manifest import Manifest, empty_manifest
 from airflow_provider_twexport.telemetry.openlineage import lineage_of, source_dataset
 
 ROOT = Path(__file__).parents[2]
@@ -84,4 +84,4 @@ def test_a_bucket_is_named_as_openlineage_wants(bucket: dict[str, str]) -> None:
 
 
 def _manifest(file_format: str) -> Manifest:
-    return nothing_yet({"system": "talkwalker", "collector_id": "box"}, file_format)
+    return empty_manifest({"system": "talkwalker", "collector_id": "box"}, file_format)

@@ -1,4 +1,4 @@
-"""Enter facts into a ledger in a process of its own: ``telling PLACE OPTIONS RUN EXPORTS``."""
+"""Record entries in a ledger in a process of its own: ``recording PLACE OPTIONS RUN EXPORTS``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from upath import UPath
 
-from airflow_provider_twexport.storage.ledger import EntryKind, LedgerEntry, TaskRef, enter
+from airflow_provider_twexport.storage.ledger import EntryKind, LedgerEntry, TaskRef, record
 
 if __name__ == "__main__":
     place, options, run, exports = sys.argv[1:]
@@ -19,5 +19,5 @@ if __name__ == "__main__":
         paid = {"adopted": run != "run-0" or bool(number % 2), "limit": 100}
         ended = {"status": "finished", "exported": 10, "credits": 10}
         for kind, details in ((EntryKind.ORDERED, paid), (EntryKind.ENDED, ended)):
-            enter(ledger, LedgerEntry(kind=kind, export_id=f"e{number}", by=by, at=at, details=details))
+            record(ledger, LedgerEntry(kind=kind, export_id=f"e{number}", by=by, at=at, details=details))
     print("null")
