@@ -22,7 +22,7 @@ os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 from airflow_provider_twexport.core import timing
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from tests.adobe_account import adobe_client, adobe_connection
-from tests.object_stores import azure_account, gcs_address, s3_address, store
+from tests.object_stores import airflow_bucket, azure_account, gcs_address, s3_address, store
 from tests.patience import QUICK
 from tests.running_dags import airflow_database, run_dag
 from tests.service_clients import order, x_client
@@ -38,6 +38,7 @@ LONG = ("tests/transfers", "tests/dags", "tests/storage")
 __all__ = [
     "adobe_client",
     "adobe_connection",
+    "airflow_bucket",
     "airflow_database",
     "azure_account",
     "gcs_address",

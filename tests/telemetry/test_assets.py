@@ -50,10 +50,12 @@ def pipeline(place: dict[str, str], **arguments: Any) -> DAG:
     return dag
 
 
-def test_each_landing_is_an_event_that_tells_of_it(run_dag: DagRunner, bucket: dict[str, str]) -> None:
+def test_each_landing_is_an_event_that_tells_of_it(
+    run_dag: DagRunner, airflow_bucket: dict[str, str]
+) -> None:
     """The asset's own, and that of an alias, whose asset is the directory, without the connection that leads there."""
     mentions, directories = Asset("mentions"), AssetAlias("directories")
-    run = run_dag(pipeline(bucket, outlets=[mentions, directories]))
+    run = run_dag(pipeline(airflow_bucket, outlets=[mentions, directories]))
     assert run.state == "success"
     landed = run.results["export.to_object_storage"]
     facts = {
@@ -62,11 +64,11 @@ def test_each_landing_is_an_event_that_tells_of_it(run_dag: DagRunner, bucket: d
         **landed,
         "excluded": 0,
         "truncated": True,
-        "missing": manifest.read(_directory(bucket)).missing,
+        "missing": manifest.read(_directory(airflow_bucket)).missing,
         "complete": True,
     }
     assert told(run_dag, mentions) == [{"uri": "mentions", **facts}]
-    assert told(run_dag, directories) == [{"uri": bucket["object_storage_path"], **facts}]
+    assert told(run_dag, directories) == [{"uri": airflow_bucket["object_storage_path"], **facts}]
 
 
 def test_a_landing_that_was_there_before_is_told_again(run_dag: DagRunner, tmp_path: Path) -> None:
@@ -150,9 +152,9 @@ def test_the_lineage_of_a_landing_is_its_directory(
     assert [one.asset.uri for one in collector.collected_assets.outputs] == [f"file://{tmp_path}/lake"]
 
 
-def test_an_address_has_no_connection_in_it(bucket: dict[str, str], tmp_path: Path) -> None:
+def test_an_address_has_no_connection_in_it(airflow_bucket: dict[str, str], tmp_path: Path) -> None:
     """It may end in a slash, or not."""
-    path = bucket["object_storage_path"]
+    path = airflow_bucket["object_storage_path"]
     assert dataset_uri(ObjectStoragePath(path.replace("s3://", "s3://lake@") + "/")) == path
     assert dataset_uri(ObjectStoragePath(f"file://{tmp_path}/a")) == f"file://{tmp_path}/a"
 

@@ -73,12 +73,14 @@ def test_each_source_has_a_name_that_stays(source: dict[str, Any], namespace: st
     assert (found.partition("://")[2], called) == (namespace, name)
 
 
-def test_a_bucket_is_named_as_openlineage_wants(bucket: dict[str, str]) -> None:
+def test_a_bucket_is_named_as_openlineage_wants(airflow_bucket: dict[str, str]) -> None:
     """And other formats than Parquet have no columns to tell."""
-    path = ObjectStoragePath(bucket["object_storage_path"], conn_id=bucket["object_storage_conn_id"])
+    path = ObjectStoragePath(
+        airflow_bucket["object_storage_path"], conn_id=airflow_bucket["object_storage_conn_id"]
+    )
     lineage = lineage_of(path, _manifest("jsonl.gz"))
     (landed,) = lineage.outputs
-    assert f"{landed.namespace}/{landed.name}" == bucket["object_storage_path"]
+    assert f"{landed.namespace}/{landed.name}" == airflow_bucket["object_storage_path"]
     assert landed.namespace.startswith("s3://lake-")
     assert landed.facets == {}
 

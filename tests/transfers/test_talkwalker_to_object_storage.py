@@ -65,7 +65,7 @@ def directory(tmp_path: Path) -> dict[str, str]:
     return {"object_storage_path": f"file://{tmp_path}/talkwalker/2024-01"}
 
 
-@pytest.fixture(params=["directory", "bucket", "container"])
+@pytest.fixture(params=["directory", "airflow_bucket", "container"])
 def place(request: pytest.FixtureRequest) -> dict[str, str]:
     """Each kind of place to land in."""
     place: dict[str, str] = request.getfixturevalue(request.param)

@@ -36,7 +36,7 @@ def directory(tmp_path: Path) -> dict[str, str]:
     return {"object_storage_path": f"file://{tmp_path}/x/2024-01"}
 
 
-@pytest.fixture(params=["directory", "bucket"])
+@pytest.fixture(params=["directory", "airflow_bucket"])
 def place(request: pytest.FixtureRequest) -> dict[str, str]:
     """Each kind of place to land in."""
     place: dict[str, str] = request.getfixturevalue(request.param)
