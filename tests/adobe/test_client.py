@@ -1,4 +1,4 @@
-"""The client for Adobe: tokens, jobs, batches, files, and what it does about every refusal."""
+"""The client for Adobe: tokens, jobs, batches, files, and every refusal."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ if TYPE_CHECKING:
 # records
 
 
-def test_the_vendors_examples_survive_the_records() -> None:
-    """What is read is written again as it was."""
+def test_the_vendors_examples_round_trip() -> None:
+    """A record returns the document that it was read from."""
     assert ExportJobOrder(adobe_examples.ORDER).body() == adobe_examples.ORDER
     for job in [adobe_examples.JOB, *adobe_examples.PAGE["records"]]:
         assert ExportJob.from_json(job).to_json() == job
         assert ExportJob.from_json(ExportJob.from_json(job).to_json()) == ExportJob.from_json(job)
 
 
-def test_the_vendors_answers_are_read_off_the_wire(simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """A page of jobs, whose link leads nowhere; a new job; a job; a cancellation."""
+def test_the_vendors_responses_are_read_from_the_wire(
+    simulator: Simulator, adobe_client: AdobeClient
+) -> None:
+    """The client reads the vendor's page of jobs, new job, job and cancellation."""
     examples = {
         "GET": [adobe_examples.PAGE, adobe_examples.JOB],
         "POST": [adobe_examples.JOB],
@@ -58,7 +60,7 @@ def test_the_vendors_answers_are_read_off_the_wire(simulator: Simulator, adobe_c
 
 
 def test_the_vendors_example_is_understood() -> None:
-    """A job that succeeded, though it carries errors; times in milliseconds; `batches` an object."""
+    """A job with errors has succeeded, its times are milliseconds, and `batches` may be an object."""
     job = ExportJob.from_json(adobe_examples.JOB)
     assert (job.id, job.status, job.is_unfinished) == ("100", JobStatus.SUCCEEDED, False)
     assert job.batches == (
@@ -84,7 +86,7 @@ def test_the_vendors_example_is_understood() -> None:
     ],
 )  # fmt: skip
 def test_batches_come_in_several_forms(destination: dict[str, Any], batches: list[JobBatch]) -> None:
-    """One for all, one for each segment, or none."""
+    """A job has one batch for all segments, one for each, or none."""
     job = ExportJob.from_json({"id": 1, "status": "SUCCEEDED", "destination": destination})
     assert list(job.batches) == batches
 
@@ -102,15 +104,15 @@ def test_batches_come_in_several_forms(destination: dict[str, Any], batches: lis
         {"additionalFields": {}},
     ],
 )
-def test_another_order_is_not_taken_for_ours(changes: dict[str, Any]) -> None:
-    """Whatever differs, it is another export."""
+def test_a_different_order_does_not_match(changes: dict[str, Any]) -> None:
+    """Any difference makes another export."""
     assert not ExportJobOrder({**adobe_examples.ORDER, **changes}).matches(
         ExportJob.from_json(adobe_examples.JOB)
     )
 
 
-def test_what_was_left_to_the_service_may_be_anything() -> None:
-    """A job tells the merge policy that it took, also where none was ordered."""
+def test_what_the_order_leaves_open_matches_anything() -> None:
+    """An order without merge policy matches a job with any."""
     short = {name: value for name, value in adobe_examples.ORDER.items() if name != "mergePolicy"}
     (segment,) = short["filter"]["segments"]
     filters = {
@@ -131,14 +133,14 @@ def test_what_was_left_to_the_service_may_be_anything() -> None:
         ({"filter": {"fromIngestTimestamp": "yesterday"}}, "RFC 3339"),
     ],
 )
-def test_an_order_that_cannot_be_meant_is_refused(changes: dict[str, Any], words: str) -> None:
-    """Before it is sent."""
+def test_an_invalid_order_is_refused(changes: dict[str, Any], words: str) -> None:
+    """An invalid order is not sent."""
     with pytest.raises(exceptions.InvalidRequestError, match=words):
         ExportJobOrder({**adobe_examples.ORDER, **changes})
 
 
-def test_an_unknown_status_may_be_a_passing_one_for_a_while() -> None:
-    """Then it is an error, by name."""
+def test_an_undocumented_status_is_accepted_for_ten_minutes() -> None:
+    """After ten minutes, it is an error that names the status."""
     now = pendulum.now("UTC")
 
     def job(minutes_ago: int) -> ExportJob:
@@ -156,15 +158,15 @@ def test_an_unknown_status_may_be_a_passing_one_for_a_while() -> None:
 
 
 def test_one_token_serves_many_calls(simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """Also where many threads need the first one at the same time."""
+    """Many threads that need the first token at the same time request one."""
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: adobe_client.list_export_jobs(), range(24)))
     assert simulator.ledger()["adobe"]["tokens"] == 1
 
 
 @pytest.mark.parametrize("milliseconds", [False, True])
-def test_a_token_is_renewed_ahead_of_its_end(milliseconds: bool, simulator: Simulator) -> None:
-    """Ten minutes ahead, also where its life is told in milliseconds; no call is refused for it."""
+def test_a_token_is_renewed_before_it_expires(milliseconds: bool, simulator: Simulator) -> None:
+    """It is renewed ten minutes earlier, also if its validity is in milliseconds."""
     simulator.settings(adobe_token_milliseconds=milliseconds)
     token = AccessToken(CREDENTIAL, simulator.url, QUICK.retry)
     assert [token.ensure_valid(), token.ensure_valid()] == [1, 1]
@@ -175,7 +177,7 @@ def test_a_token_is_renewed_ahead_of_its_end(milliseconds: bool, simulator: Simu
 
 
 def test_a_refused_token_is_replaced_once(simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """The call goes on with a new one; if that is refused too, the error says so."""
+    """The call is repeated with a new token; if Adobe refuses that too, the error says so."""
     adobe_client.list_export_jobs()
     simulator.control("adobe/revoke", {})
     assert adobe_client.create_export_job(ORDER).id == "100"
@@ -196,8 +198,10 @@ def test_a_refused_token_is_replaced_once(simulator: Simulator, adobe_client: Ad
         (ServerCredential("demo-client-id", "demo-client-secret", "x@AdobeOrg", ("openid",)), "org_id"),
     ],
 )
-def test_a_wrong_credential_is_told(credential: ServerCredential, words: str, simulator: Simulator) -> None:
-    """By the field of the connection that is wrong, and without its secret."""
+def test_a_wrong_credential_is_an_error(
+    credential: ServerCredential, words: str, simulator: Simulator
+) -> None:
+    """The error names the wrong field of the connection, without its secret."""
     client = type(client_of(simulator))(credential, "prod", simulator.url, simulator.url)
     with pytest.raises(exceptions.ConnectionConfigError, match=words) as raised:
         client.list_export_jobs()
@@ -213,7 +217,7 @@ def test_a_wrong_credential_is_told(credential: ServerCredential, words: str, si
         ("scopes", "Developer Console"),
     ],
 )
-def test_a_missing_field_is_told(missing: str, words: str) -> None:
+def test_a_missing_field_is_an_error(missing: str, words: str) -> None:
     """Before anything is sent."""
     whole = {"client_id": "a", "client_secret": "b", "org_id": "c", "scopes": ("d",)}
     with pytest.raises(exceptions.ConnectionConfigError, match=words):
@@ -234,10 +238,10 @@ def test_a_missing_field_is_told(missing: str, words: str) -> None:
         ("403025", "org_id"),
     ],
 )
-def test_each_code_of_the_gateway_has_its_sentence(
+def test_each_code_of_the_gateway_has_its_message(
     code: str, field: str, simulator: Simulator, adobe_client: AdobeClient
 ) -> None:
-    """All of them are a matter of the connection, and each says of which field."""
+    """Each is an error of the connection and names its field."""
     assert field in GATEWAY[code][1]
     simulator.faults({"fault": "error", "code": code, "times": 2, "match": {"path": "jobs"}})
     with pytest.raises(exceptions.ConnectionConfigError) as raised:
@@ -248,7 +252,7 @@ def test_each_code_of_the_gateway_has_its_sentence(
     assert (raised.value.evidence.code, raised.value.evidence.status) == (code, int(code[:3]))
 
 
-def test_no_code_of_the_gateway_is_left_out() -> None:
+def test_no_code_of_the_gateway_is_missing() -> None:
     """The table knows each code that the vendor documents, and no other."""
     assert sorted(GATEWAY) == ["400003", "401013", "403000", "403003", "403010", "403025"]
 
@@ -274,13 +278,13 @@ def test_no_code_of_the_gateway_is_left_out() -> None:
         ({"fault": "garbage"}, exceptions.UnexpectedResponseError),
     ],
 )
-def test_each_answer_says_what_to_do(
+def test_each_error_says_what_to_do(
     fault: dict[str, Any],
     expected: type[exceptions.TwexportError],
     simulator: Simulator,
     adobe_client: AdobeClient,
 ) -> None:
-    """With the service's own words as evidence, and an order is never sent twice for it."""
+    """The service's message is the evidence, and an order is never sent twice."""
     adobe_client.list_export_jobs()
     simulator.faults(fault | {"match": {"path": "jobs", "method": "POST"}, "times": 99})
     with pytest.raises(expected) as raised:
@@ -290,8 +294,10 @@ def test_each_answer_says_what_to_do(
     assert simulator.ledger()["counts"]["POST /data/core/ups/export/jobs"] == 1
 
 
-def test_a_lost_answer_to_an_order_is_not_repeated(simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """The job may be there; whoever repeats it exports twice."""
+def test_an_order_whose_response_was_lost_is_not_repeated(
+    simulator: Simulator, adobe_client: AdobeClient
+) -> None:
+    """The job may exist, so a repetition could export twice."""
     simulator.faults({"fault": "lost_answer", "match": {"path": "jobs", "method": "POST"}})
     with pytest.raises(exceptions.TransientError):
         adobe_client.create_export_job(ORDER)
@@ -303,7 +309,7 @@ def test_a_lost_answer_to_an_order_is_not_repeated(simulator: Simulator, adobe_c
 
 @pytest.mark.parametrize("last_link", ["empty", "absent"])
 def test_jobs_are_listed_over_pages(last_link: str, simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """Newest first, by limit, place and status."""
+    """Jobs come newest first, by limit, cursor and status."""
     simulator.settings(adobe_last_link=last_link)
     ids = [adobe_client.create_export_job(ORDER).id for _ in range(5)][::-1]
     listed = list(adobe_client.iter_export_jobs(page=2))
@@ -320,15 +326,15 @@ def test_jobs_are_listed_over_pages(last_link: str, simulator: Simulator, adobe_
 
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_a_job_is_cancelled(status: int, simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """Whatever the service answers to that, a body or none."""
+    """Adobe may respond with a body or without."""
     simulator.settings(adobe_job_seconds=None, adobe_delete_status=status)
     job = adobe_client.create_export_job(ORDER)
     adobe_client.cancel_export_job(job.id)
     assert adobe_client.get_export_job(job.id).status is JobStatus.CANCELLED
 
 
-def test_a_kill_cancels_with_what_is_at_hand(simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """One request, no token asked for, and no error."""
+def test_a_kill_cancels_with_one_request(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """A kill sends one request, no request for a token, and raises nothing."""
     simulator.settings(adobe_job_seconds=None)
     job = adobe_client.create_export_job(ORDER)
     before = len(simulator.ledger()["requests"])
@@ -343,7 +349,7 @@ def test_a_kill_cancels_with_what_is_at_hand(simulator: Simulator, adobe_client:
 
 @pytest.mark.parametrize("directories", [False, True])
 def test_all_files_are_found(directories: bool, simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """Over pages and in directories, without following a link: those lead to another host."""
+    """Files are found over pages and in directories, without the links, which lead to another host."""
     simulator.settings(adobe_files=103, adobe_file_bytes=1_000, adobe_directories=directories)
     job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
     assert adobe_client.get_batch_status(job.batches[0].id) == "success"
@@ -354,7 +360,7 @@ def test_all_files_are_found(directories: bool, simulator: Simulator, adobe_clie
 
 
 def test_a_file_is_read_in_ranges(simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """A short answer ends early and a broken one says so; both can be gone on from."""
+    """A short response ends early and a broken one raises; a read can resume after both."""
     simulator.settings(adobe_files=1, adobe_file_bytes=500_000)
     job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
     (file,) = adobe_client.list_files(job.batches[0].id)
@@ -375,10 +381,8 @@ def test_a_file_is_read_in_ranges(simulator: Simulator, adobe_client: AdobeClien
     assert simulator.ledger()["adobe"]["bytes_sent"] <= 900_000
 
 
-def test_other_bytes_than_those_asked_for_are_refused(
-    simulator: Simulator, adobe_client: AdobeClient
-) -> None:
-    """A file that has another size than was listed is another file."""
+def test_bytes_that_were_not_requested_are_refused(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """A file of another size than listed is another file."""
     job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
     file = adobe_client.list_files(job.batches[0].id)[0]
     with pytest.raises(exceptions.UnexpectedResponseError, match="sent other bytes"):

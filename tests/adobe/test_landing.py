@@ -1,4 +1,4 @@
-"""Landing an Adobe job: every file once, byte for byte, through whatever goes wrong on the way."""
+"""Landing an Adobe job: every file once, byte for byte, whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def big_directory(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(tmp_path / "big")
 
 
-def test_a_gibibyte_lands_through_a_killed_worker_expired_tokens_and_broken_answers(
+def test_a_gibibyte_lands_despite_a_killed_worker_expired_tokens_and_broken_responses(
     simulator: Simulator, big_directory: Path
 ) -> None:
     """Forty files land once each, in little memory, and at most 5% of their bytes are fetched twice."""
@@ -98,9 +98,9 @@ def test_a_gibibyte_lands_through_a_killed_worker_expired_tokens_and_broken_answ
     worker = start()
     wait_for(0.7)
     simulator.control("adobe/revoke", {})
-    told, _ = worker.communicate()
+    peak, _ = worker.communicate()
     assert worker.returncode == 0
-    assert float(told) < 150
+    assert float(peak) < 150
     assert_landed(simulator, job_id, big_directory)
     assert sorted(path.name for path in big_directory.iterdir()) == [
         manifest.MANIFEST,
@@ -147,17 +147,17 @@ def test_both_forms_of_a_destination_land(
     job_id = adobe_client.create_export_job(order).id
     land(adobe_client, job_id, tmp_path)
     landed = assert_landed(simulator, job_id, tmp_path)
-    told = landed.source["batches"]
-    assert [batch["files"] for batch in told] == [3] * (2 if per_segment else 1)
+    batches = landed.source["batches"]
+    assert [batch["files"] for batch in batches] == [3] * (2 if per_segment else 1)
     if per_segment:
-        assert [batch["segment_id"] for batch in told] == ["one", "two"]
+        assert [batch["segment_id"] for batch in batches] == ["one", "two"]
     assert (landed.source["profiles"], landed.source["dataset_id"]) == (1_000, "d")
 
 
 def test_many_files_and_directories_land_on_every_store(
     simulator: Simulator, adobe_client: AdobeClient, store: Place
 ) -> None:
-    """More than a page of them, and the answers may be cut at any size."""
+    """More than a page of files lands, with responses cut at any size."""
     simulator.settings(
         adobe_files=101, adobe_file_bytes=30_000, adobe_directories=True, adobe_bytes_per_answer=10_000
     )
@@ -166,10 +166,10 @@ def test_many_files_and_directories_land_on_every_store(
     assert_landed(simulator, job_id, store / "job")
 
 
-def test_a_landing_that_is_there_costs_nothing(
+def test_an_existing_landing_costs_nothing(
     simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
 ) -> None:
-    """Nothing is asked for again; another job must choose another directory."""
+    """Nothing is requested again; another job needs another directory."""
     job_id = adobe_client.create_export_job(ORDER).id
     first = land(adobe_client, job_id, tmp_path)
     requests = len(simulator.ledger()["requests"])
@@ -182,7 +182,7 @@ def test_a_landing_that_is_there_costs_nothing(
 def test_an_empty_export_is_a_landing_too(
     simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
 ) -> None:
-    """No profiles, no files, a manifest that says so; files that are missing are another matter."""
+    """A job without profiles lands without files; a job whose files are missing does not."""
     simulator.settings(adobe_files=0)
     job_id = adobe_client.create_export_job(ORDER).id
     with pytest.raises(exceptions.NotReadyError, match="1000 profiles"):
@@ -205,7 +205,7 @@ def test_an_empty_export_is_a_landing_too(
         ({"adobe_batch_status": "mislaid"}, exceptions.NotReadyError, "still mislaid"),
     ],
 )
-def test_what_is_not_there_is_not_landed(
+def test_what_is_not_ready_is_not_landed(
     settings: dict[str, Any],
     expected: type[exceptions.TwexportError],
     words: str,
@@ -213,17 +213,17 @@ def test_what_is_not_there_is_not_landed(
     adobe_client: AdobeClient,
     tmp_path: Path,
 ) -> None:
-    """The error says whether waiting helps."""
+    """The error says whether a retry helps."""
     simulator.settings(**settings)
     job_id = adobe_client.create_export_job(ORDER).id
     with pytest.raises(expected, match=words):
         land(adobe_client, job_id, tmp_path)
 
 
-def test_lasting_faults_are_told_and_the_next_try_goes_on(
+def test_lasting_faults_are_errors_and_a_retry_resumes(
     simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
 ) -> None:
-    """What is whole stays; bursts of 500 and 503 are borne."""
+    """Complete files stay; bursts of 500 and 503 are retried."""
     simulator.settings(adobe_file_bytes=200_000)
     job_id = adobe_client.create_export_job(ORDER).id
     simulator.faults(

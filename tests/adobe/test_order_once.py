@@ -1,4 +1,4 @@
-"""Ordering an Adobe job once, however many order it, and whatever happens between two calls."""
+"""Ordering an Adobe job once, however many runs order it, and whatever happens between two calls."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def kept(simulator: Simulator) -> list[str]:
 
 def order_at_once(simulator: Simulator, crowd: int = CROWD) -> list[tuple[str, bool]]:
     """Order the same from many processes at the same moment; return what each made of it."""
-    told = run_at_once("tests.adobe.ordering", [[simulator.url, SINCE.isoformat()]] * crowd)
-    assert all(told), told
-    return [tuple(json.loads(answer)) for answer in told]
+    outputs = run_at_once("tests.adobe.ordering", [[simulator.url, SINCE.isoformat()]] * crowd)
+    assert all(outputs), outputs
+    return [tuple(json.loads(output)) for output in outputs]
 
 
 @pytest.mark.parametrize("lag", [0.0, 2.0])
 def test_a_crowd_at_the_same_moment_keeps_one_job(lag: float, simulator: Simulator) -> None:
-    """All return its id; who ordered another cancels it; also where the list is late."""
+    """All runs return its id, and each cancels its own other job, also if the list lags."""
     simulator.settings(adobe_list_lag_seconds=lag)
     made = order_at_once(simulator)
     (job_id,) = kept(simulator)
@@ -67,7 +67,7 @@ def test_a_crowd_at_the_same_moment_keeps_one_job(lag: float, simulator: Simulat
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_crowd_agrees_whatever_goes_wrong(seed: int, simulator: Simulator) -> None:
-    """All return the same job; only an order whose answer was lost can leave another one behind."""
+    """All runs return the same job; only an order whose response was lost can leave another."""
     chance = random.Random(seed)
     simulator.settings(adobe_list_lag_seconds=chance.choice([0.0, 0.5]))
     kinds: list[dict[str, Any]] = [
@@ -91,8 +91,8 @@ def test_a_crowd_agrees_whatever_goes_wrong(seed: int, simulator: Simulator) -> 
     assert len(kept(simulator)) <= 1 + len(lost_orders)
 
 
-def test_two_at_the_same_moment_keep_the_older(simulator: Simulator) -> None:
-    """Both have looked before either orders; the younger is cancelled by the run that ordered it."""
+def test_two_runs_at_the_same_moment_keep_the_older_job(simulator: Simulator) -> None:
+    """Both have looked before either orders; the run that ordered the younger job cancels it."""
     both_have_looked = threading.Barrier(2)
     made: list[JobOrder] = []
 
@@ -117,8 +117,8 @@ def test_two_at_the_same_moment_keep_the_older(simulator: Simulator) -> None:
     assert kept(simulator) == ["100"]
 
 
-def test_what_is_not_the_same_or_is_older_is_left_alone(simulator: Simulator) -> None:
-    """Another order at the same moment, the same of an earlier run, one that failed: none is a twin."""
+def test_different_and_older_jobs_are_not_adopted(simulator: Simulator) -> None:
+    """Another order, the same order of an earlier run, and a cancelled job are not adopted."""
     client = client_of(simulator)
     simulator.control("time", {"offset_seconds": -7200})
     client.create_export_job(ORDER)
@@ -130,8 +130,8 @@ def test_what_is_not_the_same_or_is_older_is_left_alone(simulator: Simulator) ->
     assert kept(simulator) == ["100", "101", "103"]
 
 
-def test_of_jobs_that_are_there_the_oldest_is_adopted(simulator: Simulator) -> None:
-    """The younger is about to be cancelled, so a third run must not adopt it."""
+def test_the_oldest_of_several_jobs_is_adopted(simulator: Simulator) -> None:
+    """The younger job is about to be cancelled, so a third run must not adopt it."""
     client = client_of(simulator)
     older, _ = client.create_export_job(ORDER), client.create_export_job(ORDER)
     assert order_once(client, ORDER, SINCE) == JobOrder(client.get_export_job(older.id), adopted=True)
@@ -139,7 +139,7 @@ def test_of_jobs_that_are_there_the_oldest_is_adopted(simulator: Simulator) -> N
 
 
 def test_a_worker_that_dies_before_its_second_look_orders_once(simulator: Simulator) -> None:
-    """The look after the order fails for good, as if the process had died: the next try adopts."""
+    """If the look after the order fails, as if the process had died, the retry adopts."""
     client = client_of(simulator)
     noted: list[str] = []
     simulator.faults({"match": LIST, "skip": 1, "times": 4, "fault": "html"})
@@ -150,20 +150,20 @@ def test_a_worker_that_dies_before_its_second_look_orders_once(simulator: Simula
     assert kept(simulator) == ["100"]
 
 
-def test_a_job_that_is_never_listed_is_kept_and_told(
+def test_a_job_that_is_never_listed_is_kept_with_a_warning(
     simulator: Simulator, adobe_client: AdobeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A list that is later than patience lasts cannot show twins; the job is used all the same."""
+    """If the list lags longer than the looks last, the job is used, with a warning."""
     simulator.settings(adobe_list_lag_seconds=3600)
     with caplog.at_level(logging.WARNING):
         assert order_once(adobe_client, ORDER, SINCE).job.id == "100"
     assert "does not list export job 100" in caplog.text
 
 
-def test_a_job_that_fails_at_once_is_no_late_one(
+def test_a_job_that_fails_at_once_is_not_waited_for(
     simulator: Simulator, adobe_client: AdobeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is in the list, which is all that there is to wait for."""
+    """The job is in the list, so there is nothing to wait for."""
     simulator.settings(adobe_job_seconds=0, adobe_outcome="FAILED")
     made = order_once(adobe_client, ORDER, SINCE)
     assert (made.job.raw_status, made.adopted) == ("FAILED", False)

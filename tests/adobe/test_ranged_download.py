@@ -1,4 +1,4 @@
-"""Reading ahead in order, through answers that break off."""
+"""Reading in advance and in order, with responses that break off."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_all(download: RangedDownload) -> list[bytes]:
 
 @pytest.mark.parametrize("range_bytes", [1, 7, 1_000, 10_000])
 def test_every_byte_comes_once_and_in_order(range_bytes: int) -> None:
-    """Whatever the answers hold, and wherever they break off."""
+    """Every byte comes once, wherever responses break off."""
     asked: list[int] = []
 
     def read(file: DataFile, start: int, stop: int) -> Iterator[bytes]:
@@ -47,8 +47,8 @@ def test_every_byte_comes_once_and_in_order(range_bytes: int) -> None:
     assert read_all(RangedDownload(read, FILES, RETRY, range_bytes)) == [content(file) for file in FILES]
 
 
-def test_no_more_is_read_ahead_than_fits() -> None:
-    """While nobody takes what has come, nothing more is asked for."""
+def test_reading_in_advance_is_limited() -> None:
+    """Until the caller reads, no more ranges are requested."""
     asked: list[int] = []
 
     def read(file: DataFile, start: int, stop: int) -> Iterator[bytes]:
@@ -61,13 +61,13 @@ def test_no_more_is_read_ahead_than_fits() -> None:
 
 
 def test_what_never_comes_is_an_error() -> None:
-    """An answer without bytes counts as broken; three in a row are enough."""
+    """A response without bytes counts as broken; three in a row are an error."""
     with pytest.raises(ReadInterruptedError, match="brought nothing"):
         read_all(RangedDownload(lambda file, start, stop: iter(()), FILES, RETRY))
 
 
-def test_nobody_tries_again_for_a_download_that_has_failed() -> None:
-    """One range is lost for good; the others, which might be tried for minutes, are given up too."""
+def test_a_download_that_has_failed_retries_nothing_more() -> None:
+    """When one range has failed, the others are not retried."""
     tries, failed = [0], threading.Event()
 
     def read(file: DataFile, start: int, stop: int) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The token is nowhere to be seen: no log, no error, no repr."""
+"""The token appears nowhere: in no log, no error, no repr."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ordered_fault(simulator: Simulator, request: pytest.FixtureRequest) -> None:
 def seen(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[str]]:
-    """Everything that any library says at DEBUG, on whatever way."""
+    """Everything that any library logs or prints at DEBUG."""
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
     texts: list[str] = []
     with caplog.at_level(logging.DEBUG):
@@ -80,31 +80,31 @@ def _complaint(error: BaseException) -> str:
     ],
     indirect=True,
 )
-def test_errors_do_not_tell_the_token(simulator: Simulator, ordered_fault: None, seen: list[str]) -> None:
-    """Errors, their chains and all logs around them are free of the token, also where the service echoes it."""
+def test_errors_do_not_contain_the_token(simulator: Simulator, ordered_fault: None, seen: list[str]) -> None:
+    """Errors, their chains and all logs are free of the token, also if the service echoes it."""
     with pytest.raises(TwexportError) as raised:
         TalkwalkerClient(simulator.token, simulator.url, QUICK).list_projects()
     seen.append(_complaint(raised.value))
 
 
-def test_a_refused_token_is_not_told(simulator: Simulator, seen: list[str]) -> None:
-    """A token with every awkward character reaches the service whole and no text at all."""
+def test_a_refused_token_is_not_shown(simulator: Simulator, seen: list[str]) -> None:
+    """A token with special characters reaches the service unchanged, and appears in no text."""
     client = TalkwalkerClient(AWKWARD_TOKEN, simulator.url, QUICK)
     with pytest.raises(TwexportError, match="token") as raised:
         client.list_projects()
     seen += [_complaint(raised.value), repr(client), repr(vars(client)), repr(client._session._credential)]
 
 
-def test_an_unreachable_host_does_not_tell_the_token(seen: list[str]) -> None:
-    """Not even the texts of a failed connection hold it."""
+def test_an_unreachable_host_does_not_show_the_token(seen: list[str]) -> None:
+    """The errors of a failed connection do not contain the token."""
     client = TalkwalkerClient(AWKWARD_TOKEN, "http://127.0.0.1:9", QUICK)
     with pytest.raises(TwexportError) as raised:
         client.list_projects()
     seen.append(_complaint(raised.value))
 
 
-def test_a_whole_export_does_not_tell_the_token(simulator: Simulator, seen: list[str]) -> None:
-    """Ordering and reading through faults logs much, but never the token."""
+def test_a_whole_export_does_not_show_the_token(simulator: Simulator, seen: list[str]) -> None:
+    """An export with faults logs much, but never the token."""
     simulator.faults({"match": {"path": "results"}, "fault": "cut", "after_results": 150, "mid_line": True})
     client = TalkwalkerClient(simulator.token, simulator.url, QUICK)
     client.put_collector("box")
@@ -115,8 +115,8 @@ def test_a_whole_export_does_not_tell_the_token(simulator: Simulator, seen: list
 
 
 @pytest.mark.parametrize("password", ["demo-password", AWKWARD_TOKEN])
-def test_a_password_is_not_told(password: str, simulator: Simulator, seen: list[str]) -> None:
-    """HTTP Basic reaches the service whole, and no text at all, however the search ends."""
+def test_a_password_is_not_shown(password: str, simulator: Simulator, seen: list[str]) -> None:
+    """HTTP Basic reaches the service unchanged, and appears in no text, however the search ends."""
     client = x_client_of(simulator, password=password)
     if password == "demo-password":
         seen += [repr(batch.cursor) for batch in client.pages(SearchRequest("coffee", JANUARY))]
@@ -138,26 +138,26 @@ def test_a_password_is_not_told(password: str, simulator: Simulator, seen: list[
     ],
     indirect=True,
 )
-def test_adobes_errors_tell_neither_secret_nor_token(
+def test_adobes_errors_contain_neither_secret_nor_token(
     simulator: Simulator, ordered_fault: None, seen: list[str]
 ) -> None:
-    """Wherever it goes wrong: at the identity service, or behind it."""
+    """Errors of the identity service and of the platform contain neither."""
     client = client_of(simulator)
     with pytest.raises(TwexportError) as raised:
         client.list_export_jobs()
     seen += [_complaint(raised.value), repr(client), repr(vars(client)), repr(client._token)]
 
 
-def test_a_refused_secret_of_adobe_is_not_told(simulator: Simulator, seen: list[str]) -> None:
-    """A secret with every awkward character reaches the service whole and no text at all."""
+def test_a_refused_secret_of_adobe_is_not_shown(simulator: Simulator, seen: list[str]) -> None:
+    """A secret with special characters reaches the service unchanged, and appears in no text."""
     credential = ServerCredential("demo-client-id", AWKWARD_TOKEN, ORG_ID, ("openid",))
     with pytest.raises(TwexportError, match="client id and secret") as raised:
         AdobeClient(credential, "prod", simulator.url, simulator.url, QUICK).list_export_jobs()
     seen += [_complaint(raised.value), repr(credential)]
 
 
-def test_a_token_of_adobe_is_not_told_when_it_is_replaced(simulator: Simulator, seen: list[str]) -> None:
-    """Nor when all goes well."""
+def test_a_token_of_adobe_is_not_shown_when_it_is_replaced(simulator: Simulator, seen: list[str]) -> None:
+    """A renewal shows neither the old token nor the new one."""
     client = client_of(simulator)
     client.list_export_jobs()
     simulator.control("adobe/revoke", {})

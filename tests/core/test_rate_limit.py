@@ -35,7 +35,7 @@ def name() -> Iterator[str]:
 
 
 def test_processes_share_the_limit_of_a_second(name: str) -> None:
-    """Two of them, thirty requests each, and never more than twenty in a second."""
+    """Two processes send thirty requests each, and never more than twenty in a second."""
     command = [sys.executable, "-c", SEND_30, name]
     senders = [subprocess.Popen(command) for _ in range(2)]
     assert [sender.wait(60) for sender in senders] == [0, 0]
@@ -44,8 +44,8 @@ def test_processes_share_the_limit_of_a_second(name: str) -> None:
     assert max(sum(begin <= moment < begin + 1 for moment in sent) for begin in sent) == 20
 
 
-def test_a_minute_is_bounded_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The third request of two waits until a minute after the first; what is long ago does not count."""
+def test_a_minute_is_limited_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two per minute, the third request waits until a minute after the first; older ones do not count."""
     now, slept = [1_000_000.0], list[float]()
     monkeypatch.setattr(rate_limit, "time", _FakeTime(now, slept))
     limiter = RateLimiter(name, per_minute=2)
@@ -58,7 +58,7 @@ def test_a_minute_is_bounded_too(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_broken_file_and_a_clock_set_back_do_no_harm(name: str) -> None:
-    """What cannot be is forgotten."""
+    """Impossible times in the file are ignored."""
     limiter = RateLimiter(name, per_minute=1)
     limiter._file.write_bytes(array("d", [time.time() + 1_000]).tobytes() + b"abc")
     limiter.acquire()

@@ -24,7 +24,7 @@ Make = Callable[[str], Component]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Return a way to make a component of a Python program."""
+    """Return a function that makes a component of a Python program."""
     return lambda program: Component("thing", [sys.executable, "-c", program], {}, tmp_path / "thing.log")
 
 
@@ -70,7 +70,7 @@ def test_a_command_that_must_end_is_waited_for(make: Make) -> None:
 
 
 def test_output_is_that_of_the_last_start(make: Make) -> None:
-    """The log goes on from start to start; what a component says now can be told from what it said before."""
+    """The log continues over starts; the output of the last start can be separated."""
     component = make("import os; print(os.getpid(), flush=True)")
     for _ in range(2):
         component.start()

@@ -32,7 +32,7 @@ def test_a_second_demo_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_home_can_be_used_again(tmp_path: Path) -> None:
-    """A demo that ended leaves the way free."""
+    """A demo that ended releases its home."""
     for _ in range(2):
         with fresh_home(tmp_path):
             pass

@@ -1,4 +1,4 @@
-"""What stops the demo before it starts is told in one sentence, without a traceback."""
+"""What prevents the demo from starting is one sentence, without a traceback."""
 
 import shutil
 import socket
@@ -23,7 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    """Return a port on which somebody listens."""
+    """Return a port that is in use."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 

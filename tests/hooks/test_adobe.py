@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
 
-def test_the_test_button_tells_what_works(
-    simulator: Simulator, adobe_connection: Callable[..., None]
-) -> None:
-    """Organization, sandbox, and whether jobs can be listed."""
+def test_the_test_button_says_what_works(simulator: Simulator, adobe_connection: Callable[..., None]) -> None:
+    """The test names organization and sandbox, and whether jobs can be listed."""
     works, words = AdobeExperiencePlatformHook().test_connection()
     assert works, words
     assert ORG_ID in words
@@ -42,26 +40,26 @@ def test_the_test_button_tells_what_works(
         ({"host": "http://127.0.0.1:9"}, "did not respond"),
     ],
 )
-def test_what_is_wrong_is_told_and_not_raised(
+def test_what_is_wrong_is_reported_and_not_raised(
     changes: dict[str, Any], words: str, adobe_connection: Callable[..., None]
 ) -> None:
-    """The answer goes to a browser: a sentence, and no secret."""
+    """The browser receives a sentence, without a secret."""
     adobe_connection(**changes)
-    works, told = AdobeExperiencePlatformHook().test_connection()
+    works, message = AdobeExperiencePlatformHook().test_connection()
     assert not works
-    assert words in told
-    assert "not-a-real-secret" not in told
+    assert words in message
+    assert "not-a-real-secret" not in message
 
 
-def test_a_missing_connection_is_told_and_not_raised() -> None:
-    """Neither does this end in a traceback."""
-    works, told = AdobeExperiencePlatformHook("there_is_no_such_connection").test_connection()
+def test_a_missing_connection_is_reported_and_not_raised() -> None:
+    """A missing connection does not end in a traceback."""
+    works, message = AdobeExperiencePlatformHook("there_is_no_such_connection").test_connection()
     assert not works
-    assert told
+    assert message
 
 
-def test_scopes_and_sandbox_may_be_written_in_several_ways(adobe_connection: Callable[..., None]) -> None:
-    """A list, or a text with commas; no sandbox is prod."""
+def test_scopes_may_be_a_list_or_a_text(adobe_connection: Callable[..., None]) -> None:
+    """Scopes are a list, or a text separated by commas; without sandbox it is prod."""
     adobe_connection(extra={"scopes": ["openid", "AdobeID"], "sandbox": None})
     assert AdobeExperiencePlatformHook().get_conn().sandbox == "prod"
     adobe_connection(extra={"sandbox": "dev"})
@@ -69,6 +67,6 @@ def test_scopes_and_sandbox_may_be_written_in_several_ways(adobe_connection: Cal
 
 
 def test_the_services_own_addresses_are_the_default(adobe_connection: Callable[..., None]) -> None:
-    """Nobody has to know them."""
+    """A connection without host uses the URLs of Adobe."""
     adobe_connection(host=None, extra={"ims_host": None})
     assert AdobeExperiencePlatformHook().get_conn().base_url == "https://platform.adobe.io"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
 
-def test_the_test_button_tells_what_works(
+def test_the_test_button_says_what_works(
     simulator: Simulator, talkwalker_connection: Callable[..., None]
 ) -> None:
     """Account, rights, credits and projects, for free."""
@@ -25,7 +25,7 @@ def test_the_test_button_tells_what_works(
     assert simulator.ledger()["credits"]["charged_total"] == 0
 
 
-def test_a_read_only_token_is_told(talkwalker_connection: Callable[..., None]) -> None:
+def test_a_read_only_token_is_reported(talkwalker_connection: Callable[..., None]) -> None:
     """The token works, but not for exports."""
     talkwalker_connection(password="demo-token-read-only")
     works, words = TalkwalkerHook().test_connection()
@@ -43,22 +43,22 @@ def test_a_read_only_token_is_told(talkwalker_connection: Callable[..., None]) -
         ({"host": "http://127.0.0.1:notaport"}, "not a URL"),
     ],
 )
-def test_what_is_wrong_is_told_and_not_raised(
+def test_what_is_wrong_is_reported_and_not_raised(
     changes: dict[str, Any], words: str, talkwalker_connection: Callable[..., None]
 ) -> None:
-    """The answer goes to a browser: a sentence, and no secret."""
+    """The browser receives a sentence, without a secret."""
     talkwalker_connection(**changes)
-    works, told = TalkwalkerHook().test_connection()
+    works, message = TalkwalkerHook().test_connection()
     assert not works
-    assert words in told
-    assert "not-a-real-token" not in told
+    assert words in message
+    assert "not-a-real-token" not in message
 
 
-def test_a_missing_connection_is_told_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither does this end in a traceback."""
-    works, told = TalkwalkerHook("there_is_no_such_connection").test_connection()
+def test_a_missing_connection_is_reported_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing connection does not end in a traceback."""
+    works, message = TalkwalkerHook("there_is_no_such_connection").test_connection()
     assert not works
-    assert told
+    assert message
 
 
 @pytest.mark.parametrize(

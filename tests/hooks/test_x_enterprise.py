@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 EXTRA = {"account": "demo", "label": "prod"}
 
 
-def test_the_test_button_tells_what_was_used(simulator: Simulator, x_connection: Callable[..., None]) -> None:
-    """Account and requests of the month, with one free call."""
+def test_the_test_button_says_what_was_used(simulator: Simulator, x_connection: Callable[..., None]) -> None:
+    """The test names the account and its requests of the month, with one free call."""
     works, words = XEnterpriseHook().test_connection()
     assert works, words
     assert "account demo" in words
@@ -41,26 +41,26 @@ def test_the_test_button_tells_what_was_used(simulator: Simulator, x_connection:
         ({"host": "http://127.0.0.1:9"}, "did not respond"),
     ],
 )
-def test_what_is_wrong_is_told_and_not_raised(
+def test_what_is_wrong_is_reported_and_not_raised(
     changes: dict[str, Any], words: str, x_connection: Callable[..., None]
 ) -> None:
-    """The answer goes to a browser: a sentence, and no secret."""
+    """The browser receives a sentence, without a secret."""
     x_connection(**changes)
-    works, told = XEnterpriseHook().test_connection()
+    works, message = XEnterpriseHook().test_connection()
     assert not works
-    assert words in told
-    assert "not-a-real-password" not in told
+    assert words in message
+    assert "not-a-real-password" not in message
 
 
-def test_who_asks_too_often_is_told_to_wait(x_connection: Callable[..., None]) -> None:
-    """The usage is told twice a minute; that says nothing against the connection."""
-    told = [XEnterpriseHook().test_connection() for _ in range(3)]
-    assert [works for works, _ in told] == [True, True, False]
-    assert "Test again in a minute" in told[-1][1]
-    assert "HTTP 429" in told[-1][1]
+def test_a_test_that_comes_too_soon_says_when_to_retry(x_connection: Callable[..., None]) -> None:
+    """X reports the usage twice a minute, so a third test says when to retry."""
+    results = [XEnterpriseHook().test_connection() for _ in range(3)]
+    assert [works for works, _ in results] == [True, True, False]
+    assert "Test again in a minute" in results[-1][1]
+    assert "HTTP 429" in results[-1][1]
 
 
 def test_the_service_itself_is_the_default(x_connection: Callable[..., None]) -> None:
-    """No host means X."""
+    """A connection without host uses the URL of X."""
     x_connection(host=None)
     assert XEnterpriseHook().get_conn().base_url == "https://gnip-api.x.com"

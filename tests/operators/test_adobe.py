@@ -41,8 +41,8 @@ def jobs(simulator: Simulator) -> list[dict[str, Any]]:
     return found
 
 
-def test_everything_that_can_be_ordered_is_ordered(run_dag: DagRunner, simulator: Simulator) -> None:
-    """In the service's words, with templates rendered inside."""
+def test_an_order_can_have_every_argument(run_dag: DagRunner, simulator: Simulator) -> None:
+    """The order has the service's form, with templates rendered inside."""
     filters = {
         "segments": [SEGMENT],
         "segmentQualificationTime": {
@@ -81,7 +81,7 @@ def test_everything_that_can_be_ordered_is_ordered(run_dag: DagRunner, simulator
 def test_all_profiles_are_not_exported_by_accident(
     filters: dict[str, Any] | None, run_dag: DagRunner, simulator: Simulator
 ) -> None:
-    """A filter that keeps nobody out has to be meant."""
+    """A filter that excludes no profile needs export_all_profiles."""
     run = order(run_dag, filter=filters)
     assert (run.states["order"], run.tries["order"]) == ("failed", 1)
     assert "would export ALL profiles" in run.log
@@ -98,26 +98,26 @@ def test_all_profiles_are_not_exported_by_accident(
         ({"filter": SEGMENTS | {"fromIngestTimestamp": "yesterday"}}, "RFC 3339"),
     ],
 )
-def test_bad_input_is_told_before_anything_is_asked(
+def test_invalid_input_is_refused_before_any_request(
     arguments: dict[str, Any], words: str, run_dag: DagRunner, simulator: Simulator
 ) -> None:
-    """It fails for good, with a sentence."""
+    """Invalid input fails without a retry, with a sentence."""
     run = order(run_dag, **arguments)
     assert (run.states["order"], run.tries["order"]) == ("failed", 1)
     assert words in run.log
     assert simulator.ledger()["requests"] == []
 
 
-def test_a_lost_answer_is_looked_for(run_dag: DagRunner, simulator: Simulator) -> None:
-    """The order had arrived: it is found, and not sent again."""
+def test_an_order_whose_response_was_lost_is_looked_for(run_dag: DagRunner, simulator: Simulator) -> None:
+    """The order arrived, so it is found and not sent again."""
     simulator.faults({"match": POST, "fault": "lost_answer"})
     run = order(run_dag)
     assert run.results["order"] == {"job_id": "100", "dataset_id": DATASET, "status": "NEW", "adopted": False}
     assert (run.tries["order"], len(jobs(simulator))) == (1, 1)
 
 
-def test_an_answer_lost_for_long_is_found_by_the_next_try(run_dag: DagRunner, simulator: Simulator) -> None:
-    """As long as nobody knows whether it arrived, it is not sent again."""
+def test_an_order_that_is_listed_late_is_found_by_the_retry(run_dag: DagRunner, simulator: Simulator) -> None:
+    """Until it is known whether the order arrived, it is not sent again."""
     simulator.faults(
         {"match": POST, "fault": "lost_answer"},
         {
@@ -132,17 +132,15 @@ def test_an_answer_lost_for_long_is_found_by_the_next_try(run_dag: DagRunner, si
     assert (run.tries["order"], len(jobs(simulator))) == (2, 1)
 
 
-def test_an_order_that_never_arrived_is_sent_by_the_next_try(
-    run_dag: DagRunner, simulator: Simulator
-) -> None:
-    """Nothing shows it, so it is sent once more."""
+def test_an_order_that_never_arrived_is_sent_by_the_retry(run_dag: DagRunner, simulator: Simulator) -> None:
+    """No job shows that it arrived, so it is sent again."""
     simulator.faults({"match": POST, "fault": "drop"})
     run = order(run_dag)
     assert (run.results["order"]["adopted"], run.tries["order"], len(jobs(simulator))) == (False, 2, 1)
 
 
 def test_only_this_runs_own_job_is_adopted(run_dag: DagRunner, simulator: Simulator) -> None:
-    """Not yesterday's, not one that failed, not another order's."""
+    """A job of yesterday, a failed job and a job of another order are not adopted."""
     simulator.control("time", {"offset_seconds": -3600})
     old = client_of(simulator).create_export_job(ORDER)
     simulator.control("time", {"offset_seconds": 0})
@@ -165,10 +163,10 @@ def test_only_this_runs_own_job_is_adopted(run_dag: DagRunner, simulator: Simula
         ({"tenant": "acme", "sandbox": "dev"}, "@acme/sname:dev/"),
     ],
 )
-def test_the_button_leads_to_adobes_ui(
+def test_the_button_opens_adobes_ui(
     extra: dict[str, str], place: str, run_dag: DagRunner, adobe_connection: Callable[..., None]
 ) -> None:
-    """To the dataset that the job fills, as soon as the job is ordered."""
+    """The button opens the dataset of the job as soon as it is ordered."""
     adobe_connection(extra=extra)
     with DAG("linking", schedule=None) as dag:
         ordered = AdobeCreateExportJobOperator(
@@ -185,7 +183,7 @@ def test_the_button_leads_to_adobes_ui(
 
 
 def test_a_kill_cancels_what_was_just_ordered(simulator: Simulator) -> None:
-    """And nothing that was adopted."""
+    """A kill cancels the job that was just ordered, and no adopted one."""
     simulator.settings(adobe_job_seconds=None)
     client = client_of(simulator)
     job = client.create_export_job(ORDER)
@@ -199,10 +197,10 @@ def test_a_kill_cancels_what_was_just_ordered(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"adobe_job_seconds": None}, INSTANT])
-def test_cancelling_is_for_what_runs(
+def test_only_an_unfinished_job_is_cancelled(
     settings: dict[str, Any], run_dag: DagRunner, simulator: Simulator
 ) -> None:
-    """What has ended stays as it ended."""
+    """A job that has ended keeps its status."""
     simulator.settings(**settings)
     job = client_of(simulator).create_export_job(ORDER)
     with DAG("cancelling", schedule=None) as dag:

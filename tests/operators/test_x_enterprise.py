@@ -34,8 +34,8 @@ def count(run_dag: DagRunner, **arguments: Any) -> Run:
     return run_dag(dag)
 
 
-def test_the_total_says_what_a_search_takes(run_dag: DagRunner, simulator: Simulator) -> None:
-    """One request for a month, and a small result."""
+def test_the_total_says_what_a_search_needs(run_dag: DagRunner, simulator: Simulator) -> None:
+    """The count of a month costs one request and returns a small result."""
     run = count(run_dag)
     total = len(truth(simulator, "coffee", JANUARY))
     assert run.results["count"] == {
@@ -52,18 +52,18 @@ def test_the_total_says_what_a_search_takes(run_dag: DagRunner, simulator: Simul
 def test_the_series_lands_and_a_retry_pays_for_no_page_again(
     file_format: str, run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """Each bucket once, and the total over all tries."""
+    """Each bucket lands once, and the total covers all attempts."""
     simulator.faults({"fault": "lost_answer", "skip": 5})
     place = {"object_storage_path": f"file://{tmp_path}/counts", "file_format": file_format}
     run = count(run_dag, bucket="day", **YEAR, **place)
     assert (run.state, run.tries["count"]) == ("success", 2), run.log
-    told = run.results["count"]
-    assert (told["buckets"], told["requests"]) == (365, 12)
+    counted = run.results["count"]
+    assert (counted["buckets"], counted["requests"]) == (365, 12)
     assert simulator.ledger()["x"]["billed"] == {"fullarchive counts": 13}
     landed = manifest.read(tmp_path / "counts")
-    assert (landed.estimated_total, landed.results) == (told["total"], 365)
+    assert (landed.estimated_total, landed.results) == (counted["total"], 365)
     again = count(run_dag, bucket="day", **YEAR, **place)
-    assert again.results["count"] == told
+    assert again.results["count"] == counted
     assert simulator.ledger()["x"]["billed"] == {"fullarchive counts": 13}
 
 
@@ -77,26 +77,26 @@ def test_the_series_lands_and_a_retry_pays_for_no_page_again(
         ({"max_requests": "few"}, "max_requests='few'"),
     ],
 )
-def test_what_a_retry_cannot_cure_fails_at_once(
+def test_what_no_retry_helps_fails_at_once(
     arguments: dict[str, Any], words: str, run_dag: DagRunner, simulator: Simulator
 ) -> None:
-    """With a sentence that says what to change."""
+    """The error says what to change."""
     run = count(run_dag, **arguments)
     assert (run.state, run.tries["count"]) == ("failed", 1)
     assert words in run.log
     assert simulator.ledger()["x"]["billed"].get("fullarchive counts", 0) == (3 if "3" in words else 0)
 
 
-def test_an_account_without_counts_is_told(
+def test_an_account_without_counts_is_an_error(
     run_dag: DagRunner, simulator: Simulator, x_connection: Callable[..., None]
 ) -> None:
-    """In the service's words."""
+    """The error contains the service's message."""
     x_connection(extra={"account": "demo", "label": "data-only"})
     assert "Stream is not enabled for count requests" in count(run_dag).log
 
 
-def test_a_refusal_shows_the_services_words(run_dag: DagRunner, simulator: Simulator) -> None:
-    """And is not tried again."""
+def test_a_refusal_shows_the_services_message(run_dag: DagRunner, simulator: Simulator) -> None:
+    """A refusal is not retried."""
     simulator.faults(failing(422, message="There were errors processing your request: missing EOF at ')'"))
     run = count(run_dag)
     assert (run.state, run.tries["count"]) == ("failed", 1)

@@ -37,7 +37,7 @@ def wait(run_dag: DagRunner, **arguments: Any) -> Run:
 def test_waits_for_the_end(
     mode: dict[str, Any], job_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
-    """However it waits, it tells the same; errors of a job that succeeded are but a warning."""
+    """All modes return the same; errors of a job that succeeded are only a warning."""
     simulator.settings(adobe_errors_on_success=True)
     run = wait(run_dag, job_id=job_id, **mode)
     result = run.results["wait"]
@@ -55,7 +55,7 @@ def test_waits_for_the_end(
 
 @pytest.mark.parametrize(("soft_fail", "state"), [(False, "failed"), (True, "skipped")])
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
-def test_a_lost_job_fails_for_good(
+def test_a_lost_job_fails_without_a_retry(
     status: str,
     soft_fail: bool,
     state: str,
@@ -64,7 +64,7 @@ def test_a_lost_job_fails_for_good(
     simulator: Simulator,
     run_dag: DagRunner,
 ) -> None:
-    """No retry can cure it; soft_fail skips instead."""
+    """No retry helps; soft_fail skips instead."""
     simulator.settings(adobe_queue_seconds=3600)
     simulator.faults({"match": JOBS, "skip": 1, "fault": "status", "status": status, "times": 99})
     run = wait(run_dag, job_id=job_id, soft_fail=soft_fail, **mode)
@@ -73,10 +73,10 @@ def test_a_lost_job_fails_for_good(
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "CANCELLING", "PAUSED"])
-def test_what_may_pass_is_waited_for(
+def test_unfinished_states_are_waited_for(
     status: str, mode: dict[str, Any], job_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
-    """States of sibling jobs, and for a while also one that nobody documented."""
+    """The sensor waits in the states of similar jobs, and for a while in an undocumented one."""
     simulator.faults({"match": JOBS, "fault": "status", "status": status, "times": 2})
     assert wait(run_dag, job_id=job_id, **mode).state == "success"
 
@@ -84,7 +84,7 @@ def test_what_may_pass_is_waited_for(
 def test_an_unknown_status_fails_after_a_while(
     mode: dict[str, Any], simulator: Simulator, run_dag: DagRunner
 ) -> None:
-    """By its name, and for good."""
+    """The error names the status, and is not retried."""
     simulator.control("time", {"offset_seconds": -1200})
     simulator.settings(adobe_queue_seconds=3600)
     job_id = client_of(simulator).create_export_job(ORDER).id
@@ -103,10 +103,10 @@ def test_an_unknown_status_fails_after_a_while(
         {"fault": "error", "http": 429, "times": 3},
     ],
 )
-def test_passing_faults_are_borne(
+def test_transient_errors_are_retried(
     fault: dict[str, Any], mode: dict[str, Any], job_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
-    """A wait is not over because a look went wrong."""
+    """A poll that fails does not end the wait."""
     simulator.faults(fault | {"match": JOBS, "skip": 1})
     run = wait(run_dag, job_id=job_id, **mode)
     assert (run.state, run.tries["wait"]) == ("success", 1)
@@ -116,7 +116,7 @@ def test_passing_faults_are_borne(
 def test_a_timeout_cancels(
     cancel_on_kill: bool, mode: dict[str, Any], job_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
-    """A stuck job is cancelled, unless told otherwise."""
+    """A timeout cancels the job, if cancel_on_kill."""
     simulator.settings(adobe_queue_seconds=3600)
     run = wait(run_dag, job_id=job_id, timeout=1, cancel_on_kill=cancel_on_kill, **mode)
     assert run.states["wait"] == "failed"
@@ -124,7 +124,7 @@ def test_a_timeout_cancels(
 
 
 def test_a_kill_cancels(job_id: str, simulator: Simulator) -> None:
-    """With the client that the last look used."""
+    """The kill uses the client of the last poll."""
     simulator.settings(adobe_queue_seconds=3600)
     sensor = AdobeExportJobSensor(task_id="wait", job_id=job_id)
     sensor.on_kill()

@@ -75,7 +75,7 @@ def slices(gaps: Iterable[Gap], service: str, now: float) -> list[Slice]:
     :param service: ``recovery`` or ``replay``.
     :param now: in epoch seconds.
     :raises InvalidRequestError: if there is no such service, or a gap is older than it reaches.
-    :raises RetriableError: if a gap is too recent for it.
+    :raises NotReadyError: if a gap is too recent for it.
     """
     if service not in HOSTS:
         raise InvalidRequestError(f"service={service!r} is unknown. Choose one of {', '.join(HOSTS)}.")

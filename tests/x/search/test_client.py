@@ -1,4 +1,4 @@
-"""X enterprise search over a real socket: pages, counts, budgets, storms, and what is asked for twice."""
+"""X enterprise search over a real socket: pages, counts, budgets, refusals and retries."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ COFFEE = SearchRequest("coffee lang:en", JANUARY)
 def truth(simulator: Simulator, query: str = COFFEE.query, window: Window = JANUARY) -> list[str]:
     """Return the ids of all posts there are, the newest first."""
     span = {"start": round(window.start.timestamp() * 1000), "stop": round(window.stop.timestamp() * 1000)}
-    answer = requests.get(f"{simulator.url}/_control/x/posts", params={"query": query, **span}, timeout=30)
-    return [post["id"] for post in answer.json()]
+    response = requests.get(f"{simulator.url}/_control/x/posts", params={"query": query, **span}, timeout=30)
+    return [post["id"] for post in response.json()]
 
 
 def ids(records: list[bytes]) -> list[str]:
@@ -63,8 +63,8 @@ def failing(status: int, times: int = 1, message: str = "Exceeded rate limit", *
     return {"fault": "error", "http": status, "times": times, "message": message, **more}
 
 
-def test_all_posts_come_newest_first_as_they_were_sent(x_client: XSearchClient, simulator: Simulator) -> None:
-    """Pages of 500, each asked for once, and ids whole beyond 2 to the 53."""
+def test_all_posts_come_newest_first_as_sent(x_client: XSearchClient, simulator: Simulator) -> None:
+    """Each page of 500 is requested once, and ids stay exact above 2 to the 53."""
     records = everything(x_client)
     assert ids(records) == truth(simulator)
     assert {page["maxResults"] for page in pages(simulator)} == {500}
@@ -72,10 +72,10 @@ def test_all_posts_come_newest_first_as_they_were_sent(x_client: XSearchClient, 
     assert b'"id":' + ids(records)[0].encode() in records[0]
 
 
-def test_a_search_goes_on_from_any_cursor_without_paying_again(
+def test_a_search_resumes_from_any_cursor_without_paying_again(
     x_client: XSearchClient, simulator: Simulator
 ) -> None:
-    """Nothing but the rest is asked for, from another client too."""
+    """Only the remainder is requested, also by another client."""
     first = next(x_client.pages(COFFEE))
     assert first.cursor is not None
     rest = everything(x_client, cursor=first.cursor)
@@ -83,8 +83,8 @@ def test_a_search_goes_on_from_any_cursor_without_paying_again(
     assert Counter(page["before"] for page in pages(simulator)).most_common(1)[0][1] == 1
 
 
-def test_no_more_is_asked_for_than_is_wanted(x_client: XSearchClient, simulator: Simulator) -> None:
-    """The last page is as small as it may be."""
+def test_no_more_is_requested_than_is_wanted(x_client: XSearchClient, simulator: Simulator) -> None:
+    """The last page is as small as X allows."""
     came: list[bytes] = []
     for batch in x_client.pages(COFFEE, missing=lambda landed=came: 503 - len(landed)):
         came.extend(batch.records)
@@ -94,15 +94,15 @@ def test_no_more_is_asked_for_than_is_wanted(x_client: XSearchClient, simulator:
 
 @pytest.mark.parametrize("bucket", ["minute", "hour", "day"])
 def test_counts_add_up_to_the_posts(x_client: XSearchClient, simulator: Simulator, bucket: Any) -> None:
-    """Over all pages, however short they are."""
+    """The counts of all pages, however short, add up to the number of posts."""
     window = Window(pendulum.datetime(2023, 12, 1), pendulum.datetime(2024, 2, 10))
     simulator.settings(x_counts_page_buckets=None if bucket == "minute" else 20)
     *_, last = x_client.pages(SearchRequest("coffee", window, bucket))
     assert json.loads(last.cursor or "")["counted"] == len(truth(simulator, "coffee", window))
 
 
-def test_the_budget_is_a_bound_over_all_tries(x_client: XSearchClient, simulator: Simulator) -> None:
-    """Requests of earlier tries count; the error says how far the search has come, and a higher budget goes on."""
+def test_the_budget_counts_all_attempts(x_client: XSearchClient, simulator: Simulator) -> None:
+    """Requests of earlier attempts count; the error says how far the search has come."""
     batch = next(x_client.pages(COFFEE, max_requests=2))
     with pytest.raises(RequestBudgetExceededError, match="max_requests=2 are used up"):
         everything(x_client, cursor=batch.cursor, max_requests=2)
@@ -110,15 +110,15 @@ def test_the_budget_is_a_bound_over_all_tries(x_client: XSearchClient, simulator
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_passing_refusals_are_waited_out(x_client: XSearchClient, simulator: Simulator, status: int) -> None:
-    """They bought nothing, so the page is asked for again; the tries count."""
+def test_transient_refusals_are_retried(x_client: XSearchClient, simulator: Simulator, status: int) -> None:
+    """A refused request bought nothing, so the page is requested again; each request counts."""
     simulator.faults(failing(status, times=2))
     *_, last = x_client.pages(COFFEE)
     assert json.loads(last.cursor or "")["requests"] == len(pages(simulator)) + 2
 
 
-def test_a_storm_of_429_ends_in_an_error_that_says_so(simulator: Simulator) -> None:
-    """With the service's words and its transaction id."""
+def test_endless_429_is_an_error_that_says_so(simulator: Simulator) -> None:
+    """The error contains X's message and its transaction id."""
     simulator.faults(failing(429, times=999))
     impatient = x_client_of(
         simulator, timing=replace(QUICK, retry=Retry(throttled_wait=0.05, throttled_for=0.3))
@@ -127,25 +127,25 @@ def test_a_storm_of_429_ends_in_an_error_that_says_so(simulator: Simulator) -> N
         everything(impatient)
 
 
-def test_a_storm_of_503_ends_in_an_error_that_says_so(x_client: XSearchClient, simulator: Simulator) -> None:
-    """After the smallest window too, with the vendor's advice."""
+def test_endless_503_is_an_error_that_says_so(x_client: XSearchClient, simulator: Simulator) -> None:
+    """The error comes after the smallest window, with the vendor's advice."""
     simulator.faults(failing(503, times=999, message="Service Unavailable"))
     with pytest.raises(TransientError, match=r"overloaded.*6 hours.*OR.*Service Unavailable"):
         everything(x_client)
     assert pages(simulator) == []
 
 
-def test_a_search_that_is_too_much_is_made_in_smaller_windows(
+def test_a_search_that_overloads_x_uses_smaller_windows(
     x_client: XSearchClient, simulator: Simulator
 ) -> None:
-    """Windows are halved until they pass, and nothing is missing or paid for in vain."""
+    """Windows are halved until X accepts them, and nothing is missing or paid for twice."""
     simulator.settings(x_longest_window_hours=48, x_posts_per_day=30)
     assert ids(everything(x_client)) == truth(simulator)
     assert len({(page["fromDate"], page["toDate"]) for page in pages(simulator)}) >= 16
 
 
-def test_windows_may_have_to_shrink_in_the_middle(x_client: XSearchClient, simulator: Simulator) -> None:
-    """What had come before stays; at most the posts of one minute come twice."""
+def test_windows_can_shrink_in_the_middle(x_client: XSearchClient, simulator: Simulator) -> None:
+    """Earlier pages stay valid; at most the posts of one minute come twice."""
     batches = x_client.pages(COFFEE)
     first = next(batches)
     simulator.settings(x_longest_window_hours=100)
@@ -156,18 +156,18 @@ def test_windows_may_have_to_shrink_in_the_middle(x_client: XSearchClient, simul
 
 
 @pytest.mark.parametrize("fault", ["drop", "lost_answer", "garbage", "html"])
-def test_a_lost_answer_is_not_asked_for_again(
+def test_a_lost_response_is_not_requested_again(
     x_client: XSearchClient, simulator: Simulator, fault: str
 ) -> None:
-    """It may have been billed: whether to ask again is for the caller."""
+    """It may have been billed, so only the caller may request it again."""
     simulator.faults({"fault": fault})
     with pytest.raises((TransientError, UnexpectedResponseError)):
         everything(x_client)
     assert simulator.ledger()["counts"] == {"POST /search/{product}/accounts/{account}/{label}.json": 1}
 
 
-def test_a_service_that_does_not_answer_is_given_up(simulator: Simulator) -> None:
-    """Nothing waits for ever, and nothing is asked for twice."""
+def test_a_service_that_does_not_respond_is_abandoned(simulator: Simulator) -> None:
+    """The client does not wait for ever, and requests nothing twice."""
     simulator.faults({"fault": "hang"})
     with pytest.raises(TransientError):
         everything(x_client_of(simulator, timing=replace(QUICK, search_response=0.3)))
@@ -192,10 +192,10 @@ def test_a_service_that_does_not_answer_is_given_up(simulator: Simulator) -> Non
         ),
     ],
 )
-def test_refusals_carry_the_services_words(
+def test_refusals_contain_the_services_message(
     x_client: XSearchClient, simulator: Simulator, status: int, message: str, error: type[TwexportError]
 ) -> None:
-    """And the transaction id that its support asks for; nothing is tried again."""
+    """An error contains X's message and transaction id; nothing is retried."""
     simulator.faults(failing(status, message=message))
     with pytest.raises(error) as raised:
         everything(x_client)
@@ -217,14 +217,16 @@ def test_refusals_carry_the_services_words(
         ("coffee", JANUARY, "week", "bucket='week'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_unasked(query: str, window: Window, bucket: Any, words: str) -> None:
-    """Before a request is spent."""
+def test_an_invalid_search_is_refused_before_a_request(
+    query: str, window: Window, bucket: Any, words: str
+) -> None:
+    """An invalid search costs no request."""
     with pytest.raises(InvalidRequestError, match=words):
         SearchRequest(query, window, bucket)
 
 
-def test_windows_out_of_reach_are_refused_unasked(simulator: Simulator) -> None:
-    """The small product has 31 days; nobody has the future."""
+def test_windows_out_of_reach_are_refused_before_a_request(simulator: Simulator) -> None:
+    """The 30-day product has 31 days, and no product has the future."""
     small = x_client_of(simulator, product="30day")
     with pytest.raises(InvalidRequestError, match="31 days"):
         everything(small)
@@ -235,5 +237,5 @@ def test_windows_out_of_reach_are_refused_unasked(simulator: Simulator) -> None:
 
 
 def test_a_query_error_is_one_of_ours() -> None:
-    """So an operator fails for good instead of trying again."""
+    """An operator fails without a retry."""
     assert issubclass(QuerySyntaxError, InvalidRequestError)

@@ -1,4 +1,4 @@
-"""Reading streams: nothing is lost that Backfill can bring, and what it cannot is told."""
+"""Reading streams: nothing is lost that Backfill can bring, and the rest is reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class SimulatedClock:
-    """Tells the simulator's time without asking each time.
+    """The simulator's time, without a request for each reading.
 
     With ``speed`` the simulator's clock stands still until this one is read for the first time, so that what goes
     before, such as the start of a task, takes no simulated time.
@@ -58,8 +58,8 @@ class SimulatedClock:
         return float(self._now)
 
     def _look(self) -> None:
-        told, self._real = self._simulator.control("time"), time.time()
-        self._now, self._speed = told["now"], told["speed"]
+        time_now, self._real = self._simulator.control("time"), time.time()
+        self._now, self._speed = time_now["now"], time_now["speed"]
 
 
 @pytest.fixture(autouse=True)
@@ -77,29 +77,29 @@ def client_of(
 
 
 def captured(client: XStreamClient, seconds: float, **more: Any) -> tuple[list[StreamEvent], CaptureReport]:
-    """Return all that happens in so many seconds, and the log of it."""
+    """Return all that happens in so many seconds, and its report."""
     reached = more.pop("reached", {1: None, 2: None})
-    log = CaptureReport(client.stream)
-    arrivals = list(client.capture(client.now() + seconds, reached=reached, **more))
-    for arrival in arrivals:
-        log.add(arrival)
-    return arrivals, log
+    report = CaptureReport(client.stream)
+    events = list(client.capture(client.now() + seconds, reached=reached, **more))
+    for event in events:
+        report.add(event)
+    return events, report
 
 
-def keys(arrivals: list[StreamEvent]) -> list[str]:
+def keys(events: list[StreamEvent]) -> list[str]:
     """Return what identifies the messages, in order, repeated ones too."""
-    return [message_key(one).decode() for one in chain.from_iterable(one.records for one in arrivals)]
+    return [message_key(one).decode() for one in chain.from_iterable(one.records for one in events)]
 
 
 def truth(simulator: Simulator, start: float, stop: float, stream: str = "sample10") -> list[str]:
     """Return the keys of what happened from one moment to another, in epoch seconds."""
     window: dict[str, Any] = {"stream": stream, "start": int(start * 1000), "stop": int(stop * 1000)}
-    answer = requests.get(f"{simulator.url}/_control/x/stream", params=window, timeout=30)
-    return [key.replace(":", " ") for key in answer.json()]
+    response = requests.get(f"{simulator.url}/_control/x/stream", params=window, timeout=30)
+    return [key.replace(":", " ") for key in response.json()]
 
 
 def test_a_stream_cut_again_and_again_loses_nothing(simulator: Simulator) -> None:
-    """The connections end every few seconds in whatever way; Backfill brings what fell between."""
+    """Connections end every few seconds for every reason; Backfill brings what was missed."""
     simulator.settings(speed=20)
     ends = ("operational", "broken", "closed", "operational", "broken")
     simulator.faults(
@@ -107,106 +107,106 @@ def test_a_stream_cut_again_and_again_loses_nothing(simulator: Simulator) -> Non
     )
     client = client_of(simulator)
     began = client.now()
-    arrivals, log = captured(client, 120)
-    assert set(keys(arrivals)) >= set(truth(simulator, began + 5, began + 110))
-    assert log.gaps == []
-    assert sum(sum(one.disconnected.values()) for one in log.partitions.values()) >= 18
-    assert {"operational", "broken connection", "closed"} <= set(log.partitions["1"].disconnected) | set(
-        log.partitions["2"].disconnected
+    events, report = captured(client, 120)
+    assert set(keys(events)) >= set(truth(simulator, began + 5, began + 110))
+    assert report.gaps == []
+    assert sum(sum(one.disconnected.values()) for one in report.partitions.values()) >= 18
+    assert {"operational", "broken connection", "closed"} <= set(report.partitions["1"].disconnected) | set(
+        report.partitions["2"].disconnected
     )
 
 
 def test_the_likes_stream_brings_likes_and_unlikes(simulator: Simulator) -> None:
-    """Told apart by their own keys."""
+    """Likes and unlikes have their own keys."""
     simulator.settings(speed=20)
     client = client_of(simulator, stream="likes")
     began = client.now()
-    arrivals, _ = captured(client, 30)
+    events, _ = captured(client, 30)
     wanted = truth(simulator, began + 5, began + 25, "sample10-likes")
-    assert set(keys(arrivals)) >= set(wanted)
+    assert set(keys(events)) >= set(wanted)
     assert any(" " in key for key in wanted)
 
 
-def test_silence_is_noticed_and_what_it_swallowed_comes(simulator: Simulator) -> None:
-    """The watchdog gives the connection up."""
+def test_silence_ends_a_connection_and_nothing_is_lost(simulator: Simulator) -> None:
+    """The client ends a silent connection and brings what it missed."""
     simulator.settings(speed=20)
     simulator.faults({"fault": "silence", "after_seconds": 5, "times": 2})
     client = client_of(simulator, silence=1.0)
     began = client.now()
-    arrivals, log = captured(client, 60)
-    assert [one.disconnected for one in log.partitions.values()] == [{"silence": 1}] * 2
-    assert set(keys(arrivals)) >= set(truth(simulator, began + 5, began + 50))
+    events, report = captured(client, 60)
+    assert [one.disconnected for one in report.partitions.values()] == [{"silence": 1}] * 2
+    assert set(keys(events)) >= set(truth(simulator, began + 5, began + 50))
 
 
 def test_more_than_backfill_can_bring_is_a_gap(simulator: Simulator) -> None:
-    """From where the partition was left to five minutes ago."""
+    """The gap is from the last message read to five minutes ago."""
     simulator.settings(speed=20)
     client = client_of(simulator)
     left = client.now() - 3_600
-    arrivals, log = captured(client, 10, reached={1: left})
-    (gap,) = log.gaps
+    events, report = captured(client, 10, reached={1: left})
+    (gap,) = report.gaps
     assert gap.partition == 1
     assert gap.start[:19] == iso(left)[:19]
-    assert set(keys(arrivals)) & set(truth(simulator, left + 3_310, left + 3_330))
+    assert set(keys(events)) & set(truth(simulator, left + 3_310, left + 3_330))
     assert simulator.ledger()["x"]["streams"][0]["backfillMinutes"] == "5"
 
 
 def test_an_account_without_backfill_has_a_gap_for_each_reconnection(simulator: Simulator) -> None:
-    """And never asks for what it has not."""
+    """The client never requests Backfill."""
     simulator.settings(speed=20, x_backfill=False)
     simulator.faults({"fault": "disconnect", "after_seconds": 5})
-    _, log = captured(client_of(simulator, backfill=False), 30, reached={1: None})
-    assert [gap.reason for gap in log.gaps] == ["operational"]
+    _, report = captured(client_of(simulator, backfill=False), 30, reached={1: None})
+    assert [gap.reason for gap in report.gaps] == ["operational"]
 
 
-def test_a_full_buffer_is_a_gap_though_backfill_was_asked_for(simulator: Simulator) -> None:
-    """The service has none after it."""
+def test_a_full_buffer_is_a_gap_despite_backfill(simulator: Simulator) -> None:
+    """X has no Backfill after a full buffer."""
     simulator.settings(speed=20)
     simulator.faults({"fault": "disconnect", "after_seconds": 5, "because": "full_buffer"})
-    _, log = captured(client_of(simulator), 30, reached={1: None})
-    assert [gap.reason for gap in log.gaps] == ["full buffer"]
+    _, report = captured(client_of(simulator), 30, reached={1: None})
+    assert [gap.reason for gap in report.gaps] == ["full buffer"]
 
 
 def test_a_second_connection_hides_the_end_of_the_first(simulator: Simulator) -> None:
-    """Each brings everything."""
+    """Each connection receives everything, so one may end."""
     simulator.settings(speed=20)
     simulator.faults({"fault": "disconnect", "after_seconds": 5, "because": "full_buffer"})
-    arrivals, log = captured(client_of(simulator), 30, reached={1: None}, connections=2)
-    assert (log.gaps, log.partitions["1"].connected) == ([], 3)
-    assert len(keys(arrivals)) > len(set(keys(arrivals)))
+    events, report = captured(client_of(simulator), 30, reached={1: None}, connections=2)
+    assert (report.gaps, report.partitions["1"].connected) == ([], 3)
+    assert len(keys(events)) > len(set(keys(events)))
 
 
 def test_another_reader_must_be_stopped(simulator: Simulator) -> None:
-    """Too many connections are waited out a few times, then told."""
+    """Too many connections are retried a few times, then an error."""
     simulator.settings(x_connections_per_partition=1)
     with pytest.raises(StreamInUseError, match="too many connections"):
         captured(client_of(simulator), 30, reached={1: None}, connections=2)
 
 
-def test_throttling_and_faults_are_waited_out(simulator: Simulator) -> None:
-    """429, 503, a proxy's page, no answer."""
+def test_throttling_and_transient_errors_are_retried(simulator: Simulator) -> None:
+    """The stream continues after 429, 503, a proxy's page, and no response."""
     errors = [{"fault": "error", "http": status, "message": "no"} for status in (429, 503)]
     simulator.faults(*errors, {"fault": "html"}, {"fault": "drop"})
-    arrivals, _ = captured(client_of(simulator), 3, reached={1: None})
-    assert keys(arrivals)
+    events, _ = captured(client_of(simulator), 3, reached={1: None})
+    assert keys(events)
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_storm_is_told_as_what_it_was(simulator: Simulator, status: int) -> None:
-    """A gap from the begin to the end, which Recovery can fill, and why."""
+def test_endless_refusals_are_a_gap_with_their_reason(simulator: Simulator, status: int) -> None:
+    """The whole capture is a gap, which Recovery can fill, with the reason."""
     simulator.settings(speed=20)
     simulator.faults({"fault": "error", "http": status, "message": "no", "times": None})
-    arrivals, log = captured(client_of(simulator), 20, reached={1: None})
-    assert keys(arrivals) == []
-    assert [gap.reason for gap in log.gaps] == [f"started later, then HTTP {status}"]
+    events, report = captured(client_of(simulator), 20, reached={1: None})
+    assert keys(events) == []
+    assert [gap.reason for gap in report.gaps] == [f"started later, then HTTP {status}"]
 
 
-def test_a_service_that_does_not_answer_is_given_up(simulator: Simulator) -> None:
-    """After as long as a silent connection is, and asked again."""
+def test_a_service_that_does_not_respond_is_abandoned(simulator: Simulator) -> None:
+    """The client waits as long as for a silent connection, then reconnects."""
     simulator.settings(speed=20)
     simulator.faults({"fault": "hang", "times": 2})
-    arrivals, _ = captured(client_of(simulator, silence=1.0), 120, reached={1: None})
-    assert keys(arrivals)
+    events, _ = captured(client_of(simulator, silence=1.0), 120, reached={1: None})
+    assert keys(events)
     assert len(simulator.ledger()["x"]["streams"]) == 1
 
 
@@ -218,16 +218,16 @@ def test_a_service_that_does_not_answer_is_given_up(simulator: Simulator) -> Non
         ({"stream": "firehose"}, InvalidRequestError),
     ],
 )
-def test_what_no_retry_cures_is_told_at_once(
+def test_what_no_retry_helps_is_an_error_at_once(
     simulator: Simulator, changes: dict[str, Any], error: type[Exception]
 ) -> None:
-    """A wrong login, account or stream."""
+    """A wrong login, account or stream fails at once."""
     with pytest.raises(error):
         captured(client_of(simulator, **changes), 30)
 
 
-def test_back_offs_are_the_documented_ones() -> None:
-    """At once, then a quarter of a second more each time; 5 s doubling; a minute doubling."""
+def test_back_offs_are_those_that_x_documents() -> None:
+    """Network: at once, then 0.25 s more each time; refused: 5 s, doubled; throttled: a minute, doubled."""
     refused = TransientError("", Evidence("GET", "/", 503))
     assert [reconnect_after(DEFAULT, TransientError(""), n) for n in (1, 2, 3, 99)] == [0, 0.25, 0.5, 16]
     assert [reconnect_after(DEFAULT, refused, n) for n in (1, 2, 3, 99)] == [5, 10, 20, 320]

@@ -43,21 +43,21 @@ def messages(body: Iterator[bytes]) -> list[bytes]:
 def test_any_cut_gives_the_same_messages(
     sent: list[bytes], edges: list[int], trailer: bool, members: int
 ) -> None:
-    """Within CRLF, within a header, with heartbeats, lone line feeds, many members, and no end."""
+    """Cuts within CRLF or a header, heartbeats, lone line feeds, many members and a missing end change nothing."""
     pieces = [one + b"\r\n" for one in sent]
     whole = packed(pieces, trailer=True) * (members - 1) + packed(pieces, trailer=trailer)
     assert messages(chopped(whole, edges)) == [one.replace(b"\n", b" ") for one in sent] * members
 
 
 @given(MESSAGES, st.lists(st.integers(0, 10_000), max_size=40))
-def test_a_stream_that_a_proxy_unpacked_is_read_too(sent: list[bytes], edges: list[int]) -> None:
-    """It has no gzip header."""
+def test_a_stream_that_a_proxy_decompressed_is_read_too(sent: list[bytes], edges: list[int]) -> None:
+    """A body without gzip header is read as it is."""
     body = b"\r\n" + b"".join(one + b"\r\n" for one in sent)
     assert messages(chopped(body, edges)) == [b"", *(one.replace(b"\n", b" ") for one in sent)]
 
 
 def test_32_megabytes_in_one_member_come_in_pieces() -> None:
-    """Not more than a megabyte of it is unpacked at a time."""
+    """At most a megabyte is decompressed at a time."""
     posts = [b'{"id":%d,"text":"%s"}' % (number, b"a" * 2_000) for number in range(16_000)]
     gzip = zlib.compressobj(9, zlib.DEFLATED, 31)
     body = gzip.compress(b"\r\n".join(posts) + b"\r\n") + gzip.flush()
@@ -67,12 +67,12 @@ def test_32_megabytes_in_one_member_come_in_pieces() -> None:
     assert list(chain.from_iterable(got)) == posts
 
 
-def test_the_last_words_are_not_taken_for_a_message_when_cut() -> None:
-    """A line counts when its end has come."""
+def test_a_cut_last_line_is_not_a_message() -> None:
+    """A line counts only when its CRLF has arrived."""
     assert messages(iter([packed([b'{"id":1}\r\n{"id"'], trailer=False)])) == [b'{"id":1}']
 
 
-def test_damage_is_told() -> None:
-    """It is not taken for an end."""
+def test_a_damaged_stream_is_an_error() -> None:
+    """Damage is not mistaken for the end of the stream."""
     with pytest.raises(UnexpectedResponseError, match="damaged"):
         messages(iter([packed([b"{}\r\n"], trailer=False) + b"\xff" * 100]))

@@ -1,4 +1,4 @@
-"""Telling messages apart, and what the service says of the stream itself."""
+"""The keys of messages, and the notices of X about the stream itself."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ SENT = {"sent": "2017-01-11T18:12:52+00:00"}
         (b'{"id":[1]}', b'{"id":[1]}', None),
     ],
 )
-def test_each_kind_has_its_key_and_its_moment(record: bytes, key: bytes, moment: int | None) -> None:
-    """A post tells its moment in its id; what nobody knows is known by all its bytes."""
+def test_each_kind_has_its_key_and_its_time(record: bytes, key: bytes, moment: int | None) -> None:
+    """The id of a post contains its time; a message of an unknown kind is identified by all its bytes."""
     assert message_key(record) == key
     found = created_ms(record)
     assert found == moment or (found is not None and moment is not None and found // 1000 == moment // 1000)
@@ -74,14 +74,14 @@ def test_each_kind_has_its_key_and_its_moment(record: bytes, key: bytes, moment:
         ({"info": {"message": "Something new"}}, "notice"),
     ],
 )
-def test_disconnects_are_told_apart(said: dict[str, Any], kind: str) -> None:
-    """In all the envelopes that were seen."""
+def test_disconnects_are_recognised_by_reason(said: dict[str, Any], kind: str) -> None:
+    """Every known envelope has its kind."""
     notice = notice_of(json.dumps(said).encode())
     assert notice is not None
     assert notice.kind.startswith(kind)
 
 
-def test_the_end_of_a_request_tells_what_is_missing() -> None:
+def test_the_end_of_a_request_says_what_is_missing() -> None:
     """Failed minutes and ranges that were not processed become windows."""
     minutes = {"minutes_failed": ["2013-02-20T00:05:00+00:00"], "activity_count": 56333}
     notice = notice_of(json.dumps({"info": {"message": "Request Completed with Errors", **minutes}}).encode())
@@ -93,6 +93,6 @@ def test_the_end_of_a_request_tells_what_is_missing() -> None:
 @pytest.mark.parametrize(
     "record", [POST, LIKE, UNLIKE, b'{"id":1,"info":{"message":"hi"}}', b'{"text":"\\"error\\""}', b"", b"{"]
 )
-def test_a_message_is_no_notice(record: bytes) -> None:
-    """Whatever words it holds."""
+def test_a_message_is_not_a_notice(record: bytes) -> None:
+    """A message is not a notice, whatever its text contains."""
     assert notice_of(record) is None

@@ -1,4 +1,4 @@
-"""Asking for a lost time again: whole when the service says so, and what it says is missing comes later."""
+"""Recovery and Replay: a slice is complete when the service says so, and what is missing is requested again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from airflow_provider_twexport.exceptions import InvalidRequestError, TransientError
+from airflow_provider_twexport.exceptions import InvalidRequestError, NotReadyError, TransientError
 from airflow_provider_twexport.x.streams.capture_report import Gap
 from airflow_provider_twexport.x.streams.recovery import recover, slices
 from tests.x.streams.test_client import client_of, keys, truth
@@ -33,13 +33,13 @@ def recovered(simulator: Simulator, minutes_ago: int, service: str = "recovery",
     client = client_of(simulator)
     start = pendulum.from_timestamp(client.now()).subtract(minutes=minutes_ago).start_of("minute")
     wanted = slices([gap(one, start, minutes=10) for one in (1, 2)], service, client.now())
-    arrivals = list(recover(client, wanted, service))
-    assert {one.slice for one in arrivals if one.slice} == {one.key for one in wanted}
-    assert set(keys(arrivals)) == set(truth(simulator, start.timestamp(), start.add(minutes=10).timestamp()))
+    events = list(recover(client, wanted, service))
+    assert {one.slice for one in events if one.slice} == {one.key for one in wanted}
+    assert set(keys(events)) == set(truth(simulator, start.timestamp(), start.add(minutes=10).timestamp()))
 
 
-def test_gaps_become_slices_of_two_hours_that_overlap_nowhere() -> None:
-    """Whole minutes, each partition for itself."""
+def test_gaps_become_slices_of_two_hours_without_overlap() -> None:
+    """Slices have whole minutes, and each partition has its own."""
     gaps = [
         gap(1, NOW.subtract(hours=6, seconds=-20), hours=3),
         gap(1, NOW.subtract(hours=4), minutes=30),
@@ -53,11 +53,11 @@ def test_gaps_become_slices_of_two_hours_that_overlap_nowhere() -> None:
     ]
 
 
-def test_what_no_service_brings_is_told() -> None:
-    """Older than five days; too recent for Replay; a service that is none."""
+def test_gaps_that_no_service_fills_are_errors() -> None:
+    """A gap older than five days, a gap too recent for Replay, and an unknown service are errors."""
     with pytest.raises(InvalidRequestError, match="5 days"):
         slices([gap(1, NOW.subtract(days=6), hours=1)], "recovery", NOW.timestamp())
-    with pytest.raises(TransientError, match="too recent"):
+    with pytest.raises(NotReadyError, match="too recent"):
         slices([gap(1, NOW.subtract(minutes=40), minutes=20)], "replay", NOW.timestamp())
     with pytest.raises(InvalidRequestError, match="unknown"):
         slices([], "backfill", NOW.timestamp())
@@ -65,8 +65,10 @@ def test_what_no_service_brings_is_told() -> None:
 
 @pytest.mark.parametrize("service", ["recovery", "replay"])
 @pytest.mark.parametrize("how", ["completed", "with_errors", "failed", "nothing"])
-def test_a_lost_time_comes_whole_however_a_request_ends(simulator: Simulator, service: str, how: str) -> None:
-    """Failed minutes, ranges not processed, and no word at all: what is missing is asked for again."""
+def test_a_slice_becomes_complete_however_a_request_ends(
+    simulator: Simulator, service: str, how: str
+) -> None:
+    """Failed minutes, ranges not processed, and a missing end are requested again."""
     if how != "completed":
         simulator.faults({"fault": "recovery_ends", "how": how})
     recovered(simulator, 90, service)
@@ -74,8 +76,8 @@ def test_a_lost_time_comes_whole_however_a_request_ends(simulator: Simulator, se
     assert len(asked) == (1 if service == "replay" else 2) + (how != "completed")
 
 
-def test_throttling_and_broken_connections_are_waited_out(simulator: Simulator) -> None:
-    """The rest comes with the next request."""
+def test_throttling_and_broken_connections_are_retried(simulator: Simulator) -> None:
+    """The next request brings the remainder."""
     simulator.faults(
         {"fault": "error", "http": 429, "message": "Exceeded rate limit"},
         {"fault": "cut", "after_bytes": 30_000},
@@ -83,8 +85,8 @@ def test_throttling_and_broken_connections_are_waited_out(simulator: Simulator) 
     recovered(simulator, 60)
 
 
-def test_two_slices_run_at_once_and_no_third(simulator: Simulator) -> None:
-    """The service would refuse it."""
+def test_two_slices_run_at_a_time_and_no_third(simulator: Simulator) -> None:
+    """X never has to refuse a third request."""
     client = client_of(simulator)
     start = pendulum.from_timestamp(client.now()).subtract(hours=9).start_of("minute")
     simulator.settings(x_stream_per_minute=10)
@@ -95,13 +97,13 @@ def test_two_slices_run_at_once_and_no_third(simulator: Simulator) -> None:
 
 
 def test_a_window_that_never_completes_is_an_error(simulator: Simulator) -> None:
-    """A passing one."""
+    """A window that never completes is an error that a retry may help."""
     simulator.faults({"fault": "error", "http": 503, "message": "no", "times": None})
     with pytest.raises(TransientError):
         recovered(simulator, 60)
 
 
 def test_likes_have_no_replay(simulator: Simulator) -> None:
-    """It is told before anything is asked."""
+    """Replay of likes is refused before any request."""
     with pytest.raises(InvalidRequestError, match="no Replay"):
         list(recover(client_of(simulator, stream="likes"), [], "replay"))
