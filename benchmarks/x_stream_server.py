@@ -16,7 +16,7 @@ import msgspec
 from isal import isal_zlib
 
 from airflow_provider_twexport.simulator.day import Day
-from airflow_provider_twexport.simulator.x.documents import TEMPLATES, X_EPOCH, Posts
+from airflow_provider_twexport.simulator.x.documents import TEMPLATES, X_EPOCH_MS, Posts
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
@@ -62,7 +62,7 @@ class Handler(socketserver.StreamRequestHandler):
 
 def post(partition: int, number: int) -> bytes:
     """Return a post that was created now."""
-    post_id = (int(time.time() * 1000) - X_EPOCH) << 22 | (number * 2 + partition) & 0x3FFFFF
+    post_id = (int(time.time() * 1000) - X_EPOCH_MS) << 22 | (number * 2 + partition) & 0x3FFFFF
     return (b"%d" % post_id).join(PARTS[number % TEMPLATES])
 
 

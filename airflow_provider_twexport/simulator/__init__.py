@@ -1,1 +1,1 @@
-"""Stand-ins for the services, in a process of their own."""
+"""Simulators of Talkwalker, X and Adobe, in one process of their own."""

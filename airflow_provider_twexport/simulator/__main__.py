@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import argparse
 import sys
-from itertools import chain
 from typing import TypeVar
 
 import msgspec
 
 from airflow_provider_twexport.simulator.adobe.service import Adobe
-from airflow_provider_twexport.simulator.adobe.settings import Settings as AdobeSettings
-from airflow_provider_twexport.simulator.app import Service, build_app
+from airflow_provider_twexport.simulator.adobe.settings import AdobeSettings
+from airflow_provider_twexport.simulator.app import build_app
 from airflow_provider_twexport.simulator.clock import Clock
 from airflow_provider_twexport.simulator.server import serve
+from airflow_provider_twexport.simulator.settings import Settings
 from airflow_provider_twexport.simulator.talkwalker.service import Talkwalker
-from airflow_provider_twexport.simulator.talkwalker.settings import Settings
+from airflow_provider_twexport.simulator.talkwalker.settings import TalkwalkerSettings
 from airflow_provider_twexport.simulator.x.service import X
-from airflow_provider_twexport.simulator.x.settings import Settings as XSettings
+from airflow_provider_twexport.simulator.x.settings import XSettings
 
-S = TypeVar("S", Settings, XSettings, AdobeSettings)
+S = TypeVar("S", bound=Settings)
 
 
 def parser() -> argparse.ArgumentParser:
-    """Read the address, the seed, the speed, and one option for each setting."""
+    """Return the options: the address, the seed, the speed, and one for each setting."""
     options = argparse.ArgumentParser(
         prog="python -m airflow_provider_twexport.simulator", description=__doc__
     )
@@ -31,35 +31,40 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--port", type=int, default=8089, help="0 picks a free one")
     options.add_argument("--seed", type=int, default=1, help="same seed, same documents")
     options.add_argument("--speed", type=float, default=1.0, help="simulated seconds in a real one")
-    settings = options.add_argument_group("settings", "also changeable while running; null means unlimited")
-    fields = (Settings.__struct_fields__, XSettings.__struct_fields__, AdobeSettings.__struct_fields__)
-    for name in chain(*fields):
-        settings.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, metavar="VALUE")
+    group = options.add_argument_group("settings", "also changeable while running; null means unlimited")
+    for settings in (TalkwalkerSettings, XSettings, AdobeSettings):
+        for name, schema in settings.schema().items():
+            text = f"{schema['description']} (default: {_spelled(schema['default'])})"
+            group.add_argument(
+                f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, metavar="VALUE", help=text
+            )
     return options
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the simulator until it is told to stop."""
+    """Run the simulator until a signal stops it."""
     options = parser().parse_args(arguments)
     try:
-        talkwalker, x = _chosen(Settings(), options), _chosen(XSettings(), options)
-        adobe = _chosen(AdobeSettings(), options)
+        talkwalker_settings = _chosen(TalkwalkerSettings(), options)
+        x_settings = _chosen(XSettings(), options)
+        adobe_settings = _chosen(AdobeSettings(), options)
     except msgspec.ValidationError as error:
         print(f"twexport simulator: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     clock = Clock(options.speed)
-    services: list[Service] = [
-        Talkwalker(clock, options.seed, talkwalker),
-        X(clock, options.seed, x),
-        Adobe(clock, options.seed, adobe),
-    ]
-    serve(build_app(clock, services), options.host, options.port)
+    talkwalker = Talkwalker(clock, options.seed, talkwalker_settings)
+    x, adobe = X(clock, options.seed, x_settings), Adobe(clock, options.seed, adobe_settings)
+    serve(build_app(clock, [talkwalker, x, adobe], talkwalker.not_found), options.host, options.port)
 
 
 def _chosen(settings: S, options: argparse.Namespace) -> S:
     """Return the settings of one service with those that the command line names."""
-    names = settings.__struct_fields__
+    names = settings.to_json()
     return settings.changed({name: value for name, value in vars(options).items() if name in names})
+
+
+def _spelled(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 if __name__ == "__main__":

@@ -1,37 +1,18 @@
-"""Faults that were ordered and have not happened yet."""
+"""Faults that the control plane queued and that have not happened yet."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-WIRE_FAULTS = frozenset({"drop", "lost_answer", "delay", "hang", "html", "redirect", "garbage", "slow"})
-ANSWER_FAULTS = frozenset({"error", "status", "missing_from_list", "short_range"})
-READ_FAULTS = frozenset(
-    {
-        "cut",
-        "ct_error",
-        "no_final_control",
-        "duplicate",
-        "foreign",
-        "unknown_chunk",
-        "wrong_echo",
-        "long_line",
-        "wait_ends_early",
-        "stuck_keepalive",
-        "garbage_line",
-        "disconnect",
-        "silence",
-        "recovery_ends",
-    }
-)
-KINDS = WIRE_FAULTS | ANSWER_FAULTS | READ_FAULTS
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 
 @dataclass
 class Fault:
-    """One kind of trouble, for the requests that match, `times` times after the first `skip` of them."""
+    """One kind of fault, for the requests that match, `times` times after the first `skip` of them."""
 
     kind: str
     method: str | None = None
@@ -42,30 +23,34 @@ class Fault:
     parameters: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, ordered: dict[str, Any]) -> Fault:
-        """Read a fault as the control plane receives it; an unknown kind is refused by name."""
-        rest = dict(ordered)
-        kind, match = rest.pop("fault", None), rest.pop("match", {})
-        if kind not in KINDS:
-            raise ValueError(f"unknown fault {kind!r}; known: {', '.join(sorted(KINDS))}")
+    def from_json(cls, content: dict[str, Any], known_kinds: AbstractSet[str]) -> Fault:
+        """Read a fault as the control plane receives it.
+
+        :raises ValueError: on an unknown kind or an unknown key in `match`, which it names.
+        """
+        parameters = dict(content)
+        kind, match = parameters.pop("fault", None), parameters.pop("match", {})
+        if kind not in known_kinds:
+            raise ValueError(f"unknown fault {kind!r}; known: {', '.join(sorted(known_kinds))}")
         if unknown := match.keys() - {"method", "path", "query"}:
             raise ValueError(f"unknown key in match: {', '.join(sorted(unknown))}")
         for pattern in (match.get("path", ""), match.get("query", "")):
             re.compile(pattern)
-        return cls(kind, **match, skip=rest.pop("skip", 0), times=rest.pop("times", 1), parameters=rest)
+        skip, times = parameters.pop("skip", 0), parameters.pop("times", 1)
+        return cls(kind, **match, skip=skip, times=times, parameters=parameters)
 
     def to_json(self) -> dict[str, Any]:
-        """Write the fault as it was ordered, with what is left of it."""
+        """Write the fault as the control plane received it, with the `skip` and `times` that remain."""
         match = {"method": self.method, "path": self.path, "query": self.query}
-        named = {key: value for key, value in match.items() if value}
-        return {"match": named, "skip": self.skip, "times": self.times, "fault": self.kind, **self.parameters}
+        given = {key: value for key, value in match.items() if value}
+        return {"match": given, "skip": self.skip, "times": self.times, "fault": self.kind, **self.parameters}
 
     def get(self, name: str, default: Any = None) -> Any:
-        """One of the fault's own parameters."""
+        """Return one of the fault's own parameters."""
         return self.parameters.get(name, default)
 
     def matches(self, method: str, path: str, query: str) -> bool:
-        """Whether this fault is meant for such a request."""
+        """Whether this fault applies to such a request."""
         return (
             (self.method is None or self.method.upper() == method)
             and re.search(self.path, path) is not None
@@ -73,18 +58,22 @@ class Fault:
         )
 
 
-class FaultList:
-    """The faults that wait, in the order in which they were added."""
+class FaultQueue:
+    """The faults that have not happened yet, in the order in which they were added.
 
-    def __init__(self) -> None:
+    :param known_kinds: the kinds that it accepts.
+    """
+
+    def __init__(self, known_kinds: AbstractSet[str]) -> None:
+        self._known_kinds = known_kinds
         self._waiting: list[Fault] = []
 
     def add(self, faults: list[dict[str, Any]]) -> None:
-        """Queue all of these, or none when one of them makes no sense."""
-        self._waiting.extend([Fault.from_json(fault) for fault in faults])
+        """Queue all of these, or none if one of them is invalid."""
+        self._waiting.extend([Fault.from_json(fault, self._known_kinds) for fault in faults])
 
     def take(self, method: str, path: str, query: str) -> Fault | None:
-        """Find the first fault that is due for this request; every other match comes one request nearer."""
+        """Return the first fault that is due for this request; every other match skips one request less."""
         due = None
         for fault in [fault for fault in self._waiting if fault.matches(method, path, query)]:
             if fault.skip > 0:
@@ -93,12 +82,12 @@ class FaultList:
                 due = self._use(fault)
         return due
 
-    def remaining(self) -> list[dict[str, Any]]:
-        """List the faults that wait, as JSON."""
+    def to_json(self) -> list[dict[str, Any]]:
+        """List the faults that wait."""
         return [fault.to_json() for fault in self._waiting]
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Remove them all."""
         self._waiting.clear()
 
     def _use(self, fault: Fault) -> Fault:

@@ -1,4 +1,4 @@
-"""The process: one socket, one line when ready, a quick end."""
+"""The process: one socket, one line when it is ready, and an immediate end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BreakableProtocol(H11Protocol):
     """HTTP whose connection the application can break, as a bad network would."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Tell the application which connection its requests came on."""
+        """Give the application the connection on which its requests come."""
         super().connection_made(transport)
         self.app = _with_transport(self.app, transport)
 
@@ -37,13 +37,13 @@ def _with_transport(app: Any, transport: asyncio.Transport) -> ASGIApp:
 
 
 class Server(uvicorn.Server):
-    """A server that says where it listens and leaves without waiting for open reads."""
+    """A server that prints where it listens, and stops without waiting for open reads."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Print the address once requests are accepted."""
         await super().startup(sockets)
-        for listening in sockets or []:
-            print(f"twexport simulator: {address(listening)}", flush=True)
+        for listener in sockets or []:
+            print(f"twexport simulator: {address(listener)}", flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop at once: a `wait` read would never end by itself."""
@@ -54,14 +54,14 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def address(listening: socket.socket) -> str:
-    """Tell the base URL of a listening socket."""
-    host, port = listening.getsockname()[:2]
+def address(listener: socket.socket) -> str:
+    """Return the base URL of a listening socket."""
+    host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the port; a clear sentence and exit code 1 when that is impossible."""
+    """Open the port; if that is impossible, end with one sentence and exit code 1."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=512)
@@ -74,7 +74,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(app: ASGIApp, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
     config = uvicorn.Config(
         app,
         http=BreakableProtocol,
@@ -85,9 +85,9 @@ def serve(app: ASGIApp, host: str, port: int) -> None:
         proxy_headers=False,
         server_header=False,
     )
-    with contextlib.closing(listen(host, port)) as listening, contextlib.suppress(SystemExit):
-        Server(config).run(sockets=[listening])
+    with contextlib.closing(listen(host, port)) as listener, contextlib.suppress(SystemExit):
+        Server(config).run(sockets=[listener])
 
 
-def _leave(number: int, frame: object) -> None:
+def _exit(number: int, frame: object) -> None:
     raise SystemExit(0)

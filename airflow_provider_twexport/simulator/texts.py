@@ -1,4 +1,4 @@
-"""Made-up text in several scripts."""
+"""Random text in several scripts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VOCABULARY = {
 }
 LANGUAGES = tuple(VOCABULARY)
 EMOJI = "😀 🚀 👩‍👩‍👧 🏦 ❤️ 🇱🇺 👍🏽 💸 🧾".split()  # noqa: SIM905
-# Characters that end a line for careless readers, and others that break naive handling of text.
+# Characters that some readers take for the end of a line, and others that break naive handling of text.
 AWKWARD = (
     "\u2028",
     "\u2029",
@@ -41,22 +41,22 @@ AWKWARD = (
 )
 
 
-def text(chance: random.Random, lang: str, length: int) -> str:
-    """About `length` characters of one language, now and then with an awkward character."""
-    words = VOCABULARY[lang].split()
-    pieces: list[str] = []
+def text(rng: random.Random, lang: str, length: int) -> str:
+    """Return about `length` characters of one language, with an awkward character now and then."""
+    vocabulary = VOCABULARY[lang].split()
+    words: list[str] = []
     size = 0
     while size < length:
-        word = chance.choice(words)
-        if chance.random() < 0.02:
-            word += " " + chance.choice(EMOJI)
-        if chance.random() < 0.02:
-            word += chance.choice(AWKWARD)
-        pieces.append(word)
+        word = rng.choice(vocabulary)
+        if rng.random() < 0.02:
+            word += " " + rng.choice(EMOJI)
+        if rng.random() < 0.02:
+            word += rng.choice(AWKWARD)
+        words.append(word)
         size += len(word) + 1
-    return " ".join(pieces)
+    return " ".join(words)
 
 
-def snippet(chance: random.Random, lang: str, length: int) -> str:
-    """Make a short text with a hit in bold."""
-    return f"...{text(chance, lang, length // 2)} <b>{text(chance, lang, 4)}</b> {text(chance, lang, length // 2)}..."
+def snippet(rng: random.Random, lang: str, length: int) -> str:
+    """Return a short text with a match in bold."""
+    return f"...{text(rng, lang, length // 2)} <b>{text(rng, lang, 4)}</b> {text(rng, lang, length // 2)}..."

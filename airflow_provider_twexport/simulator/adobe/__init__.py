@@ -1,1 +1,1 @@
-"""The stand-in for Adobe Experience Platform: export jobs, their batches, and the files in them."""
+"""Adobe Experience Platform, as its documentation describes it: export jobs, their batches, and the files in them."""

@@ -1,4 +1,4 @@
-"""Who may call: tokens of the identity service, and the gateway that looks at them."""
+"""The organization behind the demo credentials: access tokens, and the gateway that checks them."""
 
 from __future__ import annotations
 
@@ -6,53 +6,56 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_twexport.simulator.adobe.errors import AdobeError, refused_by_gateway
-from airflow_provider_twexport.simulator.prng import number
+from airflow_provider_twexport.simulator.prng import hash64
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from airflow_provider_twexport.simulator.adobe.settings import Settings
+    from airflow_provider_twexport.simulator.adobe.settings import AdobeSettings
 
 CLIENT_ID = "demo-client-id"
 CLIENT_SECRET = "demo-client-secret"  # noqa: S105
 ORG_ID = "1BD6382559DF0C130A49422D@AdobeOrg"
 
 
-class Tokens:
-    """The access tokens that were given out."""
+class AccessTokens:
+    """The access tokens that were issued.
+
+    :param issued: their number.
+    """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._until: dict[str, float] = {}
-        self.given_out = 0
+        self._expiry: dict[str, float] = {}
+        self.issued = 0
 
-    async def give_out(self, request: Request, now: float, settings: Settings) -> dict[str, Any]:
-        """Answer a request for a token (OAuth client credentials)."""
+    async def issue(self, request: Request, now: float, settings: AdobeSettings) -> dict[str, Any]:
+        """Respond to a request for a token (OAuth client credentials)."""
         form = dict(parse_qsl((await request.body()).decode()))
-        asked = {**request.query_params, **form}
-        if asked.get("grant_type") != "client_credentials":
+        fields = {**request.query_params, **form}
+        if fields.get("grant_type") != "client_credentials":
             raise _refused(400, "unsupported_grant_type", "grant_type must be client_credentials")
-        if (asked.get("client_id"), asked.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+        if (fields.get("client_id"), fields.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
             raise _refused(401, "invalid_client", "invalid client_id or client_secret")
-        if not asked.get("scope"):
+        if not fields.get("scope"):
             raise _refused(400, "invalid_scope", "scope is missing")
-        self.given_out += 1
-        token = f"demo-adobe-token-{number(self._seed, 'token', self.given_out):016x}"
-        self._until[token] = now + settings.adobe_token_seconds
+        self.issued += 1
+        token = f"demo-adobe-token-{hash64(self._seed, 'token', self.issued):016x}"
+        self._expiry[token] = now + settings.adobe_token_seconds
         factor = 1000 if settings.adobe_token_milliseconds else 1
         lifetime = int(settings.adobe_token_seconds * factor)
         return {"access_token": token, "token_type": "bearer", "expires_in": lifetime}
 
     def revoke(self) -> None:
-        """Let no token be valid that was given out so far."""
-        self._until.clear()
+        """Revoke every token that was issued so far."""
+        self._expiry.clear()
 
     def check(self, request: Request, now: float) -> None:
-        """Refuse a request that the gateway would not let through."""
+        """Refuse a request that the gateway refuses."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise refused_by_gateway("403010")
-        if self._until.get(token, 0.0) <= now:
+        if self._expiry.get(token, 0.0) <= now:
             raise refused_by_gateway("401013")
         api_key = request.headers.get("x-api-key")
         if api_key != CLIENT_ID:

@@ -1,4 +1,4 @@
-"""Made-up profiles of a union schema, in real Parquet files."""
+"""The files of a dataset, each range of bytes the same every time: profiles in Parquet, or random bytes of any size."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.prng import mixed, number
+from airflow_provider_twexport.simulator.prng import hash64, splitmix64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-UNIT = 64 * 1024
-POOL = 2**20
+PIECE_BYTES = 64 * 1024
+POOL_BYTES = 2**20
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of a dataset, or a directory of two."""
+    """One file of a batch, or a directory of two files."""
 
     seed: int
     id: str
@@ -31,12 +31,12 @@ class File:
     @property
     def name(self) -> str:
         """The name that the service gives it."""
-        return f"part-00000-{number(self.seed, self.id):016x}-c0000.snappy.parquet"
+        return f"part-00000-{hash64(self.seed, self.id):016x}-c0000.snappy.parquet"
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """How many bytes it has."""
+        """Its number of bytes."""
 
     @abstractmethod
     def read(self, start: int, stop: int) -> Iterator[bytes]:
@@ -44,45 +44,48 @@ class File:
 
     @abstractmethod
     def halves(self) -> list[File]:
-        """List the files in it where it is a directory."""
+        """Return the two files in it if it is a directory."""
 
 
 @dataclass(frozen=True)
-class Noise(File):
-    """A file of any size, named as Parquet is, but its bytes mean nothing."""
+class RandomFile(File):
+    """A file of any size with random bytes, named like Parquet.
 
-    amount: int
+    :param byte_count: its size.
+    """
+
+    byte_count: int
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
-        return self.amount
+        """Its number of bytes."""
+        return self.byte_count
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the bytes `[start, stop)` in pieces."""
         while start < stop:
-            unit, offset = divmod(start, UNIT)
-            piece = self._unit(unit)[offset : offset + stop - start]
+            number, offset = divmod(start, PIECE_BYTES)
+            piece = self._piece(number)[offset : offset + stop - start]
             yield piece
             start += len(piece)
 
     def halves(self) -> list[File]:
-        """List the files in it where it is a directory."""
-        half = self.amount // 2
+        """Return the two files in it if it is a directory."""
+        half = self.byte_count // 2
         return [
-            Noise(self.seed, f"{self.id}-0", half),
-            Noise(self.seed, f"{self.id}-1", self.amount - half),
+            RandomFile(self.seed, f"{self.id}-0", half),
+            RandomFile(self.seed, f"{self.id}-1", self.byte_count - half),
         ]
 
-    def _unit(self, index: int) -> bytes:
-        stamp = blake2b(repr((self.seed, self.id, index)).encode(), digest_size=32).digest()
-        begin = mixed(number(self.seed, self.id), index) % POOL
-        return stamp + _pool(self.seed)[begin : begin + UNIT - len(stamp)]
+    def _piece(self, number: int) -> bytes:
+        digest = blake2b(repr((self.seed, self.id, number)).encode(), digest_size=32).digest()
+        begin = splitmix64(hash64(self.seed, self.id), number) % POOL_BYTES
+        return digest + _pool(self.seed)[begin : begin + PIECE_BYTES - len(digest)]
 
 
 @cache
 def _pool(seed: int) -> bytes:
-    return random.Random(seed).randbytes(POOL + UNIT)
+    return random.Random(seed).randbytes(POOL_BYTES + PIECE_BYTES)
 
 
 FIRST_NAMES = ("Ana", "Jürgen", "Zoë", "Łukasz", "Ирина", "美咲", "محمد", "O'Brien", "José María")
@@ -93,7 +96,7 @@ QUALIFIED_FROM = datetime(2024, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment that all profiles of a file are in."""
+    """A segment of which all profiles of a file are members."""
 
     id: str
     namespace: str
@@ -101,8 +104,8 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Profiles(File):
-    """The profiles `[first, stop)` of all that there are, as one snappy Parquet file."""
+class ProfilesFile(File):
+    """The profiles `[first, stop)` as one Parquet file, compressed with snappy."""
 
     first: int
     stop: int
@@ -110,38 +113,38 @@ class Profiles(File):
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """Its number of bytes."""
         return len(_parquet(self))
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the bytes `[start, stop)` in pieces."""
         content = _parquet(self)
-        for begin in range(start, stop, UNIT):
-            yield content[begin : min(begin + UNIT, stop)]
+        for begin in range(start, stop, PIECE_BYTES):
+            yield content[begin : min(begin + PIECE_BYTES, stop)]
 
     def halves(self) -> list[File]:
-        """List the files in it where it is a directory."""
+        """Return the two files in it if it is a directory."""
         middle = (self.first + self.stop) // 2
         return [
-            Profiles(self.seed, f"{self.id}-{n}", first, stop, self.segments)
+            ProfilesFile(self.seed, f"{self.id}-{n}", first, stop, self.segments)
             for n, (first, stop) in enumerate([(self.first, middle), (middle, self.stop)])
         ]
 
     def ids(self) -> list[dict[str, Any]]:
-        """List who is in it, by the ids that are easily spoilt: 38 digits as text, and a number past 2^53."""
+        """List the ids of its profiles that a reader may damage: 38 digits as text, and a number above 2^53."""
         return [ids_of(self.seed, index) for index in range(self.first, self.stop)]
 
 
 def ids_of(seed: int, index: int) -> dict[str, Any]:
-    """Tell who a profile is; the same person in every export."""
+    """Return the ids of a profile; the same person in every export."""
     return {
-        "ecid": f"{number(seed, 'ecid', index) * 10**18 + index:038}",
-        "crm_id": 2**62 + number(seed, "crm", index) % 2**60,
+        "ecid": f"{hash64(seed, 'ecid', index) * 10**18 + index:038}",
+        "crm_id": 2**62 + hash64(seed, "crm", index) % 2**60,
     }
 
 
 @lru_cache(maxsize=64)
-def _parquet(file: Profiles) -> bytes:
+def _parquet(file: ProfilesFile) -> bytes:
     import pyarrow
     from pyarrow import parquet
 
@@ -155,9 +158,9 @@ def _parquet(file: Profiles) -> bytes:
 def _schema() -> Any:
     import pyarrow as pa
 
-    text, moment = pa.string(), pa.timestamp("ms", tz="UTC")
+    text, time = pa.string(), pa.timestamp("ms", tz="UTC")
     identity = pa.struct({"id": text, "authenticatedState": text, "primary": pa.bool_()})
-    membership = pa.struct({"lastQualificationTime": moment, "status": text})
+    membership = pa.struct({"lastQualificationTime": time, "status": text})
     name = pa.struct({"firstName": text, "lastName": text})
     return pa.schema(
         {
@@ -171,32 +174,32 @@ def _schema() -> Any:
     )
 
 
-def _profile(file: Profiles, index: int) -> dict[str, Any]:
-    """Make a profile up; each has its identity, and not all have the rest."""
-    chance, ids = random.Random(number(file.seed, "profile", index)), ids_of(file.seed, index)
-    email = f"person{index}@example.com" if chance.random() < 0.8 else None
+def _profile(file: ProfilesFile, index: int) -> dict[str, Any]:
+    """Return a random profile; each has its identity, and not all have the rest."""
+    rng, ids = random.Random(hash64(file.seed, "profile", index)), ids_of(file.seed, index)
+    email = f"person{index}@example.com" if rng.random() < 0.8 else None
     namespaces = {"ECID": ids["ecid"], **({"Email": email} if email else {})}
-    born = date(1940, 1, 1) + timedelta(days=chance.randrange(25_000))
-    name = {"firstName": chance.choice(FIRST_NAMES), "lastName": chance.choice(LAST_NAMES)}
+    birth_date = date(1940, 1, 1) + timedelta(days=rng.randrange(25_000))
+    name = {"firstName": rng.choice(FIRST_NAMES), "lastName": rng.choice(LAST_NAMES)}
     return {
         "identityMap": [
             (namespace, [{"id": value, "authenticatedState": "ambiguous", "primary": namespace == "ECID"}])
             for namespace, value in namespaces.items()
         ],
-        "segmentMembership": _memberships(file.segments, chance),
-        "person": {"name": name, "birthDate": born, "gender": chance.choice(("female", "male", None))}
-        if chance.random() < 0.9
+        "segmentMembership": _memberships(file.segments, rng),
+        "person": {"name": name, "birthDate": birth_date, "gender": rng.choice(("female", "male", None))}
+        if rng.random() < 0.9
         else None,
         "personalEmail": {"address": email} if email else None,
-        "homeAddress": {"countryCode": chance.choice(COUNTRIES), "city": None},
+        "homeAddress": {"countryCode": rng.choice(COUNTRIES), "city": None},
         "_demo": {"crmId": ids["crm_id"]},
     }
 
 
-def _memberships(segments: tuple[Segment, ...], chance: random.Random) -> list[tuple[str, Any]]:
-    found: dict[str, list[tuple[str, Any]]] = {}
+def _memberships(segments: tuple[Segment, ...], rng: random.Random) -> list[tuple[str, Any]]:
+    by_namespace: dict[str, list[tuple[str, Any]]] = {}
     for segment in segments:
-        moment = QUALIFIED_FROM + timedelta(seconds=chance.randrange(31 * 86_400))
-        one = {"lastQualificationTime": moment, "status": segment.status}
-        found.setdefault(segment.namespace, []).append((segment.id, one))
-    return list(found.items())
+        qualified = QUALIFIED_FROM + timedelta(seconds=rng.randrange(31 * 86_400))
+        membership = {"lastQualificationTime": qualified, "status": segment.status}
+        by_namespace.setdefault(segment.namespace, []).append((segment.id, membership))
+    return list(by_namespace.items())

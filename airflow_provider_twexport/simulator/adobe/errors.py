@@ -1,4 +1,4 @@
-"""The vendor's refusals: those of the gateway have a code, those of the services behind it a title."""
+"""The vendor's refusals: those of the gateway have a code, those of the services behind it have a title."""
 
 from __future__ import annotations
 

@@ -1,46 +1,53 @@
-"""What the stand-in for Adobe can be told."""
+"""Switches of Adobe."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
-
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Amount = Annotated[float, msgspec.Meta(ge=0)]
+from airflow_provider_twexport.simulator.settings import Amount, Count, Positive, Settings, about
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every knob with its default.
+class AdobeSettings(Settings, frozen=True):
+    """Every switch with its default."""
 
-    ``adobe_job_seconds``: ``None`` for jobs that are stuck in PROCESSING. ``adobe_bytes_per_answer``: what goes over
-    the wire in the 60 seconds that an answer may take; ``None`` for any amount. ``adobe_directories``: each file of
-    a batch is a directory of two. ``adobe_file_bytes``: ``None`` for Parquet files that hold ``adobe_profiles``
-    together, a number for files about that big that mean nothing. ``adobe_list_lag_seconds``: how long a job is
-    there before it is listed.
-    """
-
-    adobe_queue_seconds: Amount = 2.0
-    adobe_job_seconds: Amount | None = 4.0
-    adobe_outcome: Literal["SUCCEEDED", "FAILED"] = "SUCCEEDED"
-    adobe_errors_on_success: bool = False
-    adobe_profiles: Count = 1_000
-    adobe_token_seconds: Amount = 86_399.0
-    adobe_token_milliseconds: bool = False
-    adobe_delete_status: Literal[200, 202, 204] = 200
-    adobe_cancelled_status: Literal["CANCELLED", "CANCELLING", "FAILED"] = "CANCELLED"
-    adobe_batches_form: Literal["array", "object"] = "array"
-    adobe_dataset_key: Literal["datasetId", "dataSetId"] = "datasetId"
-    adobe_last_link: Literal["empty", "absent"] = "empty"
-    adobe_list_lag_seconds: Amount = 0.0
-    adobe_batch_lag_seconds: Amount = 0.0
-    adobe_batch_status: str = "success"
-    adobe_files: Count = 3
-    adobe_file_bytes: Count | None = None
-    adobe_directories: bool = False
-    adobe_bytes_per_answer: Positive | None = 256 * 2**20
-
-    def changed(self, changes: dict[str, Any]) -> Settings:
-        """Apply changes; a wrong name or value is refused by name."""
-        return msgspec.convert({**msgspec.structs.asdict(self), **changes}, Settings, strict=False)
+    adobe_queue_seconds: Annotated[Amount, about("seconds before a job starts")] = 2.0
+    adobe_job_seconds: Annotated[
+        Amount | None, about("seconds that a job runs; null keeps it in PROCESSING forever")
+    ] = 4.0
+    adobe_outcome: Annotated[Literal["SUCCEEDED", "FAILED"], about("status in which jobs end")] = "SUCCEEDED"
+    adobe_errors_on_success: Annotated[bool, about("whether jobs that succeed list an error, too")] = False
+    adobe_profiles: Annotated[Count, about("profiles in each export")] = 1_000
+    adobe_token_seconds: Annotated[Amount, about("seconds that an access token is valid")] = 86_399.0
+    adobe_token_milliseconds: Annotated[bool, about("whether `expires_in` is in milliseconds")] = False
+    adobe_delete_status: Annotated[
+        Literal[200, 202, 204], about("HTTP status of the response to a cancellation")
+    ] = 200
+    adobe_cancelled_status: Annotated[
+        Literal["CANCELLED", "CANCELLING", "FAILED"], about("status of a job that was cancelled")
+    ] = "CANCELLED"
+    adobe_batches_form: Annotated[
+        Literal["array", "object"], about("type of `destination.batches` where there is one batch")
+    ] = "array"
+    adobe_dataset_key: Annotated[
+        Literal["datasetId", "dataSetId"], about("key of the dataset in `destination`")
+    ] = "datasetId"
+    adobe_last_link: Annotated[
+        Literal["empty", "absent"], about("`link.next` on the last page of the list of jobs")
+    ] = "empty"
+    adobe_list_lag_seconds: Annotated[Amount, about("seconds before the list shows a new job")] = 0.0
+    adobe_batch_lag_seconds: Annotated[
+        Amount, about("seconds before the catalog shows a batch as complete")
+    ] = 0.0
+    adobe_batch_status: Annotated[str, about("status of a complete batch in the catalog")] = "success"
+    adobe_files: Annotated[Count, about("files in each batch")] = 3
+    adobe_file_bytes: Annotated[
+        Count | None,
+        about("approximate size of files with random bytes; null writes Parquet files of profiles"),
+    ] = None
+    adobe_directories: Annotated[bool, about("whether each file of a batch is a directory of two files")] = (
+        False
+    )
+    adobe_bytes_per_answer: Annotated[
+        Positive | None,
+        about("bytes before a download breaks off, as after 60 seconds; null never breaks it"),
+    ] = 256 * 2**20

@@ -1,1 +1,1 @@
-"""The Talkwalker API as its documents and its captured traffic say."""
+"""Talkwalker, as its documentation and its captured traffic describe it."""

@@ -1,4 +1,4 @@
-"""The account behind the demo tokens: everything the stand-in remembers."""
+"""The account behind the demo tokens: everything that Talkwalker remembers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.prng import number
+from airflow_provider_twexport.simulator.prng import hash64
 from airflow_provider_twexport.simulator.talkwalker.corpus import Corpus
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 from airflow_provider_twexport.simulator.talkwalker.jobs import Exports
@@ -15,82 +15,107 @@ from airflow_provider_twexport.simulator.talkwalker.streams import Collectors
 if TYPE_CHECKING:
     from airflow_provider_twexport.simulator.clock import Clock
     from airflow_provider_twexport.simulator.talkwalker.documents import Documents
-    from airflow_provider_twexport.simulator.talkwalker.settings import Settings
+    from airflow_provider_twexport.simulator.talkwalker.jobs import Export
+    from airflow_provider_twexport.simulator.talkwalker.settings import TalkwalkerSettings
+
+# the rights of each token; None: those of the setting `rights`
+TOKENS = {"demo-token-read-write": None, "demo-token-read-only": "read_only"}
+ACCOUNT_ID = "demo-account"
+DAY_SECONDS = 86_400
+MINUTE_SECONDS = 60
+BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+# Exports that run at the same time add so many results each, round robin.
+ROUND_ROBIN_RESULTS = 64
 
 
 class Credits:
-    """Counts down what is left and says what it went for."""
+    """The credits that remain, and what the others were charged for."""
 
     def __init__(self, total: int) -> None:
         self.total = self.remaining = total
-        self.charged: Counter[str] = Counter()
+        self._charged: Counter[str] = Counter()
 
     def refill(self, total: int) -> None:
         """Start a new month with so many credits; what was charged stays on record."""
         self.total = self.remaining = total
 
-    def take(self, wanted: int, reason: str) -> int:
-        """Charge as much of this as there is, and say how much that was."""
-        taken = min(wanted, self.remaining)
-        self.remaining -= taken
-        self.charged[reason] += taken
-        return taken
+    def charge(self, amount: int, reason: str) -> int:
+        """Charge this amount or what remains, whichever is less, and return it."""
+        charged = min(amount, self.remaining)
+        self.remaining -= charged
+        self._charged[reason] += charged
+        return charged
 
     def to_json(self) -> dict[str, object]:
-        """Write the totals for the ledger."""
+        """Return the totals for the ledger."""
         return {
             "remaining": self.remaining,
-            "charged_total": self.charged.total(),
-            "charged_by_reason": dict(self.charged),
+            "charged_total": self._charged.total(),
+            "charged_by_reason": dict(self._charged),
         }
 
 
-TOKENS = {"demo-token-read-write": None, "demo-token-read-only": "read_only"}
-ACCOUNT_ID = "demo-account"
-DAY_SECONDS = 86_400
-MINUTE = 60
-BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
 class Account:
-    """Collectors, exports and credits, moved on by the clock whenever somebody looks."""
+    """Collectors, exports and credits; `advance` brings them up to date with the clock."""
 
-    def __init__(self, clock: Clock, seed: int, settings: Settings, documents: Documents) -> None:
+    def __init__(self, clock: Clock, seed: int, settings: TalkwalkerSettings, documents: Documents) -> None:
         self.clock = clock
         self.settings = settings
         self.corpus = Corpus(seed)
         self.credits = Credits(settings.credits)
         self.collectors = Collectors(seed)
         self.exports = Exports(seed, self.corpus, documents)
-        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
-        self._chance = random.Random(number(seed, "ids"))
+        self._recent_calls: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._rng = random.Random(hash64(seed, "ids"))
 
     def advance(self) -> None:
-        """Catch up with the clock."""
+        """Deliver and charge what is due by now, and drop what has expired."""
         now = self.clock.now()
-        self.exports.advance(now, self.settings, self.collectors, self.credits)
+        delivering = self.exports.advance(now, self.settings)
+        most = ROUND_ROBIN_RESULTS if len(delivering) > 1 else None
+        while delivering:
+            delivering = [export for export in delivering if self._deliver(export, most)]
+        self.exports.end_finished()
         self.collectors.expire(now - self.settings.retention_days * DAY_SECONDS)
 
     def change(self, changes: dict[str, Any]) -> None:
-        """Go on under other settings; naming `credits` fills them up."""
+        """Change settings; `credits` fills the account up."""
         self.advance()
         self.settings = self.settings.changed(changes)
         if "credits" in changes:
             self.credits.refill(self.settings.credits)
 
-    def admit(self, call: str, allowed: int | None) -> None:
-        """Allow so many calls of a kind in a sliding minute; error 8 for the next one."""
-        recent, now = self._recent[call], self.clock.now()
-        while recent and recent[0] <= now - MINUTE:
+    def check_rate(self, call: str, allowed: int | None) -> None:
+        """Allow so many calls of a kind in a sliding minute.
+
+        :raises TalkwalkerError: error 8 for the next one.
+        """
+        recent, now = self._recent_calls[call], self.clock.now()
+        while recent and recent[0] <= now - MINUTE_SECONDS:
             recent.popleft()
         if allowed is not None and len(recent) >= allowed:
             raise TalkwalkerError(8)
         recent.append(now)
 
     def new_id(self) -> str:
-        """Make an id for a request or connection: `#`, six digits of time, six of chance, `#`."""
+        """Return an id for a request or connection: `#`, six digits of time, six random ones, `#`."""
         seconds, digits = int(self.clock.now()), ""
         while seconds:
             seconds, digit = divmod(seconds, 36)
             digits = BASE36[digit] + digits
-        return f"#{digits}{''.join(self._chance.choices(BASE36, k=6))}#"
+        return f"#{digits}{''.join(self._rng.choices(BASE36, k=6))}#"
+
+    def _deliver(self, export: Export, most: int | None) -> bool:
+        """Add due results to the export's collector; return whether more are due."""
+        collector = self.collectors.find(export.order.target)
+        if collector is None:
+            export.fail("The target collector does not exist any more.")
+            return False
+        wanted = export.due if most is None else min(most, export.due)
+        charged = self.credits.charge(wanted, "export")
+        collector.append(export, export.exported, export.exported + charged, export.advanced_to)
+        export.exported += charged
+        export.due -= charged
+        if charged < wanted:
+            export.fail("No credits left.")
+        return export.due > 0

@@ -1,4 +1,4 @@
-"""The calls of the API, under the vendor's paths; each answers the `result_*` part of the envelope."""
+"""The calls of the API, under the vendor's paths; each returns the `result_*` part of the envelope."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import StreamingResponse
 
-from airflow_provider_twexport.simulator.day import DAY
-from airflow_provider_twexport.simulator.talkwalker import requests, search
+from airflow_provider_twexport.simulator.day import DAY_MS
+from airflow_provider_twexport.simulator.talkwalker import faulty_streams, requests, search
 from airflow_provider_twexport.simulator.talkwalker.account import ACCOUNT_ID
 from airflow_provider_twexport.simulator.talkwalker.corpus import PROJECTS, STREAMS
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
-from airflow_provider_twexport.simulator.talkwalker.faulty_streams import send_lines
 from airflow_provider_twexport.simulator.talkwalker.jobs import timestamp
 from airflow_provider_twexport.simulator.talkwalker.streams import Reader, starting_point
-from airflow_provider_twexport.simulator.wire import FAULT
+from airflow_provider_twexport.simulator.wire import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Account, Request], Awaitable[dict[str, Any] | Response]]
 
-HISTOGRAM_PRICE = 10
-MONTH = 30 * 86_400
+HISTOGRAM_CREDITS = 10
+MONTH_MS = 30 * DAY_MS
 
 
 @dataclass(frozen=True)
 class Call:
-    """One method on one path, and the right it takes."""
+    """One method on one path, and the right that it requires."""
 
     method: str
     path: str
@@ -45,23 +44,23 @@ class Call:
 
 async def list_projects(account: Account, request: Request) -> dict[str, Any]:
     """GET /search/info."""
-    named = {"account_id": ACCOUNT_ID, "account_name": "Demo account"}
-    return {
-        "result_accinfo": {"projects": [{"id": p.id, "name": p.name, **named} for p in PROJECTS.values()]}
-    }
+    owner = {"account_id": ACCOUNT_ID, "account_name": "Demo account"}
+    projects = [{"id": project.id, "name": project.name, **owner} for project in PROJECTS.values()]
+    return {"result_accinfo": {"projects": projects}}
 
 
 async def get_credits(account: Account, request: Request) -> dict[str, Any]:
     """GET /status/credits."""
-    left = account.credits
+    credits_left = account.credits
+    used = credits_left.total - credits_left.remaining
     info = {
-        "used_credits_monthly": left.total - left.remaining,
+        "used_credits_monthly": used,
         "used_credits_onetime": 0,
-        "remaining_credits_monthly": left.remaining,
+        "remaining_credits_monthly": credits_left.remaining,
         "remaining_credits_onetime": 0,
-        "next_billing_period": account.clock.now_ms() + MONTH * 1000,
-        "estimate_credits_used_until_end_of_billing_period": left.total - left.remaining,
-        "monthly_total": left.total,
+        "next_billing_period": account.clock.now_ms() + MONTH_MS,
+        "estimate_credits_used_until_end_of_billing_period": used,
+        "monthly_total": credits_left.total,
         "used_credits_processing": 0,
         "remaining_allowance_processing": 0,
     }
@@ -70,52 +69,58 @@ async def get_credits(account: Account, request: Request) -> dict[str, Any]:
 
 async def list_resources(account: Account, request: Request) -> dict[str, Any]:
     """GET /p/{project}/resources; types other than `search` are empty."""
-    project = PROJECTS[requests.project(request.path_params["project_id"])]
-    wanted = request.query_params.get("type", "search").split(",")
+    project = PROJECTS[requests.read_project(request)]
+    types = request.query_params.get("type", "search").split(",")
     nodes = [{"id": topic.id, "title": topic.title, "description": ""} for topic in project.topics]
-    topics = [{"id": "search", "title": "Topics", "nodes": nodes}] if "search" in wanted else []
-    found = {"id": project.id, "title": project.name, "topics": topics, "filters": [], "channels": []}
-    return {"result_resources": {"projects": [found]}}
+    topics = [{"id": "search", "title": "Topics", "nodes": nodes}] if "search" in types else []
+    content = {"id": project.id, "title": project.name, "topics": topics, "filters": [], "channels": []}
+    return {"result_resources": {"projects": [content]}}
 
 
 async def count_results(account: Account, request: Request) -> dict[str, Any]:
     """GET /search/histogram/{type}; not covered: breakdown, value_type, top_n, forecast."""
     kind, params, settings = request.path_params["type"], request.query_params, account.settings
-    if kind not in search.TYPES:
-        raise TalkwalkerError(5, param="type", details=f"known: {', '.join(search.TYPES)}")
+    if kind not in search.HISTOGRAM_TYPES:
+        raise TalkwalkerError(5, param="type", details=f"known: {', '.join(search.HISTOGRAM_TYPES)}")
     now = account.clock.now_ms()
-    scope = requests.scope(request, {"query": params.get("q"), "topics": params.getlist("topic")})
-    stop = requests.moment("max", params.get("max", now))
-    start = requests.moment("min", params.get("min", stop - search.WEEK))
-    known_from = _known_from(account, scope.kind, now)
-    _admit_histogram(account, scope.kind)
-    counted = search.histogram(
-        lambda first, last: account.corpus.count(scope, max(first, known_from), min(last, now), settings),
+    scope = requests.read_scope(request, {"query": params.get("q"), "topics": params.getlist("topic")})
+    stop = requests.read_time("max", params.get("max", now))
+    start = requests.read_time("min", params.get("min", stop - search.WEEK_MS))
+    counted_from = _counted_from(account, scope.kind, now)
+    _check_histogram_rate(account, scope.kind)
+    result = search.histogram(
+        lambda first, last: account.corpus.count(scope, max(first, counted_from), min(last, now), settings),
         start + (params.get("min_include") == "false"),
         stop + (params.get("max_include") == "true"),
         params.get("interval", "day"),
-        search.zone(params.get("timezone", "UTC")),
+        search.time_zone(params.get("timezone", "UTC")),
     )
-    _pay(account, HISTOGRAM_PRICE, "histogram")
-    return {"result_histogram": counted}
+    _charge_histogram(account)
+    return {"result_histogram": result}
 
 
-def _known_from(account: Account, scope_kind: str, now: int) -> int:
-    """Tell since when there are counts: outside of projects, for a month only."""
+def _counted_from(account: Account, scope_kind: str, now: int) -> int:
+    """Return the time of the oldest counts: outside of projects, a month ago."""
     days = account.settings.global_histogram_days
-    return 0 if scope_kind == "project" or days is None else now - round(days * DAY)
+    return 0 if scope_kind == "project" or days is None else now - round(days * DAY_MS)
 
 
-def _admit_histogram(account: Account, scope_kind: str) -> None:
+def _check_histogram_rate(account: Account, scope_kind: str) -> None:
     if scope_kind == "project":
-        account.admit("histogram", account.settings.histograms_per_minute)
+        account.check_rate("histogram", account.settings.histograms_per_minute)
     else:
-        account.admit("global histogram", account.settings.global_histograms_per_minute)
+        account.check_rate("global histogram", account.settings.global_histograms_per_minute)
+
+
+def _charge_histogram(account: Account) -> None:
+    if account.credits.remaining < HISTOGRAM_CREDITS:
+        raise TalkwalkerError(9)
+    account.credits.charge(HISTOGRAM_CREDITS, "histogram")
 
 
 async def put_collector(account: Account, request: Request) -> dict[str, Any]:
     """PUT /c/{id}: create, or replace the query and keep the results."""
-    query = (await requests.body(request)).get("collector_query") or {}
+    query = (await requests.read_body(request)).get("collector_query") or {}
     if "project_topics" in query and ("projects" in query or "project" in query):
         raise TalkwalkerError(
             5, param="collector_query", details="projects and project_topics exclude each other"
@@ -127,12 +132,12 @@ async def put_collector(account: Account, request: Request) -> dict[str, Any]:
 async def get_collector(account: Account, request: Request) -> dict[str, Any]:
     """GET /c/{id}."""
     collector = account.collectors.get(request.path_params["collector_id"])
-    more = {"collector_query": collector.query, "creation_date": timestamp(collector.created)}
-    return {"result_stream": {"collectors": [{**_named(collector), **more}]}}
+    details = {"collector_query": collector.query, "creation_date": timestamp(collector.created)}
+    return {"result_stream": {"collectors": [{**_collector_json(collector), **details}]}}
 
 
 async def delete_collector(account: Account, request: Request) -> dict[str, Any]:
-    """DELETE /c/{id}: the results go with it."""
+    """DELETE /c/{id}, with its results."""
     return _collectors(account.collectors.delete(request.path_params["collector_id"]))
 
 
@@ -154,7 +159,7 @@ async def resume_collector(account: Account, request: Request) -> dict[str, Any]
 
 async def list_streams(account: Account, request: Request) -> dict[str, Any]:
     """GET /stream/info."""
-    collectors = [_named(collector) for collector in account.collectors.all()]
+    collectors = [_collector_json(collector) for collector in account.collectors.all()]
     streams = [{"stream_id": stream, "enabled": True} for stream in STREAMS]
     return {"result_stream": {"collectors": collectors, "streams": streams}}
 
@@ -166,17 +171,21 @@ async def read_results(account: Account, request: Request) -> Response:
     end = params.get("end_behaviour", "wait")
     if end not in {"stop", "wait"}:
         raise TalkwalkerError(5, param="end_behaviour", details=end)
-    position, echo = starting_point(collector, params.get("resume_offset", "earliest"), account.settings)
-    account.admit("read", account.settings.reads_per_minute)
-    reader = Reader(collector, lambda: account.settings, account.advance, account.new_id(), position, echo)
+    requested = params.get("resume_offset", "earliest")
+    position, first_offset = starting_point(collector, requested, account.settings)
+    account.check_rate("read", account.settings.reads_per_minute)
+    reader = Reader(
+        collector, lambda: account.settings, account.advance, account.new_id(), position, first_offset
+    )
     batches = reader.until_stop() if end == "stop" else reader.and_wait()
-    pretty = params.get("pretty") == "true"
-    return StreamingResponse(send_lines(batches, request.scope, pretty=pretty), media_type="text/plain")
+    body = faulty_streams.body(batches, request.scope, pretty=params.get("pretty") == "true")
+    return StreamingResponse(body, media_type="text/plain")
 
 
 async def create_export(account: Account, request: Request) -> dict[str, Any]:
     """POST .../export: each one is a new task."""
-    order = requests.order(request, await requests.body(request), account.collectors, account.clock.now_ms())
+    body = await requests.read_body(request)
+    order = requests.read_order(request, body, account.collectors, account.clock.now_ms())
     if account.credits.remaining == 0:
         raise TalkwalkerError(9)
     export = account.exports.create(order, account.clock.now(), account.settings)
@@ -185,11 +194,10 @@ async def create_export(account: Account, request: Request) -> dict[str, Any]:
 
 async def list_exports(account: Account, request: Request) -> dict[str, Any]:
     """GET /tasks/export: all of them, newest first."""
-    fault = request.scope.get(FAULT)
-    listed = account.exports.all()
-    if fault is not None and fault.kind == "missing_from_list":
-        listed = [each for each in listed if fault.get("export_id") not in {None, each.id}]
-    return _tasks([_task(account, export, request) for export in listed])
+    exports = account.exports.all()
+    if fault := fault_of(request, "missing_from_list"):
+        exports = [export for export in exports if fault.get("export_id") not in {None, export.id}]
+    return _tasks([_task(account, export, request) for export in exports])
 
 
 async def get_export(account: Account, request: Request) -> dict[str, Any]:
@@ -198,24 +206,18 @@ async def get_export(account: Account, request: Request) -> dict[str, Any]:
 
 
 async def abort_export(account: Account, request: Request) -> dict[str, Any]:
-    """DELETE /tasks/export/{id}: the answer says `deleted`, later looks say `aborted`."""
+    """DELETE /tasks/export/{id}: the response shows `deleted`, later responses `aborted`."""
     task_id = request.path_params["task_id"]
     account.exports.abort(task_id)
     return _tasks([{"id": task_id, "status": "deleted"}])
 
 
-def _pay(account: Account, price: int, reason: str) -> None:
-    if account.credits.remaining < price:
-        raise TalkwalkerError(9)
-    account.credits.take(price, reason)
-
-
-def _named(collector: Collector) -> dict[str, Any]:
+def _collector_json(collector: Collector) -> dict[str, Any]:
     return {"collector_id": collector.id, "state": collector.state}
 
 
 def _collectors(collector: Collector) -> dict[str, Any]:
-    return {"result_stream": {"collectors": [_named(collector)]}}
+    return {"result_stream": {"collectors": [_collector_json(collector)]}}
 
 
 def _tasks(tasks: list[dict[str, Any]]) -> dict[str, Any]:
@@ -223,8 +225,8 @@ def _tasks(tasks: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _task(account: Account, export: Export, request: Request) -> dict[str, Any]:
-    task, fault = export.to_json(account.settings), request.scope.get(FAULT)
-    if fault is not None and fault.kind == "status" and fault.get("export_id") in {None, export.id}:
+    task = export.to_json(account.settings)
+    if (fault := fault_of(request, "status")) and fault.get("export_id") in {None, export.id}:
         task["status"] = fault.get("status", "unknown")
     return task
 

@@ -1,7 +1,7 @@
-"""Which results exist: a function of seed, scope, day and place within the day, never of who exports them.
+"""Which results exist: a function of seed, scope, day and index within the day, never of who exports them.
 
-A result's moment grows with its index within the day, so any window holds one run of indices of each day, and
-windows that touch hold together exactly what the whole window holds.
+Results are numbered in order of time within their day, so a window selects a range of indices of each day, and windows
+that touch select together exactly what the whole window selects.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.simulator.day import DAY, Day
-from airflow_provider_twexport.simulator.prng import number
+from airflow_provider_twexport.simulator.day import DAY_MS, Day
+from airflow_provider_twexport.simulator.prng import hash64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_twexport.simulator.talkwalker.settings import Settings
+    from airflow_provider_twexport.simulator.talkwalker.settings import TalkwalkerSettings
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A saved query of a project; it owns the results whose index ends in one of these digits."""
+    """A saved query of a project; it matches the results whose index ends in one of these digits."""
 
     id: str
     title: str
@@ -53,14 +53,13 @@ PROJECTS = {
 }
 STREAMS = ("demo-stream", "demo-stream-2")
 
-
-# A topic owns last digits, an additional query owns remainders by seven: together they repeat every seventy.
+# A topic matches last digits, an additional query matches remainders by seven: the pattern repeats every seventy.
 PERIOD = 70
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Where results come from: a project, a stream, or all that one query finds."""
+    """Where results come from: a project, a stream, or everything that a query finds."""
 
     kind: str
     name: str
@@ -71,71 +70,73 @@ class Scope:
         return f"{self.kind}:{self.name}"
 
     def residues(self) -> tuple[int, ...]:
-        """Which of every seventy results match the topics and the additional query."""
-        digits = self._topic_digits()
-        sevenths = self._query_sevenths()
-        return tuple(place for place in range(PERIOD) if place % 10 in digits and place % 7 in sevenths)
+        """Return which of every seventy results match the topics and the additional query."""
+        digits, sevenths = self._topic_digits(), self._query_sevenths()
+        return tuple(
+            residue for residue in range(PERIOD) if residue % 10 in digits and residue % 7 in sevenths
+        )
 
     def _topic_digits(self) -> frozenset[int]:
         if not self.topics:
             return frozenset(range(10))
-        known = {topic.id: topic.digits for topic in PROJECTS[self.name].topics}
-        return frozenset().union(*(known[topic] for topic in self.topics))
+        digits = {topic.id: topic.digits for topic in PROJECTS[self.name].topics}
+        return frozenset().union(*(digits[topic] for topic in self.topics))
 
     def _query_sevenths(self) -> frozenset[int]:
         if self.query is None or self.kind == "query":
             return frozenset(range(7))
-        shift, width = divmod(number("query", self.query) % 42, 6)
-        return frozenset((shift + step) % 7 for step in range(width + 1))
+        first, width = divmod(hash64("query", self.query) % 42, 6)
+        return frozenset((first + step) % 7 for step in range(width + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The results of one day that a window and a scope select, in order of time."""
+    """The results of one day that a window and a scope select, in order of time.
+
+    :param skipped: matches of the day before the window.
+    """
 
     day: Day
     residues: tuple[int, ...]
     skipped: int
     size: int
 
-    def index(self, place: int) -> int:
-        """Index within the day of the match at `place`."""
-        rounds, rest = divmod(self.skipped + place, len(self.residues))
-        return rounds * PERIOD + self.residues[rest]
+    def index(self, position: int) -> int:
+        """Return the index within the day of the match at `position`."""
+        periods, remainder = divmod(self.skipped + position, len(self.residues))
+        return periods * PERIOD + self.residues[remainder]
 
 
 class Corpus:
-    """Everything that was ever published, as far as this simulator knows."""
+    """Everything that was ever published."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def matches(self, scope: Scope, start: int, stop: int, settings: Settings) -> list[Matches]:
-        """Find the selected results of each day of `[start, stop)`; days without any are left out."""
-        found = [
-            self._match(day, scope.residues(), start, stop)
-            for day in self._days(scope, start, stop, settings)
-        ]
-        return [matches for matches in found if matches.size]
+    def matches(self, scope: Scope, start: int, stop: int, settings: TalkwalkerSettings) -> list[Matches]:
+        """Return the selected results of each day of `[start, stop)`, without the days that have none."""
+        residues = scope.residues()
+        selected = [_matches(day, residues, start, stop) for day in self._days(scope, start, stop, settings)]
+        return [matches for matches in selected if matches.size]
 
-    def count(self, scope: Scope, start: int, stop: int, settings: Settings) -> int:
-        """How many results an export of this window would have."""
+    def count(self, scope: Scope, start: int, stop: int, settings: TalkwalkerSettings) -> int:
+        """Count the results that an export of this window would have."""
         if start >= stop:
             return 0
         return sum(matches.size for matches in self.matches(scope, start, stop, settings))
 
-    def _days(self, scope: Scope, start: int, stop: int, settings: Settings) -> Iterator[Day]:
-        for ordinal in range(start // DAY, -(-stop // DAY)):
-            seed = number(self._seed, str(scope), ordinal)
-            swing = 1 + settings.day_variation * (2 * (seed >> 32) / 0xFFFF_FFFF - 1)
-            yield Day(ordinal * DAY, seed, round(settings.results_per_day * swing))
-
-    @staticmethod
-    def _match(day: Day, residues: tuple[int, ...], start: int, stop: int) -> Matches:
-        first, last = (_owned(residues, day.before(moment)) for moment in (start, stop))
-        return Matches(day, residues, first, last - first)
+    def _days(self, scope: Scope, start: int, stop: int, settings: TalkwalkerSettings) -> Iterator[Day]:
+        for ordinal in range(start // DAY_MS, -(-stop // DAY_MS)):
+            seed = hash64(self._seed, str(scope), ordinal)
+            factor = 1 + settings.day_variation * (2 * (seed >> 32) / 0xFFFF_FFFF - 1)
+            yield Day(ordinal * DAY_MS, seed, round(settings.results_per_day * factor))
 
 
-def _owned(residues: tuple[int, ...], below: int) -> int:
-    rounds, rest = divmod(below, PERIOD)
-    return rounds * len(residues) + bisect_left(residues, rest)
+def _matches(day: Day, residues: tuple[int, ...], start: int, stop: int) -> Matches:
+    first, last = (_count_matches(residues, day.count_before(time_ms)) for time_ms in (start, stop))
+    return Matches(day, residues, first, last - first)
+
+
+def _count_matches(residues: tuple[int, ...], before_index: int) -> int:
+    periods, remainder = divmod(before_index, PERIOD)
+    return periods * len(residues) + bisect_left(residues, remainder)

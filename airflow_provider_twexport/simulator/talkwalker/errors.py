@@ -1,4 +1,4 @@
-"""The vendor's errors: number, HTTP status, sentence, details."""
+"""The vendor's errors: code, HTTP status, message, details."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ TABLE: dict[int, tuple[int, str]] = {
 
 
 class TalkwalkerError(Exception):
-    """A request that the vendor refuses, with the details it would name."""
+    """A request that the vendor refuses, with the details that its response names."""
 
     def __init__(self, code: int, message: str | None = None, **details: Any) -> None:
-        status, sentence = TABLE.get(code, (500, "Unknown error."))
-        super().__init__(message or sentence)
+        status, default_message = TABLE.get(code, (500, "Unknown error."))
+        super().__init__(message or default_message)
         self.code = code
         self.http_status = status
         self.headers: dict[str, str] = {}
@@ -50,7 +50,7 @@ class TalkwalkerError(Exception):
     def to_json(self) -> dict[str, Any]:
         """Write `result_error` as pairs of a key and a list of values."""
         pairs = [
-            {"key": key, "value": [str(one) for one in value] if isinstance(value, list) else [str(value)]}
+            {"key": key, "value": [str(item) for item in value] if isinstance(value, list) else [str(value)]}
             for key, value in self.details.items()
         ]
         return {"data": pairs} if pairs else {}

@@ -1,4 +1,4 @@
-"""Reads that go wrong on the way: each function changes the lines of a read as one fault says."""
+"""The body of a read, and its faults: each function changes the lines as one kind of fault requires."""
 
 from __future__ import annotations
 
@@ -11,80 +11,36 @@ import msgspec
 
 from airflow_provider_twexport.simulator.talkwalker.documents import LINE_START
 from airflow_provider_twexport.simulator.talkwalker.streams import KEEPALIVE
-from airflow_provider_twexport.simulator.wire import FAULT, hang_up
+from airflow_provider_twexport.simulator.wire import FAULT, break_connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from starlette.types import Scope
+
     from airflow_provider_twexport.simulator.faults import Fault
 
     Lines = AsyncIterator[bytes]
-    from collections.abc import AsyncIterator
-
-    from starlette.types import Scope
-
-
-async def send_lines(
-    batches: AsyncIterator[list[bytes]], scope: Scope, *, pretty: bool
-) -> AsyncIterator[bytes]:
-    """Turn the batches of a read into what goes over the wire."""
-    fault: Any = scope.get(FAULT)
-    spoil = SPOILED.get(fault.kind) if fault else None
-    pieces = spoil(_single(batches), fault) if spoil else _joined(batches)
-    if pretty:
-        pieces = _pretty(pieces)
-    try:
-        async for piece in pieces:
-            yield piece
-    except HungUp:
-        await hang_up(scope)
-
-
-async def _joined(batches: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
-    async for lines in batches:
-        yield b"".join(lines)
-
-
-async def _single(batches: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
-    async for lines in batches:
-        for line in lines:
-            yield line
-
-
-async def _pretty(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async for piece in pieces:
-        for line in piece.split(b"\n"):
-            yield _indented(line) + b"\n" if line else b""
-        if piece == b"\n":
-            yield piece
-
-
-def _indented(line: bytes) -> bytes:
-    try:
-        return json.dumps(json.loads(line), indent=4, ensure_ascii=False).encode()
-    except ValueError:
-        return line
-
 
 CONTROL_START = b'{"chunk_type":"CT_CONTROL"'
 FOREIGN_TASK = "ffffffff-ffff-4fff-8fff-ffffffffffff"
 
 
-class HungUp(Exception):  # noqa: N818 - nothing went wrong here, the fault was ordered
+class ConnectionCut(Exception):  # noqa: N818 - a test queued this fault, nothing is wrong
     """The connection breaks at this point of the read."""
 
 
 def is_result(line: bytes) -> bool:
-    """Tell results from controls and blank lines."""
+    """Whether a line is a result."""
     return line.startswith(LINE_START)
 
 
 def is_control(line: bytes) -> bool:
-    """Tell controls from everything else."""
+    """Whether a line is a control."""
     return line.startswith(CONTROL_START)
 
 
-async def numbered(lines: Lines) -> AsyncIterator[tuple[int, bytes]]:
+async def with_result_count(lines: Lines) -> AsyncIterator[tuple[int, bytes]]:
     """Pair each line with the number of results before it."""
     results = 0
     async for line in lines:
@@ -93,23 +49,23 @@ async def numbered(lines: Lines) -> AsyncIterator[tuple[int, bytes]]:
 
 
 async def cut(lines: Lines, fault: Fault) -> Lines:
-    """Break the connection after so many results, perhaps in the middle of the next line."""
+    """Break the connection after `after_results`, in the middle of the next line if `mid_line`."""
     after = fault.get("after_results", 0)
-    async for results, line in numbered(lines):
+    async for results, line in with_result_count(lines):
         if results >= after and is_result(line):
             if fault.get("mid_line"):
                 yield line[: len(line) // 2]
-            raise HungUp
+            raise ConnectionCut
         yield line
-    raise HungUp
+    raise ConnectionCut
 
 
 async def ct_error(lines: Lines, fault: Fault) -> Lines:
-    """End the body with a CT_ERROR, and no control after it."""
+    """End the body with a CT_ERROR and no control: `after_results`, `code`, `message`."""
     after, code = fault.get("after_results", 0), str(fault.get("code", 25))
     error = {"status_code": code, "status_message": fault.get("message", "The stream got disconnected.")}
     chunk = msgspec.json.encode({"chunk_type": "CT_ERROR", "chunk_error": error}) + b"\n"
-    async for results, line in numbered(lines):
+    async for results, line in with_result_count(lines):
         if results >= after and is_result(line):
             break
         yield line
@@ -117,17 +73,17 @@ async def ct_error(lines: Lines, fault: Fault) -> Lines:
 
 
 async def wait_ends_early(lines: Lines, fault: Fault) -> Lines:
-    """End the body in good order, but before everything was said and without a control."""
+    """End the body properly, but too early, `after_results`, and without a control."""
     after = fault.get("after_results", 0)
     yield await anext(lines)
-    async for results, line in numbered(lines):
+    async for results, line in with_result_count(lines):
         if results >= after:
             return
         yield line
 
 
 async def no_final_control(lines: Lines, fault: Fault) -> Lines:
-    """Leave the last control out; the first stays."""
+    """Omit the last control; the first stays."""
     held = b""
     async for line in lines:
         if held:
@@ -140,32 +96,32 @@ async def no_final_control(lines: Lines, fault: Fault) -> Lines:
 
 
 async def duplicate(lines: Lines, fault: Fault) -> Lines:
-    """Send every n-th result twice, or (`block`) each finished block once more."""
+    """Send each `every`-th result twice, or, if `block`, each complete block twice."""
     every, block = fault.get("every", 10), fault.get("block", False)
     sent: list[bytes] = []
-    async for results, line in numbered(lines):
+    async for results, line in with_result_count(lines):
         yield line
         if is_result(line):
             sent.append(line)
             if not block and results % every == every - 1:
                 yield line
         elif is_control(line):
-            for again in sent if block else ():
-                yield again
+            for sent_line in sent if block else ():
+                yield sent_line
             sent.clear()
 
 
 async def foreign(lines: Lines, fault: Fault) -> Lines:
-    """Mix in results of another export."""
+    """Repeat each `every`-th result as one of another export, `task_id`."""
     every, task_id = fault.get("every", 10), fault.get("task_id", FOREIGN_TASK)
-    async for results, line in numbered(lines):
+    async for results, line in with_result_count(lines):
         yield line
         if is_result(line) and results % every == every - 1:
             yield re.sub(rb'"task_id":"[^"]*"', f'"task_id":"{task_id}"'.encode(), line)
 
 
 async def unknown_chunk(lines: Lines, fault: Fault) -> Lines:
-    """Add a chunk of a type that no document knows."""
+    """Add a chunk of an undocumented `chunk_type`, `after_results`."""
     chunk = msgspec.json.encode(
         {"chunk_type": fault.get("chunk_type", "CT_NEWS"), "chunk_news": {"text": "hello"}}
     )
@@ -174,13 +130,13 @@ async def unknown_chunk(lines: Lines, fault: Fault) -> Lines:
 
 
 async def garbage_line(lines: Lines, fault: Fault) -> Lines:
-    """Add a line that is not JSON."""
+    """Add a `line` that is not JSON, `after_results`."""
     async for line in _with_line(lines, fault, fault.get("line", "<<<not json>>>").encode() + b"\n"):
         yield line
 
 
 async def wrong_echo(lines: Lines, fault: Fault) -> Lines:
-    """Let the first control tell another offset than the requested one."""
+    """Let the first control have another `resume_offset` than the requested one."""
     offset = fault.get("resume_offset", "EgEB")
     first = True
     async for line in lines:
@@ -193,15 +149,15 @@ async def wrong_echo(lines: Lines, fault: Fault) -> Lines:
 
 
 async def long_line(lines: Lines, fault: Fault) -> Lines:
-    """Blow one line up with a neighbour of `chunk_result`; the result itself stays as it is."""
+    """Make the line `after_results` longer by `bytes` of padding beside `chunk_result`."""
     after, size = fault.get("after_results", 0), int(fault.get("bytes", 1_000_000))
     padding = b'{"padding":"' + b"x" * size + b'",'
-    async for results, line in numbered(lines):
+    async for results, line in with_result_count(lines):
         yield padding + line[1:] if results == after and is_result(line) else line
 
 
 async def stuck_keepalive(lines: Lines, fault: Fault) -> Lines:
-    """Send nothing but blank lines after the first control."""
+    """Send only blank lines after the first control, one in so many `seconds`."""
     yield await anext(lines)
     while True:
         await asyncio.sleep(fault.get("seconds", 0.2))
@@ -209,17 +165,17 @@ async def stuck_keepalive(lines: Lines, fault: Fault) -> Lines:
 
 
 async def _with_line(lines: Lines, fault: Fault, added: bytes) -> Lines:
-    after, done = fault.get("after_results", 0), False
-    async for results, line in numbered(lines):
-        if results >= after and is_result(line) and not done:
+    after, is_added = fault.get("after_results", 0), False
+    async for results, line in with_result_count(lines):
+        if results >= after and is_result(line) and not is_added:
             yield added
-            done = True
+            is_added = True
         yield line
-    if not done:
+    if not is_added:
         yield added
 
 
-SPOILED: dict[str, Callable[[Any, Any], Any]] = {
+FAULTY_STREAMS: dict[str, Callable[[Any, Any], Any]] = {
     function.__name__: function
     for function in (
         cut,
@@ -235,3 +191,43 @@ SPOILED: dict[str, Callable[[Any, Any], Any]] = {
         stuck_keepalive,
     )
 }
+
+
+async def body(batches: AsyncIterator[list[bytes]], scope: Scope, *, pretty: bool) -> AsyncIterator[bytes]:
+    """Yield the body of a read, with its fault if there is one, and indented if that was requested."""
+    fault: Fault | None = scope.get(FAULT)
+    make_faulty = FAULTY_STREAMS.get(fault.kind) if fault else None
+    pieces = make_faulty(_lines(batches), fault) if make_faulty else _joined(batches)
+    if pretty:
+        pieces = _indented(pieces)
+    try:
+        async for piece in pieces:
+            yield piece
+    except ConnectionCut:
+        await break_connection(scope)
+
+
+async def _joined(batches: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
+    async for lines in batches:
+        yield b"".join(lines)
+
+
+async def _lines(batches: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
+    async for lines in batches:
+        for line in lines:
+            yield line
+
+
+async def _indented(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        for line in piece.split(b"\n"):
+            yield _indented_line(line) + b"\n" if line else b""
+        if piece == b"\n":
+            yield piece
+
+
+def _indented_line(line: bytes) -> bytes:
+    try:
+        return json.dumps(json.loads(line), indent=4, ensure_ascii=False).encode()
+    except ValueError:
+        return line

@@ -1,4 +1,4 @@
-"""Export tasks: queued, running, then finished, or at their limit, or lost."""
+"""Exports: queued, running, then finished, or at their limit, or lost; and the order in which they deliver."""
 
 from __future__ import annotations
 
@@ -11,18 +11,27 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.prng import number
+from airflow_provider_twexport.simulator.prng import hash64
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_twexport.simulator.day import Day
-    from airflow_provider_twexport.simulator.talkwalker.account import Credits
     from airflow_provider_twexport.simulator.talkwalker.corpus import Corpus, Matches, Scope
     from airflow_provider_twexport.simulator.talkwalker.documents import Documents
-    from airflow_provider_twexport.simulator.talkwalker.settings import Settings
-    from airflow_provider_twexport.simulator.talkwalker.streams import Collectors
+    from airflow_provider_twexport.simulator.talkwalker.settings import TalkwalkerSettings
+
+
+@dataclass(frozen=True)
+class ExportOrder:
+    """What an export was ordered to deliver; `[start, stop)` in epoch milliseconds."""
+
+    scope: Scope
+    target: str
+    start: int
+    stop: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,131 +42,109 @@ class Block:
     stride: int
     shift: int
 
-    def index(self, place: int) -> int:
-        """Index within the day of the result that comes at `place`."""
-        return self.matches.index((place * self.stride + self.shift) % self.matches.size)
+    def index(self, position: int) -> int:
+        """Return the index within the day of the result at `position`."""
+        return self.matches.index((position * self.stride + self.shift) % self.matches.size)
 
 
-class Delivery:
-    """A shuffled walk over matches that remembers nothing but its days."""
+class DeliveryOrder:
+    """The order in which an export delivers its matches: day by day, shuffled, different for each export.
+
+    It is computed, not stored: its memory grows with the days, not with the results.
+    """
 
     def __init__(self, matches: list[Matches], seed: int) -> None:
-        chance = random.Random(seed)
-        self._blocks = [Block(each, *_stride(each.size, chance)) for each in matches]
-        chance.shuffle(self._blocks)
+        rng = random.Random(seed)
+        self._blocks = [Block(day, *_stride(day.size, rng)) for day in matches]
+        rng.shuffle(self._blocks)
         self._ends = list(accumulate(block.matches.size for block in self._blocks))
         self.total = self._ends[-1] if self._ends else 0
 
     def results(self, first: int, last: int) -> Iterator[tuple[Day, int]]:
-        """Yield day and index of the results at places `[first, last)`."""
+        """Yield day and index of the results at positions `[first, last)`."""
         number = bisect_right(self._ends, first)
         while first < last:
             block, end = self._blocks[number], self._ends[number]
             begin = end - block.matches.size
-            for place in range(first - begin, min(last, end) - begin):
-                yield block.matches.day, block.index(place)
+            for position in range(first - begin, min(last, end) - begin):
+                yield block.matches.day, block.index(position)
             first = min(last, end)
             number += 1
 
 
-def _stride(size: int, chance: random.Random) -> tuple[int, int]:
-    stride = chance.randrange(1, size + 1)
+def _stride(size: int, rng: random.Random) -> tuple[int, int]:
+    stride = rng.randrange(1, size + 1)
     while math.gcd(stride, size) != 1:
         stride += 1
-    return stride, chance.randrange(size)
-
-
-# Exports that run at the same time into one collector take turns of so many results.
-TURN = 64
-REASON = "export"
-
-
-@dataclass(frozen=True)
-class Order:
-    """What an export was asked for."""
-
-    scope: Scope
-    target: str
-    start: int
-    stop: int
-    limit: int
+    return stride, rng.randrange(size)
 
 
 @dataclass(eq=False)
 class Export:
-    """One export task and how far it is."""
+    """One export and its progress.
+
+    :param due: results that it has to deliver by `advanced_to`, in addition to `exported`.
+    """
 
     id: str
-    order: Order
-    delivery: Delivery
+    order: ExportOrder
+    delivery: DeliveryOrder
     documents: Documents
     created: float
     status: str = "queued"
     exported: int = 0
     due: int = 0
-    moved: float = 0.0
+    advanced_to: float = 0.0
     messages: list[str] = field(default_factory=list)
 
     @property
-    def wanted(self) -> int:
+    def total(self) -> int:
         """How many results it will have exported in the end."""
         return min(self.order.limit, self.delivery.total)
 
     @property
     def is_active(self) -> bool:
-        """Whether it still moves."""
+        """Whether its status can still change."""
         return self.status in {"queued", "running"}
 
     def lines(self, first: int, last: int) -> Iterator[bytes]:
         """Yield the CT_RESULT lines of its results `[first, last)`."""
-        return self.documents.lines(self.order.scope, self.delivery, self.id, first, last)
+        return self.documents.lines(self.order.scope, self.delivery.results(first, last), self.id)
 
-    def move(self, now: float, settings: Settings) -> None:
-        """Note how many results are due by now."""
-        begins = self.created + settings.queue_seconds
-        if self.status == "queued" and now >= begins:
-            self.status, self.moved = "running", begins
+    def advance(self, now: float, settings: TalkwalkerSettings) -> None:
+        """Start when the time has come, and compute how many results are due by now."""
+        starts = self.created + settings.queue_seconds
+        if self.status == "queued" and now >= starts:
+            self.status, self.advanced_to = "running", starts
         if self.status != "running":
             return
-        missing = self.wanted - self.exported
+        missing = self.total - self.exported
         if settings.results_per_second is None:
-            self.due, self.moved = missing, now
+            self.due, self.advanced_to = missing, now
         elif settings.results_per_second > 0:
-            self.due = max(0, min(int((now - self.moved) * settings.results_per_second), missing))
-            self.moved += self.due / settings.results_per_second
+            self.due = max(0, min(int((now - self.advanced_to) * settings.results_per_second), missing))
+            self.advanced_to += self.due / settings.results_per_second
 
-    def end(self) -> None:
-        """Finish once everything wanted is exported."""
-        if self.status == "running" and self.exported >= self.wanted:
-            self.status = "finished" if self.wanted == self.delivery.total else "result_limit_reached"
+    def end_if_finished(self) -> None:
+        """Finish once everything is exported."""
+        if self.status == "running" and self.exported >= self.total:
+            self.status = "finished" if self.total == self.delivery.total else "result_limit_reached"
 
     def fail(self, message: str) -> None:
         """Stop for good; what was exported stays exported."""
         self.status, self.due = "failed", 0
         self.messages.append(message)
 
-    def processed(self, step: int) -> int:
-        """How many matches were looked at: in whole steps, ahead of what was exported."""
-        if self.status == "queued":
-            return 0
-        return min(self.delivery.total, (self.exported // step + 1) * step)
-
-    def progress(self) -> float:
-        """Divide exported by matches, so that a truncated export never reaches 1."""
-        if self.delivery.total:
-            return self.exported / self.delivery.total
-        return float(not self.is_active)
-
     def created_json(self) -> dict[str, Any]:
-        """Write the task as the answer to its creation does: `progress` is a whole 0."""
-        return {**self._named(), "processed": 0, "progress": 0, "status": "queued"}
+        """Return the task as the response to its creation shows it: `progress` is a whole 0."""
+        return {**self._identity(), "processed": 0, "progress": 0, "status": "queued"}
 
-    def to_json(self, settings: Settings) -> dict[str, Any]:
-        """Write the task as status and list do."""
+    def to_json(self, settings: TalkwalkerSettings) -> dict[str, Any]:
+        """Return the task as status and list show it."""
         task = {
-            **self._named(),
-            "processed": self.processed(settings.processed_step),
-            "progress": self.progress(),
+            **self._identity(),
+            "processed": self._processed(settings.processed_step),
+            "progress": self._progress(),
         }
         if settings.ready_field:
             task["ready"] = self.exported
@@ -165,8 +152,8 @@ class Export:
             task["messages"] = self.messages
         return {**task, "status": self.status}
 
-    def entry(self) -> dict[str, Any]:
-        """Write the task for the ledger, with everything the vendor does not say."""
+    def ledger_json(self) -> dict[str, Any]:
+        """Return the task for the ledger, with everything that the vendor does not show."""
         order = self.order
         return {
             "id": self.id,
@@ -184,7 +171,7 @@ class Export:
             "created": self.created,
         }
 
-    def _named(self) -> dict[str, Any]:
+    def _identity(self) -> dict[str, Any]:
         return {
             "creation_date": timestamp(self.created),
             "type": "export",
@@ -192,30 +179,45 @@ class Export:
             "target": self.order.target,
         }
 
+    def _processed(self, step: int) -> int:
+        """Count the matches that were looked at: in whole steps, more than were exported."""
+        if self.status == "queued":
+            return 0
+        return min(self.delivery.total, (self.exported // step + 1) * step)
+
+    def _progress(self) -> float:
+        """Divide exported results by matches, so that a truncated export never reaches 1."""
+        if self.delivery.total:
+            return self.exported / self.delivery.total
+        return float(not self.is_active)
+
 
 class Exports:
-    """The export tasks of the account, newest last, and the work they do as time passes."""
+    """The exports of the account, in order of creation."""
 
     def __init__(self, seed: int, corpus: Corpus, documents: Documents) -> None:
         self._seed = seed
         self._corpus = corpus
         self._documents = documents
-        self._ids = random.Random(number(seed, "exports"))
-        self._known: dict[str, Export] = {}
+        self._id_rng = random.Random(hash64(seed, "exports"))
+        self._exports: dict[str, Export] = {}
         self._active: list[Export] = []
 
-    def create(self, order: Order, now: float, settings: Settings) -> Export:
-        """Queue a new export, whatever ran before it."""
-        task_id = str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
+    def create(self, order: ExportOrder, now: float, settings: TalkwalkerSettings) -> Export:
+        """Queue a new export, whatever was exported before."""
+        task_id = str(uuid.UUID(int=self._id_rng.getrandbits(128), version=4))
         matches = self._corpus.matches(order.scope, order.start, order.stop, settings)
-        delivery = Delivery(matches, number(self._seed, "delivery", task_id))
-        export = self._known[task_id] = Export(task_id, order, delivery, self._documents, now)
+        delivery = DeliveryOrder(matches, hash64(self._seed, "delivery", task_id))
+        export = self._exports[task_id] = Export(task_id, order, delivery, self._documents, now)
         self._active.append(export)
         return export
 
     def get(self, task_id: str) -> Export:
-        """Find an export; error 15 when there is none."""
-        if export := self._known.get(task_id):
+        """Return an export.
+
+        :raises TalkwalkerError: error 15 if there is none.
+        """
+        if export := self._exports.get(task_id):
             return export
         raise TalkwalkerError(15, "Wrong task id: no such task.", task_id=task_id)
 
@@ -226,40 +228,22 @@ class Exports:
             export.status = "aborted"
 
     def all(self) -> list[Export]:
-        """List them, newest first."""
-        return list(reversed(self._known.values()))
+        """List the exports, newest first."""
+        return list(reversed(self._exports.values()))
 
-    def advance(self, now: float, settings: Settings, collectors: Collectors, credits_left: Credits) -> None:
-        """Export and charge all that is due by now."""
-        if not self._active:
-            return
+    def advance(self, now: float, settings: TalkwalkerSettings) -> list[Export]:
+        """Advance the active exports and return those that have results to deliver."""
         for export in self._active:
-            export.move(now, settings)
-        running = [export for export in self._active if export.due]
-        turn = TURN if len(running) > 1 else max((export.due for export in running), default=0)
-        while running:
-            running = [export for export in running if _take_turn(export, turn, collectors, credits_left)]
+            export.advance(now, settings)
+        return [export for export in self._active if export.due]
+
+    def end_finished(self) -> None:
+        """Finish the exports that have delivered everything."""
         for export in self._active:
-            export.end()
+            export.end_if_finished()
         self._active = [export for export in self._active if export.is_active]
 
 
 def timestamp(seconds: float) -> str:
-    """ISO 8601 with milliseconds, in UTC."""
+    """Return ISO 8601 with milliseconds, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
-def _take_turn(export: Export, turn: int, collectors: Collectors, credits_left: Credits) -> bool:
-    """Export a few results; false when there is nothing more to do for now."""
-    collector = collectors.find(export.order.target)
-    if collector is None:
-        export.fail("The target collector does not exist any more.")
-        return False
-    wanted = min(turn, export.due)
-    taken = credits_left.take(wanted, REASON)
-    collector.append(export, export.exported, export.exported + taken, export.moved)
-    export.exported += taken
-    export.due -= taken
-    if taken < wanted:
-        export.fail("No credits left.")
-    return export.due > 0

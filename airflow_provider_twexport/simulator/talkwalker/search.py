@@ -1,4 +1,4 @@
-"""How many results there are in each interval of time."""
+"""Histograms of a search: the number of results in each interval of a window."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from airflow_provider_twexport.simulator.day import DAY_MS
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TYPES = ("published", "search_indexed")
-WEEK = 7 * 86_400_000
-MOST_BINS = 100_000
+HISTOGRAM_TYPES = ("published", "search_indexed")
+WEEK_MS = 7 * DAY_MS
+MAX_BINS = 100_000
 
 FLOORS: dict[str, Callable[[datetime], datetime]] = {
     "minute": lambda at: at.replace(second=0, microsecond=0),
@@ -24,7 +25,7 @@ FLOORS: dict[str, Callable[[datetime], datetime]] = {
     "month": lambda at: FLOORS["day"](at).replace(day=1),
     "year": lambda at: FLOORS["day"](at).replace(month=1, day=1),
 }
-# Long enough to reach the next interval from the start of any, short enough not to pass over it.
+# Long enough to reach the next interval from the start of any, short enough not to skip it.
 STEPS = {
     "minute": timedelta(minutes=1),
     "hour": timedelta(hours=1),
@@ -33,47 +34,53 @@ STEPS = {
     "month": timedelta(days=31),
     "year": timedelta(days=366),
 }
-
-
 # the vendor's samples write `day` and `1d` alike
-SHORT = {"h": "hour", "d": "day", "w": "week"}
-SUBDAY = ("minute", "hour")
+ABBREVIATIONS = {"h": "hour", "d": "day", "w": "week"}
+SHORTER_THAN_A_DAY = ("minute", "hour")
 
 
-def zone(name: str) -> ZoneInfo:
-    """Read the name of a time zone."""
+def time_zone(name: str) -> ZoneInfo:
+    """Return a time zone by its name."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise TalkwalkerError(5, param="timezone", details=name) from None
 
 
-def bins(start: int, stop: int, interval: str, timezone: ZoneInfo) -> list[tuple[int, int, int]]:
-    """Cut `[start, stop)` into triples of the interval's start and the part that belongs to the window."""
+def histogram(
+    count: Callable[[int, int], int], start: int, stop: int, interval: str, zone: ZoneInfo
+) -> dict[str, Any]:
+    """Count the results of each interval of `[start, stop)`.
+
+    :param count: counts the results of a window; all times in epoch milliseconds.
+    """
+    data = [
+        {"t": begin, "v": [count(first, last)]} for begin, first, last in _bins(start, stop, interval, zone)
+    ]
+    return {"header": {"v": ["ALL"]}, "data": data}
+
+
+def _bins(start: int, stop: int, interval: str, zone: ZoneInfo) -> list[tuple[int, int, int]]:
+    """Split `[start, stop)` into intervals: the start of each, and the part of it that is in the window."""
     name = re.sub(r"^1?([a-z]+?)s?$", r"\1", interval.strip().lower())
-    name = SHORT.get(name, name)
+    name = ABBREVIATIONS.get(name, name)
     if name not in FLOORS:
         raise TalkwalkerError(5, param="interval", details=f"known: {', '.join(FLOORS)}")
-    cut: list[tuple[int, int, int]] = []
-    at = FLOORS[name](datetime.fromtimestamp(start / 1000, timezone))
+    bins: list[tuple[int, int, int]] = []
+    at = FLOORS[name](datetime.fromtimestamp(start / 1000, zone))
     while (begin := int(at.timestamp() * 1000)) < stop:
         at = _next(at, name)
-        cut.append((begin, max(begin, start), min(int(at.timestamp() * 1000), stop)))
-        if len(cut) > MOST_BINS:
+        bins.append((begin, max(begin, start), min(int(at.timestamp() * 1000), stop)))
+        if len(bins) > MAX_BINS:
             raise TalkwalkerError(5, param="interval", details="too many intervals")
-    return cut
+    return bins
 
 
-def _next(at: datetime, name: str) -> datetime:
-    # a day may have 23 or 25 hours on the wall clock, an hour always lasts one
-    later = (at.astimezone(UTC) + STEPS[name]).astimezone(at.tzinfo) if name in SUBDAY else at + STEPS[name]
-    return FLOORS[name](later)
-
-
-def histogram(
-    count: Callable[[int, int], int], start: int, stop: int, interval: str, timezone: ZoneInfo
-) -> dict[str, Any]:
-    """Count the results of each interval of the window."""
-    cut = bins(start, stop, interval, timezone)
-    counted = [{"t": begin, "v": [count(first, last)]} for begin, first, last in cut]
-    return {"header": {"v": ["ALL"]}, "data": counted}
+def _next(at: datetime, interval: str) -> datetime:
+    if (
+        interval in SHORTER_THAN_A_DAY
+    ):  # a day may have 23 or 25 hours on the wall clock, an hour is always one
+        later = (at.astimezone(UTC) + STEPS[interval]).astimezone(at.tzinfo)
+    else:
+        later = at + STEPS[interval]
+    return FLOORS[interval](later)

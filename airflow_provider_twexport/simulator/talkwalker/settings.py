@@ -1,38 +1,46 @@
-"""What the stand-in for Talkwalker can be told."""
+"""Switches of Talkwalker."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Amount = Annotated[float, msgspec.Meta(ge=0)]
+from airflow_provider_twexport.simulator.settings import Amount, Count, Positive, Settings, about
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every knob with its default; None lifts a limit."""
+class TalkwalkerSettings(Settings, frozen=True):
+    """Every switch with its default; where None is allowed, it lifts the limit."""
 
-    credits: Count = 1_000_000
-    rights: Literal["read_write", "read_only"] = "read_write"
-    reads_per_minute: Count | None = 5
-    histograms_per_minute: Count | None = 30
-    global_histograms_per_minute: Count | None = 60
-    global_histogram_days: Amount | None = 30.0
-    results_per_day: Count = 120
-    day_variation: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
-    queue_seconds: Amount = 2.0
-    results_per_second: Amount | None = 2000.0
-    processed_step: Positive = 1000
-    ready_field: bool = True
-    echo_token: bool = False
-    keepalive_seconds: Annotated[float, msgspec.Meta(gt=0)] = 3.0
-    control_every: Positive = 100
-    blocks_per_stop: Positive | None = 4
-    retention_days: Amount = 7.0
-    bad_offset: Literal["error", "restart"] = "error"
-
-    def changed(self, changes: dict[str, Any]) -> Settings:
-        """Apply changes; a wrong name or value is refused by name."""
-        return msgspec.convert({**msgspec.structs.asdict(self), **changes}, Settings, strict=False)
+    credits: Annotated[Count, about("credits of the account; setting them fills the account up")] = 1_000_000
+    rights: Annotated[Literal["read_write", "read_only"], about("rights of the read-write token")] = (
+        "read_write"
+    )
+    reads_per_minute: Annotated[Count | None, about("reads of results allowed in a minute")] = 5
+    histograms_per_minute: Annotated[Count | None, about("histograms of projects allowed in a minute")] = 30
+    global_histograms_per_minute: Annotated[
+        Count | None, about("histograms outside of projects allowed in a minute")
+    ] = 60
+    global_histogram_days: Annotated[
+        Amount | None, about("days that histograms outside of projects reach back")
+    ] = 30.0
+    results_per_day: Annotated[Count, about("average number of results in a day of one scope")] = 120
+    day_variation: Annotated[
+        float, msgspec.Meta(ge=0, le=1), about("how far days differ from the average, from 0 to 1")
+    ] = 0.5
+    queue_seconds: Annotated[Amount, about("seconds before an export starts")] = 2.0
+    results_per_second: Annotated[Amount | None, about("speed of an export; null finishes it at once")] = (
+        2000.0
+    )
+    processed_step: Annotated[Positive, about("step in which `processed` of an export grows")] = 1000
+    ready_field: Annotated[bool, about("whether exports have the field `ready`")] = True
+    echo_token: Annotated[bool, about("whether responses repeat the access token")] = False
+    keepalive_seconds: Annotated[
+        float, msgspec.Meta(gt=0), about("seconds without a result before a `wait` read gets a blank line")
+    ] = 3.0
+    control_every: Annotated[Positive, about("number of results in a block, which a control ends")] = 100
+    blocks_per_stop: Annotated[Positive | None, about("blocks in the response to a `stop` read")] = 4
+    retention_days: Annotated[Amount, about("days that a collector keeps results")] = 7.0
+    bad_offset: Annotated[
+        Literal["error", "restart"], about("an unknown resume offset is an error, or restarts the read")
+    ] = "error"

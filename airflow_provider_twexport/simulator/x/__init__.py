@@ -1,1 +1,1 @@
-"""The X enterprise search APIs as their documents and captured traffic say."""
+"""The X enterprise APIs, as their documentation and their captured traffic describe them."""

@@ -1,12 +1,12 @@
-"""Which posts match a query: a function of seed, query, day and place within the day."""
+"""Which posts exist: a function of seed, query or stream, day and index within the day."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.day import DAY, Day
-from airflow_provider_twexport.simulator.prng import mixed, number
+from airflow_provider_twexport.simulator.day import DAY_MS, Day
+from airflow_provider_twexport.simulator.prng import hash64, splitmix64
 from airflow_provider_twexport.simulator.x.documents import created_at, post_id_of
 
 if TYPE_CHECKING:
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.simulator.x.documents import Posts
 
-
-MINUTE = 60_000
+PARTITIONS = frozenset((1, 2))
+MINUTES_PER_DAY = 1440
+# of so many messages about likes, one takes a like back
+LIKES_PER_UNLIKE = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """What one query finds.
+    """The posts that match a query.
 
-    :param posts_per_day: about how many.
+    :param posts_per_day: their average number.
     """
 
     seed: int
@@ -30,33 +32,28 @@ class Matches:
     posts_per_day: int
 
     def count(self, start: int, stop: int) -> int:
-        """How many posts `[start, stop)` holds, in epoch milliseconds."""
-        return sum(day.before(stop) - day.before(start) for day in self._days(start, stop))
+        """Count the posts of `[start, stop)`, in epoch milliseconds."""
+        return sum(day.count_before(stop) - day.count_before(start) for day in self._days(start, stop))
 
-    def backwards(self, start: int, stop: int) -> Iterator[tuple[Day, int]]:
+    def newest_first(self, start: int, stop: int) -> Iterator[tuple[Day, int]]:
         """Yield day and index of the posts of `[start, stop)`, the newest first."""
         for day in reversed(self._days(start, stop)):
-            for index in range(day.before(stop) - 1, day.before(start) - 1, -1):
+            for index in range(day.count_before(stop) - 1, day.count_before(start) - 1, -1):
                 yield day, index
 
     def _days(self, start: int, stop: int) -> list[Day]:
-        return [self._day(ordinal) for ordinal in range(start // DAY, -(-stop // DAY))]
+        return [self._day(ordinal) for ordinal in range(start // DAY_MS, -(-stop // DAY_MS))]
 
     def _day(self, ordinal: int) -> Day:
-        seed = number(self.seed, "x", self.query, ordinal)
-        swing = 0.5 + (seed >> 32) / 0xFFFF_FFFF
-        return Day(ordinal * DAY, seed, round(self.posts_per_day * swing))
+        seed = hash64(self.seed, "x", self.query, ordinal)
+        factor = 0.5 + (seed >> 32) / 0xFFFF_FFFF
+        return Day(ordinal * DAY_MS, seed, round(self.posts_per_day * factor))
 
 
-PARTITIONS = 2
-MINUTES = 1440
-UNLIKES = 7
+class StreamMessages:
+    """The messages of every volume stream.
 
-
-class Volume:
-    """The messages of every stream.
-
-    :param posts: makes the posts.
+    :param posts: writes the posts.
     """
 
     def __init__(self, seed: int, posts: Posts) -> None:
@@ -64,45 +61,44 @@ class Volume:
         self._posts = posts
 
     def messages(
-        self, stream: str, partitions: set[int], start: int, stop: int, per_minute: int
+        self, stream: str, partitions: frozenset[int], start: int, stop: int, per_minute: int
     ) -> Iterator[dict[str, Any]]:
-        """Yield what happened in `[start, stop)`, in epoch milliseconds, in order.
+        """Yield the messages of `[start, stop)`, in epoch milliseconds, in order.
 
         :param stream: ``sample10`` or ``sample10-likes``.
-        :param partitions: some of 1 and 2.
-        :param per_minute: how much happens, in all partitions.
+        :param per_minute: the number of messages in all partitions.
         """
-        make = self._post if stream == "sample10" else self._like_or_unlike
-        for ordinal in range(start // DAY, -(-stop // DAY)):
-            day = Day(ordinal * DAY, number(self._seed, stream, ordinal), per_minute * MINUTES)
-            for index in range(day.before(start), day.before(stop)):
-                if index % PARTITIONS + 1 in partitions:
-                    yield make(day, index)
+        write = self._post if stream == "sample10" else self._like_or_unlike
+        for ordinal in range(start // DAY_MS, -(-stop // DAY_MS)):
+            day = Day(ordinal * DAY_MS, hash64(self._seed, stream, ordinal), per_minute * MINUTES_PER_DAY)
+            for index in range(day.count_before(start), day.count_before(stop)):
+                if index % len(PARTITIONS) + 1 in partitions:
+                    yield write(day, index)
 
     def _post(self, day: Day, index: int) -> dict[str, Any]:
         post = self._posts.post(day, index, None, edit_metadata=True)
         del post["matching_rules"]
-        post["timestamp_ms"] = str(day.moment(index))
+        post["timestamp_ms"] = str(day.published_ms(index))
         return post
 
     def _like_or_unlike(self, day: Day, index: int) -> dict[str, Any]:
-        liked, moment = self._post(day, index), day.moment(index)
-        liker = self._posts.liker(mixed(day.seed, ~index))
-        if index % UNLIKES == 0:
-            favorite = {"tweet_id": liked["id"], "tweet_id_str": liked["id_str"]}
-            favorite |= {"user_id": liker["id"], "user_id_str": liker["id_str"]}
-            return {"delete": {"favorite": favorite, "timestamp_ms": str(moment)}}
+        post, time_ms = self._post(day, index), day.published_ms(index)
+        user = self._posts.user(splitmix64(day.seed, ~index))
+        if index % LIKES_PER_UNLIKE == 0:
+            favorite = {"tweet_id": post["id"], "tweet_id_str": post["id_str"]}
+            favorite |= {"user_id": user["id"], "user_id_str": user["id_str"]}
+            return {"delete": {"favorite": favorite, "timestamp_ms": str(time_ms)}}
         return {
-            "id": f"{number(day.seed, 'like', index):016x}{post_id_of(day, index):016x}",
-            "created_at": created_at(moment),
-            "timestamp_ms": moment,
-            "favorited_status": liked,
-            "user": liker,
+            "id": f"{hash64(day.seed, 'like', index):016x}{post_id_of(day, index):016x}",
+            "created_at": created_at(time_ms),
+            "timestamp_ms": time_ms,
+            "favorited_status": post,
+            "user": user,
         }
 
 
 def key_of(message: dict[str, Any]) -> str:
-    """Return what tells a message from others."""
+    """Return what identifies a message."""
     if "delete" in message:
         favorite = message["delete"]["favorite"]
         return f"{favorite['tweet_id']}:{favorite['user_id']}:{message['delete']['timestamp_ms']}"

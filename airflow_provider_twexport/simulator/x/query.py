@@ -1,4 +1,4 @@
-"""The parser of queries: as much of the rule grammar as it takes to refuse in the vendor's words, with positions."""
+"""The parser of queries: enough of the rule grammar to refuse a query in the vendor's words, with positions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from airflow_provider_twexport.simulator.x.errors import XError, unprocessable
 
-LONGEST = 2048
+MAX_LENGTH = 2048
 STANDALONE = "is/has/lang cannot be used as a standalone operator"
 NEGATED = (
     "Rules must contain a non-negation term",
@@ -35,7 +35,7 @@ HAS = frozenset(
         *("media", "media_link", "images", "videos", "video_link"),
     )
 )
-WEAK = frozenset(("is", "has", "lang"))
+FILTERS = frozenset(("is", "has", "lang"))
 
 _TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<open>\()|(?P<close>\))|(?P<not>-(?=\S))|(?P<or>OR(?=[\s()]|$))"
@@ -45,29 +45,33 @@ _TOKEN = re.compile(
 
 
 class Clause(NamedTuple):
-    """What a part of a query can do: stand for a search of its own, or only narrow one."""
+    """A part of a query.
+
+    :param stands_alone: whether it can be a query of its own.
+    :param is_filter: whether it is an operator that only narrows a query.
+    """
 
     position: int
-    stands: bool
-    weak: bool
+    stands_alone: bool
+    is_filter: bool
 
 
 def check(text: str) -> None:
-    """Refuse what the vendor's parser would.
+    """Refuse what the vendor's parser refuses.
 
     :raises XError: HTTP 422 with the problem and its position, counted from 1.
     """
     if not text.strip():
         raise unprocessable("query cannot be empty")
-    if len(text) > LONGEST:
-        raise unprocessable(f"Rule length must not exceed {LONGEST} characters")
+    if len(text) > MAX_LENGTH:
+        raise unprocessable(f"Rule length must not exceed {MAX_LENGTH} characters")
     parser = _Parser(text)
-    found = parser.alternatives()
+    clause = parser.alternatives()
     if parser.match is not None:
         raise _at("missing EOF at ')'", parser.match.start())
-    if not found.stands:
-        problems = (STANDALONE,) if found.weak else NEGATED
-        raise unprocessable(*(f"{problem} (at position {found.position + 1})" for problem in problems))
+    if not clause.stands_alone:
+        problems = (STANDALONE,) if clause.is_filter else NEGATED
+        raise unprocessable(*(f"{problem} (at position {clause.position + 1})" for problem in problems))
 
 
 class _Parser:
@@ -75,59 +79,61 @@ class _Parser:
         self._text = text
         self._next = 0
         self.match: re.Match[str] | None = None
-        self._step()
+        self._advance()
 
     def alternatives(self) -> Clause:
-        found = [self._conjunction()]
+        clauses = [self._conjunction()]
         while self._kind == "or":
-            self._step()
-            found.append(self._conjunction())
-        return next((one for one in found if not one.stands), found[0])
+            self._advance()
+            clauses.append(self._conjunction())
+        return next((clause for clause in clauses if not clause.stands_alone), clauses[0])
 
     def _conjunction(self) -> Clause:
-        found = []
+        clauses = []
         while self._kind not in ("", "or", "close"):
-            found.append(self._clause())
-        if not found:
+            clauses.append(self._clause())
+        if not clauses:
             raise self._no_alternative()
-        return next((one for one in found if one.stands), next((one for one in found if one.weak), found[0]))
+        standing = (clause for clause in clauses if clause.stands_alone)
+        filters = (clause for clause in clauses if clause.is_filter)
+        return next(standing, next(filters, clauses[0]))
 
     def _clause(self) -> Clause:
-        match, kind = self._taken()
+        match, kind = self._take()
         position = match.start()
         if kind == "not":
-            return Clause(position, stands=False, weak=self._negated().weak)
+            return Clause(position, stands_alone=False, is_filter=self._negated().is_filter)
         if kind == "open":
             inner = self.alternatives()
             if self._kind != "close":
                 raise _at("Missing closing parenthesis", position)
-            self._step()
+            self._advance()
             return inner
         if kind == "operator":
             _check_operator(match, position)
         if kind == "word" and match[0].lower() == "and":
             raise _at(AMBIGUOUS, position)
-        weak = kind == "operator" and match["operator"] in WEAK
-        return Clause(position, stands=not weak, weak=weak)
+        is_filter = kind == "operator" and match["operator"] in FILTERS
+        return Clause(position, stands_alone=not is_filter, is_filter=is_filter)
 
     def _negated(self) -> Clause:
         if self.match and self.match[0] == "is:nullcast":
-            self._step()
-            return Clause(0, stands=False, weak=False)
+            self._advance()
+            return Clause(0, stands_alone=False, is_filter=False)
         return self._clause()
 
     @property
     def _kind(self) -> str:
         return _kind(self.match) if self.match else ""
 
-    def _taken(self) -> tuple[re.Match[str], str]:
+    def _take(self) -> tuple[re.Match[str], str]:
         match = self.match
         if match is None:
             raise self._no_alternative()
-        self._step()
+        self._advance()
         return match, _kind(match)
 
-    def _step(self) -> None:
+    def _advance(self) -> None:
         self.match = None
         while self.match is None or _kind(self.match) == "space":
             if self._next >= len(self._text):
@@ -136,8 +142,8 @@ class _Parser:
             self.match = _TOKEN.match(self._text, self._next)
             if self.match is None:
                 character = self._text[self._next]
-                what = "character" if character in "'\"" else "input"
-                raise _at(f"no viable alternative at {what} '{character}'", self._next)
+                kind = "character" if character in "'\"" else "input"
+                raise _at(f"no viable alternative at {kind} '{character}'", self._next)
             self._next = self.match.end()
 
     def _no_alternative(self) -> XError:

@@ -1,4 +1,4 @@
-"""What a request asks for, and the token that asks for its next page."""
+"""Reading a search: what one page shall hold, and the token of the next page."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from airflow_provider_twexport.simulator.day import DAY
+from airflow_provider_twexport.simulator.day import DAY_MS, HOUR_MS, MINUTE_MS
 from airflow_provider_twexport.simulator.x import query
-from airflow_provider_twexport.simulator.x.corpus import MINUTE
 from airflow_provider_twexport.simulator.x.errors import (
     XError,
-    bad_date,
-    out_of_reach,
+    date_out_of_range,
+    invalid_date,
     unprocessable,
     unreadable,
 )
@@ -28,16 +27,20 @@ if TYPE_CHECKING:
 
 DATA_KEYS = frozenset(("query", "tag", "fromDate", "toDate", "maxResults", "next"))
 COUNTS_KEYS = frozenset(("query", "tag", "fromDate", "toDate", "bucket", "next"))
-BUCKETS = {"minute": MINUTE, "hour": 60 * MINUTE, "day": DAY}
-FIRST_POST = int(datetime(2006, 3, 21, tzinfo=UTC).timestamp() * 1000)
+BUCKETS = {"minute": MINUTE_MS, "hour": HOUR_MS, "day": DAY_MS}
+FIRST_POST_MS = int(datetime(2006, 3, 21, tzinfo=UTC).timestamp() * 1000)
 DAYS_BACK = {"30day": 31, "fullarchive": None}
+DATE_FORMAT = "%Y%m%d%H%M"
+SIGNING_KEY = b"stand-in"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request for one page; moments in epoch milliseconds.
+class PageRequest:
+    """A request for one page; all times in epoch milliseconds.
 
-    :param before: the page begins below this moment.
+    :param start: of the window.
+    :param stop: of the window.
+    :param before: the page has what is older than this.
     """
 
     query: str
@@ -49,88 +52,86 @@ class Asked:
     bucket: str
 
     def next_token(self, before: int) -> str:
-        """Return the token of the page below a moment; it freezes the window."""
-        content = {"fromDate": spelled(self.start), "toDate": spelled(self.stop), "next": str(before)}
-        signed = {"authenticity": _authenticity(self.query, content), **content}
+        """Return the token of the page before this time; it freezes the window."""
+        content = {"fromDate": format_date(self.start), "toDate": format_date(self.stop), "next": str(before)}
+        signed = {"authenticity": _signature(self.query, content), **content}
         return base64.b64encode(msgspec.json.encode(signed)).decode()
 
 
-async def read(request: Request, product: str, kind: str, now: int) -> Asked:
+async def read_page_request(request: Request, product: str, kind: str, now: int) -> PageRequest:
     """Read a request, from its JSON body or its query string.
 
+    :param kind: `data` or `counts`.
     :raises XError: as the vendor refuses it.
     """
-    asked = dict(request.query_params) if request.method == "GET" else await _body(request)
-    if unknown := asked.keys() - (DATA_KEYS if kind == "data" else COUNTS_KEYS):
+    fields = dict(request.query_params) if request.method == "GET" else await _body(request)
+    if unknown := fields.keys() - (DATA_KEYS if kind == "data" else COUNTS_KEYS):
         raise XError(404, f"Not Found: {', '.join(sorted(unknown))}")
-    text = str(asked.get("query") or "")
+    text = str(fields.get("query") or "")
     query.check(text)
-    start, stop = _window(asked, product, now)
-    most = _number("maxResults", asked.get("maxResults", 100))
-    if not 10 <= most <= 500:
+    start, stop = _window(fields, product, now)
+    max_results = _number("maxResults", fields.get("maxResults", 100))
+    if not 10 <= max_results <= 500:
         raise unprocessable("maxResults must be between 10 and 500")
-    bucket = str(asked.get("bucket", "hour"))
+    bucket = str(fields.get("bucket", "hour"))
     if bucket not in BUCKETS:
         raise unprocessable(f"Invalid bucket '{bucket}'")
-    tag = asked.get("tag")
-    first = Asked(text, tag and str(tag), start, stop, stop, most, bucket)
-    return _continued(first, str(asked["next"]), asked) if asked.get("next") else first
+    tag = fields.get("tag")
+    first_page = PageRequest(text, tag and str(tag), start, stop, stop, max_results, bucket)
+    return _next_page(first_page, str(fields["next"]), fields) if fields.get("next") else first_page
 
 
-def spelled(moment: int) -> str:
-    """Write a moment as twelve digits."""
-    return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y%m%d%H%M")
+def format_date(time_ms: int) -> str:
+    """Write a time as twelve digits."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime(DATE_FORMAT)
 
 
 async def _body(request: Request) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(await request.body())
+        body = msgspec.json.decode(await request.body())
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise unreadable() from None
-    if not isinstance(found, dict):
+    if not isinstance(body, dict):
         raise unreadable()
-    return found
+    return body
 
 
-def _continued(first: Asked, token: str, asked: dict[str, Any]) -> Asked:
-    """Return the page that a token stands for; the rest of the request must be as before."""
+def _next_page(first_page: PageRequest, token: str, fields: dict[str, Any]) -> PageRequest:
+    """Return the page of a token; the rest of the request must be as before."""
     try:
-        held = msgspec.json.decode(base64.b64decode(token, validate=True))
-        authenticity = held.pop("authenticity")
-        start, stop, before = (
-            _moment("next", held["fromDate"]),
-            _moment("next", held["toDate"]),
-            int(held["next"]),
-        )
+        content = msgspec.json.decode(base64.b64decode(token, validate=True))
+        signature = content.pop("authenticity")
+        start, stop = _date("next", content["fromDate"]), _date("next", content["toDate"])
+        before = int(content["next"])
     except (ValueError, KeyError, AttributeError, msgspec.DecodeError):
         raise unprocessable("Invalid next token") from None
-    same = all(asked.get(name) in (None, held[name]) for name in ("fromDate", "toDate"))
-    if not same or not hmac.compare_digest(authenticity, _authenticity(first.query, held)):
+    is_same_window = all(fields.get(name) in (None, content[name]) for name in ("fromDate", "toDate"))
+    if not is_same_window or not hmac.compare_digest(signature, _signature(first_page.query, content)):
         raise unprocessable("The next token does not belong to this request")
-    return replace(first, start=start, stop=stop, before=before)
+    return replace(first_page, start=start, stop=stop, before=before)
 
 
-def _window(asked: dict[str, Any], product: str, now: int) -> tuple[int, int]:
-    stop = _moment("toDate", asked["toDate"]) if asked.get("toDate") else now - now % MINUTE
-    default = (stop - 30 * DAY) // DAY * DAY
-    start = _moment("fromDate", asked["fromDate"]) if asked.get("fromDate") else default
+def _window(fields: dict[str, Any], product: str, now: int) -> tuple[int, int]:
+    stop = _date("toDate", fields["toDate"]) if fields.get("toDate") else now - now % MINUTE_MS
+    default = (stop - 30 * DAY_MS) // DAY_MS * DAY_MS
+    start = _date("fromDate", fields["fromDate"]) if fields.get("fromDate") else default
     if start >= stop:
-        raise out_of_reach("fromDate", "It must be before toDate.")
+        raise date_out_of_range("fromDate", "It must be before toDate.")
     days = DAYS_BACK[product]
-    if start < (FIRST_POST if days is None else now - days * DAY):
-        raise out_of_reach("fromDate", "It is before the available period.")
+    if start < (FIRST_POST_MS if days is None else now - days * DAY_MS):
+        raise date_out_of_range("fromDate", "It is before the available period.")
     if stop > now:
-        raise out_of_reach("toDate", "Can't ask for activities from the future.")
+        raise date_out_of_range("toDate", "Can't ask for activities from the future.")
     return start, stop
 
 
-def _moment(name: str, value: Any) -> int:
+def _date(name: str, value: Any) -> int:
     if not re.fullmatch(r"\d{12}", str(value)):
-        raise bad_date(name)
+        raise invalid_date(name)
     try:
-        return int(datetime.strptime(str(value), "%Y%m%d%H%M").replace(tzinfo=UTC).timestamp() * 1000)
+        return int(datetime.strptime(str(value), DATE_FORMAT).replace(tzinfo=UTC).timestamp() * 1000)
     except ValueError:
-        raise bad_date(name) from None
+        raise invalid_date(name) from None
 
 
 def _number(name: str, value: Any) -> int:
@@ -139,5 +140,5 @@ def _number(name: str, value: Any) -> int:
     return int(value)
 
 
-def _authenticity(text: str, content: dict[str, str]) -> str:
-    return hmac.digest(b"stand-in", repr((text, sorted(content.items()))).encode(), hashlib.sha256).hex()
+def _signature(text: str, content: dict[str, str]) -> str:
+    return hmac.digest(SIGNING_KEY, repr((text, sorted(content.items()))).encode(), hashlib.sha256).hex()

@@ -1,69 +1,69 @@
-"""One page of posts or of counts."""
+"""Searches: one page of posts or of counts."""
 
 from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.simulator.day import DAY
-from airflow_provider_twexport.simulator.x.requests import BUCKETS, spelled
+from airflow_provider_twexport.simulator.day import DAY_MS
+from airflow_provider_twexport.simulator.x.requests import BUCKETS, format_date
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.simulator.x.corpus import Matches
     from airflow_provider_twexport.simulator.x.documents import Posts
-    from airflow_provider_twexport.simulator.x.requests import Asked
-    from airflow_provider_twexport.simulator.x.settings import Settings
+    from airflow_provider_twexport.simulator.x.requests import PageRequest
+    from airflow_provider_twexport.simulator.x.settings import XSettings
 
 
-def data_page(asked: Asked, matches: Matches, posts: Posts, settings: Settings) -> dict[str, Any]:
-    """Return the newest posts below the token's moment: as many as are wanted, or 31 days of them."""
-    low = _slice_start(asked, settings)
-    found = list(islice(matches.backwards(low, asked.before), asked.max_results))
-    full = len(found) == asked.max_results
-    before = found[-1][0].moment(found[-1][1]) if full else low
-    more = matches.count(asked.start, before) > 0 if full else low > asked.start
-    if full and settings.x_repeat_at_edges:
+def data_page(request: PageRequest, matches: Matches, posts: Posts, settings: XSettings) -> dict[str, Any]:
+    """Return the newest posts that are older than the token: as many as fit, or 31 days of them."""
+    start = _slice_start(request, settings)
+    found = list(islice(matches.newest_first(start, request.before), request.max_results))
+    is_full = len(found) == request.max_results
+    before = found[-1][0].published_ms(found[-1][1]) if is_full else start
+    has_more = matches.count(request.start, before) > 0 if is_full else start > request.start
+    if is_full and settings.x_repeat_at_edges:
         before += 1
     results = [
-        posts.post(day, index, asked.tag, edit_metadata=settings.x_edit_metadata) for day, index in found
+        posts.post(day, index, request.tag, edit_metadata=settings.x_edit_metadata) for day, index in found
     ]
-    echo = {"maxResults": asked.max_results, **_window(asked)}
-    return {"results": results, **_next(asked, before, more=more), "requestParameters": echo}
+    echo = {"maxResults": request.max_results, **_window(request)}
+    return {"results": results, **_next(request, before, has_more=has_more), "requestParameters": echo}
 
 
-def counts_page(asked: Asked, matches: Matches, settings: Settings) -> dict[str, Any]:
-    """Return whole buckets from the token's moment back, 31 days of them at most."""
-    step = BUCKETS[asked.bucket]
-    last = asked.before // step * step
-    first = -(-max(asked.start, last - settings.x_page_days * DAY) // step) * step
+def counts_page(request: PageRequest, matches: Matches, settings: XSettings) -> dict[str, Any]:
+    """Return whole buckets that are older than the token, 31 days of them at most."""
+    step = BUCKETS[request.bucket]
+    last = request.before // step * step
+    first = -(-max(request.start, last - settings.x_page_days * DAY_MS) // step) * step
     if settings.x_counts_page_buckets:
         first = max(first, last - settings.x_counts_page_buckets * step)
     results = [
-        {"timePeriod": spelled(begin), "count": matches.count(begin, begin + step)}
+        {"timePeriod": format_date(begin), "count": matches.count(begin, begin + step)}
         for begin in range(last - step, first - step, -step)
     ]
-    more = first - step >= asked.start
+    has_more = first - step >= request.start
     if settings.x_counts_order == "ascending":
         results.reverse()
     total = matches.count(first, max(first, last))
-    echo = {"bucket": asked.bucket, **_window(asked)}
+    echo = {"bucket": request.bucket, **_window(request)}
     return {
         "results": results,
         "totalCount": total,
-        **_next(asked, first, more=more),
+        **_next(request, first, has_more=has_more),
         "requestParameters": echo,
     }
 
 
-def _slice_start(asked: Asked, settings: Settings) -> int:
-    length = settings.x_page_days * DAY
-    slices_done = (asked.stop - asked.before) // length
-    return max(asked.start, asked.stop - (slices_done + 1) * length)
+def _slice_start(request: PageRequest, settings: XSettings) -> int:
+    length = settings.x_page_days * DAY_MS
+    slices_done = (request.stop - request.before) // length
+    return max(request.start, request.stop - (slices_done + 1) * length)
 
 
-def _window(asked: Asked) -> dict[str, str]:
-    return {"fromDate": spelled(asked.start), "toDate": spelled(asked.stop)}
+def _window(request: PageRequest) -> dict[str, str]:
+    return {"fromDate": format_date(request.start), "toDate": format_date(request.stop)}
 
 
-def _next(asked: Asked, before: int, *, more: bool) -> dict[str, str]:
-    return {"next": asked.next_token(before)} if more else {}
+def _next(request: PageRequest, before: int, *, has_more: bool) -> dict[str, str]:
+    return {"next": request.next_token(before)} if has_more else {}

@@ -1,43 +1,43 @@
-"""The service: search and usage, behind HTTP Basic, rate limits and a bill."""
+"""X: searches, usage and streams behind HTTP Basic, and its part of the control plane."""
 
 from __future__ import annotations
 
-import base64
 import gzip
 import hashlib
-from collections import Counter, defaultdict, deque
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
-from airflow_provider_twexport.simulator.prng import number
-from airflow_provider_twexport.simulator.wire import ENTRY, FAULT
+from airflow_provider_twexport.simulator.day import HOUR_MS
+from airflow_provider_twexport.simulator.prng import hash64
+from airflow_provider_twexport.simulator.wire import LEDGER_ENTRY, fault_of, json_response
 from airflow_provider_twexport.simulator.x import requests
-from airflow_provider_twexport.simulator.x.corpus import Matches, Volume
+from airflow_provider_twexport.simulator.x.account import (
+    ACCOUNT,
+    LABELS,
+    PRODUCTS,
+    Account,
+    check_credentials,
+)
+from airflow_provider_twexport.simulator.x.corpus import Matches, StreamMessages
 from airflow_provider_twexport.simulator.x.documents import Posts
 from airflow_provider_twexport.simulator.x.errors import XError
 from airflow_provider_twexport.simulator.x.search import counts_page, data_page
 from airflow_provider_twexport.simulator.x.streams import STREAMS, Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
     from airflow_provider_twexport.simulator.clock import Clock
-    from airflow_provider_twexport.simulator.x.requests import Asked
-    from airflow_provider_twexport.simulator.x.settings import Settings
+    from airflow_provider_twexport.simulator.x.requests import PageRequest
+    from airflow_provider_twexport.simulator.x.settings import XSettings
 
-LOGIN, PASSWORD = "demo@example.com", "demo-password"
-ACCOUNT = "demo"
-# the label of an account whose streams have no counts
-LABELS = {"prod": frozenset(("data", "counts")), "data-only": frozenset(("data",))}
-PRODUCTS = ("30day", "fullarchive")
-HOUR = 3_600_000
-USAGE_PER_MINUTE = 2
+USAGE_CALLS_PER_MINUTE = 2
 NO_GZIP = (
     "This connection requires compression. To enable compression, send an 'Accept-Encoding: gzip' header in your "
     "request and be ready to uncompress the stream as it is read on the client end."
@@ -48,43 +48,47 @@ SEARCH = "/search/{product}/accounts/{account}/{label}"
 
 
 class X:
-    """One account of the stand-in for the X enterprise APIs."""
+    """One account of the X enterprise APIs."""
 
-    name = "x"
+    name: ClassVar[str] = "x"
+    faults: ClassVar[Mapping[str, str]] = {
+        "error": "Refuse the request: `http`, `message`.",
+        "disconnect": "End a live stream after `after_seconds`, because `operational`, `slow`, `full_buffer`, "
+        "`broken` or `closed`.",
+        "silence": "Send nothing more on a live stream after `after_seconds`.",
+        "recovery_ends": "End a past window early: how `with_errors`, `failed` or `nothing`.",
+    }
 
-    def __init__(self, clock: Clock, seed: int, settings: Settings) -> None:
+    def __init__(self, clock: Clock, seed: int, settings: XSettings) -> None:
         self._clock = clock
         self._seed = seed
-        self._initial = settings
+        self._initial_settings = settings
         self._posts = Posts(seed)
-        self._streams = Streams(clock, Volume(seed, self._posts))
+        self._streams = Streams(clock, StreamMessages(seed, self._posts))
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything that happened since the start."""
-        self._settings = self._initial
-        self._billed: list[dict[str, Any]] = []
-        self._recent: defaultdict[tuple[str, int], deque[float]] = defaultdict(deque)
-        self._answers = 0
+        """Return to the state of the start."""
+        self._settings = self._initial_settings
+        self._account = Account(self._clock)
+        self._refusals = 0
         self._streams.reset()
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> XSettings:
         """The settings in force."""
-        return msgspec.structs.asdict(self._settings)
+        return self._settings
 
     def change(self, changes: dict[str, Any]) -> None:
-        """Change settings; a wrong name or value is refused by name."""
+        """Change settings."""
         self._settings = self._settings.changed(changes)
 
     def ledger(self) -> dict[str, Any]:
-        """Tell which pages were billed, in order."""
-        counted = Counter(f"{page['product']} {page['kind']}" for page in self._billed)
-        told = {"billed": dict(counted), "pages": self._billed, "streams": self._streams.connections}
-        return {"x": told}
+        """Return the billed pages and the connections to streams, in order."""
+        return {"x": {**self._account.ledger(), "streams": self._streams.connections}}
 
     def routes(self) -> list[Route]:
-        """Every call of the API."""
+        """List the routes of the API."""
         methods = ["GET", "POST"]
         return [
             Route(f"{SEARCH}/counts.json", self._endpoint(self._counts), methods=methods),
@@ -95,63 +99,56 @@ class X:
         ]
 
     def control_routes(self) -> list[Route]:
-        """Serve the truth about a query or a stream to tests."""
-        return [Route("/_control/x/posts", self._truth), Route("/_control/x/stream", self._stream_truth)]
-
-    async def unknown(self, request: Request) -> Response:
-        """Refuse a path that the vendor does not have."""
-        return self._refusal(XError(404, "Not Found"))
+        """List the routes that tests use to see all posts of a query and all messages of a stream."""
+        return [
+            Route("/_control/x/posts", self._list_posts),
+            Route("/_control/x/stream", self._list_stream_keys),
+        ]
 
     def _endpoint(
         self, call: Callable[[Request], Awaitable[dict[str, Any] | Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
+        async def respond(request: Request) -> Response:
             try:
-                _obey_ordered_error(request)
-                self._check_credentials(request)
-                body, status = await call(request), 200
+                _raise_queued_error(request)
+                check_credentials(request)
+                body = await call(request)
             except XError as error:
-                request.scope[ENTRY]["code"] = str(error)
-                return self._refusal(error)
-            return body if isinstance(body, Response) else _answer(request, body, status)
+                request.scope[LEDGER_ENTRY]["code"] = str(error)
+                return self._refuse(error)
+            return body if isinstance(body, Response) else _compressed(request, body)
 
-        return answer
+        return respond
 
     async def _data(self, request: Request) -> dict[str, Any]:
-        asked = await self._admitted(request, "data")
+        page_request = await self._page_request(request, "data")
         longest = self._settings.x_longest_window_hours
-        if longest is not None and asked.stop - asked.start > longest * HOUR:
+        if longest is not None and page_request.stop - page_request.start > longest * HOUR_MS:
             raise XError(503, "Service Unavailable")
-        page = data_page(asked, self._matches(asked), self._posts, self._settings)
-        return self._bill(request, "data", asked, page)
+        page = data_page(page_request, self._matches(page_request.query), self._posts, self._settings)
+        self._account.bill(request.path_params["product"], "data", page_request, page)
+        return page
 
     async def _counts(self, request: Request) -> dict[str, Any]:
-        asked = await self._admitted(request, "counts")
-        return self._bill(request, "counts", asked, counts_page(asked, self._matches(asked), self._settings))
+        page_request = await self._page_request(request, "counts")
+        page = counts_page(page_request, self._matches(page_request.query), self._settings)
+        self._account.bill(request.path_params["product"], "counts", page_request, page)
+        return page
 
     async def _usage(self, request: Request) -> dict[str, Any]:
         """GET the usage of the month; free, twice a minute."""
         if request.path_params["account"] != ACCOUNT:
             raise XError(404, "Not Found")
-        self._admit("usage", USAGE_PER_MINUTE, 60)
-        counted = Counter(page["product"] for page in self._billed)
-        now = datetime.fromtimestamp(self._clock.now(), UTC)
-        used = {
-            "timePeriod": now.strftime("%Y%m010000"),
-            "activities": 0,
-            "searchRequests30Day": counted["30day"],
-            "searchRequestsFullArchive": counted["fullarchive"],
-        }
-        publisher = {"type": "twitter", "used": [used], "projected": {**used, "days": 0}}
-        return {"account": {"name": ACCOUNT}, "bucket": "month", "publishers": [publisher]}
+        self._account.check_rate("usage", USAGE_CALLS_PER_MINUTE)
+        return self._account.usage()
 
     async def _stream(self, request: Request) -> Response:
-        """GET a stream as it goes on, or, with a window, as it once was."""
+        """GET a stream live, or a past window of it."""
         self._check_stream(request)
         return self._streams.open(request, self._settings)
 
     async def _replay(self, request: Request) -> Response:
-        """GET a window of the Decahose by the older way, all partitions in one."""
+        """GET a past window of the Decahose with the older call, all partitions in one."""
         self._check_stream(request)
         return self._streams.replay(request, self._settings)
 
@@ -161,84 +158,53 @@ class X:
             raise XError(404, "Not Found")
         if "gzip" not in request.headers.get("accept-encoding", ""):
             raise XError(406, NO_GZIP)
-        self._admit(stream, self._settings.x_connects_per_minute, 60)
+        self._account.check_rate(stream, self._settings.x_connects_per_minute)
 
-    async def _admitted(self, request: Request, kind: str) -> Asked:
+    async def _page_request(self, request: Request, kind: str) -> PageRequest:
         product, account, label = (request.path_params[name] for name in ("product", "account", "label"))
         if product not in PRODUCTS or account != ACCOUNT or label not in LABELS:
             raise XError(404, "Not Found")
         if kind not in LABELS[label]:
             raise XError(401, f"Unauthorized: Stream is not enabled for {kind.removesuffix('s')} requests")
-        self._admit(product, self._settings.x_requests_per_second, 1)
-        self._admit(product, self._settings.x_requests_per_minute, 60)
-        return await requests.read(request, product, kind, int(self._clock.now() * 1000))
+        self._account.check_rate(product, self._settings.x_requests_per_second, seconds=1)
+        self._account.check_rate(product, self._settings.x_requests_per_minute)
+        return await requests.read_page_request(request, product, kind, self._clock.now_ms())
 
-    def _admit(self, call: str, allowed: int | None, seconds: int) -> None:
-        recent, now = self._recent[call, seconds], self._clock.now()
-        while recent and recent[0] <= now - seconds:
-            recent.popleft()
-        if allowed is not None and len(recent) >= allowed:
-            raise XError(429, "Exceeded rate limit")
-        recent.append(now)
+    def _matches(self, query: str) -> Matches:
+        return Matches(self._seed, query, self._settings.x_posts_per_day)
 
-    def _check_credentials(self, request: Request) -> None:
-        wanted = "Basic " + base64.b64encode(f"{LOGIN}:{PASSWORD}".encode()).decode()
-        if request.headers.get("authorization") != wanted:
-            raise XError(401, "Unauthorized")
-
-    def _matches(self, asked: Asked) -> Matches:
-        return Matches(self._seed, asked.query, self._settings.x_posts_per_day)
-
-    def _bill(self, request: Request, kind: str, asked: Asked, page: dict[str, Any]) -> dict[str, Any]:
-        self._billed.append(
-            {
-                "product": request.path_params["product"],
-                "kind": kind,
-                "query": asked.query,
-                **page["requestParameters"],
-                "before": asked.before,
-                "results": len(page["results"]),
-            }
-        )
-        return page
-
-    def _refusal(self, error: XError) -> Response:
-        self._answers += 1
+    def _refuse(self, error: XError) -> Response:
+        self._refusals += 1
         sent = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds")
-        transaction = f"{number(self._seed, 'transaction', self._answers):016x}"
+        transaction = f"{hash64(self._seed, 'transaction', self._refusals):016x}"
         body = {"error": {"message": str(error), "sent": sent, "transactionId": transaction}}
-        return Response(msgspec.json.encode(body), error.status, media_type="application/json")
+        return json_response(body, error.status)
 
-    async def _truth(self, request: Request) -> Response:
-        """List id and sha256 of every post of a query and window, the newest first."""
+    async def _list_posts(self, request: Request) -> Response:
+        """List id and sha256 of the posts of a `query`, from `start` to `stop`, with a `tag`, the newest first."""
         params = request.query_params
-        matches = Matches(self._seed, params["query"], self._settings.x_posts_per_day)
+        matches, edit_metadata = self._matches(params["query"]), self._settings.x_edit_metadata
         rows = []
-        for day, index in matches.backwards(int(params["start"]), int(params["stop"])):
-            post = self._posts.post(
-                day, index, params.get("tag"), edit_metadata=self._settings.x_edit_metadata
-            )
+        for day, index in matches.newest_first(int(params["start"]), int(params["stop"])):
+            post = self._posts.post(day, index, params.get("tag"), edit_metadata=edit_metadata)
             digest = hashlib.sha256(msgspec.json.encode(post)).hexdigest()
             rows.append({"id": post["id_str"], "sha256": digest})
-        return Response(msgspec.json.encode(rows), media_type="application/json")
+        return json_response(rows)
 
-    async def _stream_truth(self, request: Request) -> Response:
-        """List the key of every message of a stream and window, in order."""
-        params = request.query_params
-        keys = self._streams.keys(
-            params["stream"], int(params["start"]), int(params["stop"]), self._settings.x_stream_per_minute
-        )
-        return Response(msgspec.json.encode(keys), media_type="application/json")
+    async def _list_stream_keys(self, request: Request) -> Response:
+        """List the key of every message of a `stream`, from `start` to `stop`, in order."""
+        params, per_minute = request.query_params, self._settings.x_stream_per_minute
+        start, stop = int(params["start"]), int(params["stop"])
+        return json_response(self._streams.keys(params["stream"], start, stop, per_minute))
 
 
-def _answer(request: Request, content: dict[str, Any], status: int) -> Response:
+def _compressed(request: Request, content: dict[str, Any]) -> Response:
     body, headers = msgspec.json.encode(content), {}
     if "gzip" in request.headers.get("accept-encoding", ""):
         body, headers = gzip.compress(body, 1), {"Content-Encoding": "gzip"}
-    return Response(body, status, headers, media_type="application/json")
+    return Response(body, 200, headers, media_type="application/json")
 
 
-def _obey_ordered_error(request: Request) -> None:
-    fault = request.scope.get(FAULT)
-    if fault is not None and fault.kind == "error":
+def _raise_queued_error(request: Request) -> None:
+    if fault := fault_of(request, "error"):
         raise XError(int(fault.get("http", 500)), str(fault.get("message", "Service Unavailable")))

@@ -1,39 +1,43 @@
-"""What the stand-in for X can be told."""
+"""Switches of X."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
-
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+from airflow_provider_twexport.simulator.settings import Count, Positive, Settings, about
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every knob with its default; None lifts a limit.
+class XSettings(Settings, frozen=True):
+    """Every switch with its default; where None is allowed, it lifts the limit."""
 
-    ``x_longest_window_hours``: a data request whose window is longer is answered with 503.
-    ``x_stream_per_minute``: what happens on each volume stream, in both partitions together.
-    ``x_disconnect_every_seconds``: how long a connection to a stream lasts, in simulated time.
-    """
-
-    x_posts_per_day: Count = 120
-    x_requests_per_minute: Count | None = 120
-    x_requests_per_second: Count | None = 20
-    x_page_days: Positive = 31
-    x_counts_page_buckets: Positive | None = None
-    x_counts_order: Literal["descending", "ascending"] = "descending"
-    x_repeat_at_edges: bool = False
-    x_edit_metadata: bool = True
-    x_longest_window_hours: Positive | None = None
-    x_stream_per_minute: Count = 300
-    x_heartbeat_seconds: Positive = 10
-    x_connects_per_minute: Count | None = 10
-    x_connections_per_partition: Positive = 2
-    x_disconnect_every_seconds: Positive | None = None
-    x_backfill: bool = True
-
-    def changed(self, changes: dict[str, Any]) -> Settings:
-        """Apply changes; a wrong name or value is refused by name."""
-        return msgspec.convert({**msgspec.structs.asdict(self), **changes}, Settings, strict=False)
+    x_posts_per_day: Annotated[Count, about("average number of posts in a day of one query")] = 120
+    x_requests_per_minute: Annotated[Count | None, about("searches of one product allowed in a minute")] = 120
+    x_requests_per_second: Annotated[Count | None, about("searches of one product allowed in a second")] = 20
+    x_page_days: Annotated[Positive, about("days that a page covers at most")] = 31
+    x_counts_page_buckets: Annotated[
+        Positive | None, about("buckets in a page of counts; null limits only its days")
+    ] = None
+    x_counts_order: Annotated[
+        Literal["descending", "ascending"], about("order of the buckets in a page of counts")
+    ] = "descending"
+    x_repeat_at_edges: Annotated[bool, about("whether a page repeats the last post of the page before")] = (
+        False
+    )
+    x_edit_metadata: Annotated[bool, about("whether posts have edit metadata")] = True
+    x_longest_window_hours: Annotated[
+        Positive | None, about("hours of the longest window for posts; a longer one gets 503")
+    ] = None
+    x_stream_per_minute: Annotated[Count, about("messages of each stream in a minute, in all partitions")] = (
+        300
+    )
+    x_heartbeat_seconds: Annotated[Positive, about("seconds without a message before a heartbeat")] = 10
+    x_connects_per_minute: Annotated[Count | None, about("connections to one stream allowed in a minute")] = (
+        10
+    )
+    x_connections_per_partition: Annotated[
+        Positive, about("connections to one partition at the same time")
+    ] = 2
+    x_disconnect_every_seconds: Annotated[
+        Positive | None, about("simulated seconds after which a connection to a stream ends")
+    ] = None
+    x_backfill: Annotated[bool, about("whether the account may ask for backfill")] = True

@@ -1,4 +1,4 @@
-"""The volume streams on the wire: live with backfill, or a past window again (Recovery, Replay)."""
+"""The volume streams: live with backfill, or a past window again (Recovery, Replay)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from starlette.responses import StreamingResponse
 
-from airflow_provider_twexport.simulator.wire import FAULT, hang_up
-from airflow_provider_twexport.simulator.x.corpus import MINUTE, PARTITIONS, key_of
-from airflow_provider_twexport.simulator.x.errors import XError
+from airflow_provider_twexport.simulator.day import DAY_MS, MINUTE_MS
+from airflow_provider_twexport.simulator.wire import FAULT, break_connection
+from airflow_provider_twexport.simulator.x.corpus import PARTITIONS, key_of
+from airflow_provider_twexport.simulator.x.errors import INVALID_DATE, XError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -22,161 +23,171 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.simulator.clock import Clock
     from airflow_provider_twexport.simulator.faults import Fault
-    from airflow_provider_twexport.simulator.x.corpus import Volume
-    from airflow_provider_twexport.simulator.x.settings import Settings
+    from airflow_provider_twexport.simulator.x.corpus import StreamMessages
+    from airflow_provider_twexport.simulator.x.settings import XSettings
 
 STREAMS = ("sample10", "sample10-likes")
 CRLF = b"\r\n"
-LOOK_SECONDS = 0.01
-AT_ONCE = 200
+POLL_SECONDS = 0.01
+MESSAGES_AT_ONCE = 200
 RECOVERY = ("recovery", 0)
-RECOVERIES_AT_ONCE = 2
-BAD_DATE = "Invalid date for query parameter"
-RECOVERABLE = 5 * 24 * 60 * MINUTE
-REPLAYABLE_AFTER = 30 * MINUTE
-LAST_WORDS = {
+MAX_RECOVERIES = 2
+MAX_BACKFILL_MINUTES = 5
+RECOVERABLE_MS = 5 * DAY_MS
+REPLAYABLE_AFTER_MS = 30 * MINUTE_MS
+OUT_OF_RANGE = "Invalid date for query parameter"
+GOODBYES = {
     "operational": "This stream has been disconnected for operational reasons.",
     "slow": "This stream has been disconnected because your client was unable to keep up with us.",
     "full_buffer": "Force closing connection to because it reached the maximum allowed backup (buffer size is ).",
     "too_many": "Forced Disconnect: Too many connections. (Allowed Connections = {allowed})",
+}
+COMPLETIONS = {
+    "completed": "Completed",
+    "with_errors": "Completed with Errors",
+    "failed": "Failed to Complete",
 }
 
 
 class Streams:
     """All connections to the streams of the account.
 
-    :param volume: what they carry.
+    :param messages: what the streams carry.
     """
 
-    def __init__(self, clock: Clock, volume: Volume) -> None:
+    def __init__(self, clock: Clock, messages: StreamMessages) -> None:
         self._clock = clock
-        self._volume = volume
+        self._messages = messages
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything that happened since the start."""
+        """Return to the state of the start."""
         self.connections: list[dict[str, Any]] = []
         self._open: Counter[tuple[str, int]] = Counter()
         self._without_backfill: set[tuple[str, int]] = set()
 
     def keys(self, stream: str, start: int, stop: int, per_minute: int) -> list[str]:
         """List the keys of all messages of a window."""
-        every = set(range(1, PARTITIONS + 1))
-        return [key_of(one) for one in self._volume.messages(stream, every, start, stop, per_minute)]
+        messages = self._messages.messages(stream, PARTITIONS, start, stop, per_minute)
+        return [key_of(message) for message in messages]
 
-    def open(self, request: Request, settings: Settings) -> StreamingResponse:
+    def open(self, request: Request, settings: XSettings) -> StreamingResponse:
         """Connect to one partition, live or for a past window."""
-        stream, asked = request.path_params["stream"], request.query_params
-        partition = _number(asked.get("partition"), "partition", PARTITIONS)
-        self.connections.append({"stream": stream, "at": self._clock.now_ms(), **asked})
-        if "startTime" in asked or "endTime" in asked:
-            start, stop = (_moment(asked.get(name, ""), name) for name in ("startTime", "endTime"))
+        stream, params = request.path_params["stream"], request.query_params
+        partition = _number(params.get("partition"), "partition", len(PARTITIONS))
+        self.connections.append({"stream": stream, "at": self._clock.now_ms(), **params})
+        if "startTime" in params or "endTime" in params:
+            start, stop = (_time(params.get(name, ""), name) for name in ("startTime", "endTime"))
             if stop > self._clock.now_ms():
-                raise XError(406, f"{BAD_DATE} 'endTime'. Can't ask for tweets from the future.")
+                raise XError(406, f"{OUT_OF_RANGE} 'endTime'. Can't ask for tweets from the future.")
             self._check_window(start, stop, "startTime")
-            if self._open[RECOVERY] >= RECOVERIES_AT_ONCE:
+            if self._open[RECOVERY] >= MAX_RECOVERIES:
                 raise XError(429, "Exceeded rate limit")
-            return _gzipped(self._again(request, {partition}, start, stop, settings, "Recovery"))
-        minutes = 0
-        if "backfillMinutes" in asked:
+            return _gzipped(self._past(request, frozenset((partition,)), start, stop, settings, "Recovery"))
+        backfill_minutes = 0
+        if "backfillMinutes" in params:
             if not settings.x_backfill:
                 raise XError(406, "Backfill is not enabled for this stream.")
-            minutes = _number(asked["backfillMinutes"], "backfillMinutes", 5)
-        return _gzipped(self._live(request, stream, partition, minutes, settings))
+            backfill_minutes = _number(params["backfillMinutes"], "backfillMinutes", MAX_BACKFILL_MINUTES)
+        return _gzipped(self._live(request, stream, partition, backfill_minutes, settings))
 
-    def replay(self, request: Request, settings: Settings) -> StreamingResponse:
-        """Connect to all partitions of a past window, by the older way."""
-        stream, asked = request.path_params["stream"], request.query_params
+    def replay(self, request: Request, settings: XSettings) -> StreamingResponse:
+        """Connect to all partitions of a past window, with the older call."""
+        stream, params = request.path_params["stream"], request.query_params
         if stream != "sample10":
             raise XError(404, "Not Found")
-        self.connections.append({"stream": f"replay {stream}", "at": self._clock.now_ms(), **asked})
-        start, stop = (_minute(asked.get(name, ""), name) for name in ("fromDate", "toDate"))
-        if stop > self._clock.now_ms() - REPLAYABLE_AFTER:
-            raise XError(406, f"{BAD_DATE} 'toDate'. Can't ask for tweets from within the past 30 minutes.")
+        self.connections.append({"stream": f"replay {stream}", "at": self._clock.now_ms(), **params})
+        start, stop = (_minute(params.get(name, ""), name) for name in ("fromDate", "toDate"))
+        if stop > self._clock.now_ms() - REPLAYABLE_AFTER_MS:
+            raise XError(
+                406, f"{OUT_OF_RANGE} 'toDate'. Can't ask for tweets from within the past 30 minutes."
+            )
         self._check_window(start, stop, "fromDate")
-        every = set(range(1, PARTITIONS + 1))
-        return _gzipped(self._again(request, every, start, stop, settings, "Replay"))
+        return _gzipped(self._past(request, PARTITIONS, start, stop, settings, "Replay"))
 
     def _check_window(self, start: int, stop: int, name: str) -> None:
-        if not self._clock.now_ms() - RECOVERABLE <= start < stop:
-            raise XError(406, f"{BAD_DATE} '{name}'.")
+        if not self._clock.now_ms() - RECOVERABLE_MS <= start < stop:
+            raise XError(406, f"{OUT_OF_RANGE} '{name}'.")
 
     async def _live(
-        self, request: Request, stream: str, partition: int, minutes: int, settings: Settings
+        self, request: Request, stream: str, partition: int, backfill_minutes: int, settings: XSettings
     ) -> AsyncIterator[bytes]:
-        pack, place = _Packer(), (stream, partition)
-        connected = self._open  # a reset forgets those that are still there
-        connected[place] += 1
+        pack, key = _Packer(), (stream, partition)
+        connected = self._open  # a reset replaces it, and this connection then no longer counts
+        connected[key] += 1
         try:
-            if connected[place] > settings.x_connections_per_partition:
-                yield pack(self._last_words("too_many", settings))
+            if connected[key] > settings.x_connections_per_partition:
+                yield pack(self._goodbye("too_many", settings))
                 return
-            if place in self._without_backfill:
-                minutes = 0
-                self._without_backfill.discard(place)
-            began = spoke = self._clock.now_ms()
-            sent, fault = began - minutes * MINUTE, request.scope.get(FAULT)
-            while (end := self._end(fault, began, settings)) is None:
+            if key in self._without_backfill:
+                backfill_minutes = 0
+                self._without_backfill.discard(key)
+            connected_at = last_sent = self._clock.now_ms()
+            sent_until, fault = connected_at - backfill_minutes * MINUTE_MS, request.scope.get(FAULT)
+            while (ending := self._ending(fault, connected_at, settings)) is None:
                 now = self._clock.now_ms()
-                for line in self._lines(stream, {partition}, sent, now, settings):
-                    yield pack(line)
-                    spoke = now
-                sent = now
-                if now - spoke >= settings.x_heartbeat_seconds * 1000:
+                for lines in self._lines(stream, frozenset((partition,)), sent_until, now, settings):
+                    yield pack(lines)
+                    last_sent = now
+                sent_until = now
+                if now - last_sent >= settings.x_heartbeat_seconds * 1000:
                     yield pack(CRLF)
-                    spoke = now
-                await asyncio.sleep(LOOK_SECONDS)
-            if end == "silence":
+                    last_sent = now
+                await asyncio.sleep(POLL_SECONDS)
+            if ending == "silence":
                 await asyncio.sleep(3600)
-            elif end == "broken":
-                await hang_up(request.scope)
-            elif end != "closed":
-                yield pack(self._last_words(end, settings))
-            if end in ("full_buffer", "slow"):
-                self._without_backfill.add(place)
+            elif ending == "broken":
+                await break_connection(request.scope)
+            elif ending != "closed":
+                yield pack(self._goodbye(ending, settings))
+            if ending in ("full_buffer", "slow"):
+                self._without_backfill.add(key)
         finally:
-            connected[place] -= 1
+            connected[key] -= 1
 
-    def _end(self, fault: Fault | None, began: int, settings: Settings) -> str | None:
-        """Tell whether and how a connection ends now."""
-        lasted = (self._clock.now_ms() - began) / 1000
+    def _ending(self, fault: Fault | None, connected_at: int, settings: XSettings) -> str | None:
+        """Return how a connection ends now, or None if it stays open."""
+        lasted = (self._clock.now_ms() - connected_at) / 1000
         if fault is not None and lasted >= float(fault.get("after_seconds", 0)):
             return "silence" if fault.kind == "silence" else str(fault.get("because", "operational"))
         every = settings.x_disconnect_every_seconds
         return "operational" if every is not None and lasted >= every else None
 
-    async def _again(
-        self, request: Request, partitions: set[int], start: int, stop: int, settings: Settings, name: str
+    async def _past(
+        self,
+        request: Request,
+        partitions: frozenset[int],
+        start: int,
+        stop: int,
+        settings: XSettings,
+        name: str,
     ) -> AsyncIterator[bytes]:
         pack, stream, count = _Packer(), request.path_params["stream"], 0
-        fault = request.scope.get(FAULT)
+        fault: Fault | None = request.scope.get(FAULT)
         ending = str(fault.get("how", "nothing")) if fault else "completed"
-        half = start + (stop - start) // 2 // MINUTE * MINUTE
+        half = start + (stop - start) // 2 // MINUTE_MS * MINUTE_MS
         connected = self._open
         connected[RECOVERY] += name == "Recovery"
         try:
             yield pack(CRLF)
-            for begin in range(start, stop, MINUTE):
+            for begin in range(start, stop, MINUTE_MS):
                 if begin >= half and ending in ("nothing", "failed"):
                     break
                 if ending == "with_errors" and begin == half:
                     continue
-                for line in self._lines(stream, partitions, begin, min(stop, begin + MINUTE), settings):
-                    yield pack(line)
-                    count += line.count(CRLF)
+                end = min(stop, begin + MINUTE_MS)
+                for lines in self._lines(stream, partitions, begin, end, settings):
+                    yield pack(lines)
+                    count += lines.count(CRLF)
                     await asyncio.sleep(0)
             if ending != "nothing":
-                yield pack(self._ended(name, ending, count, half, stop))
+                yield pack(self._completion(name, ending, count, half, stop))
         finally:
             connected[RECOVERY] -= name == "Recovery"
 
-    def _ended(self, name: str, ending: str, count: int, half: int, stop: int) -> bytes:
-        words = {
-            "completed": "Completed",
-            "with_errors": "Completed with Errors",
-            "failed": "Failed to Complete",
-        }
-        info = {"message": f"{name} Request {words[ending]}", "sent": self._sent(), "activity_count": count}
+    def _completion(self, name: str, ending: str, count: int, half: int, stop: int) -> bytes:
+        message = f"{name} Request {COMPLETIONS[ending]}"
+        info = {"message": message, "sent": self._sent(), "activity_count": count}
         if ending == "with_errors":
             info["minutes_failed"] = [_iso(half)]
         if ending == "failed":
@@ -184,20 +195,21 @@ class Streams:
         return msgspec.json.encode({"info": info}) + CRLF
 
     def _lines(
-        self, stream: str, partitions: set[int], start: int, stop: int, settings: Settings
+        self, stream: str, partitions: frozenset[int], start: int, stop: int, settings: XSettings
     ) -> Iterator[bytes]:
-        """Yield messages, some at a time."""
+        """Yield the messages of a window, several at a time."""
         lines: list[bytes] = []
-        for one in self._volume.messages(stream, partitions, start, stop, settings.x_stream_per_minute):
-            lines.append(msgspec.json.encode(one) + CRLF)
-            if len(lines) == AT_ONCE:
+        per_minute = settings.x_stream_per_minute
+        for message in self._messages.messages(stream, partitions, start, stop, per_minute):
+            lines.append(msgspec.json.encode(message) + CRLF)
+            if len(lines) == MESSAGES_AT_ONCE:
                 yield b"".join(lines)
                 lines.clear()
         if lines:
             yield b"".join(lines)
 
-    def _last_words(self, why: str, settings: Settings) -> bytes:
-        message = LAST_WORDS[why].format(allowed=settings.x_connections_per_partition)
+    def _goodbye(self, reason: str, settings: XSettings) -> bytes:
+        message = GOODBYES[reason].format(allowed=settings.x_connections_per_partition)
         return msgspec.json.encode({"error": {"message": message, "sent": self._sent()}}) + CRLF
 
     def _sent(self) -> str:
@@ -205,7 +217,7 @@ class Streams:
 
 
 class _Packer:
-    """Compresses so that each piece can be read when it comes; the gzip member never ends."""
+    """Compresses so that each piece can be read when it arrives; the gzip member never ends."""
 
     def __init__(self) -> None:
         self._gzip = zlib.compressobj(1, zlib.DEFLATED, 31)
@@ -224,7 +236,7 @@ def _number(text: str | None, name: str, most: int) -> int:
     return int(text)
 
 
-def _moment(text: str, name: str) -> int:
+def _time(text: str, name: str) -> int:
     try:
         return round(datetime.fromisoformat(text).timestamp() * 1000)
     except ValueError:
@@ -235,12 +247,8 @@ def _minute(text: str, name: str) -> int:
     try:
         return round(datetime.strptime(f"{text}+0000", "%Y%m%d%H%M%z").timestamp() * 1000)
     except ValueError:
-        raise XError(
-            406,
-            f"Invalid date format for query parameter '{name}'. Expected format is 'yyyyMMddHHmm'. "
-            "For example, '201701012315' for January 1st, 11:15 pm 2017 UTC.",
-        ) from None
+        raise XError(406, INVALID_DATE.format(name)) from None
 
 
-def _iso(moment: int) -> str:
-    return datetime.fromtimestamp(moment / 1000, UTC).isoformat()
+def _iso(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat()
