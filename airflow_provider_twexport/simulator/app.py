@@ -14,16 +14,13 @@ from airflow_provider_twexport.simulator.faults import FaultQueue
 from airflow_provider_twexport.simulator.wire import CONTROL_PATH, Ledger, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.types import ASGIApp
 
     from airflow_provider_twexport.simulator.clock import Clock
-    from airflow_provider_twexport.simulator.control import Service
-
-    Endpoint = Callable[[Request], Awaitable[Response]]
+    from airflow_provider_twexport.simulator.control import Endpoint, Service
 
 COLUMNS = ("id", "target", "scope", "limit", "total_matches", "exported", "status")
 LATEST_EXPORTS = 200

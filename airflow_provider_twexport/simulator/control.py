@@ -12,7 +12,7 @@ from starlette.routing import Route
 from airflow_provider_twexport.simulator.wire import CONTROL_PATH, WIRE_FAULTS, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.simulator.wire import Ledger
 
     Json = dict[str, Any]
+    Endpoint = Callable[[Request], Awaitable[Response]]
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
-INVALID_BODY = (ValueError, TypeError, AttributeError, KeyError, re.error, msgspec.MsgspecError)
+INVALID_CALL = (ValueError, TypeError, AttributeError, KeyError, re.error, msgspec.MsgspecError)
 SPEED = {"description": "simulated seconds in a real one; 0 stops time", "type": "number", "default": 1.0}
 EXAMPLE_FAULT = {
     "fault": "error",
@@ -92,13 +93,11 @@ class Control:
             ("DELETE", "faults", self.clear_faults),
             ("GET", "ledger", self.show_ledger),
         ]
-        return [
-            *(
-                Route(f"{CONTROL_PATH}/{name}", _endpoint(call), methods=[method])
-                for method, name, call in calls
-            ),
-            *(route for service in self._services for route in service.control_routes()),
+        own = [
+            Route(f"{CONTROL_PATH}/{name}", _refusing(_endpoint(call)), methods=[method])
+            for method, name, call in calls
         ]
+        return [*own, *(route for service in self._services for route in _service_routes(service))]
 
     def describe(self, body: Json) -> Json:
         """Describe the control plane: its calls, every setting, and every kind of fault."""
@@ -180,19 +179,38 @@ async def refuse_unknown_call(request: Request) -> Response:
     return json_response({"error": f"no such call: {call}; GET {CONTROL_PATH}/ lists all of them"}, 404)
 
 
-def _endpoint(call: Callable[[Json], Json]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(call: Callable[[Json], Json]) -> Endpoint:
     @wraps(call)
     async def respond(request: Request) -> Response:
         raw = await request.body()
+        return json_response(call(msgspec.json.decode(raw) if raw else {}))
+
+    return respond
+
+
+def _refusing(endpoint: Endpoint) -> Endpoint:
+    """Respond 400 where an invalid call makes an endpoint fail."""
+
+    @wraps(endpoint)
+    async def respond(request: Request) -> Response:
         try:
-            return json_response(call(msgspec.json.decode(raw) if raw else {}))
-        except INVALID_BODY as error:
+            return await endpoint(request)
+        except INVALID_CALL as error:
             return json_response({"error": f"{type(error).__name__}: {error}"}, 400)
 
     return respond
 
 
+def _service_routes(service: Service) -> Iterator[Route]:
+    for route in service.control_routes():
+        yield Route(route.path, _refusing(route.endpoint), methods=[_method(route)])
+
+
+def _method(route: Route) -> str:
+    (method,) = (route.methods or set()) - {"HEAD"}
+    return method
+
+
 def _described(route: Route) -> Json:
     description = (route.endpoint.__doc__ or "").strip()
-    (method,) = (route.methods or set()) - {"HEAD"}
-    return {"method": method, "path": route.path, "description": description}
+    return {"method": _method(route), "path": route.path, "description": description}

@@ -116,7 +116,7 @@ async def lost_answer(exchange: Exchange, fault: Fault) -> None:
 
 
 async def delay(exchange: Exchange, fault: Fault) -> None:
-    """Wait some real `seconds` before responding."""
+    """Wait some real seconds before responding; `seconds`."""
     await asyncio.sleep(fault.get("seconds", 1.0))
     await exchange.forward()
 
@@ -128,25 +128,25 @@ async def hang(exchange: Exchange, fault: Fault) -> None:
 
 
 async def html(exchange: Exchange, fault: Fault) -> None:
-    """Respond with a proxy's error page: `body`, `status`."""
+    """Respond with a proxy's error page; `status`, `body`."""
     page = fault.get("body", BAD_GATEWAY)
     await exchange.respond(Response(page, fault.get("status", 502), media_type="text/html"))
 
 
 async def redirect(exchange: Exchange, fault: Fault) -> None:
-    """Redirect the client to `location`, with `status`."""
+    """Redirect the client; `location`, `status`."""
     location = fault.get("location", "http://127.0.0.1:9/elsewhere")
     await exchange.respond(RedirectResponse(location, fault.get("status", 302)))
 
 
 async def garbage(exchange: Exchange, fault: Fault) -> None:
-    """Respond 200 with something that is not JSON: `body`, `status`."""
+    """Respond 200 with something that is not JSON; `status`, `body`."""
     body = fault.get("body", "\x00<<not json>>")
     await exchange.respond(Response(body, fault.get("status", 200), media_type="application/json"))
 
 
 async def slow(exchange: Exchange, fault: Fault) -> None:
-    """Send the body slowly, at `bytes_per_second`."""
+    """Send the body slowly; `bytes_per_second`."""
     rate = float(fault.get("bytes_per_second", 10_000))
 
     async def send_slowly(message: Message) -> None:
@@ -162,7 +162,7 @@ async def slow(exchange: Exchange, fault: Fault) -> None:
 
 
 async def cut(exchange: Exchange, fault: Fault) -> None:
-    """Break the connection once `after_bytes` of the body are sent; without them, a service may cut its own body."""
+    """Break the connection after so many bytes of the body; `after_bytes`, without which the service may cut it."""
     if fault.get("after_bytes") is None:
         await exchange.forward()
         return

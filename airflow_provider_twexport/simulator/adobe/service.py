@@ -40,8 +40,8 @@ class Adobe:
 
     name: ClassVar[str] = "adobe"
     faults: ClassVar[Mapping[str, str]] = {
-        "error": "Refuse the request: `code` of the gateway, or `http`, `message`, `retry_after`.",
-        "status": "Show another `status` of a job.",
+        "error": "Refuse the request; `code` of the gateway, or `http`, `message`, `retry_after`.",
+        "status": "Show another status of the jobs; `status`.",
         "missing_from_list": "Show an empty list of jobs.",
         "short_range": "Send the first half of a download only, with the headers of that half.",
     }
@@ -247,7 +247,8 @@ class Adobe:
 
     def _files_of_request(self, request: Request) -> list[File]:
         self._advance()
-        return self._files(next(job for job in self._jobs if str(job.id) == request.path_params["job_id"]))
+        jobs = {str(job.id): job for job in self._jobs}
+        return self._files(jobs[request.path_params["job_id"]])
 
 
 def _file_row(file: File) -> dict[str, Any]:

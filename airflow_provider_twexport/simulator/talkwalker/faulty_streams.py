@@ -49,7 +49,7 @@ async def with_result_count(lines: Lines) -> AsyncIterator[tuple[int, bytes]]:
 
 
 async def cut(lines: Lines, fault: Fault) -> Lines:
-    """Break the connection after `after_results`, in the middle of the next line if `mid_line`."""
+    """Break the connection after so many results (`after_results`), inside the next line if `mid_line`."""
     after = fault.get("after_results", 0)
     async for results, line in with_result_count(lines):
         if results >= after and is_result(line):
@@ -61,7 +61,7 @@ async def cut(lines: Lines, fault: Fault) -> Lines:
 
 
 async def ct_error(lines: Lines, fault: Fault) -> Lines:
-    """End the body with a CT_ERROR and no control: `after_results`, `code`, `message`."""
+    """End the body with a CT_ERROR and no control; `after_results`, `code`, `message`."""
     after, code = fault.get("after_results", 0), str(fault.get("code", 25))
     error = {"status_code": code, "status_message": fault.get("message", "The stream got disconnected.")}
     chunk = msgspec.json.encode({"chunk_type": "CT_ERROR", "chunk_error": error}) + b"\n"
@@ -73,7 +73,7 @@ async def ct_error(lines: Lines, fault: Fault) -> Lines:
 
 
 async def wait_ends_early(lines: Lines, fault: Fault) -> Lines:
-    """End the body properly, but too early, `after_results`, and without a control."""
+    """End the body properly, but too early and without a control; `after_results`."""
     after = fault.get("after_results", 0)
     yield await anext(lines)
     async for results, line in with_result_count(lines):
@@ -96,7 +96,7 @@ async def no_final_control(lines: Lines, fault: Fault) -> Lines:
 
 
 async def duplicate(lines: Lines, fault: Fault) -> Lines:
-    """Send each `every`-th result twice, or, if `block`, each complete block twice."""
+    """Send each `every`-th result twice, or each complete block if `block`."""
     every, block = fault.get("every", 10), fault.get("block", False)
     sent: list[bytes] = []
     async for results, line in with_result_count(lines):
@@ -112,7 +112,7 @@ async def duplicate(lines: Lines, fault: Fault) -> Lines:
 
 
 async def foreign(lines: Lines, fault: Fault) -> Lines:
-    """Repeat each `every`-th result as one of another export, `task_id`."""
+    """Add results of another export, one after each `every`-th result; `task_id`."""
     every, task_id = fault.get("every", 10), fault.get("task_id", FOREIGN_TASK)
     async for results, line in with_result_count(lines):
         yield line
@@ -121,7 +121,7 @@ async def foreign(lines: Lines, fault: Fault) -> Lines:
 
 
 async def unknown_chunk(lines: Lines, fault: Fault) -> Lines:
-    """Add a chunk of an undocumented `chunk_type`, `after_results`."""
+    """Add a chunk of an undocumented type; `after_results`, `chunk_type`."""
     chunk = msgspec.json.encode(
         {"chunk_type": fault.get("chunk_type", "CT_NEWS"), "chunk_news": {"text": "hello"}}
     )
@@ -130,13 +130,13 @@ async def unknown_chunk(lines: Lines, fault: Fault) -> Lines:
 
 
 async def garbage_line(lines: Lines, fault: Fault) -> Lines:
-    """Add a `line` that is not JSON, `after_results`."""
+    """Add a line that is not JSON; `after_results`, `line`."""
     async for line in _with_line(lines, fault, fault.get("line", "<<<not json>>>").encode() + b"\n"):
         yield line
 
 
 async def wrong_echo(lines: Lines, fault: Fault) -> Lines:
-    """Let the first control have another `resume_offset` than the requested one."""
+    """Let the first control have another offset than the requested one; `resume_offset`."""
     offset = fault.get("resume_offset", "EgEB")
     first = True
     async for line in lines:
@@ -149,7 +149,7 @@ async def wrong_echo(lines: Lines, fault: Fault) -> Lines:
 
 
 async def long_line(lines: Lines, fault: Fault) -> Lines:
-    """Make the line `after_results` longer by `bytes` of padding beside `chunk_result`."""
+    """Make one line longer with padding beside `chunk_result`; `after_results`, `bytes`."""
     after, size = fault.get("after_results", 0), int(fault.get("bytes", 1_000_000))
     padding = b'{"padding":"' + b"x" * size + b'",'
     async for results, line in with_result_count(lines):
@@ -157,7 +157,7 @@ async def long_line(lines: Lines, fault: Fault) -> Lines:
 
 
 async def stuck_keepalive(lines: Lines, fault: Fault) -> Lines:
-    """Send only blank lines after the first control, one in so many `seconds`."""
+    """Send only blank lines after the first control, one every `seconds`."""
     yield await anext(lines)
     while True:
         await asyncio.sleep(fault.get("seconds", 0.2))

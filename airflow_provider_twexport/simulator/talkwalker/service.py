@@ -34,9 +34,9 @@ class Talkwalker:
 
     name: ClassVar[str] = "talkwalker"
     faults: ClassVar[Mapping[str, str]] = {
-        "error": "Refuse the request: `code`, `message`, `details`, `http`, `retry_after`.",
-        "status": "Show another `status` of an export: `export_id` for one, else of all.",
-        "missing_from_list": "Omit an export from the list: `export_id` for one, else all.",
+        "error": "Refuse the request; `code`, `message`, `details`, `http`, `retry_after`.",
+        "status": "Show another status of all exports, or of one; `status`, `export_id`.",
+        "missing_from_list": "Omit all exports from the list, or one; `export_id`.",
         **{kind: (make_faulty.__doc__ or "") for kind, make_faulty in FAULTY_STREAMS.items()},
     }
 

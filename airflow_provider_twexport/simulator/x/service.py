@@ -52,11 +52,10 @@ class X:
 
     name: ClassVar[str] = "x"
     faults: ClassVar[Mapping[str, str]] = {
-        "error": "Refuse the request: `http`, `message`.",
-        "disconnect": "End a live stream after `after_seconds`, because `operational`, `slow`, `full_buffer`, "
-        "`broken` or `closed`.",
-        "silence": "Send nothing more on a live stream after `after_seconds`.",
-        "recovery_ends": "End a past window early: how `with_errors`, `failed` or `nothing`.",
+        "error": "Refuse the request; `http`, `message`.",
+        "disconnect": "End a live stream; `after_seconds`, `because` (operational, slow, full_buffer, broken, closed).",
+        "silence": "Send nothing more on a live stream; `after_seconds`.",
+        "recovery_ends": "End a past window early; `how` (with_errors, failed, nothing).",
     }
 
     def __init__(self, clock: Clock, seed: int, settings: XSettings) -> None:

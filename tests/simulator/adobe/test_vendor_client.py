@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aepp
 import pytest
 
-from tests.simulator.test_adobe import CREDENTIALS, ORDER, ORG_ID
+from tests.simulator.adobe.test_service import CREDENTIALS, ORDER, ORG_ID
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator

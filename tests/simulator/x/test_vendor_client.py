@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from searchtweets import ResultStream, gen_rule_payload
 
-from tests.simulator.test_x_search import UNLIMITED, truth
+from tests.simulator.x.test_search import UNLIMITED, truth
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
