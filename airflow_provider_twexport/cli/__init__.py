@@ -7,12 +7,12 @@ import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.cli import adobe, coverage, ledger, manifest, orphans, plan, verify
+from airflow_provider_twexport.cli import adobe, coverage, doctor, ledger, manifest, orphans, plan, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = (manifest, verify, plan, coverage, orphans, ledger, adobe)
+_COMMANDS = (manifest, verify, plan, coverage, orphans, ledger, doctor, adobe)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
