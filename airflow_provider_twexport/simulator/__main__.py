@@ -12,6 +12,7 @@ from airflow_provider_twexport.simulator.adobe.service import Adobe
 from airflow_provider_twexport.simulator.adobe.settings import AdobeSettings
 from airflow_provider_twexport.simulator.app import build_app
 from airflow_provider_twexport.simulator.clock import Clock
+from airflow_provider_twexport.simulator.guard import is_loopback
 from airflow_provider_twexport.simulator.server import serve
 from airflow_provider_twexport.simulator.settings import Settings
 from airflow_provider_twexport.simulator.talkwalker.service import Talkwalker
@@ -28,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m airflow_provider_twexport.simulator", description=__doc__
     )
     options.add_argument("--host", default="127.0.0.1")
+    options.add_argument(
+        "--remote-control", action="store_true", help="let other machines use the control plane, too"
+    )
     options.add_argument("--port", type=int, default=8089, help="0 picks a free one")
     options.add_argument("--seed", type=int, default=1, help="same seed, same documents")
     options.add_argument("--speed", type=float, default=1.0, help="simulated seconds in a real one")
@@ -54,7 +58,16 @@ def main(arguments: list[str] | None = None) -> None:
     clock = Clock(options.speed)
     talkwalker = Talkwalker(clock, options.seed, talkwalker_settings)
     x, adobe = X(clock, options.seed, x_settings), Adobe(clock, options.seed, adobe_settings)
-    serve(build_app(clock, [talkwalker, x, adobe], talkwalker.not_found), options.host, options.port)
+    app = build_app(
+        clock, [talkwalker, x, adobe], talkwalker.not_found, remote_control=options.remote_control
+    )
+    if not is_loopback(options.host):
+        control = "and so is the control plane" if options.remote_control else "the control plane is not"
+        print(
+            f"twexport simulator: --host {options.host} is open to other machines; {control}.",
+            file=sys.stderr,
+        )
+    serve(app, options.host, options.port)
 
 
 def _chosen(settings: S, options: argparse.Namespace) -> S:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from airflow_provider_twexport.simulator.control import ANY_METHOD, Control, fault_kinds, refuse_unknown_call
 from airflow_provider_twexport.simulator.faults import FaultQueue
+from airflow_provider_twexport.simulator.guard import ControlGuard
 from airflow_provider_twexport.simulator.wire import CONTROL_PATH, Ledger, Wire
 
 if TYPE_CHECKING:
@@ -36,10 +37,13 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>twexport s
 """
 
 
-def build_app(clock: Clock, services: Sequence[Service], not_found: Endpoint) -> ASGIApp:
+def build_app(
+    clock: Clock, services: Sequence[Service], not_found: Endpoint, *, remote_control: bool = False
+) -> ASGIApp:
     """Put the services together.
 
     :param not_found: responds to a path that no service has.
+    :param remote_control: whether other machines may use the control plane.
     """
     kinds = {kind for described in fault_kinds(services).values() for kind in described}
     faults, ledger = FaultQueue(kinds), Ledger()
@@ -53,7 +57,7 @@ def build_app(clock: Clock, services: Sequence[Service], not_found: Endpoint) ->
         *(route for service in services for route in service.routes()),
         Route("/{path:path}", not_found, methods=ANY_METHOD),
     ]
-    return Wire(Starlette(routes=routes), clock, faults, ledger)
+    return ControlGuard(Wire(Starlette(routes=routes), clock, faults, ledger), remote_control)
 
 
 def home_page(services: Sequence[Service]) -> Endpoint:
