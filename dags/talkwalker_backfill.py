@@ -1,14 +1,14 @@
-"""Buy a range of the past from Talkwalker, after asking what it costs.
+"""Buy a range of the past from Talkwalker, after counting what it costs.
 
 1. **estimate** counts what the range would bring (10 credits a request), and stops if that is over the budget.
 2. **approve** waits for a person, if the price is above the threshold: *Required Actions* in the task and on the home
    page. Rejecting buys nothing and ends the run.
 3. **window** exports and lands each part of the range, a few at a time.
-4. **estimate_rest**, if *More matches than the limit* says `split`, counts what exports that met their limit left
-   out; **approve_rest** waits for a person, if the price of the whole run is above the threshold; **rest** exports and
-   lands it, without the results that are there.
-5. **report** tells what has landed, and fails if anything is missing. Trigger the DAG again with the same range to get
-   just that.
+4. **estimate_remainder**, if *More matches than the limit* is `split`, counts what exports that met their limit left
+   out; **approve_remainder** waits for a person, if the price of the whole run is above the threshold; **remainder**
+   exports and lands it, without the results that have landed.
+5. **report** shows what has landed, and fails if anything is missing. Trigger the DAG again with the same range to get
+   only that.
 
 Whatever was bought or landed before, by this DAG or another, is not paid again.
 """
@@ -28,15 +28,15 @@ from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
 DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
 AT_ONCE = int(os.environ.get("TWEXPORT_WINDOWS_AT_ONCE", "4"))
-# Airflow's scheduler looks at every task of a run in each of its passes, and more would take it too long: docs/scale.md
-MOST_WINDOWS = 400
-# a pool that includes deferred tasks bounds the windows that are bought and not landed yet
+# Airflow's scheduler checks every task of a run in each of its loops, and more would take it too long: docs/scale.md
+MAX_WINDOWS = 400
+# a pool that includes deferred tasks limits the windows that are bought and have not landed yet
 POOL = os.environ.get("TWEXPORT_POOL", "default_pool")
 
 WHAT, HOW, MONEY = "What", "How", "Money"
 OPTIONAL_TEXT, OPTIONAL_NUMBER = ["null", "string"], ["null", "integer"]
 QUESTION = "Buy exports for {{ '{:,}'.format(ti.xcom_pull(task_ids='%s', key='plan').credits) }} credits?"
-# Airflow's page keeps no lines of a code block, so it gets a table of its own
+# Airflow's page joins the lines of a code block, so it gets a table of its own
 PRICE = """\
 {%% set plan = ti.xcom_pull(task_ids='%s', key='plan') -%%}
 **{{ '{:,}'.format(plan.credits) }} credits** for {{ plan.todo }} windows; {{ '{:,}'.format(plan.balance) }} are on the
@@ -54,7 +54,7 @@ account, {{ '{:,}'.format(plan.balance_after) }} would be left. {{ plan.uncertai
 The table of all windows is in the log.
 {%%- endif %%}
 """
-# what this run has spent, by the count, is no longer there for the rest
+# what this run has spent, by the count, is no longer left for the remainder
 LEFT_OF_BUDGET = """\
 {%- if params.max_credits is not none -%}
 {{ [params.max_credits - ti.xcom_pull(task_ids='estimate', key='plan').credits, 0] | max }}
@@ -124,8 +124,8 @@ with DAG(
             type="string",
             enum=["warn", "split"],
             title="More matches than the limit",
-            description_md="`warn` leaves them out and says so; `split` buys the days that are short of some once "
-            "more, whole, and lands what is new.",
+            description_md="`warn` leaves them out and says so; `split` buys each day that lacks some once more, "
+            "completely, and lands what is new.",
             section=HOW,
         ),
         "limit": Param(
@@ -134,7 +134,7 @@ with DAG(
             minimum=1,
             maximum=1_000_000,
             title="Results in an export, at most",
-            description="What matches beyond that is not exported. It belongs to the identity of an export: with "
+            description="More matches than that are not exported. The limit is part of an export's identity: with "
             "another limit, what was bought is not found again.",
             section=HOW,
         ),
@@ -157,7 +157,7 @@ with DAG(
             False,
             type="boolean",
             title="Buy lost results again",
-            description="What was bought, but neither landed nor can be read any more, is left out unless this is on.",
+            description="What was bought, but has not landed and can no longer be read, is left out unless this is on.",
             section=MONEY,
         ),
         "approve_above": Param(
@@ -173,7 +173,7 @@ with DAG(
             type=OPTIONAL_NUMBER,
             minimum=0,
             title="Budget of this run, credits",
-            description="If the exports cost more than this by the count, nothing is bought. Empty: no such bound.",
+            description="If the exports cost more than this by the count, nothing is bought. Empty: no limit.",
             section=MONEY,
         ),
         "min_credits_left": Param(
@@ -181,7 +181,7 @@ with DAG(
             type=OPTIONAL_NUMBER,
             minimum=0,
             title="Credits to leave on the account",
-            description="Also checked before each export, as if it met its limit. Empty: no such bound.",
+            description="Checked before each export, too, as if it met its limit. Empty: no limit.",
             section=MONEY,
         ),
     },
@@ -199,7 +199,7 @@ with DAG(
         **place,
     }
     planning = {
-        "max_windows": MOST_WINDOWS,
+        "max_windows": MAX_WINDOWS,
         "split": dag.param("split"),
         "on_truncated": dag.param("on_truncated"),
         "buy_expired": dag.param("buy_expired"),
@@ -212,8 +212,8 @@ with DAG(
     )
 
     @task.branch
-    def is_it_dear(ti=None, params=None) -> str:
-        """Go to a person if the price is above the threshold."""
+    def needs_approval(ti=None, params=None) -> str:
+        """Ask a person if the price is above the threshold."""
         price = ti.xcom_pull(task_ids="estimate", key="plan")["credits"]
         return "approve" if price > params["approve_above"] else "buy"
 
@@ -253,31 +253,35 @@ with DAG(
         )
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)
-    def is_the_rest_wanted(params=None) -> bool:
-        """Go on only if what met its limit is to be bought whole."""
+    def is_remainder_wanted(params=None) -> bool:
+        """Continue only if what is beyond the limit is to be bought."""
         return bool(params["on_truncated"] == "split")
 
-    estimate_rest = TalkwalkerEstimateExportOperator(
-        task_id="estimate_rest", max_credits=LEFT_OF_BUDGET, **planning
+    estimate_remainder = TalkwalkerEstimateExportOperator(
+        task_id="estimate_remainder", max_credits=LEFT_OF_BUDGET, **planning
     )
 
     @task.branch
-    def is_the_rest_dear(ti=None, params=None) -> str:
-        """Go to a person if the rest makes the run dearer than the threshold."""
-        first, rest = (
-            ti.xcom_pull(task_ids=it, key="plan")["credits"] for it in ("estimate", "estimate_rest")
+    def remainder_needs_approval(ti=None, params=None) -> str:
+        """Ask a person if the remainder makes the run cost more than the threshold."""
+        first, remainder = (
+            ti.xcom_pull(task_ids=it, key="plan")["credits"] for it in ("estimate", "estimate_remainder")
         )
-        return "approve_rest" if rest and first + rest > params["approve_above"] else "buy_rest"
+        return (
+            "approve_remainder"
+            if remainder and first + remainder > params["approve_above"]
+            else "buy_remainder"
+        )
 
-    approve_rest = ApprovalOperator(
-        task_id="approve_rest",
-        subject=QUESTION % "estimate_rest",
-        body=PRICE % "estimate_rest",
-        # what has landed is to be reported in any case
+    approve_remainder = ApprovalOperator(
+        task_id="approve_remainder",
+        subject=QUESTION % "estimate_remainder",
+        body=PRICE % "estimate_remainder",
+        # what has landed is reported in any case
         ignore_downstream_trigger_rules=False,
         retry_delay=timedelta(seconds=5),
     )
-    buy_rest = EmptyOperator(task_id="buy_rest", trigger_rule="none_failed_min_one_success")
+    buy_remainder = EmptyOperator(task_id="buy_remainder", trigger_rule="none_failed_min_one_success")
 
     report = TalkwalkerCheckCoverageOperator(
         task_id="report",
@@ -288,16 +292,16 @@ with DAG(
     )
 
     windows = window.expand_kwargs(estimate.output)
-    rest = window.override(group_id="rest").expand_kwargs(estimate_rest.output)
-    estimate >> is_it_dear() >> [approve, buy]
+    remainder = window.override(group_id="remainder").expand_kwargs(estimate_remainder.output)
+    estimate >> needs_approval() >> [approve, buy]
     (
         approve
         >> buy
         >> windows
-        >> is_the_rest_wanted()
-        >> estimate_rest
-        >> is_the_rest_dear()
-        >> [approve_rest, buy_rest]
+        >> is_remainder_wanted()
+        >> estimate_remainder
+        >> remainder_needs_approval()
+        >> [approve_remainder, buy_remainder]
     )
-    approve_rest >> buy_rest >> rest >> report
+    approve_remainder >> buy_remainder >> remainder >> report
     windows >> report

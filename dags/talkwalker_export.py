@@ -1,7 +1,7 @@
 """Export each month from Talkwalker and land it in object storage, one directory a month.
 
 Scheduled monthly and backfillable: a backfill of past months makes the same runs, and months that were bought before
-are adopted, not paid again. To export another range, trigger the DAG with ``{"start": "2024-01-01", "stop":
+are adopted, not paid for again. To export another range, trigger the DAG with ``{"start": "2024-01-01", "stop":
 "2024-01-15"}`` as configuration. Each landing is an event of the asset ``talkwalker_export``.
 """
 

@@ -1,13 +1,13 @@
-"""Look every day for Talkwalker exports that were paid for and have not landed, and for collectors left behind.
+"""Find every day the Talkwalker exports that were paid for and have not landed, and collectors that nobody needs.
 
 Talkwalker keeps results for 7 days. What a pipeline did not land until then is paid for and lost, and nothing else
-tells of it: the run that ordered it may have failed days ago.
+reports it: the run that ordered it may have failed days ago.
 
 1. **land** reads what can be read, in the order of the deadlines; that is free.
-2. **delete** removes collectors that hold nothing unlanded that could be read.
-3. **report** tells what is left, what it cost and until when it can be read. It fails if something is about to be lost.
+2. **delete** deletes collectors that hold nothing unlanded that could be read.
+3. **report** shows what is left, what it cost and until when it can be read. It fails if something is about to be lost.
 
-By default nothing is changed: the first two only say in their logs what they would do. Set `TWEXPORT_JANITOR_ACTS` to
+By default nothing is changed: the first two only log what they would do. Set `TWEXPORT_JANITOR_ACTS` to
 `true` for the scheduled runs, or fill in the form for one run. Exports of the last day are left alone, and collectors
 that this package did not name are never touched.
 """
@@ -31,7 +31,7 @@ ACTS = os.environ.get("TWEXPORT_JANITOR_ACTS", "false").lower() == "true"
 
 with DAG(
     dag_id="talkwalker_janitor",
-    description="Paid results that nobody has landed: told, landed before their deadline, and cleared away.",
+    description="Paid results that have not landed: reported, landed before their deadline, and cleaned up.",
     schedule="0 6 * * *",
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
@@ -47,26 +47,26 @@ with DAG(
             minItems=1,
             title="Landings",
             description="Directories below which your pipelines land, one a line. Name all of them: what landed "
-            "elsewhere is taken for unlanded.",
+            "elsewhere counts as unlanded.",
         ),
         "destination": Param(
             f"{DESTINATION}/talkwalker_backfill",
             type="string",
             minLength=1,
             title="Land in",
-            description="Below the destination of a backfill, its next estimate finds what has landed.",
+            description="The destination of a backfill is a good choice: its next estimate finds what landed there.",
         ),
         "storage_conn_id": Param(
             None,
             type=["null", "string"],
-            title="Connection of these places",
+            title="Connection of these directories",
             description="Airflow connection id. Empty: none is needed.",
         ),
         "dry_run": Param(
             not ACTS,
             type="boolean",
             title="Dry run",
-            description="Say what would be done, and change nothing.",
+            description="Log what would be done, and change nothing.",
         ),
         "land": Param(
             True, type="boolean", title="Land", description="Land what was paid for and can be read; free."
@@ -84,7 +84,7 @@ with DAG(
         ),
     },
 ) as dag:
-    places = {
+    landings = {
         "landed_paths": dag.param("landed_paths"),
         "object_storage_conn_id": dag.param("storage_conn_id"),
     }
@@ -93,19 +93,19 @@ with DAG(
     land = TalkwalkerLandOrphansOperator(
         task_id="land",
         object_storage_path=dag.param("destination"),
-        only_tell="{{ params.dry_run or not params.land }}",
+        log_only="{{ params.dry_run or not params.land }}",
         ledger_path=ledger_path,
-        **places,
+        **landings,
     )
     delete = TalkwalkerDeleteOrphansOperator(
         task_id="delete",
-        only_tell="{{ params.dry_run or not params.delete }}",
+        log_only="{{ params.dry_run or not params.delete }}",
         ledger_path=ledger_path,
-        # what could not be landed is not disposable, so the rest may go
+        # what could not be landed is not disposable, so the others may be deleted
         trigger_rule="all_done",
-        **places,
+        **landings,
     )
     report = TalkwalkerFindOrphansOperator(
-        task_id="report", warn_hours=dag.param("warn_hours"), trigger_rule="all_done", **places
+        task_id="report", warn_hours=dag.param("warn_hours"), trigger_rule="all_done", **landings
     )
     land >> delete >> report

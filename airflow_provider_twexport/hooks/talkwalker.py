@@ -1,4 +1,4 @@
-"""A Talkwalker connection becomes a signed client."""
+"""The Airflow connection of Talkwalker, and the client that signs with its token."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TalkwalkerHook(ConnectionHook):
         return self.connection.extra_dejson.get("project_id") or None
 
     def project_for(self, project_id: str | None, stream_id: str | None) -> str | None:
-        """Return the project to export from: the one that is given, else the connection's unless there is a stream.
+        """Return the project to export from: the given one, else the connection's unless there is a stream.
 
         :param project_id: ``None`` for the connection's, ``""`` for none.
         :param stream_id: what is exported from instead.
@@ -57,14 +57,14 @@ class TalkwalkerHook(ConnectionHook):
         topics: Sequence[str] | str | None,
         limit: int | None,
     ) -> ExportOrder:
-        """Return the order that a user's words stand for.
+        """Return the order that a user's arguments stand for.
 
         :param window: the time of publication.
         :param project_id: ``None`` for the connection's, ``""`` for none.
         :param stream_id: excludes ``project_id``.
         :param query: required where there is neither project nor stream.
         :param topics: topic ids of the project; a list, or a text with commas.
-        :param limit: results at most; ``None`` for the most that there may be.
+        :param limit: results at most; ``None`` for the maximum.
         """
         from airflow_provider_twexport.core.arguments import parse_list
         from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, ExportOrder
@@ -108,7 +108,7 @@ class TalkwalkerHook(ConnectionHook):
 
 
 def client_for(connection: Connection, timing: Timing | None = None) -> TalkwalkerClient:
-    """Return a client for a connection that is at hand.
+    """Return a client for a connection that was read before.
 
     :param timing: how long everything waits; ``None`` for the usual waits, and retries that are counted.
     """

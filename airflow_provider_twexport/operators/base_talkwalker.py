@@ -1,4 +1,4 @@
-"""What every operator that exports from Talkwalker is told."""
+"""The arguments of all operators that export from Talkwalker."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class TalkwalkerOrderOperator(BaseOperator):
-    """Base of the operators that are told what to export.
+    """Base of the operators that take an order: what to export.
 
     :param collector_id: the collector that the results go to.
-    :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
+    :param start: first moment of the window, inclusive; without ``start`` and ``stop`` it is the run's window.
     :param stop: last moment of the window, exclusive.
     :param project_id: export from this project; ``None`` for the connection's, ``""`` for none.
     :param stream_id: export from this stream; excludes ``project_id``.
     :param query: Talkwalker query; required where there is neither project nor stream.
     :param topics: topic ids of the project; a list, or a text with commas.
     :param limit: results at most, 1 to 1,000,000; each costs a credit.
-    :param partition_length: how long the window of a run is that has nothing but a partition date.
+    :param partition_length: the length of the window of a run that has only a partition date.
     :param talkwalker_conn_id: Airflow connection.
     """
 

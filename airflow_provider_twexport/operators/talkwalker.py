@@ -1,4 +1,4 @@
-"""Start one thing at Talkwalker and return its id."""
+"""Create, order, abort or delete one thing at Talkwalker, and return its id."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ __all__ = [
 
 
 class TalkwalkerCreateCollectorOperator(TalkwalkerOrderOperator):
-    """Create the collector that an export writes into, unless it is there already, and return its id.
+    """Create the collector that an export writes into, unless it exists already, and return its id.
 
-    What to export is said as for :class:`TalkwalkerOrderOperator`. With no ``collector_id`` it gives the collector
-    its id, so that the same order finds the same collector from every DAG, run and retry.
+    :class:`TalkwalkerOrderOperator` documents the order's parameters. Without ``collector_id``, the order determines
+    the id, so that the same order finds the same collector from every DAG, run and retry.
     """
 
     def execute(self, context: Context) -> str:
@@ -62,26 +62,26 @@ class TalkwalkerCreateCollectorOperator(TalkwalkerOrderOperator):
 
 
 class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
-    """Order an export into a collector, once: one that is there already is adopted, whoever started it.
+    """Order an export into a collector, once: an existing one is adopted, whoever ordered it.
 
-    What to export is said as for :class:`TalkwalkerOrderOperator`. Returns ``{"export_id", "collector_id",
-    "start", "stop", "limit", "adopted"}``.
+    :class:`TalkwalkerOrderOperator` documents the order's parameters. Returns ``{"export_id", "collector_id", "start",
+    "stop", "limit", "adopted"}``.
 
     :param collector_id: the collector that the results go to.
     :param if_exists: what to do if an export into this collector exists: ``adopt`` it, ``fail``, or ``recreate``,
         which empties the collector and pays again each time the task is run or cleared, but not on retries.
     :param max_credits: credits that this export may cost at most; lowers ``limit``.
     :param min_credits_left: credits that must be left on the account if this export, and all that run, use their whole
-        ``limit``. With this or one of the next two, orders on the account take turns, so that none is bought with
-        credits that another one needs; give it to all that order there.
+        ``limit``. With this or one of the next two, each order holds the account's lock, so that none is bought with
+        credits that another one needs; give it to all tasks that order there.
     :param max_credits_per_run: credits that all exports of this DAG run may cost whose tasks have this parameter too.
     :param max_credits_per_day: credits that exports into collectors named ``twx-...`` may cost that were ordered on
         the same day, in UTC.
-    :param object_storage_path: where this window lands; an error about results that can be read no more tells what
-        is there.
-    :param object_storage_conn_id: Airflow connection of that place, and of the ledger's.
-    :param partition_by: how the transfer names directories below that place.
-    :param ledger_path: directory of the ledger, which is told what this run bought or adopted; ``None`` for none.
+    :param object_storage_path: where this window lands; the error about results that can no longer be read says what
+        landed there.
+    :param object_storage_conn_id: Airflow connection of that storage, and of the ledger's.
+    :param partition_by: how the transfer names directories below that path.
+    :param ledger_path: directory of the ledger, which records what this run bought or adopted; ``None`` for no ledger.
     :param cancel_on_kill: abort the export if the task is killed right after ordering it.
     """
 
@@ -154,9 +154,9 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                 error.add(self._what_landed(order))
                 raise
             if purchase.adopted:
-                self._check_still_there(client, order, purchase.task)
+                self._check_not_deleted(client, order, purchase.task)
         if purchase.adopted:
-            self._tell_adoption(order, purchase.task)
+            self._log_adoption(order, purchase.task)
         else:
             self._bought_export_id = purchase.task.id
             self.log.info(
@@ -168,8 +168,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         ExportsPageLink.push(context, purchase.task.id)
         address = f"{client.base_url}/api/v3/tasks/export/{purchase.task.id}"
         TalkwalkerExportLink.lead_to(context, address)
-        books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
-        books.ordered(purchase.task.id, affordable, self.collector_id, adopted=purchase.adopted)
+        ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
+        ledger.ordered(purchase.task.id, affordable, self.collector_id, adopted=purchase.adopted)
         return {
             "export_id": purchase.task.id,
             "collector_id": self.collector_id,
@@ -179,7 +179,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         }
 
     def on_kill(self) -> None:
-        """Abort what was just bought; with nothing but what is at hand, because Airflow leaves 5 seconds."""
+        """Abort what was just bought, with a prepared client, because Airflow allows 5 seconds."""
         if self.cancel_on_kill and self._kill_client and self._bought_export_id:
             self._kill_client.abort_when_killed(self._bought_export_id)
 
@@ -202,7 +202,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         )
 
     def _ordered_since(self, context: Context) -> pendulum.DateTime | None:
-        """Return when this order was placed, or ``None`` on its first try."""
+        """Return when this order was first tried; ``None`` on its first try."""
         import pendulum
 
         ti = context["ti"]
@@ -214,20 +214,23 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         # the service's clock may be behind ours
         return pendulum.instance(ordered_at).subtract(minutes=5)
 
-    def _tell_adoption(self, order: ExportOrder, task: ExportTask) -> None:
+    def _log_adoption(self, order: ExportOrder, task: ExportTask) -> None:
         from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 
-        self.log.info("Export %s is there already (%s): adopted, nothing bought.", task.id, task.raw_status)
+        self.log.info("Export %s exists already (%s): adopted, nothing bought.", task.id, task.raw_status)
         if self.collector_id != collector_id_of(order):
             self.log.warning(
-                "Collector %s is not named by what it holds, so nobody can tell whether export %s covers %s.",
+                "Collector %s is not named by its content, so it is not known whether export %s covers %s.",
                 self.collector_id,
                 task.id,
                 order.window,
             )
 
-    def _check_still_there(self, client: TalkwalkerClient, order: ExportOrder, task: ExportTask) -> None:
-        """Tell at once, instead of after the wait and the read, that an export's results were deleted unlanded."""
+    def _check_not_deleted(self, client: TalkwalkerClient, order: ExportOrder, task: ExportTask) -> None:
+        """Fail now, and not after the wait and the read, if an export's results were deleted before they landed.
+
+        :raises ResultsExpiredError: if the collector was deleted since.
+        """
         from airflow_provider_twexport.exceptions import NotFoundError, ResultsExpiredError
 
         if not self.object_storage_path or task.created is None:
@@ -237,10 +240,10 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             return
         try:
             collector = client.get_collector(self.collector_id or "")
-            is_there = collector.created is None or collector.created <= task.created
+            still_exists = collector.created is None or collector.created <= task.created
         except NotFoundError:
-            is_there = False
-        if not is_there:
+            still_exists = False
+        if not still_exists:
             raise ResultsExpiredError(
                 f"Export {task.id} of {task.created} filled collector {self.collector_id}, which was deleted since: "
                 "its results are paid for and gone. To buy them again, set if_exists='recreate'. "
@@ -262,12 +265,10 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
 
     def _what_landed(self, order: ExportOrder) -> str:
         if not self.object_storage_path:
-            return (
-                "What was landed of them is told by _manifest.json in the object_storage_path of this window."
-            )
+            return "_manifest.json in the object_storage_path of this window says what of them has landed."
         landed = self._landing(self.object_storage_path, order)
         if landed is None:
-            return f"Nothing of them was landed at {self.object_storage_path}."
+            return f"Nothing of them has landed at {self.object_storage_path}."
         extent = "complete" if landed.complete else "incomplete"
         return f"Landed at {self.object_storage_path}: {landed.results:,} results, {extent}."
 
@@ -276,8 +277,8 @@ class TalkwalkerAbortExportOperator(BaseOperator):
     """Abort an export and return its id; what it has exported stays charged and in the collector.
 
     :param export_id: the export.
-    :param ledger_path: directory of the ledger, which is told of it; ``None`` for none.
-    :param object_storage_conn_id: Airflow connection of the ledger's place.
+    :param ledger_path: directory of the ledger, which records it; ``None`` for no ledger.
+    :param object_storage_conn_id: Airflow connection of the ledger's storage.
     :param talkwalker_conn_id: Airflow connection.
     """
 
@@ -312,22 +313,22 @@ class TalkwalkerAbortExportOperator(BaseOperator):
             task.check_status()
             if task.is_unfinished:
                 client.abort_export(self.export_id)
-                books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
-                books.aborted(self.export_id, task.collector_id)
-        self.log.info("Export %s: %s before, nothing runs any more.", self.export_id, task.raw_status)
+                ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
+                ledger.aborted(self.export_id, task.collector_id)
+        self.log.info("Export %s was %s; it no longer runs.", self.export_id, task.raw_status)
         return self.export_id
 
 
 class TalkwalkerDeleteCollectorOperator(BaseOperator):
-    """Delete a collector, with all results that it still holds, and return its id; fine if it is gone already.
+    """Delete a collector with all results that it still holds, and return its id; fine if it is gone already.
 
     :param collector_id: the collector.
-    :param start: first moment of the window that it held; the name of a mapped task may tell it.
-    :param export_id: the export that filled it; the ledger is kept by export.
-    :param ledger_path: directory of the ledger, which is told of it; ``None`` for none.
-    :param object_storage_conn_id: Airflow connection of the ledger's place.
+    :param start: first moment of the window that it held; a mapped task's name may show it.
+    :param export_id: the export that filled it; the ledger's entries are by export.
+    :param ledger_path: directory of the ledger, which records it; ``None`` for no ledger.
+    :param object_storage_conn_id: Airflow connection of the ledger's storage.
     :param talkwalker_conn_id: Airflow connection.
-    :raises ValueError: if a ledger, and no export, is given.
+    :raises ValueError: if ``ledger_path`` is given without ``export_id``.
     """
 
     template_fields: Sequence[str] = (
@@ -353,7 +354,7 @@ class TalkwalkerDeleteCollectorOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         if ledger_path and not export_id:
-            raise ValueError("ledger_path needs export_id: the ledger is kept by export.")
+            raise ValueError("ledger_path needs export_id: the ledger's entries are by export.")
         self.collector_id = collector_id
         self.start = start
         self.export_id = export_id
@@ -372,6 +373,6 @@ class TalkwalkerDeleteCollectorOperator(BaseOperator):
             except NotFoundError:
                 self.log.info("Collector %s was gone already.", self.collector_id)
         if self.export_id:
-            books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
-            books.deleted(self.export_id, self.collector_id)
+            ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
+            ledger.deleted(self.export_id, self.collector_id)
         return self.collector_id

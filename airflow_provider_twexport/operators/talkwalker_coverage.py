@@ -1,4 +1,4 @@
-"""Tell what has landed of a range, and fail if something is missing."""
+"""Report what has landed of a range, and fail if something is missing."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
-    """Compare what has landed below a directory with a range, and fail unless every day of it is there.
+    """Compare what has landed below a directory with a range, and fail unless every day of it has landed.
 
-    What is looked for is said as for :class:`TalkwalkerOrderOperator`, and must be said as it was ordered, ``limit``
-    included: manifests of anything else are left aside. It reads manifests alone and asks Talkwalker nothing. The table
+    :class:`TalkwalkerOrderOperator` documents the order's parameters. Give them as they were ordered, ``limit``
+    included: manifests of anything else are ignored. It reads only manifests and makes no call to Talkwalker. The table
     is in the log; returns ``{"days", "landed", "truncated", "partial", "missing", "results"}``.
 
     :param object_storage_path: directory below which the windows landed.
-    :param on_truncated: ``warn`` if days are truncated, or ``split`` to fail, as their rest can be bought.
-    :param object_storage_conn_id: Airflow connection of that place.
+    :param on_truncated: ``warn`` if days are truncated, or ``split`` to fail, as their remainder can be bought.
+    :param object_storage_conn_id: Airflow connection of that storage.
     """
 
     template_fields: Sequence[str] = (
@@ -52,22 +52,22 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
         self.on_truncated = on_truncated
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Return how many days are there."""
+        """Return how many days have landed, and how many have not."""
         from airflow_provider_twexport.coverage.coverage import coverage, table
         from airflow_provider_twexport.exceptions import CoverageGapError
 
         with fail_without_retry():
             order = self._order(context, TalkwalkerHook(self.talkwalker_conn_id))
-            tracks = coverage(self._pieces(order), order.window)
-            if not tracks:
+            covered = coverage(self._spans(order), order.window)
+            if not covered:
                 raise CoverageGapError(
                     f"Nothing of {order.window} has landed below {self.object_storage_path}. "
                     "Check the path, or land the range first."
                 )
             self.log.info(
-                "What has landed of %s below %s:\n%s", order.window, self.object_storage_path, table(tracks)
+                "What has landed of %s below %s:\n%s", order.window, self.object_storage_path, table(covered)
             )
-            days = [day for track in tracks for day in track.days]
+            days = [day for each in covered for day in each.days]
             states = Counter(str(day.state) for day in days)
             counts = {
                 "days": len(days),
@@ -82,14 +82,14 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
 
         if counts["missing"] or counts["partial"]:
             raise CoverageGapError(
-                f"Of {counts['days']:,} days {counts['missing']:,} are missing and {counts['partial']:,} are there in "
-                "part; the table above shows which. Trigger the DAG again with the same range: it orders only these.",
+                f"Of {counts['days']:,} days {counts['missing']:,} are missing and {counts['partial']:,} have "
+                "landed in part; the table shows which. Trigger the DAG again with the same range: it orders only these.",
                 facts=counts,
             )
         if counts["truncated"] and self.on_truncated == "split":
             raise CoverageGapError(
                 f"Of {counts['days']:,} days {counts['truncated']:,} are truncated: more results matched than were "
-                "exported. Trigger the DAG again with the same range: it orders only the rest of these.",
+                "exported. Trigger the DAG again with the same range: it orders only their remainder.",
                 facts=counts,
             )
         if counts["truncated"]:
@@ -97,8 +97,8 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
                 "%d days are truncated: more results matched than limit allowed.", counts["truncated"]
             )
 
-    def _pieces(self, order: ExportOrder) -> Iterator[LandedSpan]:
-        """Yield the landings of this order, as of one scope: a manifest may tell more or less of its own."""
+    def _spans(self, order: ExportOrder) -> Iterator[LandedSpan]:
+        """Yield the landings of this order, all with one scope: manifests may name theirs in more or less detail."""
         from dataclasses import replace
 
         from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -110,6 +110,6 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
         scope = order.project_id or order.stream_id or "all"
         root = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
         for found in discovery.find_landings([root]).all_read().manifests.values():
-            piece = landed_span(found)
-            if piece and is_part_of(order, str(found.source.get("collector_id"))):
-                yield replace(piece, scope=scope, topics=(), query=order.query)
+            span = landed_span(found)
+            if span and is_part_of(order, str(found.source.get("collector_id"))):
+                yield replace(span, scope=scope, topics=(), query=order.query)

@@ -1,4 +1,4 @@
-"""Ask what a range would cost before any of it is bought, and return what is to be done window by window."""
+"""Count what a range would cost before any of it is bought, and return what to do, window by window."""
 
 from __future__ import annotations
 
@@ -25,35 +25,34 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.planning.plan import Plan, PlannedWindow
     from airflow_provider_twexport.talkwalker.planning.survey import Survey
 
-# a plan is for people and goes through Airflow's database: the windows of a longer one are told in the log only
-MOST_WINDOWS_IN_PLAN = 100
+# a plan is for people and goes through Airflow's database: the windows of a longer one are in the log only
+MAX_WINDOWS_IN_PLAN = 100
 
 
 class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
     """Return what a range would bring and cost, window by window; counting costs 10 credits a request.
 
-    What to export is said as for :class:`TalkwalkerOrderOperator`; ``limit`` is that of each window. Returns a dict for
-    each window that still needs something, to map tasks over: ``{"start", "stop", "collector_id", "limit", "if_exists",
-    "state", "expected", "credits", "map_name", "exclude_landed", "remainder_windows"}``, and with
+    :class:`TalkwalkerOrderOperator` documents the order's parameters; ``limit`` is that of each window. Returns a dict
+    for each window that still needs something, to map tasks over: ``{"start", "stop", "collector_id", "limit",
+    "if_exists", "state", "expected", "credits", "map_name", "exclude_landed", "remainder_windows"}``, and with
     ``object_storage_path`` also where that window lands.
-    What was bought before keeps its windows and costs nothing; if nothing is new, nothing
-    is counted or spent. The whole plan is in the log, and its figures are under the XCom key ``plan``, with the windows
-    if they are few.
+    What was bought before keeps its windows and costs nothing; if nothing is new, nothing is counted or spent. The
+    complete plan is in the log, and its numbers are under the XCom key ``plan``, with the windows if they are few.
 
-    With ``on_truncated="split"``, a window that landed truncated is replaced by those of its rest: the days of which
-    less landed than is counted now. What landed of them is paid for again; it is left out where ``exclude_landed`` and
-    ``remainder_windows`` of their dicts are given to :class:`TalkwalkerToObjectStorageOperator`.
+    With ``on_truncated="split"``, a window that landed truncated is replaced by the windows of its remainder: the days
+    with fewer landed results than counted ones. What landed of them is paid for again; to exclude it, give
+    ``exclude_landed`` and ``remainder_windows`` of their dicts to :class:`TalkwalkerToObjectStorageOperator`.
 
-    Once counting has begun, an error is final: Airflow does not retry it, because that would pay for counting again.
+    After counting has begun, an error is final: Airflow does not retry it, because that would pay for counting again.
 
     :param split: ``month``, ``week``, ``day``, ``hour``, or ``auto`` for as few windows as stay below the limit.
     :param object_storage_path: directory below which windows land; what landed anywhere below it is not ordered again.
-    :param object_storage_conn_id: Airflow connection of that place.
+    :param object_storage_conn_id: Airflow connection of that storage.
     :param partition_by: how directories below are named by the start of the window: ``month`` for
         ``year=2024/month=01``, also ``year``, ``day`` or ``hour``; ``None`` for a directory named like the collector.
-    :param on_truncated: ``split`` to plan the rest of what landed truncated, or ``warn`` to leave it at that.
-    :param buy_expired: buy again what was bought, but neither landed whole nor can be read any more.
-    :param max_windows: windows at most that need something; ``None`` for Airflow's ``[core] max_map_length``, which is
+    :param on_truncated: ``split`` to plan the remainder of what landed truncated, or ``warn`` to plan nothing for it.
+    :param buy_expired: buy again what was bought, but has not landed completely and can no longer be read.
+    :param max_windows: windows that need something, at most; ``None`` for Airflow's ``[core] max_map_length``, which is
         1,024 unless changed. Airflow maps no task over more.
     :param max_credits: credits that the exports may cost together, by the count.
     :param min_credits_left: credits that must be left on the account after them, by the count; ``None`` for 0.
@@ -107,16 +106,16 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             landings = self._landings()
             survey = self._survey(client, order, landings)
             self._check_length(survey.count_todo())
-            planned = self._priced_once(client, survey)
+            planned = self._count_once(client, survey)
             metrics.spent("talkwalker", planned.counting_credits)
             self.log.info("What %s would cost:\n%s", order.window, table(planned))
             todo = survey.todo(planned)
-            context["ti"].xcom_push(key="plan", value=_told(planned, len(todo)))
-            self._tell_expired(planned)
+            context["ti"].xcom_push(key="plan", value=_plan_for_xcom(planned, len(todo)))
+            self._log_expired(planned)
             self._check_length(len(todo))
             self._check_price(planned)
-            places = self._places(landings)
-            return [self._task(window, places) for window in todo]
+            paths = self._landing_paths(landings)
+            return [self._task(window, paths) for window in todo]
 
     def _survey(self, client: TalkwalkerClient, order: ExportOrder, landings: Landings) -> Survey:
         from airflow_provider_twexport.exceptions import InvalidRequestError
@@ -131,7 +130,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             raise InvalidRequestError(f"on_truncated={self.on_truncated!r} is not one of warn, split.")
         if self.on_truncated == "split" and not self.object_storage_path:
             raise InvalidRequestError(
-                "on_truncated='split' needs object_storage_path: what landed tells what is missing."
+                "on_truncated='split' needs object_storage_path: what landed shows what is missing."
             )
         by: SplitBy = self.split  # type: ignore[assignment]
         buy_expired = str(self.buy_expired).lower() == "true"
@@ -146,9 +145,9 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
     def _landings(self) -> Landings:
         """Return what has landed below the root."""
-        from airflow_provider_twexport.storage import discovery as landings
+        from airflow_provider_twexport.storage import discovery
 
-        return landings.find_landings([self._root()] if self.object_storage_path else []).all_read()
+        return discovery.find_landings([self._root()] if self.object_storage_path else []).all_read()
 
     def _root(self) -> ObjectStoragePath:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -162,24 +161,24 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         from airflow_provider_twexport.storage.already_landed import landed_hours
         from airflow_provider_twexport.talkwalker.record_identity import published_ms
 
-        places = self._places(landings)
+        paths = self._landing_paths(landings)
         conn_id = self.object_storage_conn_id
         return lambda collector_id: landed_hours(
-            ObjectStoragePath(places[collector_id], conn_id=conn_id), published_ms
+            ObjectStoragePath(paths[collector_id], conn_id=conn_id), published_ms
         )
 
-    def _places(self, landings: Landings) -> dict[str, str]:
-        """Return the directories of collectors' landings, spelled like the root."""
+    def _landing_paths(self, landings: Landings) -> dict[str, str]:
+        """Return the paths of collectors' landings, spelled like the root."""
         if not self.object_storage_path:
             return {}
         root = self._root()
         address = str(root.fs.unstrip_protocol(root.path)).rstrip("/")
         return {
-            name: self.object_storage_path.rstrip("/") + place.removeprefix(address)
-            for name, place in landings.directories().items()
+            collector_id: self.object_storage_path.rstrip("/") + path.removeprefix(address)
+            for collector_id, path in landings.directories().items()
         }
 
-    def _priced_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
+    def _count_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
         from airflow_provider_twexport.exceptions import PaidCallFailedError, RetriableError
 
         if survey.counting_price:
@@ -204,9 +203,9 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         if windows > most:
             raise InvalidRequestError(
                 f"{windows:,} windows need something, and no more than {most:,} may be mapped at once. Make longer "
-                "windows (split='auto' makes as few as the limit allows), or take a shorter range now and the rest in "
-                "another run. Nothing was bought. (max_windows sets the bound, else Airflow's [core] max_map_length; "
-                "mind the scheduler before raising either: it looks at every window's tasks in each of its passes.)"
+                "windows (split='auto' makes as few as the limit allows), or take a shorter range now and what remains "
+                "in another run. Nothing was bought. (max_windows sets this maximum, else Airflow's [core] "
+                "max_map_length; raising either slows the scheduler, which checks every window's tasks in each loop.)"
             )
 
     def _check_price(self, planned: Plan) -> None:
@@ -220,28 +219,28 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
                 f"max_credits={most:,}. Nothing was bought. Take a shorter range or a narrower query, lower limit, or "
                 "raise max_credits."
             )
-        floor = parse_int("min_credits_left", self.min_credits_left) or 0
-        if planned.credits and planned.balance_after < floor:
+        least = parse_int("min_credits_left", self.min_credits_left) or 0
+        if planned.credits and planned.balance_after < least:
             raise BudgetExceededError(
                 f"By the count this costs {planned.credits:,} credits, {planned.balance:,} are left, and "
-                f"min_credits_left={floor:,} must stay. Nothing was bought. Take a shorter range or a narrower query, "
+                f"min_credits_left={least:,} must stay. Nothing was bought. Take a shorter range or a narrower query, "
                 "lower limit, or top up."
             )
 
-    def _tell_expired(self, planned: Plan) -> None:
+    def _log_expired(self, planned: Plan) -> None:
         from airflow_provider_twexport.talkwalker.planning.plan import WindowState
         from airflow_provider_twexport.talkwalker.planning.survey import count_states
 
-        lost = count_states(planned).get(str(WindowState.EXPIRED), 0)
-        if lost and not planned.credits_at_most:
-            self.log.warning("%d windows are left out: %s.", lost, WindowState.EXPIRED.meaning)
+        expired = count_states(planned).get(str(WindowState.EXPIRED), 0)
+        if expired and not planned.credits_at_most:
+            self.log.warning("%d windows are left out: %s.", expired, WindowState.EXPIRED.meaning)
 
-    def _task(self, planned: PlannedWindow, places: Mapping[str, str]) -> dict[str, Any]:
+    def _task(self, planned: PlannedWindow, paths: Mapping[str, str]) -> dict[str, Any]:
         from airflow_provider_twexport.talkwalker.planning.plan import WindowState
         from airflow_provider_twexport.talkwalker.planning.survey import window_name
 
         window = planned.window
-        place = {"object_storage_path": self._place(planned)}
+        path = {"object_storage_path": self._landing_path(planned)}
         return {
             **window.to_json(),
             "collector_id": planned.collector_id,
@@ -251,28 +250,28 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             "expected": planned.expected,
             "credits": planned.credits,
             "map_name": window_name(window),
-            "exclude_landed": [places[name] for name in planned.remainder_of] or None,
+            "exclude_landed": [paths[collector_id] for collector_id in planned.remainder_of] or None,
             "remainder_windows": planned.remainder_windows or None,
-            **(place if self.object_storage_path else {}),
+            **(path if self.object_storage_path else {}),
         }
 
-    def _place(self, planned: PlannedWindow) -> str | None:
+    def _landing_path(self, planned: PlannedWindow) -> str | None:
         from airflow_provider_twexport.core.partitioning import landing_path
 
         if not self.object_storage_path:
             return None
-        # a window of a rest may begin within a part, where a landing lies already
+        # a window of a remainder may begin within a partition that holds a landing already
         if self.partition_by is None or planned.remainder_of:
             return f"{self.object_storage_path.rstrip('/')}/{planned.collector_id}"
         return landing_path(self.object_storage_path, planned.window, self.partition_by)
 
 
-def _told(planned: Plan, todo: int) -> dict[str, Any]:
-    """Return the plan for the XCom ``plan``: small, whatever the range."""
+def _plan_for_xcom(planned: Plan, todo: int) -> dict[str, Any]:
+    """Return the plan for the XCom ``plan``, small for any range."""
     from airflow_provider_twexport.talkwalker.planning.plan_table import table
     from airflow_provider_twexport.talkwalker.planning.survey import count_states
 
-    told = planned.to_json() | {"todo": todo, "states": count_states(planned)}
-    if len(planned.windows) > MOST_WINDOWS_IN_PLAN:
-        return told | {"windows": None, "table": None}
-    return told | {"table": table(planned)}
+    content = planned.to_json() | {"todo": todo, "states": count_states(planned)}
+    if len(planned.windows) > MAX_WINDOWS_IN_PLAN:
+        return content | {"windows": None, "table": None}
+    return content | {"table": table(planned)}

@@ -1,4 +1,4 @@
-"""Find and clear away what was bought at Talkwalker and left behind."""
+"""Find what was bought at Talkwalker and has not landed, and delete collectors that nobody needs."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.orphans import Orphan
 
-# a report goes through Airflow's database: what is beyond is told in the log only
-MOST_ORPHANS_IN_REPORT = 50
+# a report goes through Airflow's database: more than these are in the log only
+MAX_ORPHANS_IN_REPORT = 50
 
 
 class _OrphansOperator(BaseOperator):
-    """Base of the operators that compare what the service holds of ours with what has landed.
+    """Base of the operators that compare what the service holds with what has landed.
 
-    :param landed_paths: directories to look for landings below; a list, or a text with commas.
-    :param object_storage_conn_id: Airflow connection of these places.
+    :param landed_paths: directories below which landings are; a list, or a text with commas.
+    :param object_storage_conn_id: Airflow connection of that storage.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     """
 
@@ -66,14 +66,14 @@ class _OrphansOperator(BaseOperator):
 
 
 class TalkwalkerFindOrphansOperator(_OrphansOperator):
-    """Tell what was bought and has not landed, and fail if paid results are about to be forgotten unread.
+    """Report what was bought and has not landed, and fail if paid results are about to be lost unread.
 
     It changes nothing. The table is in the log; returns ``{"urgent", "readable", "running", "expired", "lost",
     "credits"}``: how many exports, and what those cost that have not landed. The list is under the XCom key
     ``orphans``, urgent ones first: ``{"export_id", "collector_id", "state", "credits", "deadline", ...}``.
 
-    It fails so that whatever tells of failed tasks tells of it: a callback, a notifier, the color of the run. Airflow
-    does not retry it. What has expired is told as a warning, since nothing can save it.
+    It fails so that everything that reports failed tasks reports this: a callback, a notifier, the color of the run.
+    Airflow does not retry it. Expired exports are only a warning in the log, since nothing can save them.
 
     :param warn_hours: hours before its deadline that an unread export is urgent; ``None`` for 48.
     """
@@ -100,11 +100,11 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
             client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
             found = self._look(client, parse_int("warn_hours", self.warn_hours))
         self.log.info("What was left behind:\n%s", table(found) if found else "Nothing.")
-        for words in describe_lost(found):
-            self.log.warning(words)
+        for sentence in describe_lost(found):
+            self.log.warning(sentence)
         unlanded = [orphan for orphan in found if orphan.is_unlanded]
-        told = [orphan.to_json() for orphan in unlanded[:MOST_ORPHANS_IN_REPORT]]
-        context["ti"].xcom_push(key="orphans", value=told)
+        report = [orphan.to_json() for orphan in unlanded[:MAX_ORPHANS_IN_REPORT]]
+        context["ti"].xcom_push(key="orphans", value=report)
         if urgent := urgent_warning(found):
             raise PermanentFailure(ResultsExpiringError(urgent, facts=urgent_facts(found)))
         states = Counter(str(orphan.state) for orphan in unlanded)
@@ -116,23 +116,23 @@ class TalkwalkerFindOrphansOperator(_OrphansOperator):
 
 
 class TalkwalkerDeleteOrphansOperator(_OrphansOperator):
-    """Delete collectors of ours that hold nothing unlanded that could be read, and return how many.
+    """Delete those of our collectors that hold nothing unlanded that could be read, and return how many.
 
-    Those whose exports have landed whole, expired or are lost, and empty ones. An export of the last day keeps its
-    collector: its own pipeline may still be at work.
+    These are collectors whose exports have landed completely, have expired or are lost, and empty ones. A collector
+    with an export of the last day stays: its own pipeline may still be running.
 
-    :param only_tell: say in the log what would be deleted, and do nothing.
-    :param ledger_path: directory of the ledger, which is told of it; ``None`` for none.
+    :param log_only: log what would be deleted, and delete nothing.
+    :param ledger_path: directory of the ledger, which records the deletions; ``None`` for no ledger.
     """
 
-    template_fields: Sequence[str] = (*_OrphansOperator.template_fields, "only_tell", "ledger_path")
+    template_fields: Sequence[str] = (*_OrphansOperator.template_fields, "log_only", "ledger_path")
     ui_color = "#fae8e8"
 
     def __init__(
-        self, *, only_tell: bool | str = False, ledger_path: str | None = None, **kwargs: Any
+        self, *, log_only: bool | str = False, ledger_path: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.only_tell = only_tell
+        self.log_only = log_only
         self.ledger_path = ledger_path
 
     def execute(self, context: Context) -> int:
@@ -140,7 +140,7 @@ class TalkwalkerDeleteOrphansOperator(_OrphansOperator):
         from airflow_provider_twexport.exceptions import NotFoundError
         from airflow_provider_twexport.talkwalker.orphans import disposable
 
-        books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
+        ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
         deleted = set()
         with fail_without_retry():
             client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
@@ -149,7 +149,7 @@ class TalkwalkerDeleteOrphansOperator(_OrphansOperator):
             for orphan in disposable(found):
                 if orphan.collector_id in fresh:
                     continue
-                if str(self.only_tell).lower() == "true":
+                if str(self.log_only).lower() == "true":
                     self.log.info("Would delete %s.", orphan)
                     continue
                 # a pipeline may have deleted it in the meantime
@@ -158,5 +158,5 @@ class TalkwalkerDeleteOrphansOperator(_OrphansOperator):
                 self.log.info("Deleted %s.", orphan)
                 deleted.add(orphan.collector_id)
                 if orphan.export_id:
-                    books.deleted(orphan.export_id, orphan.collector_id)
+                    ledger.deleted(orphan.export_id, orphan.collector_id)
         return len(deleted)

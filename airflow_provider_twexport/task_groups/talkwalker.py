@@ -1,4 +1,4 @@
-"""The whole Talkwalker pipeline in one call."""
+"""The complete Talkwalker pipeline in one call."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def talkwalker_export(
     """Return a task group that creates a collector, orders an export, waits for it and lands its results.
 
     Its tasks are ``create_collector``, ``create_export``, ``wait_for_export``, ``to_object_storage`` and
-    ``delete_collector``. All of it may be retried and cleared without paying twice. Where the wait fails, ``salvage``
-    lands what the export had brought; the run fails all the same.
+    ``delete_collector``. Each may be retried and cleared without paying twice. Where the wait fails, ``salvage`` lands
+    what the export had brought; the run fails all the same.
 
     Called in a function with ``@task_group``, it can be mapped over windows: ``limit``, ``if_exists``, dates, scope and
     path may be arguments of that function. Its tasks are then named by the start of their window.
@@ -81,41 +81,42 @@ def talkwalker_export(
     :param object_storage_conn_id: Airflow connection of the object storage, and of the ledger's.
     :param partition_by: land below that directory, in ones named by the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
-    :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
+    :param start: first moment of the window, inclusive; without ``start`` and ``stop`` it is the run's window.
     :param stop: last moment of the window, exclusive.
     :param project_id: export from this project; ``None`` for the connection's, ``""`` for none.
     :param stream_id: export from this stream; excludes ``project_id``.
     :param query: Talkwalker query; required where there is neither project nor stream.
     :param topics: topic ids of the project; a list, or a text with commas.
     :param limit: results at most, 1 to 1,000,000; each costs a credit.
-    :param partition_length: how long the window of a run is that has nothing but a partition date.
+    :param partition_length: the length of the window of a run that has only a partition date.
     :param if_exists: what to do if this was exported before: ``adopt``, ``fail`` or ``recreate`` (pays again).
     :param max_credits: credits that the export may cost at most; lowers ``limit``.
     :param max_credits_per_run: credits that all exports ordered by one run may cost.
     :param max_credits_per_day: credits that all our exports of one day, in UTC, may cost.
     :param min_credits_left: credits that must be left on the account, whatever running exports still use.
     :param on_truncated: what to do if more matched than ``limit``: ``warn``, ``fail``, ``skip``, or ``split``, which
-        warns and leaves it to the next plan with ``on_truncated="split"`` to buy the rest.
-    :param poke_interval: seconds between two looks at the export.
+        warns and leaves the remainder to the next plan with ``on_truncated="split"``.
+    :param poke_interval: seconds between two checks of the export.
     :param deferrable: wait in the triggerer, without holding a worker.
-    :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, or ``parquet``, which has typed columns and the whole
+    :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, or ``parquet``, which has typed columns and the complete
         result in one more.
-    :param compression_level: 0 to 3 for ``jsonl.gz``, 1 to 22 for the last two; ``None`` for a good one.
+    :param compression_level: 0 to 3 for ``jsonl.gz``, 1 to 22 for the last two; ``None`` for a good default.
     :param max_part_bytes: a part ends at the first safe place after so many bytes, as written.
     :param max_part_results: and at the first one after so many results.
     :param row_group_bytes: a row group of Parquet ends after about so many bytes of results, as they came; a
         larger one takes more memory.
     :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
-    :param exclude_landed: directories of landings, the same connection's; results that they hold are left out.
-    :param remainder_windows: how many windows the rest of the last of these landings was planned in, for the manifest.
-    :param salvage: land what an export had brought that was aborted, failed, or took too long: it is paid for. The
+    :param exclude_landed: directories of landings, on the same connection; results that they hold are excluded.
+    :param remainder_windows: in how many windows the remainder of the last of these landings was planned, for the
+        manifest.
+    :param salvage: land what an export had brought before it was aborted, failed, or took too long: it is paid for. The
         manifest says that it is not complete, and ordering the window again replaces it.
     :param delete_collector: delete the collector once its results have landed.
     :param ledger_path: directory of the ledger that ``twexport ledger`` reads: what was ordered, by which run, what it
         cost and where it landed; ``None`` for none. Many pipelines may share one.
-    :param outlets: assets that other DAGs may be scheduled on: each landing is an event of theirs, which tells its
-        window, counts and manifest, and whether it is complete, which a salvaged one is not. An asset alias gets the
-        landing's directory as an asset.
+    :param outlets: assets that other DAGs may be scheduled on: each landing is an event of theirs, with its window,
+        counts and manifest, and whether it is complete, which a salvaged one is not. An asset alias gets the landing's
+        directory as an asset.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     :param kwargs: further arguments of the task group, such as ``default_args`` or ``tooltip``.
     """

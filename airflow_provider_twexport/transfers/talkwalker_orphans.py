@@ -34,7 +34,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
     :param object_storage_path: directory to land in, in one named like the collector for each; looked below, too.
         That of a backfill is a good one: its next estimate finds what has landed.
     :param object_storage_conn_id: Airflow connection of all these places.
-    :param only_tell: say in the log what would land, and do nothing.
+    :param log_only: log what would land, and land nothing.
     :param ledger_path: directory of the ledger, which is told of it; ``None`` for none.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     """
@@ -43,7 +43,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         "landed_paths",
         "object_storage_path",
         "object_storage_conn_id",
-        "only_tell",
+        "log_only",
         "ledger_path",
         "talkwalker_conn_id",
     )
@@ -55,7 +55,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         landed_paths: Sequence[str] | str,
         object_storage_path: str,
         object_storage_conn_id: str | None = None,
-        only_tell: bool | str = False,
+        log_only: bool | str = False,
         ledger_path: str | None = None,
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
         **kwargs: Any,
@@ -64,7 +64,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
         self.landed_paths = landed_paths
         self.object_storage_path = object_storage_path
         self.object_storage_conn_id = object_storage_conn_id
-        self.only_tell = only_tell
+        self.log_only = log_only
         self.ledger_path = ledger_path
         self.talkwalker_conn_id = talkwalker_conn_id
 
@@ -80,7 +80,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
             landed_before = self._landings()
             found = find_orphans(client, landed_before.manifests.values())
         readable = [orphan for orphan in found if orphan.is_readable and not orphan.is_fresh]
-        if str(self.only_tell).lower() == "true":
+        if str(self.log_only).lower() == "true":
             for orphan in readable:
                 self.log.info("Would land %s, in %s.", orphan, self._address(orphan, found))
             return {"landed": 0, "results": 0, "failed": 0}

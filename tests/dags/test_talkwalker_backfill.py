@@ -1,4 +1,4 @@
-"""The backfill DAG below its threshold, in a real Airflow; tests/live has the rest."""
+"""The backfill DAG below its threshold, in a real Airflow; tests/live has what needs approval."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ def test_what_failed_is_reported_and_bought_by_the_next_run(
     run = run_dag(backfill(), run_conf=conf(tmp_path, min_credits_left=898_000))
     assert (run.state, run.states["report"]) == ("failed", "failed")
     (month,) = landed(tmp_path)
-    assert re.search(r"Of 91 days 6[0-2] are missing and 0 are there in part", run.log)
+    assert re.search(r"Of 91 days 6[0-2] are missing and 0 have landed in part", run.log)
     again = run_dag(backfill(), run_conf=conf(tmp_path))
     assert again.state == "success", again.log
-    rest = [window["map_name"] for window in again.results["estimate"]]
-    assert sorted([*rest, month[:7]]) == ["2024-01", "2024-02", "2024-03"]
+    bought = [window["map_name"] for window in again.results["estimate"]]
+    assert sorted([*bought, month[:7]]) == ["2024-01", "2024-02", "2024-03"]
     # whichever month was first: what lies on both sides of February is counted by two requests
     asked = 3 if month.startswith("2024-02") else 2
     assert simulator.ledger()["credits"]["charged_total"] == sum(landed(tmp_path).values()) + asked * 10
@@ -126,7 +126,7 @@ def test_a_window_that_broke_off_lands_in_part_and_is_bought_again_alone(
     run = run_dag(backfill(), run_conf=conf(tmp_path))
     somebody.join()
     assert (run.state, run.states["report"]) == ("failed", "failed")
-    assert re.search(r"Of 91 days 0 are missing and (29|31) are there in part", run.log)
+    assert re.search(r"Of 91 days 0 are missing and (29|31) have landed in part", run.log)
     (part,) = [
         found for found in discovery.find_landings([tmp_path]).manifests.values() if not found.complete
     ]
@@ -173,7 +173,7 @@ def test_what_met_the_limit_is_split_and_lands_once(
     month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split"}
     run = run_dag(backfill(), run_conf=conf(tmp_path, **month))
     assert run.state == "success", run.log
-    assert run.states["approve_rest"] == "skipped"
+    assert run.states["approve_remainder"] == "skipped"
     january = pendulum.datetime(2024, 1, 1)
     client = TalkwalkerClient(simulator.token, simulator.url)
     order = ExportOrder(
@@ -201,13 +201,17 @@ def test_what_met_the_limit_is_split_and_lands_once(
     assert simulator.ledger()["credits"]["charged_total"] == spent
 
 
-def test_the_budget_of_the_run_holds_for_the_rest(
+def test_the_budget_of_the_run_holds_for_the_remainder(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """What the first stage spent is gone; the report tells what is short, and another run buys just that."""
     month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split"}
     run = run_dag(backfill(), run_conf=conf(tmp_path, max_credits=2_600, **month))
-    assert (run.state, run.states["estimate_rest"], run.states["report"]) == ("failed", "failed", "failed")
+    assert (run.state, run.states["estimate_remainder"], run.states["report"]) == (
+        "failed",
+        "failed",
+        "failed",
+    )
     assert "and max_credits=100. Nothing was bought." in run.log
     assert "Of 31 days 31 are truncated" in run.log
     (before,) = discovery.find_landings([tmp_path]).manifests.values()
@@ -218,12 +222,12 @@ def test_the_budget_of_the_run_holds_for_the_rest(
     assert again.results["report"]["results"] == before.results + before.missing
 
 
-def test_a_rest_that_makes_the_run_dear_is_asked_for(
+def test_a_remainder_above_the_threshold_needs_approval(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """The threshold is that of the whole run: neither price is above it, both together are."""
     month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split", "approve_above": 3_000}
-    run = run_dag(backfill(), run_conf=conf(tmp_path, **month), mark_success_pattern="approve_rest")
+    run = run_dag(backfill(), run_conf=conf(tmp_path, **month), mark_success_pattern="approve_remainder")
     assert run.state == "success", run.log
-    assert (run.states["approve"], run.states["approve_rest"]) == ("skipped", "success")
+    assert (run.states["approve"], run.states["approve_remainder"]) == ("skipped", "success")
     assert run.results["report"]["landed"] == 31

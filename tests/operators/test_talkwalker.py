@@ -163,7 +163,7 @@ def ordering_months(**how: Any) -> DAG:
 
 
 def test_mapped_exports_are_bought_down_to_the_floor(run_dag: DagRunner, simulator: Simulator) -> None:
-    """The rest fail with the numbers, at their first try; after a top-up a re-run buys only the rest."""
+    """The others fail with the numbers, at their first try; after a top-up a re-run buys only those."""
     simulator.settings(credits=10_000, queue_seconds=3600)
     run = run_dag(ordering_months(min_credits_left=0))
     assert run.state == "failed"
