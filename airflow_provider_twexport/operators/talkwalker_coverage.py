@@ -83,7 +83,7 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
         if counts["missing"] or counts["partial"]:
             raise CoverageGapError(
                 f"Of {counts['days']:,} days {counts['missing']:,} are missing and {counts['partial']:,} have "
-                "landed in part; the table shows which. Trigger the DAG again for the same range: it orders only these.",
+                "landed in part; see the table. Trigger the DAG again for the same range: it orders only these.",
                 facts=counts,
             )
         if counts["truncated"] and self.on_truncated == "split":

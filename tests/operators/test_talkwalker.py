@@ -82,7 +82,7 @@ def test_an_existing_collector_stays_as_it_is(run_dag: DagRunner, simulator: Sim
 def test_adopting_for_a_collector_of_ones_own_name_warns(run_dag: DagRunner) -> None:
     """Nobody can tell what an export into such a collector covers, so it is said."""
     run_dag(ordering(collector_id="mine"))
-    assert "nobody can tell whether export" in run_dag(ordering(collector_id="mine")).log
+    assert "it is not known whether export" in run_dag(ordering(collector_id="mine")).log
 
 
 def test_a_lost_answer_and_a_retry_cost_once(run_dag: DagRunner, simulator: Simulator) -> None:
