@@ -23,7 +23,7 @@ START_TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class Simulator:
-    """A running simulator: where it listens, what it knows, and its control plane."""
+    """A running simulator: its address, its demo accounts, and its control plane."""
 
     url: str
     process: subprocess.Popen[str]
@@ -43,22 +43,22 @@ class Simulator:
     x_password: str = "demo-password"
 
     def control(self, path: str, json: Any = None, method: str | None = None) -> Any:
-        """GET `/_control/<path>`, or POST `json` there; answer the parsed body."""
+        """GET `/_control/<path>`, or POST `json` there; return the parsed body."""
         method = method or ("GET" if json is None else "POST")
-        answer = requests.request(method, f"{self.url}/_control/{path.lstrip('/')}", json=json, timeout=30)
-        assert answer.ok, answer.text
-        return answer.json()
+        response = requests.request(method, f"{self.url}/_control/{path.lstrip('/')}", json=json, timeout=30)
+        assert response.ok, response.text
+        return response.json()
 
     def ledger(self) -> Any:
-        """Tell what was asked of the simulator, and what it would have cost."""
+        """Return what was requested, and what it would have cost."""
         return self.control("ledger")
 
     def faults(self, *faults: dict[str, Any]) -> Any:
-        """Queue faults behind those that are still waiting."""
+        """Queue faults after those that wait."""
         return self.control("faults", {"faults": list(faults)})
 
     def settings(self, **changes: Any) -> Any:
-        """Change settings (none: only look) and answer all of them."""
+        """Change settings, if any, and return all of them."""
         return self.control("settings", changes or None)
 
     def advance(self, seconds: float) -> Any:
@@ -66,19 +66,19 @@ class Simulator:
         return self.control("time", {"advance_seconds": seconds})
 
     def documents(self, export_id: str) -> list[dict[str, Any]]:
-        """List the results of an export in its order: position, key, bytes, sha256 of `chunk_result.data`."""
-        answer = requests.get(f"{self.url}/_control/exports/{export_id}/documents", timeout=300)
-        assert answer.ok, answer.text
-        return [json.loads(line) for line in answer.content.split(b"\n") if line]
+        """List the results of an export in order: position, key, bytes, sha256 of `chunk_result.data`."""
+        response = requests.get(f"{self.url}/_control/exports/{export_id}/documents", timeout=300)
+        assert response.ok, response.text
+        return [json.loads(line) for line in response.content.split(b"\n") if line]
 
     def reset(self) -> Any:
-        """Back to the state that the command line gave."""
+        """Return to the state of the start, with the settings of the command line."""
         return self.control("reset", {})
 
 
 @contextlib.contextmanager
 def running_simulator(*args: str) -> Iterator[Simulator]:
-    """Start the simulator on a free port; stop it on the way out."""
+    """Run the simulator on a free port while the block runs."""
     command = [sys.executable, "-m", "airflow_provider_twexport.simulator", "--port", "0", *args]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -1,9 +1,8 @@
-"""A running simulator for the whole folder, as new for each test, and a plain way to call it."""
+"""One simulator for the whole folder, reset for each test, and plain functions to call it."""
 
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,19 +38,19 @@ class Api:
         return collector_id
 
     def order(self, **body: Any) -> requests.Response:
-        """Ask for an export of January into `box`, unless told otherwise."""
+        """Request an export of January into `box`, with some changes."""
         path = f"/api/v3/stream/p/{self.simulator.project_id}/export"
         return self.call("POST", path, json={**JANUARY, "target": "box", **body})
 
     def export(self, **body: Any) -> str:
-        """Create a collector and an export into it; answer the id."""
+        """Create a collector and an export into it; return the id."""
         self.collector(body.get("target", "box"))
-        answer = self.order(**body)
-        assert answer.ok, answer.text
-        return str(answer.json()["result_tasks"]["tasks"][0]["id"])
+        response = self.order(**body)
+        assert response.ok, response.text
+        return str(response.json()["result_tasks"]["tasks"][0]["id"])
 
     def task(self, task_id: str) -> Any:
-        """Look at an export."""
+        """Return an export."""
         return self.call("GET", f"/api/v3/tasks/export/{task_id}").json()["result_tasks"]["tasks"][0]
 
     def read(self, offset: str = "earliest", end: str = "stop", **kwargs: Any) -> requests.Response:
@@ -59,8 +58,8 @@ class Api:
         params = {"resume_offset": offset, "end_behaviour": end, **kwargs.pop("params", {})}
         return self.call("GET", "/api/v3/stream/c/box/results", params=params, **kwargs)
 
-    def drain(self, offset: str = "earliest") -> list[bytes]:
-        """Read with `stop` until a read brings nothing and repeats the offset."""
+    def read_all(self, offset: str = "earliest") -> list[bytes]:
+        """Read with `stop` until a read has no results and repeats the offset."""
         results: list[bytes] = []
         while True:
             got = lines(self.read(offset).content)
@@ -74,21 +73,21 @@ def lines(body: bytes) -> list[bytes]:
     return [line for line in body.split(b"\n") if line]
 
 
-def live_lines(answer: requests.Response) -> Iterator[bytes]:
-    """Split a body that has no end into lines, blank ones too, as they come."""
+def live_lines(response: requests.Response) -> Iterator[bytes]:
+    """Split a body without end into lines, blank ones too, as they arrive."""
     rest = b""
-    for piece in answer.iter_content(None):
+    for piece in response.iter_content(None):
         *whole, rest = (rest + piece).split(b"\n")
         yield from whole
 
 
 def is_result(line: bytes) -> bool:
-    """Tell results from everything else."""
+    """Whether a line is a result."""
     return line.startswith(DATA_START)
 
 
 def data_of(line: bytes) -> bytes:
-    """Cut out the bytes of `chunk_result.data`."""
+    """Return the bytes of `chunk_result.data`."""
     return line[len(DATA_START) : -2]
 
 
@@ -104,7 +103,7 @@ def document_of(line: bytes) -> dict[str, Any]:
 
 
 def key_of(line: bytes) -> str:
-    """Name what identifies a document."""
+    """Return what identifies a document."""
     document = document_of(line)
     return str(document.get("url") or document["external_id"])
 
@@ -131,7 +130,7 @@ def process() -> Iterator[Simulator]:
 
 @pytest.fixture
 def simulator(process: Simulator) -> Simulator:
-    """Make the shared simulator as new, with exports that finish at once and reads without limit."""
+    """Reset the shared simulator, with exports that finish at once and reads without limit."""
     process.reset()
     process.settings(**INSTANT)
     return process
@@ -141,11 +140,3 @@ def simulator(process: Simulator) -> Simulator:
 def api(simulator: Simulator) -> Api:
     """Call the shared simulator."""
     return Api(simulator)
-
-
-def wait_until(happened: Any, seconds: float = 5.0) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)

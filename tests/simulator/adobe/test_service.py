@@ -1,4 +1,4 @@
-"""The stand-in for Adobe: the life of a job, its batches and files, and the traps that its vendor set."""
+"""Adobe: the life of a job, its batches and files, and what is surprising about its API."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Api:
 
     def job(self, **changes: Any) -> Any:
         """Order a job."""
-        answer = self.call("POST", JOBS, json={**ORDER, **changes})
-        assert answer.ok, answer.text
-        return answer.json()
+        response = self.call("POST", JOBS, json={**ORDER, **changes})
+        assert response.ok, response.text
+        return response.json()
 
     def look(self, job: Any) -> Any:
         """Look at a job."""
@@ -57,13 +57,13 @@ class Api:
 
 @pytest.fixture
 def adobe(simulator: Simulator) -> Api:
-    """The API, with jobs that end at once."""
+    """The API, with jobs that end immediately."""
     simulator.settings(adobe_queue_seconds=0, adobe_job_seconds=0)
     return Api(simulator)
 
 
 def test_a_job_goes_through_its_life(simulator: Simulator, adobe: Api) -> None:
-    """NEW, PROCESSING, SUCCEEDED, by the clock."""
+    """A job is NEW, PROCESSING, then SUCCEEDED, as simulated time passes."""
     simulator.settings(adobe_queue_seconds=60, adobe_job_seconds=60)
     job = adobe.job()
     seen = [job["status"]]
@@ -75,7 +75,7 @@ def test_a_job_goes_through_its_life(simulator: Simulator, adobe: Api) -> None:
 
 
 def test_a_stuck_job_can_be_cancelled(simulator: Simulator, adobe: Api) -> None:
-    """The remedy that the vendor names, in each form of its answer."""
+    """A cancelled job is CANCELLED, whatever the status of the response."""
     simulator.settings(adobe_job_seconds=None)
     for status in (200, 202, 204):
         simulator.settings(adobe_delete_status=status)
@@ -87,7 +87,7 @@ def test_a_stuck_job_can_be_cancelled(simulator: Simulator, adobe: Api) -> None:
 
 @pytest.mark.parametrize("last_link", ["empty", "absent"])
 def test_the_list_is_paged_by_a_cursor(last_link: str, simulator: Simulator, adobe: Api) -> None:
-    """Newest first; the last page says so in one of two ways; each sandbox has its own jobs."""
+    """The newest job is first; the last page has an empty link or none; each sandbox has its own jobs."""
     simulator.settings(adobe_last_link=last_link)
     ids = [adobe.job()["id"] for _ in range(5)]
     path, seen = f"{JOBS}?limit=2&status=SUCCEEDED", []
@@ -111,10 +111,10 @@ def test_a_destination_has_several_forms(
     """`batches` is an object or an array, and `batchId` is missing where each segment has its own."""
     simulator.settings(adobe_batches_form=form, adobe_dataset_key="dataSetId", adobe_errors_on_success=True)
     job = adobe.look(adobe.job(destination={"datasetId": "d", "segmentPerBatch": per_segment}))
-    told = job["destination"]
-    assert isinstance(told["batches"], batches)
-    assert ("batchId" in told) is not per_segment
-    assert told["dataSetId"] == "d"
+    destination = job["destination"]
+    assert isinstance(destination["batches"], batches)
+    assert ("batchId" in destination) is not per_segment
+    assert destination["dataSetId"] == "d"
     assert job["status"] == "SUCCEEDED"
     assert job["errors"][0]["code"] == "0100000003"
 
@@ -123,14 +123,14 @@ def test_a_destination_has_several_forms(
     ("without", "code", "status"),
     [("Authorization", "403010", 403), ("x-api-key", "403000", 403), ("x-gw-ims-org-id", "400003", 400)],
 )
-def test_the_gateway_wants_its_headers(without: str, code: str, status: int, adobe: Api) -> None:
-    """Each has its code."""
-    answer = adobe.call("GET", JOBS, without=without)
-    assert (answer.status_code, answer.json()["error_code"]) == (status, code)
+def test_the_gateway_requires_its_headers(without: str, code: str, status: int, adobe: Api) -> None:
+    """Each missing header has its own error code."""
+    response = adobe.call("GET", JOBS, without=without)
+    assert (response.status_code, response.json()["error_code"]) == (status, code)
 
 
-def test_tokens_end(simulator: Simulator, adobe: Api) -> None:
-    """After their time, and when somebody says so."""
+def test_tokens_expire(simulator: Simulator, adobe: Api) -> None:
+    """A token is invalid after its lifetime, and once it is revoked."""
     simulator.advance(86_400)
     assert adobe.call("GET", JOBS).json()["error_code"] == "401013"
     again = Api(simulator)
@@ -140,8 +140,8 @@ def test_tokens_end(simulator: Simulator, adobe: Api) -> None:
     assert adobe.token(client_secret="no").json()["error"] == "invalid_client"
 
 
-def test_orders_are_checked_and_never_recognized(simulator: Simulator, adobe: Api) -> None:
-    """There is no idempotency key: the same order twice is two jobs."""
+def test_orders_are_checked_and_never_deduplicated(simulator: Simulator, adobe: Api) -> None:
+    """There is no idempotency key: the same order twice creates two jobs."""
     assert adobe.call("POST", JOBS, json={}).json()["detail"] == "destination.datasetId is required"
     assert adobe.job()["id"] != adobe.job()["id"]
     assert simulator.ledger()["adobe"]["repeated_orders"] == 1
@@ -149,7 +149,7 @@ def test_orders_are_checked_and_never_recognized(simulator: Simulator, adobe: Ap
 
 @pytest.mark.parametrize("directories", [False, True])
 def test_files_are_paged_and_have_ranges(directories: bool, simulator: Simulator, adobe: Api) -> None:
-    """More than 100 files take several pages, and a file can be put together from ranges."""
+    """More than 100 files need several pages, and a range has the bytes of the whole file."""
     simulator.settings(adobe_files=205, adobe_file_bytes=200_001, adobe_directories=directories)
     job = adobe.look(adobe.job())
     path, found = f"{EXPORT}/batches/{job['destination']['batchId']}/files?limit=500", []
@@ -167,12 +167,12 @@ def test_files_are_paged_and_have_ranges(directories: bool, simulator: Simulator
     middle = adobe.call("GET", address, headers={"Range": "bytes=70000-79999"})
     assert middle.headers["Content-Range"] == f"bytes 70000-79999/{entry['length']}"
     assert middle.content == whole[70_000:80_000]
-    truth = next(one for one in simulator.control(f"adobe/jobs/{job['id']}/files") if one["id"] == file_id)
-    assert truth["sha256"] == hashlib.sha256(whole).hexdigest()
+    expected = next(one for one in simulator.control(f"adobe/jobs/{job['id']}/files") if one["id"] == file_id)
+    assert expected["sha256"] == hashlib.sha256(whole).hexdigest()
 
 
-def test_long_answers_are_cut_and_ranges_may_be_short(simulator: Simulator, adobe: Api) -> None:
-    """What takes longer than 60 seconds breaks off, and a range may be less than was asked for."""
+def test_long_downloads_are_cut_and_ranges_may_be_short(simulator: Simulator, adobe: Api) -> None:
+    """A download that takes too long breaks off, and a response may have less than the requested range."""
     simulator.settings(adobe_file_bytes=200_000, adobe_bytes_per_answer=100_000)
     job = adobe.look(adobe.job())
     (first, *_) = simulator.control(f"adobe/jobs/{job['id']}/files")
@@ -180,12 +180,12 @@ def test_long_answers_are_cut_and_ranges_may_be_short(simulator: Simulator, adob
     with pytest.raises(requests.RequestException):
         adobe.call("GET", address)
     simulator.faults({"fault": "short_range"})
-    answer = adobe.call("GET", address, headers={"Range": "bytes=0-99"})
-    assert (answer.headers["Content-Range"], len(answer.content)) == (f"bytes 0-49/{first['bytes']}", 50)
+    response = adobe.call("GET", address, headers={"Range": "bytes=0-99"})
+    assert (response.headers["Content-Range"], len(response.content)) == (f"bytes 0-49/{first['bytes']}", 50)
 
 
 def test_a_batch_lags_behind_its_job(simulator: Simulator, adobe: Api) -> None:
-    """The catalog says `loading` for a while."""
+    """The catalog shows `loading` for a while."""
     simulator.settings(adobe_batch_lag_seconds=60)
     batch_id = adobe.look(adobe.job())["destination"]["batchId"]
     path = f"/data/foundation/catalog/batches/{batch_id}"
@@ -196,31 +196,31 @@ def test_a_batch_lags_behind_its_job(simulator: Simulator, adobe: Api) -> None:
 
 def read(adobe: Api, simulator: Simulator, job: Any) -> list[Any]:
     """Return the files of a job as tables."""
-    truth = simulator.control(f"adobe/jobs/{job['id']}/files")
-    paths = [f"{EXPORT}/files/{file['id']}?path={file['name']}" for file in truth]
+    expected = simulator.control(f"adobe/jobs/{job['id']}/files")
+    paths = [f"{EXPORT}/files/{file['id']}?path={file['name']}" for file in expected]
     return [parquet.ParquetFile(io.BytesIO(adobe.call("GET", path).content)) for path in paths]
 
 
 @pytest.mark.parametrize("directories", [False, True])
 def test_files_are_parquet_of_the_jobs_profiles(directories: bool, simulator: Simulator, adobe: Api) -> None:
-    """Together they hold as many rows as the job counts, each person once, and the segments that were ordered."""
+    """They have as many rows as the job counts, each person once, with the segments of the order."""
     simulator.settings(adobe_profiles=1_001, adobe_directories=directories)
     job = adobe.look(adobe.job())
     files = read(adobe, simulator, job)
     rows = [row for file in files for row in file.read().to_pylist()]
     assert len(rows) == job["metrics"]["totalExportedProfileCounter"] == 1_001
     assert {file.metadata.row_group(0).column(0).compression for file in files} == {"SNAPPY"}
-    told = [
+    ids = [
         {"ecid": dict(row["identityMap"])["ECID"][0]["id"], "crm_id": row["_demo"]["crmId"]} for row in rows
     ]
-    assert told == simulator.control(f"adobe/jobs/{job['id']}/profiles")
-    assert len({row["crm_id"] for row in told}) == 1_001
+    assert ids == simulator.control(f"adobe/jobs/{job['id']}/profiles")
+    assert len({row["crm_id"] for row in ids}) == 1_001
     memberships = {name: one["status"] for name, one in dict(rows[0]["segmentMembership"])["ups"]}
     assert memberships == {"one": "realized", "two": "realized"}
 
 
 def test_each_segment_has_its_share_of_the_profiles(simulator: Simulator, adobe: Api) -> None:
-    """Where each has a batch of its own, the catalog's counts add up to the job's, and none is in two."""
+    """Each has a batch of its own, and no profile is in two of them."""
     job = adobe.look(adobe.job(destination={"datasetId": "d", "segmentPerBatch": True}))
     batches = [batch["batchId"] for batch in job["destination"]["batches"]]
     catalog = [adobe.call("GET", f"/data/foundation/catalog/batches/{one}").json()[one] for one in batches]
@@ -234,15 +234,15 @@ def test_each_segment_has_its_share_of_the_profiles(simulator: Simulator, adobe:
 
 
 def test_the_same_job_has_the_same_bytes(simulator: Simulator, adobe: Api) -> None:
-    """By its seed and its number."""
+    """The bytes depend on the seed and the number of the job only."""
     once = simulator.control(f"adobe/jobs/{adobe.job()['id']}/files")
     simulator.reset()
     simulator.settings(adobe_queue_seconds=0, adobe_job_seconds=0)
     assert simulator.control(f"adobe/jobs/{Api(simulator).job()['id']}/files") == once
 
 
-def test_a_job_is_listed_late(simulator: Simulator, adobe: Api) -> None:
-    """It is there, but the list does not show it for a while."""
+def test_a_new_job_is_listed_after_a_while(simulator: Simulator, adobe: Api) -> None:
+    """A new job exists before the list shows it."""
     simulator.settings(adobe_list_lag_seconds=60)
     job = adobe.job()
     assert adobe.look(job)["id"] == job["id"]

@@ -1,4 +1,4 @@
-"""The vendor's own client, `aepp`, works against the stand-in.
+"""The vendor's own client, `aepp`, works with the simulator.
 
 `make test` installs it by itself, without the libraries for other services that it requires, which have to be compiled.
 """
@@ -33,7 +33,7 @@ def segmentation(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_it_creates_lists_gets_and_deletes_jobs(simulator: Simulator, segmentation: Any) -> None:
-    """Through several pages of the list."""
+    """Jobs are created, listed over several pages, returned and cancelled."""
     simulator.settings(adobe_job_seconds=None)
     ids = [segmentation.createExport(ORDER)["id"] for _ in range(5)]
     assert [job["id"] for job in segmentation.getExportJobs(limit=2)] == ids[::-1]
@@ -43,14 +43,14 @@ def test_it_creates_lists_gets_and_deletes_jobs(simulator: Simulator, segmentati
 
 
 def test_it_finds_and_reads_files(simulator: Simulator, segmentation: Any) -> None:
-    """The files of a batch, and the bytes of one."""
+    """The files of a batch are listed, and one is downloaded."""
     from aepp.dataaccess import DataAccess
 
     simulator.settings(adobe_queue_seconds=0, adobe_job_seconds=0)
     job = segmentation.getExport(str(segmentation.createExport(ORDER)["id"]))
     data_access = DataAccess()
     listed = data_access.getBatchFiles(job["destination"]["batchId"])
-    truth = simulator.control(f"adobe/jobs/{job['id']}/files")
-    assert [file["dataSetFileId"] for file in listed] == [file["id"] for file in truth]
-    found = data_access.getFiles(truth[0]["id"], path=truth[0]["name"])
-    assert len(found.getvalue()) == truth[0]["bytes"]
+    expected = simulator.control(f"adobe/jobs/{job['id']}/files")
+    assert [file["dataSetFileId"] for file in listed] == [file["id"] for file in expected]
+    found = data_access.getFiles(expected[0]["id"], path=expected[0]["name"])
+    assert len(found.getvalue()) == expected[0]["bytes"]

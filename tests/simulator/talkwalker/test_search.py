@@ -21,8 +21,8 @@ def _ask(api: Api, path: str | None = None, **params: Any) -> Any:
     return api.call("GET", path, params={"min": NEW_YEAR, "max": NEW_YEAR + 2 * DAY, **params}).json()
 
 
-def _bins(answer: Any) -> list[tuple[int, int]]:
-    return [(bin["t"], bin["v"][0]) for bin in answer["result_histogram"]["data"]]
+def _bins(response: Any) -> list[tuple[int, int]]:
+    return [(bin["t"], bin["v"][0]) for bin in response["result_histogram"]["data"]]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_intervals_count_the_same(api: Api, interval: str, bins: int) -> None:
 
 
 def test_days_follow_the_time_zone(api: Api) -> None:
-    """Days begin at midnight of the zone that was named, also where one of them has 23 hours."""
+    """Days begin at midnight of the requested time zone, even where one of them has 23 hours."""
     spring = NEW_YEAR + 90 * DAY - HOUR  # midnight of 31 March 2024 in Madrid
     counted = _bins(
         _ask(api, timezone="Europe/Madrid", interval="day", min=spring, max=spring + 2 * DAY - HOUR)
@@ -47,20 +47,20 @@ def test_days_follow_the_time_zone(api: Api) -> None:
 
 
 def test_unknown_time_zone(api: Api) -> None:
-    """A zone that nobody knows is an invalid parameter."""
+    """An unknown time zone is an invalid parameter."""
     assert _ask(api, timezone="Moon/Tranquility")["status_code"] == "5"
 
 
-def test_edges_are_in_or_out_as_asked(api: Api) -> None:
-    """By default the first moment is in and the last is not."""
+def test_edges_are_included_or_excluded_as_requested(api: Api) -> None:
+    """By default the first millisecond is included and the last is not."""
     default = sum(count for _, count in _bins(_ask(api)))
-    named = sum(count for _, count in _bins(_ask(api, min_include="true", max_include="false")))
-    assert default == named
+    explicit = sum(count for _, count in _bins(_ask(api, min_include="true", max_include="false")))
+    assert default == explicit
 
 
 @pytest.mark.parametrize(("path", "allowed"), [(None, 30), (GLOBAL, 60)])
 def test_call_limits(api: Api, path: str | None, allowed: int) -> None:
-    """A minute sees 30 histograms in projects and 60 outside; one more is error 8 and free."""
+    """A minute allows 30 histograms of projects and 60 outside of projects; one more is error 8 and free."""
     api.simulator.settings(speed=0)
     codes = [_ask(api, path, q="cats")["status_code"] for _ in range(allowed + 1)]
     assert codes == ["0"] * allowed + ["8"]
@@ -70,7 +70,7 @@ def test_call_limits(api: Api, path: str | None, allowed: int) -> None:
 
 
 def test_only_the_last_month_is_counted_outside_of_projects(api: Api) -> None:
-    """Global data reaches back 30 days; what is older, or has not happened yet, counts nothing."""
+    """Global data reaches back 30 days; older and future intervals count nothing."""
     now = int(time.time() * 1000)
     counted = _bins(_ask(api, GLOBAL, q="cats", min=now - 40 * DAY, max=now + 3 * DAY, interval="day"))
     assert [count > 0 for _, count in counted[:10]] == [False] * 10

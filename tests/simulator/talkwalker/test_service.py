@@ -1,4 +1,4 @@
-"""Tokens, rights, errors and the envelope around every answer."""
+"""Tokens, rights, errors and the envelope around every response."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ EXPORT = "/api/v3/stream/p/11111111-2222-4333-8444-555555555555/export"
 OK_BODY = {"start": "2024-01-01", "stop": "2024-02-01", "target": "box"}
 
 
-def test_every_answer_has_the_envelope(api: Api) -> None:
-    """An answer tells a string status, its message, the request with a masked token, and an id."""
-    answer = api.call("GET", "/api/v1/search/info").json()
-    assert answer["status_code"] == "0"
-    assert answer["status_message"] == "OK"
-    assert answer["request"] == "GET /api/v1/search/info?access_token=***"
-    assert answer["request_id"].startswith("#")
-    assert answer["request_id"].endswith("#")
-    assert [project["name"] for project in answer["result_accinfo"]["projects"]]
+def test_every_response_has_the_envelope(api: Api) -> None:
+    """A response has a status in text, its message, the request with a masked token, and an id."""
+    response = api.call("GET", "/api/v1/search/info").json()
+    assert response["status_code"] == "0"
+    assert response["status_message"] == "OK"
+    assert response["request"] == "GET /api/v1/search/info?access_token=***"
+    assert response["request_id"].startswith("#")
+    assert response["request_id"].endswith("#")
+    assert [project["name"] for project in response["result_accinfo"]["projects"]]
 
 
 def test_token_echo_is_a_switch(api: Api) -> None:
@@ -60,15 +60,15 @@ def test_token_echo_is_a_switch(api: Api) -> None:
 def test_refusals(api: Api, method: str, path: str, body: object, status: int, code: str) -> None:
     """Each bad request is refused with the vendor's HTTP status and code."""
     api.collector()
-    answer = api.call(method, path, json=body)
-    assert (answer.status_code, answer.json()["status_code"]) == (status, code)
+    response = api.call(method, path, json=body)
+    assert (response.status_code, response.json()["status_code"]) == (status, code)
 
 
 def test_details_are_pairs(api: Api) -> None:
     """An error names its details as keys with lists of values."""
     api.collector()
-    answer = api.order(target="nobody").json()
-    assert answer["result_error"]["data"][0] == {"key": "param", "value": ["target"]}
+    response = api.order(target="nobody").json()
+    assert response["result_error"]["data"][0] == {"key": "param", "value": ["target"]}
 
 
 def test_body_that_is_not_json(api: Api) -> None:
@@ -78,17 +78,17 @@ def test_body_that_is_not_json(api: Api) -> None:
 
 def test_unknown_token(api: Api) -> None:
     """An unknown token is error 7 with HTTP 401."""
-    answer = api.call("GET", "/api/v1/search/info", token="nobody")
-    assert (answer.status_code, answer.json()["status_code"]) == (401, "7")
+    response = api.call("GET", "/api/v1/search/info", token="nobody")
+    assert (response.status_code, response.json()["status_code"]) == (401, "7")
 
 
 def test_read_only_token(api: Api) -> None:
-    """A read-only token may search, and is told which right it lacks for the rest."""
+    """A read-only token may search; for everything else the response names the missing right."""
     token = api.simulator.read_only_token
     assert api.call("GET", "/api/v1/status/credits", token=token).ok
-    answer = api.call("GET", "/api/v3/tasks/export", token=token)
-    assert (answer.status_code, answer.json()["status_code"]) == (403, "13")
-    assert answer.json()["result_error"]["data"] == [
+    response = api.call("GET", "/api/v3/tasks/export", token=token)
+    assert (response.status_code, response.json()["status_code"]) == (403, "13")
+    assert response.json()["result_error"]["data"] == [
         {"key": "rights_req", "value": ["read_write"]},
         {"key": "rights_got", "value": ["read_only"]},
     ]

@@ -16,7 +16,7 @@ NOTEBOOK = ROOT.parent / "shared" / "sources" / "talkwalker_export_notebook.txt"
 
 
 def cells(text: str) -> list[str]:
-    """Cut the `In [n]:` cells out: each reaches as far as it still is Python."""
+    """Return the `In [n]:` cells: each ends where the text is no longer Python."""
     return [_longest_python(part) for part in re.split(r"^In \[\d+\]:\n", text, flags=re.M)[1:]]
 
 
@@ -35,7 +35,7 @@ def _longest_python(part: str) -> str:
     raise AssertionError(f"no code in {part!r}")
 
 
-def aimed(cell: str, **values: str) -> str:
+def with_values(cell: str, **values: str) -> str:
     """Replace assigned values."""
     for name, value in values.items():
         cell = re.sub(rf"^{name} = .*$", f"{name} = {value!r}", cell, flags=re.M)
@@ -45,7 +45,7 @@ def aimed(cell: str, **values: str) -> str:
 @pytest.mark.skipif(not NOTEBOOK.exists(), reason=f"the vendor's notebook is not here: {NOTEBOOK.name}")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_notebook(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each cell runs, and prints what the vendor's run printed, with our numbers."""
+    """Each cell runs and prints what the vendor's run printed, with the simulator's numbers."""
     simulator = api.simulator
     values = {
         "BASE_URL": simulator.url,
@@ -55,7 +55,7 @@ def test_notebook(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     }
     names: dict[str, object] = {}
     for cell in cells(NOTEBOOK.read_text()):
-        exec(compile(aimed(cell, **values), "cell", "exec"), names)  # noqa: S102
+        exec(compile(with_values(cell, **values), "cell", "exec"), names)  # noqa: S102
     printed = capsys.readouterr().out
     assert "Export task creada. task_id: " in printed
     assert "Estado: result_limit_reached | Procesados: 6000 | Progress: 0." in printed

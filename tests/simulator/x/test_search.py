@@ -1,4 +1,4 @@
-"""Search as X serves it: pages, slices, counts, limits, the bill, and the words of its refusals."""
+"""Searches: pages, counts, limits, the bill, and the words of refusals."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Search:
         """Ask for page after page."""
         page: dict[str, Any] = {"next": None}
         while "next" in page:
-            answer = self.ask(what, **body, **({"next": page["next"]} if page["next"] else {}))
-            assert answer.ok, answer.text
-            page = answer.json()
+            response = self.ask(what, **body, **({"next": page["next"]} if page["next"] else {}))
+            assert response.ok, response.text
+            page = response.json()
             yield page
 
 
@@ -46,19 +46,19 @@ def search(simulator: Simulator) -> Search:
     return Search(simulator)
 
 
-def truth(simulator: Simulator, **params: Any) -> list[str]:
+def post_ids(simulator: Simulator, **params: Any) -> list[str]:
     """Return the ids of all posts of a query in January 2024, the newest first."""
     window = {"start": 1_704_067_200_000, "stop": 1_706_745_600_000}
-    answer = requests.get(f"{simulator.url}/_control/x/posts", params={**window, **params}, timeout=30)
-    return [post["id"] for post in answer.json()]
+    response = requests.get(f"{simulator.url}/_control/x/posts", params={**window, **params}, timeout=30)
+    return [post["id"] for post in response.json()]
 
 
 def test_pages_hold_every_post_once_newest_first(search: Search) -> None:
-    """Pages of 500 end with one that has no token; ids are whole numbers beyond 2 to the 53."""
+    """Pages of 500 end with one that has no token; ids are integers above 2 to the 53."""
     pages = list(search.pages(**JANUARY, maxResults="500"))
     posts = [post for page in pages for post in page["results"]]
     ids = [post["id"] for post in posts]
-    assert [str(one) for one in ids] == truth(search.simulator, query=JANUARY["query"])
+    assert [str(post_id) for post_id in ids] == post_ids(search.simulator, query=JANUARY["query"])
     assert all(newer > older > 2**53 for newer, older in pairwise(ids))
     assert [len(page["results"]) for page in pages[:-1]] == [500] * (len(pages) - 1)
     assert pages[0]["requestParameters"] == {
@@ -69,7 +69,7 @@ def test_pages_hold_every_post_once_newest_first(search: Search) -> None:
 
 
 def test_a_page_ends_after_31_days(search: Search) -> None:
-    """A wide window comes in slices of 31 days, even where a slice is far from full."""
+    """The pages of a wide window cover 31 days each, even if they are far from full."""
     search.simulator.settings(x_posts_per_day=1)
     body = {"query": "rare", "fromDate": "202301010000", "toDate": "202401010000", "maxResults": 500}
     assert len(list(search.pages(**body))) == 12
@@ -77,8 +77,8 @@ def test_a_page_ends_after_31_days(search: Search) -> None:
     assert [len(page["results"]) for page in search.pages(**body)] == [0] * 12
 
 
-def test_a_token_gives_the_same_page_again_and_is_billed_again(search: Search) -> None:
-    """It never expires, and belongs to its query and window."""
+def test_a_token_returns_the_same_page_again_and_is_billed_again(search: Search) -> None:
+    """A token never expires, and is valid for its query and window only."""
     token = search.ask(**JANUARY).json()["next"]
     again = [search.ask(**JANUARY, next=token).json()["results"] for _ in range(2)]
     assert again[0] == again[1]
@@ -96,28 +96,28 @@ def test_page_edges_may_repeat_a_post(search: Search) -> None:
 
 @pytest.mark.parametrize(("bucket", "periods"), [("day", 31), ("hour", 744), ("minute", 44_640)])
 def test_counts_count_the_posts(search: Search, bucket: str, periods: int) -> None:
-    """Buckets lie side by side, the newest first, and add up to the posts there are."""
+    """Buckets are contiguous, the newest first, and their sum is the number of posts."""
     (page,) = search.pages("prod/counts", **JANUARY, bucket=bucket)
     assert len(page["results"]) == periods
-    assert page["totalCount"] == sum(one["count"] for one in page["results"])
-    assert page["totalCount"] == len(truth(search.simulator, query=JANUARY["query"]))
+    assert page["totalCount"] == sum(bucket["count"] for bucket in page["results"])
+    assert page["totalCount"] == len(post_ids(search.simulator, query=JANUARY["query"]))
     assert page["results"][-1]["timePeriod"] == "202401010000"
 
 
-def test_counts_come_in_slices_too(search: Search) -> None:
-    """A year of days is twelve pages, more when the service is in a hurry, and never a part of a bucket."""
+def test_pages_of_counts_end_after_31_days_too(search: Search) -> None:
+    """A year of days is twelve pages, or more (a switch), and no bucket is split."""
     year = {"query": "coffee", "fromDate": "202301010000", "toDate": "202401011200", "bucket": "day"}
     pages = list(search.pages("prod/counts", **year))
-    periods = [one["timePeriod"] for page in pages for one in page["results"]]
+    periods = [bucket["timePeriod"] for page in pages for bucket in page["results"]]
     assert (len(pages), len(periods), len(set(periods))) == (12, 365, 365)
     search.simulator.settings(x_counts_page_buckets=10, x_counts_order="ascending")
     assert sorted(
-        one["timePeriod"] for page in search.pages("prod/counts", **year) for one in page["results"]
+        bucket["timePeriod"] for page in search.pages("prod/counts", **year) for bucket in page["results"]
     ) == (sorted(periods))
 
 
 def test_a_request_without_dates_means_thirty_days(search: Search) -> None:
-    """The window that was meant is echoed: thirty days back, from midnight."""
+    """The response shows the window that it covers: thirty days, from midnight."""
     echoed = search.ask(query="coffee").json()["requestParameters"]
     assert echoed["fromDate"].endswith("0000")
     assert echoed["maxResults"] == 100
@@ -149,13 +149,13 @@ def test_a_request_without_dates_means_thirty_days(search: Search) -> None:
     ],
 )
 def test_queries_are_refused_in_the_vendors_words(search: Search, query: str, words: str | None) -> None:
-    """HTTP 422 says what is wrong and where; nothing is billed."""
-    answer = search.ask(**{**JANUARY, "query": query})
+    """The response is 422 with the problem and its position; nothing is billed."""
+    response = search.ask(**{**JANUARY, "query": query})
     if words is None:
-        assert answer.ok, answer.text
+        assert response.ok, response.text
         return
-    assert answer.status_code == 422
-    error = answer.json()["error"]
+    assert response.status_code == 422
+    error = response.json()["error"]
     assert error["message"].startswith("There were errors processing your request: ")
     assert words in error["message"]
     assert len(error["transactionId"]) == 16
@@ -177,53 +177,53 @@ def test_queries_are_refused_in_the_vendors_words(search: Search, query: str, wo
     ],
 )
 def test_other_refusals(search: Search, what: str, changes: dict[str, Any], status: int, words: str) -> None:
-    """Dates, sizes, parameters of the other call, unknown labels, and counts that the account does not have."""
-    answer = search.ask(what, **{**JANUARY, **changes})
-    assert (answer.status_code, words in answer.json()["error"]["message"]) == (status, True)
+    """Invalid dates, sizes, parameters and labels are refused, and counts for an account without them."""
+    response = search.ask(what, **{**JANUARY, **changes})
+    assert (response.status_code, words in response.json()["error"]["message"]) == (status, True)
 
 
 def test_thirty_days_reach_back_31_days(search: Search) -> None:
-    """The small product has no archive."""
+    """The product `30day` has no archive."""
     assert search.ask(product="30day", query="coffee").ok
     assert search.ask(product="30day", **JANUARY).status_code == 422
 
 
-def test_get_is_as_good_as_post(search: Search) -> None:
-    """The same parameters may travel in the query string."""
+def test_get_returns_the_same_as_post(search: Search) -> None:
+    """The parameters may be in the query string."""
     url = f"{search.simulator.url}/search/fullarchive/accounts/demo/prod.json"
-    answer = requests.get(url, params=JANUARY, auth=("demo@example.com", "demo-password"), timeout=10)
-    assert answer.json() == search.ask(**JANUARY).json()
+    response = requests.get(url, params=JANUARY, auth=("demo@example.com", "demo-password"), timeout=10)
+    assert response.json() == search.ask(**JANUARY).json()
 
 
 def test_wrong_credentials(search: Search) -> None:
-    """HTTP 401, in the same envelope."""
+    """The response is 401 in the same envelope."""
     url = f"{search.simulator.url}/search/fullarchive/accounts/demo/prod.json"
-    answer = requests.post(url, json=JANUARY, auth=("demo@example.com", "wrong"), timeout=10)
-    assert (answer.status_code, answer.json()["error"]["message"]) == (401, "Unauthorized")
+    response = requests.post(url, json=JANUARY, auth=("demo@example.com", "wrong"), timeout=10)
+    assert (response.status_code, response.json()["error"]["message"]) == (401, "Unauthorized")
 
 
 def test_rate_limits_are_shared_by_data_and_counts(search: Search) -> None:
-    """So many in a minute for each product, then 429 until time has passed."""
+    """Each product allows so many in a minute; then the response is 429 until time has passed."""
     search.simulator.settings(x_requests_per_minute=2)
-    asked = [search.ask(what, **JANUARY).status_code for what in ("prod", "prod/counts", "prod")]
-    assert asked == [200, 200, 429]
+    statuses = [search.ask(what, **JANUARY).status_code for what in ("prod", "prod/counts", "prod")]
+    assert statuses == [200, 200, 429]
     assert search.ask(product="30day", query="coffee").ok
     search.simulator.advance(61)
     assert search.ask(**JANUARY).ok
 
 
 def test_a_wide_window_may_be_too_much(search: Search) -> None:
-    """A switch answers 503 to windows that are too long."""
+    """With a switch, the response to windows that are too long is 503."""
     search.simulator.settings(x_longest_window_hours=24)
     assert search.ask(**JANUARY).status_code == 503
     assert search.ask(**{**JANUARY, "toDate": "202401020000"}).ok
 
 
-def test_usage_is_free_and_slow(search: Search) -> None:
-    """Requests of the month by product; two questions a minute."""
+def test_usage_is_free_and_limited(search: Search) -> None:
+    """It shows the requests of the month by product; two calls a minute are allowed."""
     search.ask(**JANUARY)
     url = f"{search.simulator.url}/metrics/usage/accounts/demo.json"
-    answers = [requests.get(url, auth=("demo@example.com", "demo-password"), timeout=5) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert answers[0].json()["publishers"][0]["used"][0]["searchRequestsFullArchive"] == 1
+    responses = [requests.get(url, auth=("demo@example.com", "demo-password"), timeout=5) for _ in range(3)]
+    assert [response.status_code for response in responses] == [200, 200, 429]
+    assert responses[0].json()["publishers"][0]["used"][0]["searchRequestsFullArchive"] == 1
     assert search.simulator.ledger()["x"]["billed"] == {"fullarchive data": 1}

@@ -1,4 +1,4 @@
-"""The vendor's own client, `searchtweets`, pages through the stand-in to the end."""
+"""The vendor's own client, `searchtweets`, reads all pages of the simulator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from searchtweets import ResultStream, gen_rule_payload
 
-from tests.simulator.x.test_search import UNLIMITED, truth
+from tests.simulator.x.test_search import UNLIMITED, post_ids
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
@@ -15,7 +15,7 @@ JANUARY = {"from_date": "2024-01-01", "to_date": "2024-02-01"}
 
 
 def everything(simulator: Simulator, what: str, rule: str) -> list[Any]:
-    """Return all that the vendor's client gets."""
+    """Return everything that the vendor's client reads."""
     simulator.settings(**UNLIMITED)
     return list(
         ResultStream(
@@ -28,16 +28,16 @@ def everything(simulator: Simulator, what: str, rule: str) -> list[Any]:
     )
 
 
-def test_it_gets_every_post(simulator: Simulator) -> None:
-    """All pages, each post once, parsed by its own parser."""
+def test_it_reads_every_post(simulator: Simulator) -> None:
+    """It reads each post once, and its own parser parses it."""
     rule = gen_rule_payload("coffee lang:en", results_per_call=500, **JANUARY)
     posts = everything(simulator, "prod", rule)
-    assert [post.id for post in posts] == truth(simulator, query="coffee lang:en")
+    assert [post.id for post in posts] == post_ids(simulator, query="coffee lang:en")
     assert all(post.created_at_datetime.year == 2024 and post.user_id and post.text for post in posts)
 
 
-def test_it_gets_every_count(simulator: Simulator) -> None:
-    """All pages of counts."""
+def test_it_reads_every_count(simulator: Simulator) -> None:
+    """It reads each count once."""
     rule = gen_rule_payload("coffee", from_date="2023-01-01", to_date="2024-01-01", count_bucket="day")
     counts = everything(simulator, "prod/counts", rule)
     assert len({count["timePeriod"] for count in counts}) == len(counts) == 365
