@@ -1,4 +1,4 @@
-"""What happens to a request between the socket and the service: the ledger records it, and faults may spoil it."""
+"""What happens to a request between the socket and the service: the ledger records it, and faults may change it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.simulator.talkwalker.corpus import Scope
 
 
-# the moment from which X counts the time in its ids
+# X counts the time in its ids from here
 X_EPOCH_MS = 1_288_834_974_657
 TEMPLATES = 400
 LINE_START = b'{"chunk_type":"CT_RESULT","chunk_result":{"data":'

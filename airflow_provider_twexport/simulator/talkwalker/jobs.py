@@ -180,7 +180,7 @@ class Export:
         }
 
     def _processed(self, step: int) -> int:
-        """Count the matches that were looked at: in whole steps, more than were exported."""
+        """Count the processed matches: in whole steps, more than were exported."""
         if self.status == "queued":
             return 0
         return min(self.delivery.total, (self.exported // step + 1) * step)

@@ -12,7 +12,7 @@ from airflow_provider_twexport.simulator.texts import LANGUAGES, text
 if TYPE_CHECKING:
     from airflow_provider_twexport.simulator.day import Day
 
-# the moment from which X counts the time in its ids
+# X counts the time in its ids from here
 X_EPOCH_MS = 1_288_834_974_657
 EDITS_SINCE_MS = 1_664_409_600_000
 TEMPLATES = 200

@@ -2,7 +2,7 @@
 
 Seen in its traffic or its documentation: unreadable JSON, the format of dates, dates in the future ("Can't ask for
 activities from the future", 2014, with another beginning), part of what streams refuse (406), and every refusal of a
-query that has a position. Invented, because nobody has seen them: a wrong ``maxResults``, bucket or token, dates in the
+query that has a position. Invented, because no source shows them: a wrong ``maxResults``, bucket or token, dates in the
 wrong order or before the archive, an empty or too long query; none of our code reads those.
 """
 

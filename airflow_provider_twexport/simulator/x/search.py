@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def data_page(request: PageRequest, matches: Matches, posts: Posts, settings: XSettings) -> dict[str, Any]:
     """Return the newest posts that are older than the token: as many as fit, or 31 days of them."""
-    start = _slice_start(request, settings)
-    found = list(islice(matches.newest_first(start, request.before), request.max_results))
+    slice_start = _slice_start(request, settings)
+    found = list(islice(matches.newest_first(slice_start, request.before), request.max_results))
     is_full = len(found) == request.max_results
-    before = found[-1][0].published_ms(found[-1][1]) if is_full else start
-    has_more = matches.count(request.start, before) > 0 if is_full else start > request.start
+    before = found[-1][0].published_ms(found[-1][1]) if is_full else slice_start
+    has_more = matches.count(request.start, before) > 0 if is_full else slice_start > request.start
     if is_full and settings.x_repeat_at_edges:
         before += 1
     results = [

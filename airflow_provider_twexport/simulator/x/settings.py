@@ -40,4 +40,4 @@ class XSettings(Settings, frozen=True):
     x_disconnect_every_seconds: Annotated[
         Positive | None, about("simulated seconds after which a connection to a stream ends")
     ] = None
-    x_backfill: Annotated[bool, about("whether the account may ask for backfill")] = True
+    x_backfill: Annotated[bool, about("whether the account has backfill")] = True
