@@ -112,7 +112,7 @@ class JobLanding:
                 zip(missing, wanted, strict=True), len(listed) - len(wanted)
             ):
                 landing.copy(source, download.bytes_of(file), total)
-                progress.tell(place + 1, landing.landed_bytes)
+                progress.report(place + 1, landing.landed_bytes)
 
     def _source(self, job: ExportJob, files: dict[str, list[DataFile]]) -> dict[str, Any]:
         """Return what the manifest tells; parts are in the order of the batches, so the counts say whose is whose."""

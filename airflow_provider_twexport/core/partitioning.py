@@ -1,4 +1,4 @@
-"""Where a window lands under a common root, in the style that lakes prune by."""
+"""Partition directories, such as ``year=2024/month=01``, by which a lake prunes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ _KEYS = {"year": "YYYY", "month": "MM", "day": "DD", "hour": "HH"}
 def partition_path(window: Window, partition_by: str) -> str:
     """Return ``year=2024/month=01`` and the like, by the start of the window.
 
-    :param window: what lands there.
+    :param window: the window that lands there.
     :param partition_by: the smallest part: ``year``, ``month``, ``day`` or ``hour``.
-    :raises InvalidRequestError: if there is no such part, or the window is not cut at its edges: two windows would then
-        land in the same place.
+    :raises InvalidRequestError: if there is no such part, or the window starts within one: two windows would then land
+        in the same directory.
     """
     if partition_by not in _KEYS:
-        raise InvalidRequestError(f"partition_by={partition_by!r} is none of {', '.join(_KEYS)}.")
+        raise InvalidRequestError(
+            f"partition_by={partition_by!r} is unknown. Choose one of {', '.join(_KEYS)}."
+        )
     if window.start != window.start.start_of(partition_by):
         raise InvalidRequestError(
-            f"The window {window} does not begin with a {partition_by}, so partition_by={partition_by!r} would put it "
-            "where another one belongs. Choose a smaller part, or a path of its own."
+            f"The window {window} does not start with a {partition_by}, so partition_by={partition_by!r} would put it "
+            "into another window's directory. Choose a smaller part, or another path."
         )
     keys = list(_KEYS)[: list(_KEYS).index(partition_by) + 1]
     return "/".join(f"{key}={window.start.format(_KEYS[key])}" for key in keys)

@@ -1,4 +1,4 @@
-"""What a long read says of itself in the task log."""
+"""The progress of a long read, in the task log."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ EVERY_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Progress:
-    """Tells every few seconds how much has landed, how fast, and how long the rest will take.
+    """Logs every few seconds how much has landed, how fast, and how long the remainder will take.
 
-    :param expected: how many results there will be; ``None`` if nobody knows.
+    :param expected: how many results there will be; ``None`` if unknown.
     :param begun_with: how many had landed before.
-    :param kind: what they are called.
+    :param kind: the noun for them.
     """
 
     expected: int | None
     begun_with: int
     kind: str = "results"
-    _began: float = field(default_factory=time.monotonic, init=False)
-    _told: float = field(default_factory=time.monotonic, init=False)
+    _started_at: float = field(default_factory=time.monotonic, init=False)
+    _reported_at: float = field(default_factory=time.monotonic, init=False)
 
-    def tell(self, results: int, size: int) -> None:
-        """Log a line, if the last one is long enough ago.
+    def report(self, results: int, size: int) -> None:
+        """Log a line, unless the last one is recent.
 
         :param results: how many have landed so far.
         :param size: how many bytes they take, as written.
         """
         now = time.monotonic()
-        if now - self._told >= EVERY_SECONDS:
-            self._told = now
-            log.info("%s", self.line(results, size, now - self._began))
+        if now - self._reported_at >= EVERY_SECONDS:
+            self._reported_at = now
+            log.info("%s", self.line(results, size, now - self._started_at))
 
     def line(self, results: int, size: int, seconds: float) -> str:
-        """Return what there is to say after so many seconds of reading."""
+        """Return the line after so many seconds of reading."""
         speed = (results - self.begun_with) / seconds if seconds else 0.0
-        said = f"{results:,} {self.kind} ({size / 1e6:,.1f} MB)"
+        text = f"{results:,} {self.kind} ({size / 1e6:,.1f} MB)"
         if self.expected is not None:
-            said += f" of {self.expected:,} have landed"
-        said += f", {speed:,.0f} a second"
+            text += f" of {self.expected:,} have landed"
+        text += f", {speed:,.0f} a second"
         if self.expected is not None and speed > 0:
-            said += f", {_span((self.expected - results) / speed)} to go"
-        return said
+            text += f", {_span((self.expected - results) / speed)} to go"
+        return text
 
 
 def _span(seconds: float) -> str:
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    minutes, remainder = divmod(max(0, round(seconds)), 60)
+    return f"{minutes} min {remainder} s" if minutes else f"{remainder} s"

@@ -1,4 +1,4 @@
-"""How the typed columns of a service's results are declared: once, as plain data.
+"""The typed columns of a service's results, declared once, as plain data.
 
 A type is ``string``, ``int64``, ``double``, ``timestamp`` (UTC, read from epoch milliseconds; 0 and -1 are null),
 ``timestamp<format>`` (UTC, read from a text, with the format as ``strptime`` knows it),
@@ -16,9 +16,9 @@ class Column(NamedTuple):
     """One column.
 
     :param name: in the file.
-    :param type: as the module says.
-    :param path: where in a result it is found, from the top.
-    :param note: what a reader should know.
+    :param type: one of the module's types.
+    :param path: where it is in a result, from the top.
+    :param note: for readers.
     """
 
     name: str
@@ -31,9 +31,8 @@ class Column(NamedTuple):
 class Schema:
     """The columns of one kind of result.
 
-    :param name: of the kind; goes into each file's metadata.
-    :param version: goes up when a column changes its type or meaning or goes away; a new column alone does not
-        need it.
+    :param name: of the kind; part of each file's metadata.
+    :param version: increases when a column changes its type or meaning, or is removed; not for a new column.
     :param columns: in the order of the file; the whole result, byte for byte, follows as ``raw``.
     """
 
@@ -45,16 +44,20 @@ class Schema:
         """Return the columns as a Markdown table."""
         lines = ["| column | type | found at | note |", "|---|---|---|---|"]
         lines += [
-            f"| `{one.name}` | `{spelled(one.type)}` | `{one.path}` | {one.note} |" for one in self.columns
+            f"| `{one.name}` | `{type_name(one.type)}` | `{one.path}` | {one.note} |" for one in self.columns
         ]
         lines.append("| `raw` | `string` | | the whole result, byte for byte |")
         return "\n".join(lines) + "\n"
 
 
-def spelled(of: Any) -> str:
-    """Return a type as people write it."""
-    if isinstance(of, list):
-        return f"list<{spelled(of[0])}>"
-    if isinstance(of, dict):
-        return f"struct<{', '.join(f'{name}: {spelled(inner)}' for name, inner in of.items())}>"
-    return "timestamp[ms, UTC]" if of.startswith("timestamp") else str(of).replace("map<", "map<string, ")
+def type_name(column_type: Any) -> str:
+    """Return the text for a type."""
+    if isinstance(column_type, list):
+        return f"list<{type_name(column_type[0])}>"
+    if isinstance(column_type, dict):
+        return f"struct<{', '.join(f'{name}: {type_name(inner)}' for name, inner in column_type.items())}>"
+    return (
+        "timestamp[ms, UTC]"
+        if column_type.startswith("timestamp")
+        else str(column_type).replace("map<", "map<string, ")
+    )

@@ -1,4 +1,4 @@
-"""Ask X enterprise how many posts there are."""
+"""Count posts with X enterprise search."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 class XSearchCountsOperator(LandingOperator):
-    """Count the posts of a query by minute, hour or day, and tell what searching them would take.
+    """Count the posts of a query by minute, hour or day, and return how many requests a search for them needs.
 
-    Every 31 days of the window are a request, and billed. Returns ``{"total", "requests", "search_requests", "start",
-    "stop"}``, the last but two being how many requests a search for all these posts takes at most, and with a path also
-    ``{"manifest", "buckets"}``. Counts include posts that were deleted later, so a search may bring fewer.
+    Every 31 days of the window cost a request. Returns ``{"total", "requests", "search_requests", "start", "stop"}``,
+    where ``search_requests`` is how many requests a search for all these posts needs at most, and with a path also
+    ``{"manifest", "buckets"}``. Counts include posts that were deleted later, so a search may return fewer.
 
-    Without a path a retry counts, and pays, from the start; with one it goes on where the last try broke off.
+    Without a path, a retry counts, and pays, from the start; with one, it resumes after the last page received.
 
-    :param query: in the language of PowerTrack rules, 2,048 characters at most.
-    :param start: first moment of the window, inclusive; without ``start`` and ``stop`` the run's window is taken.
-    :param stop: last moment of the window, exclusive; both lie on the edge of a bucket, in UTC.
+    :param query: a PowerTrack rule, at most 2,048 characters.
+    :param start: first moment of the window, inclusive; without ``start`` and ``stop``, the run's window is used.
+    :param stop: last moment of the window, exclusive; both are at the edge of a bucket, in UTC.
     :param bucket: ``minute``, ``hour`` or ``day``.
-    :param max_requests: requests that may be made, those of earlier tries included; ``None`` for no bound.
-    :param object_storage_path: directory for the counts of all buckets, one landing each; ``None``: only the total.
+    :param max_requests: how many requests to send, those of earlier attempts included; ``None`` for no limit.
+    :param object_storage_path: directory for the counts of all buckets, one per landing; ``None``: only the total.
     :param object_storage_conn_id: Airflow connection of the object storage.
     :param file_format: of the counts: ``jsonl``, ``jsonl.gz``, ``jsonl.zst`` or ``parquet``.
     :param partition_length: how long the window of a run is that has nothing but a partition date.
@@ -83,36 +83,36 @@ class XSearchCountsOperator(LandingOperator):
         self.x_conn_id = x_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return the total and what it took."""
+        """Return the total and how many requests it needed."""
         from airflow_provider_twexport.core.run_window import export_window
         from airflow_provider_twexport.x.search.pages import SearchRequest, most_requests
 
         with fail_without_retry():
             window = export_window(context, self.start, self.stop, self.partition_length)
-            search = SearchRequest(self.query, window, self.bucket)
+            request = SearchRequest(self.query, window, self.bucket)
             path = self.object_storage_path
-            place, told = self._landed_counts(context, search, path) if path else (self._counted(search), {})
-        self.log.info("%d posts in %s, counted with %d requests.", place.counted, window, place.requests)
+            end, landed = self._land_counts(context, request, path) if path else (self._count(request), {})
+        self.log.info("%d posts in %s, counted with %d requests.", end.counted, window, end.requests)
         return {
-            "total": place.counted,
-            "requests": place.requests,
-            "search_requests": most_requests(place.counted, window),
+            "total": end.counted,
+            "requests": end.requests,
+            "search_requests": most_requests(end.counted, window),
             **window.to_json(),
-            **told,
+            **landed,
         }
 
-    def _counted(self, search: SearchRequest) -> SearchCursor:
+    def _count(self, request: SearchRequest) -> SearchCursor:
         from airflow_provider_twexport.x.search.pages import SearchCursor
 
         cursor = None
-        for batch in self._pages(search, None):
+        for batch in self._pages(request, None):
             cursor = batch.cursor
-        place = SearchCursor.of(search, cursor)
-        metrics.spent(self.system, place.requests)
-        return place
+        end = SearchCursor.of(request, cursor)
+        metrics.spent(self.system, end.requests)
+        return end
 
-    def _landed_counts(
-        self, context: Context, search: SearchRequest, path: str
+    def _land_counts(
+        self, context: Context, request: SearchRequest, path: str
     ) -> tuple[SearchCursor, dict[str, Any]]:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -125,31 +125,31 @@ class XSearchCountsOperator(LandingOperator):
         ManifestLink.push(context, directory)
         with Landing.open(
             directory,
-            source=search.source(XEnterpriseHook(self.x_conn_id).product, None),
+            source=request.source(XEnterpriseHook(self.x_conn_id).product, None),
             file_format=self.file_format,
             schema=COUNTS,
             record_id=count_period,
             batches_cost=True,
         ) as landing:
-            manifest = landing.committed or self._land(search, landing)
+            manifest = landing.committed or self._land(request, landing)
         self._tell_landing(context, directory, manifest)
-        told = {"manifest": str(directory / MANIFEST), "buckets": manifest.results}
-        return SearchCursor.of(search, manifest.final_cursor), told
+        landed = {"manifest": str(directory / MANIFEST), "buckets": manifest.results}
+        return SearchCursor.of(request, manifest.final_cursor), landed
 
-    def _land(self, search: SearchRequest, landing: Any) -> Manifest:
+    def _land(self, request: SearchRequest, landing: Any) -> Manifest:
         from airflow_provider_twexport.x.search.pages import SearchCursor
 
-        for batch in self._pages(search, landing.cursor):
+        for batch in self._pages(request, landing.cursor):
             landing.write(batch)
-        place = SearchCursor.of(search, landing.cursor)
-        manifest: Manifest = landing.commit(estimated_total=place.counted)
+        end = SearchCursor.of(request, landing.cursor)
+        manifest: Manifest = landing.commit(estimated_total=end.counted)
         metrics.landed(self.system, manifest)
-        metrics.spent(self.system, place.requests)
+        metrics.spent(self.system, end.requests)
         return manifest
 
-    def _pages(self, search: SearchRequest, cursor: str | None) -> Any:
+    def _pages(self, request: SearchRequest, cursor: str | None) -> Any:
         from airflow_provider_twexport.core.arguments import parse_int
 
         client = XEnterpriseHook(self.x_conn_id).get_conn()
-        most = parse_int("max_requests", self.max_requests)
-        return client.pages(search, cursor=cursor, max_requests=most)
+        max_requests = parse_int("max_requests", self.max_requests)
+        return client.pages(request, cursor=cursor, max_requests=max_requests)

@@ -106,7 +106,7 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
             cancel_on_kill=self.cancel_on_kill,
         )
 
-    def end_remotely(self) -> None:
+    def cancel_now(self) -> None:
         """Cancel the job."""
         if self._client:
             self._client.cancel_when_killed(self.export_key)

@@ -1,4 +1,4 @@
-"""Waiting for an export: looking, deferring, timing out and ending it, the same for every service."""
+"""Waiting for an export: polling, deferring, timing out and cancelling it, the same for every service."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Export = TypeVar("Export", bound="Waitable")
 
 
 class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
-    """Wait until an export has ended; the results and exceptions are the same whether it pokes, reschedules or defers.
+    """Wait until an export has ended; results and exceptions are the same in poke, reschedule and deferrable mode.
 
-    :param poke_interval: seconds between two looks.
-    :param deferrable: wait in the triggerer, without holding a worker.
-    :param cancel_on_kill: end the export when the task is killed, failed or cleared while it waits, and when its
+    :param poke_interval: seconds between two polls.
+    :param deferrable: wait in the triggerer, without a worker slot.
+    :param cancel_on_kill: cancel the export when the task is killed, failed or cleared while it waits, and when its
         ``timeout`` or ``execution_timeout`` is over; both count from the task's start, also while it is deferred.
     """
 
@@ -54,35 +54,35 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
 
     @abstractmethod
     def connect(self) -> Client:
-        """Return a client, and have at hand what a kill needs."""
+        """Return a client, and prepare what a kill needs."""
 
     @abstractmethod
     def look(self, client: Client) -> Export:
-        """Ask for the export."""
+        """Request the export."""
 
     @abstractmethod
     def read(self, export: dict[str, Any]) -> Export:
-        """Read what the trigger told of the export."""
+        """Return the export in the trigger's event."""
 
     @abstractmethod
     def outcome(self, export: Export) -> dict[str, Any]:
-        """Return what came of an export that has ended, or raise."""
+        """Return the result of an export that has ended, or raise."""
 
     @abstractmethod
     def trigger(self, deadline: float) -> ExportTrigger[Client, Export]:
-        """Return what waits in the triggerer."""
+        """Return the trigger that waits for the export."""
 
     @abstractmethod
-    def end_remotely(self) -> None:
-        """End the export with one short request and what is at hand, because Airflow leaves 5 seconds."""
+    def cancel_now(self) -> None:
+        """Cancel the export with one short request, because Airflow leaves 5 seconds."""
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once; where the export has not ended and the sensor is deferrable, defer."""
+        """Poll once; if the export has not ended and the sensor is deferrable, defer."""
         with fail_without_retry():
-            export = self.look(self._client_at_hand())
+            export = self.look(self._cached_client())
             export.check_status()
             if not export.is_unfinished:
-                self._tell_wait(context, "ended")
+                self._measure_wait(context, "ended")
                 return PokeReturnValue(is_done=True, xcom_value=self.outcome(export))
         self.log.info("%s %s is %s.", self.noun, self.export_key, export.raw_status)
         deadline = min(self._deadlines(context).values())
@@ -101,60 +101,60 @@ class ExportSensor(BaseSensorOperator, Generic[Client, Export]):
         with fail_without_retry():
             if event["outcome"] == "failed":
                 raise from_json(event["error"])
-            self._tell_wait(context, "ended")
+            self._measure_wait(context, "ended")
             return self.outcome(self.read(event["export"]))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral; the deferral's own timeout never asks the trigger, so the abort happens here."""
+        """Continue after a deferral; its own timeout does not reach the trigger, so the export is cancelled here."""
         if (next_kwargs or {}).get("error") == "Trigger timeout":
-            self._abort()
+            self._cancel()
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
-        """End the export, with nothing but what is at hand, because Airflow leaves 5 seconds."""
+        """Cancel the export without any other call, because Airflow leaves 5 seconds."""
         if self.cancel_on_kill and self._client is not None:
-            self.end_remotely()
+            self.cancel_now()
 
-    def _client_at_hand(self) -> Client:
+    def _cached_client(self) -> Client:
         if self._client is None:
             self._client = self.connect()
         return self._client
 
-    def _began(self, context: Context) -> float:
-        """Return when the wait began, in seconds since the epoch."""
+    def _started_at(self, context: Context) -> float:
+        """Return when the wait started, in seconds since the epoch."""
         ti = context["ti"]
-        began = (ti.get_first_reschedule_date(context) if self.reschedule else None) or ti.start_date
-        return float(began.timestamp())
+        started = (ti.get_first_reschedule_date(context) if self.reschedule else None) or ti.start_date
+        return float(started.timestamp())
 
-    def _tell_wait(self, context: Context, outcome: str) -> None:
-        metrics.waited(self.system, time.time() - self._began(context), outcome)
+    def _measure_wait(self, context: Context, outcome: str) -> None:
+        metrics.waited(self.system, time.time() - self._started_at(context), outcome)
 
     def _deadlines(self, context: Context) -> dict[str, float]:
-        """Return when each limit on the wait is over, in seconds since the epoch."""
-        began = self._began(context)
-        deadlines = {"timeout": began + self.timeout}
+        """Return when each time limit of the wait ends, in seconds since the epoch."""
+        started = self._started_at(context)
+        deadlines = {"timeout": started + self.timeout}
         if self.execution_timeout and not self.reschedule:
-            deadlines["execution_timeout"] = began + self.execution_timeout.total_seconds()
+            deadlines["execution_timeout"] = started + self.execution_timeout.total_seconds()
         return deadlines
 
     def _defer_until(self, deadline: float) -> None:
         self.defer(
             trigger=self.trigger(deadline),
             method_name=self.execute_complete.__name__,
-            # the trigger keeps the deadline; this is for when no triggerer runs
+            # the trigger keeps the deadline; this one is for the case that no triggerer runs
             timeout=timedelta(seconds=max(0.0, deadline - time.time()) + 2 * self.poke_interval + 60),
         )
 
     def _time_out(self, context: Context) -> NoReturn:
-        self._tell_wait(context, "timeout")
+        self._measure_wait(context, "timeout")
         deadlines = self._deadlines(context)
         name = min(deadlines, key=lambda limit: deadlines[limit])
-        self._abort()
+        self._cancel()
         timeout = AirflowTaskTimeout if name == "execution_timeout" else AirflowSensorTimeout
         raise timeout(f"{self.noun} {self.export_key} did not end within the task's {name}.")
 
-    def _abort(self) -> None:
+    def _cancel(self) -> None:
         if self.cancel_on_kill:
-            self.log.warning("Ending %s %s.", self.noun.lower(), self.export_key)
-            self._client_at_hand()
-            self.end_remotely()
+            self.log.warning("Cancelling %s %s.", self.noun.lower(), self.export_key)
+            self._cached_client()
+            self.cancel_now()

@@ -153,7 +153,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
             cancel_on_kill=self.cancel_on_kill,
         )
 
-    def end_remotely(self) -> None:
+    def cancel_now(self) -> None:
         """Abort the export; what it has exported stays in its collector."""
         if self._kill_client:
             self._kill_client.abort_when_killed(self.export_id)

@@ -193,7 +193,7 @@ class CollectorLanding:
         try:
             for batch in batches:
                 landing.write(batch)
-                progress.tell(landing.arrived, landing.bytes)
+                progress.report(landing.arrived, landing.bytes)
         except NotFoundError as error:
             raise ResultsExpiredError(
                 f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "

@@ -85,13 +85,13 @@ def _columns(manifest: Manifest) -> dict[str, DatasetFacet]:
     """Return the columns of Parquet; other formats hold what the service sent, which may have any."""
     from openlineage.client.facet_v2 import schema_dataset
 
-    from airflow_provider_twexport.core.schema import spelled
+    from airflow_provider_twexport.core.schema import type_name
 
     schema = _schema(manifest.source)
     if manifest.file_format != "parquet" or schema is None:
         return {}
     fields = [
-        schema_dataset.SchemaDatasetFacetFields(name=column.name, type=spelled(column.type))
+        schema_dataset.SchemaDatasetFacetFields(name=column.name, type=type_name(column.type))
         for column in schema.columns
     ]
     raw = schema_dataset.SchemaDatasetFacetFields(name="raw", type="string")

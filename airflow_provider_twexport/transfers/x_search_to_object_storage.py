@@ -174,7 +174,7 @@ class XSearchToObjectStorageOperator(LandingOperator):
             )
         ):
             landing.write(batch)
-            progress.tell(landing.results, landing.bytes)
+            progress.report(landing.results, landing.bytes)
         place = SearchCursor.of(search, landing.cursor)
         manifest = landing.commit(truncated=not place.is_end)
         metrics.landed(self.system, manifest)

@@ -220,7 +220,7 @@ class XStreamToObjectStorageOperator(LandingOperator):
         for arrival in client.capture(until, reached=reached, connections=self.connections):
             log.add(arrival)
             log.count(arrival.records, landing.write(Batch(arrival.records, None)))
-            progress.tell(landing.results, landing.bytes)
+            progress.report(landing.results, landing.bytes)
             if landing.results >= most:
                 return
             if landing.part_is_full or client.now() - part_began >= PART_SECONDS:

@@ -1,4 +1,4 @@
-"""Waiting for an export from the triggerer: one request per connection and interval for all that wait."""
+"""Waiting for exports from the triggerer: one list request per connection and interval, however many wait."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ Client = TypeVar("Client")
 
 
 class ExportTrigger(BaseTrigger, Generic[Client, Export]):
-    """Wait until an export has ended, with one request per connection and interval for all that wait.
+    """Wait until an export has ended, with one list request per connection and interval for all triggers.
 
     Fires one event: ``{"outcome": "ended", "export": ...}``, ``{"outcome": "timeout"}``, or
     ``{"outcome": "failed", "error": ...}`` with all that it takes to raise the error in the sensor.
 
-    :param poke_interval: seconds between two looks.
-    :param deadline: seconds since the epoch after which the wait is over.
-    :param cancel_on_kill: end the export if somebody fails, clears or marks the deferred task (Airflow 3.3 on).
+    :param poke_interval: seconds between two polls.
+    :param deadline: seconds since the epoch after which the wait times out.
+    :param cancel_on_kill: cancel the export if somebody fails, clears or marks the deferred task (Airflow 3.3 on).
     """
 
     noun: ClassVar[str]
@@ -69,7 +69,7 @@ class ExportTrigger(BaseTrigger, Generic[Client, Export]):
 
     @abstractmethod
     def cancel(self, client: Client) -> str:
-        """End the export and say what that means."""
+        """Cancel the export and return what that means."""
 
     @property
     def export_key(self) -> str:
@@ -77,7 +77,7 @@ class ExportTrigger(BaseTrigger, Generic[Client, Export]):
         return str(getattr(self, self.own_fields[0]))
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what it takes to go on in another triggerer."""
+        """Return what another triggerer needs to continue."""
         fields = (*self.own_fields, "poke_interval", "deadline", "cancel_on_kill")
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             name: getattr(self, name) for name in fields
@@ -114,7 +114,7 @@ class ExportTrigger(BaseTrigger, Generic[Client, Export]):
                 return answer
 
     async def on_kill(self) -> None:
-        """End the export; Airflow calls this when a user acts on the deferred task, not on a restart."""
+        """Cancel the export; Airflow calls this when a user acts on the deferred task, not on a restart."""
         if self.cancel_on_kill:
             client = await self.poll().any_client()
             self.log.info("%s", await asyncio.to_thread(self.cancel, client))

@@ -29,10 +29,10 @@ def test_promises_nothing_that_is_not_known() -> None:
 def test_does_not_flood_the_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line every few seconds, however many batches come."""
     with caplog.at_level(logging.INFO):
-        told = Progress(expected=10, begun_with=0)
+        progress_log = Progress(expected=10, begun_with=0)
         for results in range(100):
-            told.tell(results, results)
+            progress_log.report(results, results)
         assert caplog.records == []
         monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
-        told.tell(10, 10)
+        progress_log.report(10, 10)
     assert len(caplog.records) == 1

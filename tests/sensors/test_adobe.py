@@ -129,6 +129,6 @@ def test_a_kill_cancels(job_id: str, simulator: Simulator) -> None:
     sensor = AdobeExportJobSensor(task_id="wait", job_id=job_id)
     sensor.on_kill()
     assert simulator.ledger()["adobe"]["jobs"][0]["status"] == "NEW"
-    sensor._client_at_hand()
+    sensor._cached_client()
     sensor.on_kill()
     assert simulator.ledger()["adobe"]["jobs"][0]["status"] == "CANCELLED"

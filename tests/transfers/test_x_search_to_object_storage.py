@@ -177,7 +177,7 @@ def test_another_search_does_not_land_on_top(
     assert land(run_dag, **directory).state == "success"
     before = billed(simulator)
     run = land(run_dag, **directory, query="tea")
-    assert "choose another directory" in run.log
+    assert "Choose another directory" in run.log
     assert (run.state, billed(simulator)) == ("failed", before)
 
 
