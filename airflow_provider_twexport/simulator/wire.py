@@ -121,6 +121,19 @@ async def delay(exchange: Exchange, fault: Fault) -> None:
     await exchange.forward()
 
 
+async def late_answer(exchange: Exchange, fault: Fault) -> None:
+    """Do the work, then wait some real seconds before responding; `seconds`."""
+    held: list[Message] = []
+
+    async def hold(message: Message) -> None:
+        held.append(message)
+
+    await exchange.forward(hold)
+    await asyncio.sleep(fault.get("seconds", 1.0))
+    for message in held:
+        await exchange.send(message)
+
+
 async def hang(exchange: Exchange, fault: Fault) -> None:
     """Send nothing until the client gives up."""
     while (await exchange.receive())["type"] != "http.disconnect":
@@ -184,7 +197,8 @@ async def cut(exchange: Exchange, fault: Fault) -> None:
 
 # the faults of the network, by the name that the control plane gives them
 WIRE_FAULTS: dict[str, Callable[[Exchange, Fault], Awaitable[None]]] = {
-    fault.__name__: fault for fault in (drop, lost_answer, delay, hang, html, redirect, garbage, slow, cut)
+    fault.__name__: fault
+    for fault in (drop, lost_answer, delay, late_answer, hang, html, redirect, garbage, slow, cut)
 }
 
 

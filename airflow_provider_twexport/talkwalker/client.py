@@ -11,7 +11,7 @@ import math
 import re
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pendulum
 
@@ -40,8 +40,8 @@ from airflow_provider_twexport.talkwalker.models import (
     ExportOrder,
     ExportTask,
     Project,
-    _segment,
     epoch_ms,
+    path_segment,
 )
 from airflow_provider_twexport.talkwalker.results import EARLIEST, EndBehaviour
 from airflow_provider_twexport.talkwalker.results_reader import ResultsReader
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.http import StreamedResponse
     from airflow_provider_twexport.talkwalker.histogram import Interval, Volume
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 DEFAULT_HOST = "https://api.talkwalker.com"
@@ -94,7 +95,7 @@ class TalkwalkerClient:
     def list_projects(self) -> list[Project]:
         """Return the projects that the token may use; free."""
         body = self._session.call("GET", "/api/v1/search/info")
-        return [Project.from_json(item) for item in _result(body, "result_accinfo").get("projects", [])]
+        return self._read_list(_result(body, "result_accinfo"), "projects", Project.from_json)
 
     def get_credits(self) -> Credits:
         """Return what the account may still spend; free, 10 calls a minute."""
@@ -119,7 +120,7 @@ class TalkwalkerClient:
         return read_volumes(_result(body, "result_histogram").get("data") or (), order.window, interval)
 
     def _ask_histogram(self, order: ExportOrder, interval: Interval) -> Any:
-        scope = f"/p/{_segment(order.project_id)}" if order.project_id else ""
+        scope = f"/p/{path_segment(order.project_id)}" if order.project_id else ""
         params = {
             "min": epoch_ms(order.window.start),
             "max": epoch_ms(order.window.stop),
@@ -146,7 +147,7 @@ class TalkwalkerClient:
     def list_collectors(self) -> list[Collector]:
         """Return the account's collectors, less deleted ones."""
         body = self._session.call("GET", "/api/v3/stream/info")
-        listed = map(Collector.from_json, _result(body, "result_stream").get("collectors", []))
+        listed = self._read_list(_result(body, "result_stream"), "collectors", Collector.from_json)
         return [collector for collector in listed if collector.state.casefold() != "deleted"]
 
     def put_collector(self, collector_id: str) -> Collector:
@@ -161,8 +162,8 @@ class TalkwalkerClient:
         answer = self._session.call(
             method, f"/api/v3/stream/c/{checked_collector_id(collector_id)}", body=body
         )
-        collectors = _result(answer, "result_stream").get("collectors") or [{"collector_id": collector_id}]
-        return Collector.from_json(collectors[0])
+        collectors = _items(_result(answer, "result_stream"), "collectors")
+        return Collector.from_json(collectors[0] if collectors else {"collector_id": collector_id})
 
     # exports
 
@@ -172,15 +173,29 @@ class TalkwalkerClient:
         :raises RetriableError: if no answer came; the export may exist all the same, so look before ordering again.
         """
         body = order.body(checked_collector_id(collector_id))
-        return _tasks(self._session.call("POST", order.path, body=body, repeatable=False))[0]
+        return _first_export(self._session.call("POST", order.path, body=body, repeatable=False))
 
     def get_export(self, export_id: str) -> ExportTask:
-        """Return an export."""
-        return _tasks(self._session.call("GET", _export_path(export_id)))[0]
+        """Return an export.
 
-    def list_exports(self) -> list[ExportTask]:
-        """Return the account's recent exports, newest first."""
-        return _tasks(self._session.call("GET", "/api/v3/tasks/export"), empty=True)
+        :raises NotFoundError: if the service does not know it.
+        :raises UnexpectedResponseError: if the answer cannot be read.
+        """
+        return _first_export(self._session.call("GET", _export_path(export_id)))
+
+    def list_exports(self, collector_id: str | None = None) -> list[ExportTask]:
+        """Return the account's recent exports, newest first, less those that cannot be read.
+
+        :param collector_id: the collector whose exports are looked for.
+        :raises UnexpectedResponseError: if an export into that collector cannot be read.
+        """
+        result = _result(self._session.call("GET", "/api/v3/tasks/export"), "result_tasks")
+        return self._read_list(
+            result,
+            "tasks",
+            ExportTask.from_json,
+            needed=lambda item: isinstance(item, dict) and item.get("target") == collector_id is not None,
+        )
 
     def abort_export(self, export_id: str) -> None:
         """Abort an export; what it has exported stays charged and in the collector."""
@@ -193,6 +208,27 @@ class TalkwalkerClient:
             self._session.call("DELETE", _export_path(export_id), repeatable=False, timeout=KILL_SECONDS)
         except TwexportError as error:
             log.warning("Export %s could not be aborted and may go on: %s", export_id, error)
+
+    def _read_list(
+        self,
+        result: dict[str, Any],
+        name: str,
+        read: Callable[[Any], T],
+        needed: Callable[[Any], bool] = lambda item: False,
+    ) -> list[T]:
+        """Return the entries of a list that can be read; a warning names each of the others.
+
+        :param needed: returns whether an entry must not be left out.
+        """
+        entries = []
+        for item in _items(result, name):
+            try:
+                entries.append(read(item))
+            except UnexpectedResponseError as error:
+                if needed(item):
+                    raise
+                log.warning("Skipped one of the %s: %s %.200r", name, error, self._session.redact(item))
+        return entries
 
     # results
 
@@ -251,7 +287,7 @@ def checked_collector_id(collector_id: str) -> str:
 
 
 def _export_path(export_id: str) -> str:
-    return f"/api/v3/tasks/export/{_segment(export_id)}"
+    return f"/api/v3/tasks/export/{path_segment(export_id)}"
 
 
 def _results_path(collector_id: str) -> str:
@@ -265,8 +301,19 @@ def _result(body: Any, name: str) -> dict[str, Any]:
     return result
 
 
-def _tasks(body: Any, *, empty: bool = False) -> list[ExportTask]:
-    tasks = [ExportTask.from_json(item) for item in _result(body, "result_tasks").get("tasks", [])]
-    if not tasks and not empty:
+def _items(result: dict[str, Any], name: str) -> list[Any]:
+    items = result.get(name)
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        raise UnexpectedResponseError(
+            f"Talkwalker's answer has {name} that is not a list, but {type(items)}."
+        )
+    return items
+
+
+def _first_export(body: Any) -> ExportTask:
+    tasks = _items(_result(body, "result_tasks"), "tasks")
+    if not tasks:
         raise UnexpectedResponseError("Talkwalker's answer names no export.")
-    return tasks
+    return ExportTask.from_json(tasks[0])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -15,10 +18,12 @@ from airflow_provider_twexport.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_twexport.core.window import Window
 
+
+log = logging.getLogger(__name__)
 
 MAX_LIMIT = 1_000_000
 
@@ -94,9 +99,17 @@ class Project:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Project:
-        """Read the service's form."""
+        """Read the service's form.
+
+        :raises UnexpectedResponseError: if it has no id.
+        """
         account_id, account_name = body.get("account_id"), body.get("account_name")
-        return cls(str(body["id"]), str(body.get("name", "")), account_id and str(account_id), account_name)
+        return cls(
+            _identifier("project", body, "id"),
+            str(body.get("name", "")),
+            account_id and str(account_id),
+            account_name and str(account_name),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +128,15 @@ class Credits:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Credits:
-        """Read the service's form."""
-        billing = body.get("next_billing_period")
+        """Read the service's form.
+
+        :raises UnexpectedResponseError: if a number of credits cannot be read.
+        """
         return cls(
-            remaining_monthly=int(body.get("remaining_credits_monthly") or 0),
-            remaining_onetime=int(body.get("remaining_credits_onetime") or 0),
-            used_monthly=int(body.get("used_credits_monthly") or 0),
-            next_billing_period=pendulum.from_timestamp(int(billing) / 1000) if billing else None,
+            remaining_monthly=_credits(body, "remaining_credits_monthly"),
+            remaining_onetime=_credits(body, "remaining_credits_onetime"),
+            used_monthly=_credits(body, "used_credits_monthly"),
+            next_billing_period=_time(body.get("next_billing_period")),
         )
 
 
@@ -138,8 +153,12 @@ class Collector:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Collector:
-        """Read the service's form."""
-        return cls(str(body["collector_id"]), str(body.get("state", "")), _time(body.get("creation_date")))
+        """Read the service's form.
+
+        :raises UnexpectedResponseError: if it has no id.
+        """
+        collector_id = _identifier("collector", body, "collector_id")
+        return cls(collector_id, str(body.get("state", "")), _time(body.get("creation_date")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,17 +232,27 @@ class ExportTask:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> ExportTask:
-        """Read the service's form; only the id is always there."""
+        """Read the service's form; only the id must be there.
+
+        A value that cannot be read counts as missing, with a warning: the export is paid for all the same.
+
+        :raises UnexpectedResponseError: if it has no id.
+        """
+        export_id = _identifier("export", body, "id")
+        readable = {name: read(body.get(name)) for name, read in _EXPORT_FIELDS.items()}
+        for name, value in readable.items():
+            if value is None and body.get(name) not in (None, ""):
+                log.warning("Export %s: %s=%.100r cannot be read.", export_id, name, body[name])
         messages = body.get("messages") or ()
         return cls(
-            id=str(body["id"]),
-            collector_id=body.get("target"),
-            raw_status=str(body.get("status") or ExportStatus.UNKNOWN),
-            processed=int(body.get("processed") or 0),
-            ready=int(body["ready"]) if body.get("ready") is not None else None,
-            progress=float(body.get("progress") or 0),
-            created=_time(body.get("creation_date")),
-            messages=(messages,) if isinstance(messages, str) else tuple(map(str, messages)),
+            id=export_id,
+            collector_id=readable["target"],
+            raw_status=readable["status"] or str(body.get("status") or ExportStatus.UNKNOWN),
+            processed=readable["processed"] or 0,
+            ready=readable["ready"],
+            progress=readable["progress"] or 0.0,
+            created=readable["creation_date"],
+            messages=tuple(map(str, messages)) if isinstance(messages, list | tuple) else (str(messages),),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -251,6 +280,9 @@ class ExportOrder:
     :param topics: topic ids of the project.
     :param limit: results at most, 1 to 1,000,000; each costs a credit.
     :raises InvalidRequestError: if the order cannot be meant.
+
+    The query is kept in Unicode's composed form (NFC) and with plain line ends, so that texts that look alike are one
+    order.
     """
 
     window: Window
@@ -261,6 +293,9 @@ class ExportOrder:
     limit: int = MAX_LIMIT
 
     def __post_init__(self) -> None:
+        if self.query:
+            plain = self.query.replace("\r\n", "\n").replace("\r", "\n")
+            object.__setattr__(self, "query", unicodedata.normalize("NFC", plain))
         if self.project_id and self.stream_id:
             raise InvalidRequestError(
                 f"Both project_id={self.project_id!r} and stream_id={self.stream_id!r} are given: choose one."
@@ -280,9 +315,9 @@ class ExportOrder:
     def path(self) -> str:
         """Return the address of the scope: project, stream, or all."""
         if self.project_id:
-            return f"/api/v3/stream/p/{_segment(self.project_id)}/export"
+            return f"/api/v3/stream/p/{path_segment(self.project_id)}/export"
         if self.stream_id:
-            return f"/api/v3/stream/s/{_segment(self.stream_id)}/export"
+            return f"/api/v3/stream/s/{path_segment(self.stream_id)}/export"
         return "/api/v3/stream/export"
 
     def body(self, collector_id: str) -> dict[str, Any]:
@@ -302,12 +337,69 @@ def epoch_ms(moment: pendulum.DateTime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def _segment(value: str) -> str:
-    if not re.fullmatch(r"[\w.~-]+", value, re.ASCII):
+def path_segment(value: str) -> str:
+    """Return an id that may be a segment of a path.
+
+    :raises InvalidRequestError: if it would change the path, as ``..`` does.
+    """
+    if not re.fullmatch(r"[\w.~-]+", value, re.ASCII) or value in {".", ".."}:
         raise InvalidRequestError(f"{value!r} is no Talkwalker id: letters, digits, '-', '_' and '.' only.")
     return value
 
 
-def _time(text: str | None) -> pendulum.DateTime | None:
-    parsed = pendulum.parse(text) if text else None
+def _identifier(noun: str, body: Any, key: str) -> str:
+    value = body.get(key) if isinstance(body, dict) else None
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise UnexpectedResponseError(f"Talkwalker reports a {noun} without a readable {key}.")
+    return str(value)
+
+
+def _credits(body: Mapping[str, Any], key: str) -> int:
+    value = body.get(key)
+    number = 0 if value is None else _int(value)
+    if number is None:
+        raise UnexpectedResponseError(
+            f"Talkwalker reports {key}={value!r:.100}, which is no number of credits."
+        )
+    return number
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _float(value: Any) -> float | None:
+    """Read a number, also where it is a text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _int(value: Any) -> int | None:
+    number = _float(value)
+    return None if number is None else int(number)
+
+
+def _time(value: Any) -> pendulum.DateTime | None:
+    """Read a date, as ISO 8601 or epoch milliseconds."""
+    try:
+        if (milliseconds := _float(value)) is not None:
+            return pendulum.from_timestamp(milliseconds / 1000)
+        parsed = pendulum.parse(value) if _text(value) else None
+    except (ValueError, OverflowError, OSError):  # pendulum's ParserError is a ValueError
+        return None
     return parsed if isinstance(parsed, pendulum.DateTime) else None
+
+
+_EXPORT_FIELDS: dict[str, Callable[[Any], Any]] = {
+    "target": _text,
+    "status": _text,
+    "processed": _int,
+    "ready": _int,
+    "progress": _float,
+    "creation_date": _time,
+}

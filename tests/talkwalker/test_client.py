@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 
 from airflow_provider_twexport.core.window import Window
@@ -252,3 +253,64 @@ def test_an_answer_from_somebody_else_is_no_success(client: TalkwalkerClient, si
     simulator.faults({"fault": "garbage"})
     with pytest.raises(UnexpectedResponseError):
         client.get_credits()
+
+
+ODD_ENTRIES: dict[str, Any] = {
+    "null": None,
+    "text": "an export",
+    "number": 5,
+    "list": [],
+    "empty": {},
+    "no id": {"target": "elsewhere", "status": "running"},
+    "null id": {"id": None, "status": "finished"},
+    "id that is an object": {"id": {"value": 1}, "status": "finished"},
+    "date of another kind": {"id": "odd", "creation_date": "yesterday"},
+    "date beyond all calendars": {"id": "odd", "creation_date": 10**30},
+    "numbers of another kind": {"id": "odd", "processed": {"count": 1}, "ready": [], "progress": "half"},
+    "numbers as text": {"id": "odd", "processed": "5", "ready": "4", "progress": "0.5", "creation_date": "0"},
+    "target and status of another kind": {"id": "odd", "target": 7, "status": 9, "messages": 3},
+}
+
+
+@pytest.mark.parametrize("entry", [pytest.param(entry, id=name) for name, entry in ODD_ENTRIES.items()])
+def test_an_odd_entry_in_the_list_does_not_hide_the_others(
+    entry: Any, client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """The other exports of the account are listed, whatever one entry looks like."""
+    client.put_collector("box")
+    task = client.create_export(order, "box")
+    simulator.faults({"fault": "odd_entry", "match": {"path": "/tasks/export$"}, "entry": entry})
+    listed = client.list_exports("box")
+    assert [each.id for each in listed if each.id != "odd"] == [task.id]
+    assert all((each.collector_id, each.created) != ("box", None) for each in listed)
+
+
+def test_numbers_and_dates_are_read_also_as_text() -> None:
+    """A service that quotes its numbers says the same."""
+    task = ExportTask.from_json(ODD_ENTRIES["numbers as text"])
+    assert (task.processed, task.ready, task.progress) == (5, 4, 0.5)
+    assert task.created == pendulum.from_timestamp(0)
+
+
+def test_an_unreadable_export_into_the_collector_asked_for_is_an_error(
+    client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """It may be paid for, so nobody may conclude that there is none."""
+    entry = {"target": "box", "status": "running"}
+    simulator.faults({"fault": "odd_entry", "match": {"path": "/tasks/export$"}, "entry": entry})
+    with pytest.raises(UnexpectedResponseError, match="without a readable id"):
+        client.list_exports("box")
+
+
+@pytest.mark.parametrize("segment", [".", ".."])
+def test_a_path_cannot_be_climbed(segment: str, client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Such an id would order from everything, or ask for something else."""
+    client.put_collector("box")
+    for scope in ({"project_id": segment}, {"stream_id": segment}):
+        with pytest.raises(InvalidRequestError, match="is no Talkwalker id"):
+            client.create_export(ExportOrder(JANUARY, **scope), "box")
+    with pytest.raises(InvalidRequestError, match="is no Talkwalker id"):
+        client.histogram(ExportOrder(JANUARY, project_id=segment))
+    with pytest.raises(InvalidRequestError, match="is no Talkwalker id"):
+        client.abort_export(segment)
+    assert [call["method"] for call in simulator.ledger()["requests"]] == ["PUT"]

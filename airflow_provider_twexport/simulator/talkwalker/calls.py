@@ -12,7 +12,6 @@ from airflow_provider_twexport.simulator.talkwalker import faulty_streams, reque
 from airflow_provider_twexport.simulator.talkwalker.account import ACCOUNT_ID
 from airflow_provider_twexport.simulator.talkwalker.corpus import PROJECTS, STREAMS
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
-from airflow_provider_twexport.simulator.talkwalker.jobs import timestamp
 from airflow_provider_twexport.simulator.talkwalker.streams import Reader, starting_point
 from airflow_provider_twexport.simulator.wire import fault_of
 
@@ -132,7 +131,10 @@ async def put_collector(account: Account, request: Request) -> dict[str, Any]:
 async def get_collector(account: Account, request: Request) -> dict[str, Any]:
     """GET /c/{id}."""
     collector = account.collectors.get(request.path_params["collector_id"])
-    details = {"collector_query": collector.query, "creation_date": timestamp(collector.created)}
+    details = {
+        "collector_query": collector.query,
+        "creation_date": account.settings.creation_date(collector.created),
+    }
     return {"result_stream": {"collectors": [{**_collector_json(collector), **details}]}}
 
 
@@ -189,15 +191,16 @@ async def create_export(account: Account, request: Request) -> dict[str, Any]:
     if account.credits.remaining == 0:
         raise TalkwalkerError(9)
     export = account.exports.create(order, account.clock.now(), account.settings)
-    return _tasks([export.created_json()])
+    return _tasks([export.created_json(account.settings)])
 
 
 async def list_exports(account: Account, request: Request) -> dict[str, Any]:
-    """GET /tasks/export: all of them, newest first."""
-    exports = account.exports.all()
+    """GET /tasks/export: the recent ones, newest first."""
+    exports = account.exports.recent(account.clock.now(), account.settings)
     if fault := fault_of(request, "missing_from_list"):
         exports = [export for export in exports if fault.get("export_id") not in {None, export.id}]
-    return _tasks([_task(account, export, request) for export in exports])
+    odd = [fault.get("entry")] if (fault := fault_of(request, "odd_entry")) else []
+    return _tasks([*odd, *(_task(account, export, request) for export in exports)])
 
 
 async def get_export(account: Account, request: Request) -> dict[str, Any]:

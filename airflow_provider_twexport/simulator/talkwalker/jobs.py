@@ -7,7 +7,6 @@ import random
 import uuid
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -135,14 +134,14 @@ class Export:
         self.status, self.due = "failed", 0
         self.messages.append(message)
 
-    def created_json(self) -> dict[str, Any]:
+    def created_json(self, settings: TalkwalkerSettings) -> dict[str, Any]:
         """Return the task as the response to its creation shows it: `progress` is a whole 0."""
-        return {**self._identity(), "processed": 0, "progress": 0, "status": "queued"}
+        return {**self._identity(settings), "processed": 0, "progress": 0, "status": "queued"}
 
     def to_json(self, settings: TalkwalkerSettings) -> dict[str, Any]:
         """Return the task as status and list show it."""
         task = {
-            **self._identity(),
+            **self._identity(settings),
             "processed": self._processed(settings.processed_step),
             "progress": self._progress(),
         }
@@ -171,9 +170,9 @@ class Export:
             "created": self.created,
         }
 
-    def _identity(self) -> dict[str, Any]:
+    def _identity(self, settings: TalkwalkerSettings) -> dict[str, Any]:
         return {
-            "creation_date": timestamp(self.created),
+            "creation_date": settings.creation_date(self.created),
             "type": "export",
             "id": self.id,
             "target": self.order.target,
@@ -231,6 +230,11 @@ class Exports:
         """List the exports, newest first."""
         return list(reversed(self._exports.values()))
 
+    def recent(self, now: float, settings: TalkwalkerSettings) -> list[Export]:
+        """List the exports that the service's list shows, newest first."""
+        shown = [export for export in self.all() if export.created + settings.list_delay_seconds <= now]
+        return shown[: settings.list_keeps]
+
     def advance(self, now: float, settings: TalkwalkerSettings) -> list[Export]:
         """Advance the active exports and return those that have results to deliver."""
         for export in self._active:
@@ -242,8 +246,3 @@ class Exports:
         for export in self._active:
             export.end_if_finished()
         self._active = [export for export in self._active if export.is_active]
-
-
-def timestamp(seconds: float) -> str:
-    """Return ISO 8601 with milliseconds, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

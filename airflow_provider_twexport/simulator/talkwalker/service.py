@@ -37,6 +37,7 @@ class Talkwalker:
         "error": "Refuse the request; `code`, `message`, `details`, `http`, `retry_after`.",
         "status": "Show another status of all exports, or of one; `status`, `export_id`.",
         "missing_from_list": "Omit all exports from the list, or one; `export_id`.",
+        "odd_entry": "Put something else at the head of the list of exports; `entry`.",
         **{kind: (make_faulty.__doc__ or "") for kind, make_faulty in FAULTY_STREAMS.items()},
     }
 

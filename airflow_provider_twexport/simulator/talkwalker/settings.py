@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -44,3 +46,24 @@ class TalkwalkerSettings(Settings, frozen=True):
     bad_offset: Annotated[
         Literal["error", "restart"], about("an unknown resume offset is an error, or restarts the read")
     ] = "error"
+    list_delay_seconds: Annotated[
+        Amount,
+        about("seconds until the list of exports shows a new one; it can be asked for by its id at once"),
+    ] = 0.0
+    list_keeps: Annotated[
+        Count | None, about("how many exports the list shows, the newest; null shows all of them")
+    ] = None
+    whole_second_dates: Annotated[bool, about("whether creation dates are cut to whole seconds")] = False
+    clock_skew_seconds: Annotated[
+        float, about("how far creation dates are ahead of the clock; negative if they are behind")
+    ] = 0.0
+
+    def creation_date(self, created: float) -> str:
+        """Return the creation date that responses show; ISO 8601, in UTC."""
+        shown = created + self.clock_skew_seconds
+        return timestamp(math.floor(shown) if self.whole_second_dates else shown)
+
+
+def timestamp(seconds: float) -> str:
+    """Return ISO 8601 with milliseconds, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -24,10 +24,13 @@ _NAMED = re.compile(rf"{PREFIX}(.+)-(\d{{8}}(?:t\d{{4}})?)-(\d{{8}}(?:t\d{{4}})?
 
 
 def fingerprint(order: ExportOrder) -> str:
-    """Return 10 hexadecimal digits that stand for all that decides what an order brings and costs."""
+    """Return 10 hexadecimal digits that stand for all that decides what an order brings and costs.
+
+    Ids count without their case: no two projects or streams differ in it only.
+    """
     content = {
-        "project": order.project_id,
-        "stream": order.stream_id,
+        "project": order.project_id and order.project_id.lower(),
+        "stream": order.stream_id and order.stream_id.lower(),
         "query": order.query,
         "topics": sorted(set(order.topics)),
         "start": epoch_ms(order.window.start),

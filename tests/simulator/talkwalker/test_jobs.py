@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -63,6 +65,34 @@ def test_list_is_newest_first(api: Api) -> None:
     ids = [api.export(limit=limit) for limit in (1, 2, 3)]
     listed = api.call("GET", "/api/v3/tasks/export").json()["result_tasks"]["tasks"]
     assert [task["id"] for task in listed] == ids[::-1]
+
+
+def listed(api: Api) -> list[str]:
+    """Return the ids in the service's list."""
+    tasks = api.call("GET", "/api/v3/tasks/export").json()["result_tasks"]["tasks"]
+    return [task["id"] for task in tasks]
+
+
+def test_the_list_may_lag_and_forget(api: Api) -> None:
+    """Each has a switch; an export can be asked for by its id all the same."""
+    api.simulator.settings(speed=0, list_delay_seconds=60, list_keeps=2)
+    ids = [api.export(limit=limit) for limit in (1, 2, 3)]
+    assert listed(api) == []
+    assert api.task(ids[0])["id"] == ids[0]
+    api.simulator.advance(60)
+    assert listed(api) == ids[:0:-1]
+    assert api.task(ids[0])["id"] == ids[0]
+
+
+def test_creation_dates_may_be_coarse_and_wrong(api: Api) -> None:
+    """Whole seconds, and a clock of their own, each by a switch; of exports and collectors alike."""
+    api.simulator.settings(speed=0, whole_second_dates=True, clock_skew_seconds=-600)
+    task_id = api.export()
+    created = api.simulator.ledger()["exports"][0]["created"]
+    shown = datetime.fromtimestamp(math.floor(created - 600), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    assert api.task(task_id)["creation_date"] == shown
+    collector = api.call("GET", "/api/v3/stream/c/box").json()["result_stream"]["collectors"][0]
+    assert collector["creation_date"] == shown
 
 
 def test_abort_keeps_what_was_exported(api: Api) -> None:

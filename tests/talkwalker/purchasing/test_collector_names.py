@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ ORDER = ExportOrder(
     topics=("a", "b"),
     limit=5_000,
 )
+QUERY = "caf\u00e9\nOR t\u00e9"
 
 
 def test_the_name_does_not_change_between_releases() -> None:
@@ -56,6 +58,24 @@ def test_all_that_decides_the_price_decides_the_name(change: dict[str, Any]) -> 
 def test_the_order_of_topics_does_not_matter() -> None:
     """The same topics in another order are the same export."""
     assert collector_id_of(replace(ORDER, topics=("b", "a", "b"))) == collector_id_of(ORDER)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"query": unicodedata.normalize("NFD", QUERY)},
+        {"query": QUERY.replace("\n", "\r\n")},
+        {"query": QUERY.replace("\n", "\r")},
+        {"project_id": "ABCDEF01-2222-4333-8444-555555555555"},
+    ],
+)
+def test_what_means_the_same_has_the_same_name(same: dict[str, Any]) -> None:
+    """Another form of the same characters, other line ends, and ids in other case are the same order."""
+    order = replace(ORDER, query=QUERY, project_id="abcdef01-2222-4333-8444-555555555555")
+    assert any(getattr(order, key) != value for key, value in same.items())
+    other = replace(order, **same)
+    assert collector_id_of(other) == collector_id_of(order)
+    assert other.query == order.query
 
 
 @given(st.text(min_size=1), st.datetimes(), st.integers(1, 10**8))
