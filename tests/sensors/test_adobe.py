@@ -59,7 +59,8 @@ def test_a_lost_job_fails_without_a_retry(
     status: str,
     soft_fail: bool,
     state: str,
-    mode: dict[str, Any],
+    mode_that_notifies: dict[str, Any],
+    failures: list[str],
     job_id: str,
     simulator: Simulator,
     run_dag: DagRunner,
@@ -67,9 +68,42 @@ def test_a_lost_job_fails_without_a_retry(
     """No retry helps; soft_fail skips instead."""
     simulator.settings(adobe_queue_seconds=3600)
     simulator.faults({"match": JOBS, "skip": 1, "fault": "status", "status": status, "times": 99})
-    run = wait(run_dag, job_id=job_id, soft_fail=soft_fail, **mode)
+    run = wait(run_dag, job_id=job_id, soft_fail=soft_fail, **mode_that_notifies)
     assert (run.states["wait"], run.tries["wait"]) == (state, 1)
-    assert soft_fail or status in run.log
+    facts = {"job_id": job_id, "status": status}
+    assert failures == ([] if soft_fail else [f"export_failed {facts} - -"])
+
+
+def test_a_refused_look_fails_at_once(
+    mode_that_notifies: dict[str, Any],
+    failures: list[str],
+    job_id: str,
+    simulator: Simulator,
+    run_dag: DagRunner,
+) -> None:
+    """With the evidence of what Adobe refused."""
+    simulator.settings(adobe_queue_seconds=3600)
+    simulator.faults({"match": JOBS, "skip": 1, "fault": "error", "code": "403003", "times": 99})
+    run = wait(run_dag, job_id=job_id, **mode_that_notifies)
+    assert (run.states["wait"], run.tries["wait"]) == ("failed", 1)
+    assert failures == ["connection_config {} 403003 403"]
+
+
+@pytest.mark.parametrize("soft_fail", [False, True])
+def test_what_may_pass_is_left_to_retries(
+    soft_fail: bool,
+    mode_that_notifies: dict[str, Any],
+    failures: list[str],
+    job_id: str,
+    simulator: Simulator,
+    run_dag: DagRunner,
+) -> None:
+    """A service that is down fails each try, and soft_fail does not hide that."""
+    simulator.settings(adobe_queue_seconds=3600)
+    simulator.faults({"match": JOBS, "skip": 1, "fault": "html", "status": 502, "times": 99})
+    run = wait(run_dag, job_id=job_id, soft_fail=soft_fail, **mode_that_notifies | {"retries": 1})
+    assert (run.states["wait"], run.tries["wait"]) == ("failed", 2)
+    assert failures == ["transient {} None 502"]
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "CANCELLING", "PAUSED"])

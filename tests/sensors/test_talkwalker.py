@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 from threading import Thread
@@ -63,11 +64,23 @@ def test_waits_for_the_end(mode: dict[str, Any], export_id: str, run_dag: DagRun
     [("fail", "failed"), ("skip", "skipped"), ("warn", "success"), ("split", "success")],
 )
 def test_truncation_is_an_outcome(
-    on_truncated: str, state: str, mode: dict[str, Any], export_id: str, run_dag: DagRunner
+    on_truncated: str,
+    state: str,
+    mode_that_notifies: dict[str, Any],
+    failures: list[str],
+    export_id: str,
+    run_dag: DagRunner,
 ) -> None:
-    """More matched than was bought: warn, fail for good, skip, or warn and leave the rest to the next plan."""
-    run = wait(run_dag, export_id=export_id, on_truncated=on_truncated, **mode)
+    """More matched than was bought: warn, fail without a retry, skip, or warn and leave the rest to the next plan."""
+    run = wait(run_dag, export_id=export_id, on_truncated=on_truncated, **mode_that_notifies)
     assert (run.states["wait"], run.tries["wait"]) == (state, 1)
+    if state != "failed":
+        assert failures == []
+        return
+    (failure,) = failures
+    assert failure.startswith(f"export_truncated {{'export_id': '{export_id}', 'collector_id': 'box', ")
+    assert "'exported': 700, " in failure
+    assert re.search(r"'estimated_total': \d+, 'missing': \d+}", failure)
 
 
 def test_counts_without_being_told(
@@ -84,7 +97,8 @@ def test_a_lost_export_fails_for_good(
     status: str,
     soft_fail: bool,
     state: str,
-    mode: dict[str, Any],
+    mode_that_notifies: dict[str, Any],
+    failures: list[str],
     export_id: str,
     simulator: Simulator,
     run_dag: DagRunner,
@@ -94,9 +108,15 @@ def test_a_lost_export_fails_for_good(
     simulator.faults(
         {"match": {"path": "/tasks/export"}, "skip": 1, "fault": "status", "status": status, "times": 99}
     )
-    run = wait(run_dag, export_id=export_id, soft_fail=soft_fail, **mode)
+    run = wait(run_dag, export_id=export_id, soft_fail=soft_fail, **mode_that_notifies)
     assert (run.states["wait"], run.tries["wait"]) == (state, 1)
-    assert soft_fail or status.lower() in run.log
+    if soft_fail:
+        assert failures == []
+        return
+    assert status.lower() in run.log
+    (failure,) = failures
+    facts = f"{{'export_id': '{export_id}', 'collector_id': 'box', 'status': '{status.lower()}', "
+    assert failure.startswith("unexpected_response {}" if "paused" in status else f"export_failed {facts}")
 
 
 def test_unknown_waits(
@@ -124,33 +144,65 @@ def test_passing_faults_are_borne(
     assert (run.state, run.tries["wait"]) == ("success", 1)
 
 
-@pytest.mark.parametrize(("code", "words"), [(7, "access token"), (9, "no credits")])
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [(7, "connection_config", "access token"), (9, "insufficient_credits", "no credits")],
+)
 def test_what_waiting_cannot_cure_fails_at_once(
-    code: int, words: str, mode: dict[str, Any], export_id: str, simulator: Simulator, run_dag: DagRunner
+    code: int,
+    kind: str,
+    words: str,
+    mode_that_notifies: dict[str, Any],
+    failures: list[str],
+    export_id: str,
+    simulator: Simulator,
+    run_dag: DagRunner,
 ) -> None:
     """A bad token, or an empty account, is no throttling, though HTTP says 401 for all three."""
     simulator.settings(queue_seconds=3600)
     simulator.faults(
         {"match": {"path": "/tasks/export"}, "skip": 1, "fault": "error", "code": code, "times": 99}
     )
-    run = wait(run_dag, export_id=export_id, **mode)
+    run = wait(run_dag, export_id=export_id, **mode_that_notifies)
     assert (run.states["wait"], run.tries["wait"]) == ("failed", 1)
     assert words in run.log
+    assert failures == [f"{kind} {{}} {code} 401"]
+
+
+@pytest.mark.parametrize("soft_fail", [False, True])
+def test_what_may_pass_is_left_to_retries(
+    soft_fail: bool,
+    mode_that_notifies: dict[str, Any],
+    failures: list[str],
+    export_id: str,
+    simulator: Simulator,
+    run_dag: DagRunner,
+) -> None:
+    """A service that is down fails each try, and soft_fail does not hide that."""
+    simulator.settings(queue_seconds=3600)
+    simulator.faults(
+        {"match": {"path": "/tasks/export"}, "skip": 1, "fault": "html", "status": 502, "times": 99}
+    )
+    run = wait(run_dag, export_id=export_id, soft_fail=soft_fail, **mode_that_notifies | {"retries": 1})
+    assert (run.states["wait"], run.tries["wait"]) == ("failed", 2)
+    assert failures == ["transient {} None 502"]
 
 
 @pytest.mark.parametrize(("soft_fail", "state"), [(False, "failed"), (True, "skipped")])
 def test_a_timeout_aborts(
     soft_fail: bool,
     state: str,
-    mode: dict[str, Any],
+    mode_that_notifies: dict[str, Any],
+    failures: list[str],
     export_id: str,
     simulator: Simulator,
     run_dag: DagRunner,
 ) -> None:
     """A wait that is over stops what it waited for, because that goes on costing."""
     simulator.settings(queue_seconds=3600)
-    run = wait(run_dag, export_id=export_id, timeout=1, soft_fail=soft_fail, **mode)
+    run = wait(run_dag, export_id=export_id, timeout=1, soft_fail=soft_fail, **mode_that_notifies)
     assert (run.states["wait"], run.tries["wait"]) == (state, 1)
+    assert failures == ([] if soft_fail else ["other {} - -"])
     assert [export["status"] for export in simulator.ledger()["exports"]] == ["aborted"]
 
 

@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.sdk import DAG
 
 from airflow_provider_twexport.exceptions import Evidence, ExportTruncatedError
 from airflow_provider_twexport.operators.talkwalker_orphans import TalkwalkerFindOrphansOperator
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 from airflow_provider_twexport.telemetry.failures import PermanentFailure
+from tests.notifying import RememberingNotifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,21 +26,6 @@ pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 FAILED = "{{ exception.kind }}: {{ exception.facts }}"
 LANDED = "{% set landed = ti.xcom_pull(task_ids=ti.task_id, key='twexport') %}{{ landed }}"
-
-
-class Remembering(BaseNotifier):
-    """Keeps what others would send."""
-
-    template_fields = ("text",)
-
-    def __init__(self, text: str, sent: list[str]) -> None:
-        super().__init__()
-        self.text = text
-        self.sent = sent
-
-    def notify(self, context: Any) -> None:
-        """Keep a message."""
-        self.sent.append(self.text)
 
 
 @pytest.fixture
@@ -57,7 +42,7 @@ def pipeline(tmp_path: Path, sent: list[str], **arguments: Any) -> DAG:
         default_args={
             "retries": 0,
             "retry_delay": timedelta(0),
-            "on_failure_callback": Remembering(FAILED, sent),
+            "on_failure_callback": RememberingNotifier(FAILED, sent),
         },
     ) as dag:
         talkwalker_export(
@@ -69,7 +54,7 @@ def pipeline(tmp_path: Path, sent: list[str], **arguments: Any) -> DAG:
             poke_interval=0.2,
             **arguments,
         )
-    dag.get_task("export.to_object_storage").on_success_callback = [Remembering(LANDED, sent)]
+    dag.get_task("export.to_object_storage").on_success_callback = [RememberingNotifier(LANDED, sent)]
     return dag
 
 
@@ -107,7 +92,7 @@ def test_results_about_to_expire_are_told_with_their_deadline(
     sent.clear()
     with DAG("watching", schedule=None) as watching:
         TalkwalkerFindOrphansOperator(
-            task_id="look", landed_paths=[], on_failure_callback=Remembering(FAILED, sent)
+            task_id="look", landed_paths=[], on_failure_callback=RememberingNotifier(FAILED, sent)
         )
     run_dag(watching)
     (told,) = sent
