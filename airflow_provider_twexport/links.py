@@ -13,40 +13,40 @@ if TYPE_CHECKING:
 
 
 class _PushedLink(BaseOperatorLink):
-    """Leads to an address that the operator pushes as soon as there is one.
+    """A button to a URL that the operator pushes as soon as it is known.
 
-    Airflow itself asks for a link only when the task has ended, and its UI reads nothing but this XCom.
+    Airflow itself computes a link only when the task has ended; its UI reads only this XCom.
     """
 
     xcom_key = ""
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address that the operator pushed."""
+        """Return the URL that the operator pushed."""
         from airflow.providers.common.compat.sdk import XCom
 
         return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
 
     @classmethod
-    def lead_to(cls, context: Context, address: str) -> None:
-        """Make the button lead to an address.
+    def push_url(cls, context: Context, url: str) -> None:
+        """Set the URL of the button.
 
         :param context: of the task.
-        :param address: absolute, or below Airflow's own.
+        :param url: absolute, or relative to Airflow's own.
         """
-        # a script or a test of somebody's may execute an operator without a task, and then there is no button
+        # a script or a test may execute an operator without a task, and then there is no button
         if "ti" in context:
-            context["ti"].xcom_push(key=cls.xcom_key, value=address)
+            context["ti"].xcom_push(key=cls.xcom_key, value=url)
 
 
 class TalkwalkerExportLink(_PushedLink):
-    """Leads to the export task at Talkwalker."""
+    """The export task at Talkwalker."""
 
     name = "Talkwalker export"
     xcom_key = "talkwalker_export_url"
 
 
 class AdobeExportJobLink(_PushedLink):
-    """Leads to the dataset that an export job fills: Adobe's UI has no page for the job itself."""
+    """The dataset that an export job fills: Adobe's UI has no page for the job itself."""
 
     name = "Adobe export"
     xcom_key = "adobe_export_url"
@@ -67,53 +67,53 @@ class AdobeExportJobLink(_PushedLink):
 
 
 class TalkwalkerConsoleLink(_PushedLink):
-    """Leads to Talkwalker itself, from the task's start on."""
+    """Talkwalker itself, from the task's start on."""
 
     name = "Talkwalker"
     xcom_key = "talkwalker_console_url"
 
     @classmethod
     def push(cls, context: Context) -> None:
-        """Make the button work.
+        """Set the URL of the button.
 
         :param context: of the task.
         """
-        # where people log in; no vendor page says how a project's own address is made
-        cls.lead_to(context, "https://app.talkwalker.com/app/login")
+        # the login page; no vendor page says how to build the URL of a project
+        cls.push_url(context, "https://app.talkwalker.com/app/login")
 
 
 class ManifestLink(_PushedLink):
-    """Leads to a landing on the Exports page of this Airflow, from the task's start on."""
+    """A landing on the Exports page of this Airflow, from the task's start on."""
 
     name = "Manifest"
     xcom_key = "manifest_page"
 
     @classmethod
     def push(cls, context: Context, directory: object) -> None:
-        """Make the button work.
+        """Set the URL of the button.
 
         :param context: of the task.
-        :param directory: where it lands; its text is its address.
+        :param directory: of the landing; its text is its URL.
         """
-        cls.lead_to(context, _exports_page(view="landings", manifest=f"{directory}/_manifest.json"))
+        cls.push_url(context, _exports_page(view="landings", manifest=f"{directory}/_manifest.json"))
 
 
 class ExportsPageLink(_PushedLink):
-    """Leads to the export's row on the Exports page of this Airflow, from the task's start on."""
+    """The export's row on the Exports page of this Airflow, from the task's start on."""
 
     name = "Exports page"
     xcom_key = "exports_page"
 
     @classmethod
-    def push(cls, context: Context, sought: str) -> None:
-        """Make the button work.
+    def push(cls, context: Context, export_key: str) -> None:
+        """Set the URL of the button.
 
         :param context: of the task.
-        :param sought: an export or a collector.
+        :param export_key: the id of an export or a collector.
         """
-        cls.lead_to(context, _exports_page(export_id=sought))
+        cls.push_url(context, _exports_page(export_id=export_key))
 
 
-def _exports_page(**asked: str) -> str:
-    # without host and prefix, because a worker need not know where the API server is
-    return f"plugin/exports?{urlencode(asked, safe='', quote_via=quote)}"
+def _exports_page(**query: str) -> str:
+    # without host and prefix, because a worker may not know the URL of the API server
+    return f"plugin/exports?{urlencode(query, safe='', quote_via=quote)}"

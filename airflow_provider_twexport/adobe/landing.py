@@ -31,11 +31,11 @@ LOST = frozenset({"failure", "failed", "aborted", "abandoned", "inactive", "dele
 
 @dataclass(frozen=True, slots=True)
 class JobLanding:
-    """The way of one job's files into one directory.
+    """Lands the files of one job in one directory.
 
-    :param client: who is asked.
+    :param client: of the service.
     :param job_id: the export job.
-    :param range_bytes: bytes to ask for at a time.
+    :param range_bytes: bytes per request.
     """
 
     client: AdobeClient
@@ -44,7 +44,7 @@ class JobLanding:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Return what tells this landing from others, for the manifest's ``source``."""
+        """Return what identifies this landing in the manifest's ``source``."""
         return {
             "system": "adobe",
             "job_id": self.job_id,
@@ -53,42 +53,44 @@ class JobLanding:
         }
 
     def land(self, landing: FileLanding) -> Manifest:
-        """Copy what is still to come and return the manifest; goes on where an earlier try broke off.
+        """Copy the missing files and return the manifest; resumes where an earlier attempt ended.
 
         :raises NotReadyError: if the job, or a batch of it, is not ready.
-        :raises ExportFailedError: if the job, or a batch of it, ended without giving what was ordered.
+        :raises ExportFailedError: if the job, or a batch of it, ended without the export.
         """
-        job = self._succeeded()
+        job = self._succeeded_job()
         files = {batch.id: self._files(batch) for batch in job.batches}
         listed = [file for found in files.values() for file in found]
         if job.profiles and not listed:
             raise NotReadyError(
-                f"Export job {job.id} exported {job.profiles} profiles, but no files are listed yet."
+                f"Export job {job.id} exported {job.profiles} profiles, but no files are listed yet. Retry later."
             )
         self._copy(landing, listed)
         return landing.commit(len(listed), self._source(job, files))
 
-    def _succeeded(self) -> ExportJob:
+    def _succeeded_job(self) -> ExportJob:
         job = self.client.get_export_job(self.job_id)
         job.check_status()
         if job.is_unfinished:
             raise NotReadyError(
-                f"Export job {job.id} is {job.raw_status}: wait for it with AdobeExportJobSensor before landing it."
+                f"Export job {job.id} is {job.raw_status}: wait for it with AdobeExportJobSensor before you land it."
             )
         if job.status is not JobStatus.SUCCEEDED:
-            words = "; ".join(job.errors) or "no message"
+            errors = "; ".join(job.errors) or "no message"
             raise ExportFailedError(
-                f"Export job {job.id} is {job.raw_status} ({words}): there is nothing to land."
+                f"Export job {job.id} is {job.raw_status} ({errors}): there is nothing to land."
             )
         if not job.batches and job.profiles != 0:
-            raise UnexpectedResponseError(f"Export job {job.id} succeeded, but names no batch.")
+            raise UnexpectedResponseError(
+                f"Export job {job.id} succeeded, but names no batch. Look at it in Adobe."
+            )
         return job
 
     def _files(self, batch: JobBatch) -> list[DataFile]:
-        self._await(batch)
+        self._wait_for(batch)
         return self.client.list_files(batch.id)
 
-    def _await(self, batch: JobBatch) -> None:
+    def _wait_for(self, batch: JobBatch) -> None:
         for seconds in (*self.client.timing.batch_ready, None):
             status = self.client.get_batch_status(batch.id)
             if status in READABLE:
@@ -100,7 +102,7 @@ class JobLanding:
             log.info("Batch %s is %s.", batch.id, status)
             if seconds is not None:
                 time.sleep(seconds)
-        raise NotReadyError(f"Batch {batch.id} of export job {self.job_id} is still {status}.")
+        raise NotReadyError(f"Batch {batch.id} of export job {self.job_id} is still {status}. Retry later.")
 
     def _copy(self, landing: FileLanding, listed: list[DataFile]) -> None:
         sources = [SourceFile(f"{file.id}/{file.name}", _suffix(file.name), file.size) for file in listed]
@@ -108,14 +110,13 @@ class JobLanding:
         wanted, total = listed[len(listed) - len(missing) :], sum(file.size for file in listed)
         progress = Progress(len(listed), len(listed) - len(missing), "files")
         with RangedDownload(self.client.read, wanted, self.client.timing.retry, self.range_bytes) as download:
-            for place, (source, file) in enumerate(
-                zip(missing, wanted, strict=True), len(listed) - len(wanted)
-            ):
+            first = len(listed) - len(wanted) + 1
+            for landed, (source, file) in enumerate(zip(missing, wanted, strict=True), first):
                 landing.copy(source, download.bytes_of(file), total)
-                progress.report(place + 1, landing.landed_bytes)
+                progress.report(landed, landing.landed_bytes)
 
     def _source(self, job: ExportJob, files: dict[str, list[DataFile]]) -> dict[str, Any]:
-        """Return what the manifest tells; parts are in the order of the batches, so the counts say whose is whose."""
+        """Return the manifest's ``source``; parts are in the order of the batches, so the counts assign them."""
         return self.identity | {
             "dataset_id": job.dataset_id,
             "status": str(job.status),
@@ -135,6 +136,6 @@ class JobLanding:
 
 
 def _suffix(name: str) -> str:
-    """Return what a file's name ends in: the last two words behind a dot, where they are words."""
-    endings = [word for word in name.split(".")[1:] if word.isalnum()]
-    return ".".join(endings[-2:]) or "bin"
+    """Return the suffix of a file's name: at most its last two alphanumeric parts after a dot."""
+    suffixes = [part for part in name.split(".")[1:] if part.isalnum()]
+    return ".".join(suffixes[-2:]) or "bin"

@@ -1,4 +1,4 @@
-"""The one shape that all services share: a bounded read yields batches of records, each with a cursor."""
+"""What all services share: a bounded read yields batches of records, each with a cursor."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records in the order they were delivered, and the place from which a read goes on after them.
+    """Records in the order of delivery, and the cursor from which a read resumes after them.
 
     :param records: one JSON document each, without line breaks, otherwise byte for byte as received.
-    :param cursor: the opaque place after the last record; ``None`` where a read cannot go on from here.
-    :param foreign: how many results were left out because they belong to another export.
+    :param cursor: the opaque position after the last record; ``None`` if a read cannot resume here.
+    :param foreign: how many results were dropped because they belong to another export.
     :param replays: how many were left out because the service delivered them again.
     """
 

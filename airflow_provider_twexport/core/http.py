@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 BLOCK_BYTES = 256 * 1024
-# a list of 100,000 exports has some 40 MB; what is larger is no answer of these services
+# a list of 100,000 exports has about 40 MB; these services send nothing larger
 MAX_BODY_BYTES = 128 * 1024 * 1024
 
 
@@ -241,9 +241,9 @@ def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class _Deadline:
-    """Shuts sockets down when time is over: a socket's own timeout counts anew with each byte.
+    """Shuts sockets down when the time is over: a socket's own timeout restarts with each byte.
 
-    :param seconds: until then.
+    :param seconds: until the time is over.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -258,7 +258,7 @@ class _Deadline:
         self._timer.cancel()
 
     def replace_by_silence(self, seconds: float) -> None:
-        """Bound the wait for each next byte instead."""
+        """Limit the wait for each next byte instead."""
         self.cancel()
         for each in self.sockets:
             each.settimeout(seconds)
@@ -277,9 +277,9 @@ class _InFlight(threading.local):
 
     @contextmanager
     def within(self, seconds: float, evidence: Evidence) -> Iterator[_Deadline]:
-        """Bound all that happens inside.
+        """Limit the time of the block.
 
-        :raises RetriableError: if the time was not enough.
+        :raises TransientError: if the time is over.
         """
         deadline = self.deadline = _Deadline(seconds)
         try:

@@ -69,5 +69,5 @@ class Timing:
 
 
 DEFAULT = Timing()
-# for whoever has a next look anyway: nothing is retried
+# for callers that poll anyway: nothing is retried
 ONCE = Timing(retry=Retry(attempts=1, throttled_for=0))

@@ -110,7 +110,7 @@ class AdobeCreateExportJobOperator(BaseOperator):
             self._remember(job)
             self.log.info("Ordered export job %s into dataset %s.", job.id, job.dataset_id)
         url = AdobeExportJobLink.dataset_url(job.dataset_id or "", self._client.sandbox, hook.tenant)
-        AdobeExportJobLink.lead_to(context, url)
+        AdobeExportJobLink.push_url(context, url)
         return {
             "job_id": job.id,
             "dataset_id": job.dataset_id,

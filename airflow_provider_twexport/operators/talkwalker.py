@@ -167,7 +167,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             )
         ExportsPageLink.push(context, purchase.task.id)
         address = f"{client.base_url}/api/v3/tasks/export/{purchase.task.id}"
-        TalkwalkerExportLink.lead_to(context, address)
+        TalkwalkerExportLink.push_url(context, address)
         ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
         ledger.ordered(purchase.task.id, affordable, self.collector_id, adopted=purchase.adopted)
         return {
