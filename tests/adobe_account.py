@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_twexport.adobe.client import AdobeClient
 from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.adobe.oauth import ServerCredential
-from tests.patience import QUICK
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -40,4 +42,4 @@ def run_at_once(module: str, arguments: Iterable[list[str]]) -> list[str]:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        return [process.communicate(timeout=120)[0] for process in started]
+        return [process.communicate(timeout=PATIENCE)[0] for process in started]

@@ -23,10 +23,10 @@ from airflow_provider_twexport.core import timing
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from tests.adobe_account import adobe_client, adobe_connection
 from tests.object_stores import airflow_bucket, azure_account, gcs_address, s3_address, store
-from tests.patience import QUICK
 from tests.running_dags import airflow_database, run_dag
 from tests.service_clients import order, x_client
 from tests.simulator_process import Simulator, running_simulator
+from tests.waiting import QUICK
 
 # how long an example may take depends on what else the machine does
 settings.register_profile("untimed", deadline=None)
@@ -34,6 +34,8 @@ settings.load_profile("untimed")
 
 LIVE = "tests/live/"
 LONG = ("tests/transfers", "tests/dags", "tests/storage")
+# whoever uses one of these runs DAGs, starts processes, or has a server that takes seconds to start
+SLOW = frozenset({"airflow_database", "run_program", "s3_address", "azure_account", "gcs_address"})
 
 __all__ = [
     "adobe_client",
@@ -66,7 +68,9 @@ def simulator_process() -> Iterator[Simulator]:
 def simulator(simulator_process: Simulator) -> Simulator:
     """A simulator that remembers nothing, finishes exports at once and does not throttle."""
     simulator_process.reset()
-    simulator_process.settings(queue_seconds=0, results_per_second=None, reads_per_minute=None)
+    simulator_process.settings(
+        queue_seconds=0, results_per_second=None, reads_per_minute=None, keepalive_seconds=0.6
+    )
     simulator_process.settings(x_requests_per_minute=None, x_requests_per_second=None)
     return simulator_process
 
@@ -130,6 +134,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     return ByFile(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no process is left with it at the end."""
+def is_slow(item: pytest.Function) -> bool:
+    """Tell whether a test is slow for what it uses; others say so themselves."""
+    store = item.callspec.params.get("store", "file") if hasattr(item, "callspec") else "file"
+    return store != "file" or not SLOW.isdisjoint(item.fixturenames) or item.nodeid.startswith(LIVE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Mark what is slow; begin with what takes longest, so that no process is left with it at the end."""
+    for item in items:
+        if is_slow(item):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: (not item.nodeid.startswith(LIVE), not item.nodeid.startswith(LONG)))

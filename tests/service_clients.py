@@ -11,7 +11,7 @@ from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.x.search.client import XSearchClient
 from airflow_provider_twexport.x.session import XCredential
-from tests.patience import QUICK
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator

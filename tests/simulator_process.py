@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from tests.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 READY = "twexport simulator: "
-START_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ class Simulator:
     def control(self, path: str, json: Any = None, method: str | None = None) -> Any:
         """GET `/_control/<path>`, or POST `json` there; return the parsed body."""
         method = method or ("GET" if json is None else "POST")
-        response = requests.request(method, f"{self.url}/_control/{path.lstrip('/')}", json=json, timeout=30)
+        response = requests.request(
+            method, f"{self.url}/_control/{path.lstrip('/')}", json=json, timeout=PATIENCE
+        )
         assert response.ok, response.text
         return response.json()
 
@@ -67,7 +70,7 @@ class Simulator:
 
     def documents(self, export_id: str) -> list[dict[str, Any]]:
         """List the results of an export in order: position, key, bytes, sha256 of `chunk_result.data`."""
-        response = requests.get(f"{self.url}/_control/exports/{export_id}/documents", timeout=300)
+        response = requests.get(f"{self.url}/_control/exports/{export_id}/documents", timeout=PATIENCE)
         assert response.ok, response.text
         return [json.loads(line) for line in response.content.split(b"\n") if line]
 
@@ -89,7 +92,7 @@ def running_simulator(*args: str) -> Iterator[Simulator]:
 
 def _ready_url(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], START_TIMEOUT)
+    ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
     line = process.stdout.readline() if ready else ""
     if not line.startswith(READY):
         process.kill()
@@ -100,7 +103,7 @@ def _ready_url(process: subprocess.Popen[str]) -> str:
 def _stop(process: subprocess.Popen[str]) -> None:
     process.terminate()
     try:
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()

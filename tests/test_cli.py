@@ -8,13 +8,17 @@ import pty
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from subprocess import CompletedProcess
+from typing import IO, TYPE_CHECKING
 
 import pendulum
 import pytest
 
+from airflow_provider_twexport.cli import main
 from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import manifest
@@ -24,8 +28,8 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.landing import CollectorLanding
 from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
-from tests.patience import QUICK
 from tests.service_clients import JANUARY
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,23 +46,43 @@ SOURCE = {
 }
 
 
-def twexport(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the installed command."""
-    command = [Path(sys.executable).with_name("twexport"), *arguments]
-    words = [str(word) for word in command]
-    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+def twexport(*arguments: object, terminal: IO[str] | None = None) -> CompletedProcess[str]:
+    """Run a command in this process.
 
-
-def at_a_terminal(answer: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the module with a person at the terminal who types ``answer``."""
-    person, terminal = pty.openpty()
+    :param terminal: where a person types; ``None`` where there is none.
+    """
+    words = [str(word) for word in arguments]
+    out, err, before = StringIO(), StringIO(), sys.stdin
+    sys.stdin = terminal or StringIO()
     try:
-        os.write(person, f"{answer}\n".encode())
-        command = [sys.executable, "-m", "airflow_provider_twexport.cli", *map(str, arguments)]
-        return subprocess.run(command, stdin=terminal, capture_output=True, text=True, check=False)
+        with redirect_stdout(out), redirect_stderr(err):
+            status = main(words)
     finally:
-        os.close(person)
-        os.close(terminal)
+        sys.stdin = before
+    return CompletedProcess(words, status, out.getvalue(), err.getvalue())
+
+
+def at_a_terminal(answer: str, *arguments: object) -> CompletedProcess[str]:
+    """Run a command with a person at the terminal who types ``answer``."""
+    person, terminal = pty.openpty()
+    os.write(person, f"{answer}\n".encode())
+    with open(person, "wb", buffering=0), open(terminal) as typed:
+        return twexport(*arguments, terminal=typed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        [str(Path(sys.executable).with_name("twexport"))],
+        [sys.executable, "-m", "airflow_provider_twexport.cli"],
+    ],
+)
+def test_the_installed_command_and_the_module_are_the_same(command: list[str], directory: Path) -> None:
+    """Each answers, and says in its status that something is wrong."""
+    (directory / "part-00000.jsonl.gz").unlink()
+    said = subprocess.run([*command, "verify", directory], capture_output=True, text=True, check=False)
+    assert (said.returncode, "part-00000.jsonl.gz" in said.stdout) == (1, True)
 
 
 @pytest.fixture

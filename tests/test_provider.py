@@ -111,6 +111,7 @@ def test_every_role_module_is_described() -> None:
             assert shared or module.name in described
 
 
+@pytest.mark.slow
 def test_parsing_a_dag_loads_nothing_heavy() -> None:
     """The dag processor imports us for every file: what work needs is loaded when work is done."""
     output = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
@@ -120,6 +121,7 @@ def test_parsing_a_dag_loads_nothing_heavy() -> None:
     assert len(told["new"]) < 40
 
 
+@pytest.mark.slow
 def test_example_dags_parse_without_network_and_connection() -> None:
     """They name everything and ask for nothing."""
     code = """

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_provider_twexport.core.rate_limit import REQUESTS_PER_SECOND
 from airflow_provider_twexport.core.retry import Retry
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Timing:
     :param idle_read: how long an open read may make no progress before the client ends it.
     :param read_stalled: how long a read may bring no result, though offsets change, before it fails.
     :param second_read: between a read that brought too few results and the next one.
+    :param requests_per_second: how many searches may be sent in any second.
     :param search_response: how long a search may take to respond.
     :param overload: before each next try of a search that overloads the service; the vendor asks for one try shortly
         after, then four failures in a row with ten minutes between them.
@@ -54,6 +56,7 @@ class Timing:
     idle_read: float = 15.0
     read_stalled: float = 600.0
     second_read: float = 10.0
+    requests_per_second: int = REQUESTS_PER_SECOND
     search_response: float = 120.0
     overload: tuple[float, ...] = (5.0, 600.0, 600.0, 600.0)
     clock: Callable[[], float] = time.time

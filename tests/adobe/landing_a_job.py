@@ -11,8 +11,8 @@ from airflow_provider_twexport.adobe.client import AdobeClient
 from airflow_provider_twexport.adobe.landing import JobLanding
 from airflow_provider_twexport.storage.file_landing import FileLanding
 from tests.adobe_account import CREDENTIAL
-from tests.patience import QUICK
 from tests.storage.measuring import peak_mib
+from tests.waiting import QUICK
 
 if __name__ == "__main__":
     address, job_id, directory, range_bytes = sys.argv[1:]

@@ -15,7 +15,7 @@ from airflow_provider_twexport.adobe.client import AdobeClient
 from airflow_provider_twexport.adobe.order_once import JobOrder, order_once
 from airflow_provider_twexport.exceptions import TransientError
 from tests.adobe_account import CREDENTIAL, ORDER
-from tests.patience import QUICK
+from tests.waiting import QUICK
 
 # the list is late by 2 seconds
 PATIENT = replace(QUICK, order_listed=(0.0, 0.2, 0.5, 1.0, 2.0, 4.0))

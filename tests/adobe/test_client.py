@@ -16,7 +16,7 @@ from airflow_provider_twexport.adobe.models import DataFile, ExportJob, ExportJo
 from airflow_provider_twexport.adobe.oauth import AccessToken, ServerCredential
 from tests.adobe import adobe_examples
 from tests.adobe_account import CREDENTIAL, ORDER, client_of
-from tests.patience import QUICK
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.adobe.client import AdobeClient

@@ -64,6 +64,7 @@ def big_directory(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(tmp_path / "big")
 
 
+@pytest.mark.slow
 def test_a_gibibyte_lands_despite_a_killed_worker_expired_tokens_and_broken_responses(
     simulator: Simulator, big_directory: Path
 ) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_twexport.adobe.order_once import JobOrder, order_once
 from airflow_provider_twexport.exceptions import TransientError
 from tests.adobe_account import ORDER, client_of
 from tests.at_once import run_at_once
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.adobe.client import AdobeClient
@@ -52,6 +53,7 @@ def order_at_once(simulator: Simulator, crowd: int = CROWD) -> list[tuple[str, b
     return [tuple(json.loads(output)) for output in outputs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lag", [0.0, 2.0])
 def test_a_crowd_at_the_same_moment_keeps_one_job(lag: float, simulator: Simulator) -> None:
     """All runs return its id, and each cancels its own other job, also if the list lags."""
@@ -65,6 +67,7 @@ def test_a_crowd_at_the_same_moment_keeps_one_job(lag: float, simulator: Simulat
         assert len(jobs(simulator)) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_crowd_agrees_whatever_goes_wrong(seed: int, simulator: Simulator) -> None:
     """All runs return the same job; only an order whose response was lost can leave another."""
@@ -101,7 +104,7 @@ def test_two_runs_at_the_same_moment_keep_the_older_job(simulator: Simulator) ->
         create = client.create_export_job
 
         def create_when_both_have_looked(order: ExportJobOrder) -> ExportJob:
-            both_have_looked.wait(10)
+            both_have_looked.wait(PATIENCE)
             return create(order)
 
         client.create_export_job = create_when_both_have_looked  # type: ignore[method-assign]
@@ -111,7 +114,7 @@ def test_two_runs_at_the_same_moment_keep_the_older_job(simulator: Simulator) ->
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
     assert [one.job.id for one in made] == ["100", "100"]
     assert sorted(one.adopted for one in made) == [False, True]
     assert kept(simulator) == ["100"]

@@ -11,6 +11,7 @@ from airflow_provider_twexport.adobe.models import DataFile
 from airflow_provider_twexport.adobe.ranged_download import READERS, RangedDownload
 from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.exceptions import NotFoundError, ReadInterruptedError
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ def test_a_download_that_has_failed_retries_nothing_more() -> None:
         if start == 0:
             raise NotFoundError("gone")
         tries[0] += 1
-        failed.wait(10)
+        failed.wait(PATIENCE)
         raise ReadInterruptedError("broken off")
 
     download = RangedDownload(read, FILES[:1], Retry(attempts=10**9, first_wait=0.001), 500)

@@ -18,8 +18,8 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.x.search.pages import SearchRequest
 from tests.adobe_account import ORG_ID, SECRET, client_of
-from tests.patience import QUICK
 from tests.service_clients import JANUARY, x_client_of
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

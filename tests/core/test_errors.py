@@ -10,7 +10,7 @@ from airflow_provider_twexport import exceptions
 from airflow_provider_twexport.exceptions import Evidence, TwexportError
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.error_codes import ERRORS, explain_chunk
-from tests.patience import QUICK
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator

@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_twexport.core import rate_limit
 from airflow_provider_twexport.core.rate_limit import RateLimiter
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +35,12 @@ def name() -> Iterator[str]:
     RateLimiter(name, per_minute=1)._file.unlink()
 
 
+@pytest.mark.slow
 def test_processes_share_the_limit_of_a_second(name: str) -> None:
     """Two processes send thirty requests each, and never more than twenty in a second."""
     command = [sys.executable, "-c", SEND_30, name]
     senders = [subprocess.Popen(command) for _ in range(2)]
-    assert [sender.wait(60) for sender in senders] == [0, 0]
+    assert [sender.wait(PATIENCE) for sender in senders] == [0, 0]
     sent = array("d", RateLimiter(name, per_minute=1)._file.read_bytes())
     assert len(sent) == 60
     assert max(sum(begin <= moment < begin + 1 for moment in sent) for begin in sent) == 20

@@ -15,7 +15,7 @@ from airflow_provider_twexport.exceptions import ThrottledError
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from tests.core.raw_server import response, serving
 from tests.core.test_bounds import session_of
-from tests.patience import QUICK
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     import socket

@@ -16,8 +16,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow_provider_twexport.core import timing
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.x.streams.messages import X_EPOCH_MS
-from tests.patience import QUICK
 from tests.transfers.test_x_stream_to_object_storage import landed
+from tests.waiting import QUICK
 from tests.x.streams.test_client import SimulatedClock, truth
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """A component and everything it forks can be watched and stopped."""
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,9 @@ import pytest
 from demo.component import Component, stop_all
 from demo.errors import ComponentError
 from demo.sessions import live_pids
+from tests.waiting import PATIENCE, wait_until
+
+pytestmark = pytest.mark.slow
 
 # As an Airflow task does: a child in a process group of its own, deaf to SIGTERM.
 PARENT = """
@@ -32,8 +34,7 @@ def test_children_that_left_the_group_and_ignore_sigterm_are_stopped_too(make: M
     """Nothing of the session survives."""
     component = make(PARENT)
     component.start()
-    while len(live_pids(component.pid)) < 2:
-        time.sleep(0.05)
+    wait_until(lambda: len(live_pids(component.pid)) >= 2)
     stop_all([component], grace=1)
     assert live_pids(component.pid) == []
 
@@ -61,11 +62,11 @@ def test_a_command_that_must_end_is_waited_for(make: Make) -> None:
     quick, slow, wrong = make("pass"), make("import time; time.sleep(60)"), make("raise SystemExit(1)")
     for component in (quick, slow, wrong):
         component.start()
-    quick.wait(timeout=30)
+    quick.wait(timeout=PATIENCE)
     with pytest.raises(ComponentError, match="did not finish"):
         slow.wait(timeout=0.2)
     with pytest.raises(ComponentError, match="exit code 1"):
-        wrong.wait(timeout=30)
+        wrong.wait(timeout=PATIENCE)
     stop_all([slow])
 
 
@@ -74,6 +75,6 @@ def test_output_is_that_of_the_last_start(make: Make) -> None:
     component = make("import os; print(os.getpid(), flush=True)")
     for _ in range(2):
         component.start()
-        component.wait(60)
+        component.wait(PATIENCE)
         assert component.output() == f"{component.pid}\n"
     assert len(component.log.read_text().splitlines()) == 2

@@ -15,7 +15,7 @@ from airflow_provider_twexport.operators.talkwalker import (
     TalkwalkerCreateExportOperator,
     TalkwalkerDeleteCollectorOperator,
 )
-from tests.patience import QUICK
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

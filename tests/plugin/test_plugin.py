@@ -8,6 +8,8 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
+
 from airflow_provider_twexport.plugin.twexport_plugin import PREFIX, TwexportPlugin
 
 HEAVY = ("fastapi", "starlette", "sqlalchemy", "requests", "msgspec", "fsspec")
@@ -32,6 +34,7 @@ def test_the_page_is_below_any_prefix() -> None:
     assert len({app["url_route"] for app in TwexportPlugin.react_apps}) == 4
 
 
+@pytest.mark.slow
 def test_a_task_that_loads_plugins_loads_no_server() -> None:
     """The routes are imported when somebody asks for them."""
     output = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)

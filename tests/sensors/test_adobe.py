@@ -9,7 +9,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_twexport.sensors.adobe import AdobeExportJobSensor
-from tests.adobe_account import DATASET, ORDER, client_of
+from tests.adobe_account import DATASET, INSTANT, ORDER, client_of
 
 if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run
@@ -22,15 +22,23 @@ JOBS = {"path": "export/jobs", "method": "GET"}
 
 @pytest.fixture
 def job_id(simulator: Simulator) -> str:
-    """A job that takes about a second."""
-    simulator.settings(adobe_queue_seconds=0.5, adobe_job_seconds=0.5)
+    """A job that the first look finds waiting."""
+    simulator.settings(**INSTANT)
+    simulator.faults({"match": JOBS, "fault": "status", "status": "NEW"})
+    return client_of(simulator).create_export_job(ORDER).id
+
+
+@pytest.fixture
+def stuck_id(simulator: Simulator) -> str:
+    """A job that stays in the queue."""
+    simulator.settings(adobe_queue_seconds=3600)
     return client_of(simulator).create_export_job(ORDER).id
 
 
 def wait(run_dag: DagRunner, **arguments: Any) -> Run:
     """Return what became of a sensor."""
     with DAG("waiting", schedule=None, default_args={"retries": 2, "retry_delay": timedelta(0)}) as dag:
-        AdobeExportJobSensor(task_id="wait", **({"poke_interval": 0.3} | arguments))
+        AdobeExportJobSensor(task_id="wait", **({"poke_interval": 0.1} | arguments))
     return run_dag(dag)
 
 
@@ -66,7 +74,6 @@ def test_a_lost_job_fails_without_a_retry(
     run_dag: DagRunner,
 ) -> None:
     """No retry helps; soft_fail skips instead."""
-    simulator.settings(adobe_queue_seconds=3600)
     simulator.faults({"match": JOBS, "skip": 1, "fault": "status", "status": status, "times": 99})
     run = wait(run_dag, job_id=job_id, soft_fail=soft_fail, **mode_that_notifies)
     assert (run.states["wait"], run.tries["wait"]) == (state, 1)
@@ -82,7 +89,6 @@ def test_a_refused_look_fails_at_once(
     run_dag: DagRunner,
 ) -> None:
     """With the evidence of what Adobe refused."""
-    simulator.settings(adobe_queue_seconds=3600)
     simulator.faults({"match": JOBS, "skip": 1, "fault": "error", "code": "403003", "times": 99})
     run = wait(run_dag, job_id=job_id, **mode_that_notifies)
     assert (run.states["wait"], run.tries["wait"]) == ("failed", 1)
@@ -99,7 +105,6 @@ def test_what_may_pass_is_left_to_retries(
     run_dag: DagRunner,
 ) -> None:
     """A service that is down fails each try, and soft_fail does not hide that."""
-    simulator.settings(adobe_queue_seconds=3600)
     simulator.faults({"match": JOBS, "skip": 1, "fault": "html", "status": 502, "times": 99})
     run = wait(run_dag, job_id=job_id, soft_fail=soft_fail, **mode_that_notifies | {"retries": 1})
     assert (run.states["wait"], run.tries["wait"]) == ("failed", 2)
@@ -111,7 +116,7 @@ def test_unfinished_states_are_waited_for(
     status: str, mode: dict[str, Any], job_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
     """The sensor waits in the states of similar jobs, and for a while in an undocumented one."""
-    simulator.faults({"match": JOBS, "fault": "status", "status": status, "times": 2})
+    simulator.faults({"match": JOBS, "skip": 1, "fault": "status", "status": status, "times": 2})
     assert wait(run_dag, job_id=job_id, **mode).state == "success"
 
 
@@ -148,19 +153,17 @@ def test_transient_errors_are_retried(
 
 @pytest.mark.parametrize("cancel_on_kill", [True, False])
 def test_a_timeout_cancels(
-    cancel_on_kill: bool, mode: dict[str, Any], job_id: str, simulator: Simulator, run_dag: DagRunner
+    cancel_on_kill: bool, mode: dict[str, Any], stuck_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
     """A timeout cancels the job, if cancel_on_kill."""
-    simulator.settings(adobe_queue_seconds=3600)
-    run = wait(run_dag, job_id=job_id, timeout=1, cancel_on_kill=cancel_on_kill, **mode)
+    run = wait(run_dag, job_id=stuck_id, timeout=0.3, cancel_on_kill=cancel_on_kill, **mode)
     assert run.states["wait"] == "failed"
     assert simulator.ledger()["adobe"]["jobs"][0]["status"] == ("CANCELLED" if cancel_on_kill else "NEW")
 
 
-def test_a_kill_cancels(job_id: str, simulator: Simulator) -> None:
+def test_a_kill_cancels(stuck_id: str, simulator: Simulator) -> None:
     """The kill uses the client of the last poll."""
-    simulator.settings(adobe_queue_seconds=3600)
-    sensor = AdobeExportJobSensor(task_id="wait", job_id=job_id)
+    sensor = AdobeExportJobSensor(task_id="wait", job_id=stuck_id)
     sensor.on_kill()
     assert simulator.ledger()["adobe"]["jobs"][0]["status"] == "NEW"
     sensor._cached_client()

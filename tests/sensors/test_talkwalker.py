@@ -14,8 +14,8 @@ from airflow.sdk import DAG
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
-from tests.patience import QUICK
 from tests.service_clients import JANUARY
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run
@@ -24,21 +24,36 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 
-@pytest.fixture
-def export_id(simulator: Simulator) -> str:
-    """An export of 700 of January's results, that takes about two seconds."""
-    simulator.settings(queue_seconds=1, results_per_second=2_000)
+LOOKS = {"method": "GET", "path": "/tasks/export"}
+
+
+def ordered(simulator: Simulator) -> str:
+    """Order 700 of January's results."""
     client = TalkwalkerClient(simulator.token, simulator.url, QUICK)
     client.put_collector("box")
     order = ExportOrder(JANUARY, project_id=simulator.project_id, limit=700)
     return client.create_export(order, "box").id
 
 
+@pytest.fixture
+def export_id(simulator: Simulator) -> str:
+    """An export that the first look finds running."""
+    simulator.faults({"match": LOOKS, "fault": "status", "status": "running"})
+    return ordered(simulator)
+
+
+@pytest.fixture
+def stuck_id(simulator: Simulator) -> str:
+    """An export that stays in the queue."""
+    simulator.settings(queue_seconds=3600)
+    return ordered(simulator)
+
+
 def wait(run_dag: DagRunner, **arguments: Any) -> Run:
     """Return what became of a sensor."""
     defaults = {"retries": 2, "retry_delay": timedelta(0)}
     with DAG("waiting", schedule=None, default_args=defaults) as dag:
-        TalkwalkerExportSensor(task_id="wait", **({"poke_interval": 0.3} | arguments))
+        TalkwalkerExportSensor(task_id="wait", **({"poke_interval": 0.1} | arguments))
     return run_dag(dag)
 
 
@@ -104,10 +119,7 @@ def test_a_lost_export_fails_for_good(
     run_dag: DagRunner,
 ) -> None:
     """No retry can cure it; soft_fail skips instead; an undocumented status is named and fails too."""
-    simulator.settings(queue_seconds=3600)
-    simulator.faults(
-        {"match": {"path": "/tasks/export"}, "skip": 1, "fault": "status", "status": status, "times": 99}
-    )
+    simulator.faults({"match": LOOKS, "skip": 1, "fault": "status", "status": status, "times": 99})
     run = wait(run_dag, export_id=export_id, soft_fail=soft_fail, **mode_that_notifies)
     assert (run.states["wait"], run.tries["wait"]) == (state, 1)
     if soft_fail:
@@ -123,7 +135,7 @@ def test_unknown_waits(
     mode: dict[str, Any], export_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
     """The status UNKNOWN is documented, and means nothing yet."""
-    simulator.faults({"match": {"path": "/tasks/export"}, "fault": "status", "status": "unknown", "times": 3})
+    simulator.faults({"match": LOOKS, "skip": 1, "fault": "status", "status": "unknown", "times": 3})
     assert wait(run_dag, export_id=export_id, **mode).state == "success"
 
 
@@ -139,7 +151,7 @@ def test_passing_faults_are_borne(
     fault: dict[str, Any], mode: dict[str, Any], export_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
     """A wait is not over because a look went wrong."""
-    simulator.faults(fault | {"match": {"path": "/tasks/export"}, "skip": 1})
+    simulator.faults(fault | {"match": LOOKS, "skip": 1})
     run = wait(run_dag, export_id=export_id, **mode)
     assert (run.state, run.tries["wait"]) == ("success", 1)
 
@@ -159,10 +171,7 @@ def test_what_waiting_cannot_cure_fails_at_once(
     run_dag: DagRunner,
 ) -> None:
     """A bad token, or an empty account, is no throttling, though HTTP says 401 for all three."""
-    simulator.settings(queue_seconds=3600)
-    simulator.faults(
-        {"match": {"path": "/tasks/export"}, "skip": 1, "fault": "error", "code": code, "times": 99}
-    )
+    simulator.faults({"match": LOOKS, "skip": 1, "fault": "error", "code": code, "times": 99})
     run = wait(run_dag, export_id=export_id, **mode_that_notifies)
     assert (run.states["wait"], run.tries["wait"]) == ("failed", 1)
     assert words in run.log
@@ -179,10 +188,7 @@ def test_what_may_pass_is_left_to_retries(
     run_dag: DagRunner,
 ) -> None:
     """A service that is down fails each try, and soft_fail does not hide that."""
-    simulator.settings(queue_seconds=3600)
-    simulator.faults(
-        {"match": {"path": "/tasks/export"}, "skip": 1, "fault": "html", "status": 502, "times": 99}
-    )
+    simulator.faults({"match": LOOKS, "skip": 1, "fault": "html", "status": 502, "times": 99})
     run = wait(run_dag, export_id=export_id, soft_fail=soft_fail, **mode_that_notifies | {"retries": 1})
     assert (run.states["wait"], run.tries["wait"]) == ("failed", 2)
     assert failures == ["transient {} None 502"]
@@ -194,34 +200,31 @@ def test_a_timeout_aborts(
     state: str,
     mode_that_notifies: dict[str, Any],
     failures: list[str],
-    export_id: str,
+    stuck_id: str,
     simulator: Simulator,
     run_dag: DagRunner,
 ) -> None:
     """A wait that is over stops what it waited for, because that goes on costing."""
-    simulator.settings(queue_seconds=3600)
-    run = wait(run_dag, export_id=export_id, timeout=1, soft_fail=soft_fail, **mode_that_notifies)
+    run = wait(run_dag, export_id=stuck_id, timeout=0.3, soft_fail=soft_fail, **mode_that_notifies)
     assert (run.states["wait"], run.tries["wait"]) == (state, 1)
     assert failures == ([] if soft_fail else ["other {} - -"])
     assert [export["status"] for export in simulator.ledger()["exports"]] == ["aborted"]
 
 
 def test_a_timeout_can_leave_the_export_alone(
-    mode: dict[str, Any], export_id: str, simulator: Simulator, run_dag: DagRunner
+    mode: dict[str, Any], stuck_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
     """With cancel_on_kill=False the export goes on."""
-    simulator.settings(queue_seconds=3600)
-    assert wait(run_dag, export_id=export_id, timeout=1, cancel_on_kill=False, **mode).state == "failed"
+    assert wait(run_dag, export_id=stuck_id, timeout=0.3, cancel_on_kill=False, **mode).state == "failed"
     assert [export["status"] for export in simulator.ledger()["exports"]] == ["queued"]
 
 
 def test_execution_timeout_aborts_while_deferred(
-    export_id: str, simulator: Simulator, run_dag: DagRunner
+    stuck_id: str, simulator: Simulator, run_dag: DagRunner
 ) -> None:
     """Airflow does not keep this limit across a deferral; the sensor does."""
-    simulator.settings(queue_seconds=3600)
     run = wait(
-        run_dag, export_id=export_id, execution_timeout=timedelta(seconds=2), retries=0, deferrable=True
+        run_dag, export_id=stuck_id, execution_timeout=timedelta(seconds=1), retries=0, deferrable=True
     )
     assert run.states["wait"] == "failed"
     assert "did not end within the task's execution_timeout" in run.log
@@ -232,16 +235,15 @@ def finish_when_listed_twice(simulator: Simulator) -> None:
     """Let all exports end when somebody has looked for them in the list again."""
     while simulator.ledger()["counts"].get("GET /api/v3/tasks/export", 0) < 2:
         time.sleep(0.05)
-    simulator.settings(results_per_second=None)
+    simulator.settings(queue_seconds=0)
 
 
-def test_deferring_asks_once_per_interval(export_id: str, simulator: Simulator, run_dag: DagRunner) -> None:
+def test_deferring_asks_once_per_interval(stuck_id: str, simulator: Simulator, run_dag: DagRunner) -> None:
     """What has ended is seen by the worker's own look; what has not is waited for by the list."""
-    simulator.settings(results_per_second=0)
     Thread(target=finish_when_listed_twice, args=(simulator,), daemon=True).start()
-    wait(run_dag, export_id=export_id, deferrable=True)
+    wait(run_dag, export_id=stuck_id, deferrable=True)
     counts = simulator.ledger()["counts"]
     assert counts["GET /api/v3/tasks/export/{task_id}"] == 1
     assert counts["GET /api/v3/tasks/export"] >= 2
-    wait(run_dag, export_id=export_id, deferrable=True)
+    wait(run_dag, export_id=stuck_id, deferrable=True)
     assert simulator.ledger()["counts"]["GET /api/v3/tasks/export"] == counts["GET /api/v3/tasks/export"]

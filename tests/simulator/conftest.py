@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tests.simulator_process import Simulator, running_simulator
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.simulator_process import Simulator
 
 DATA_START = b'{"chunk_type":"CT_RESULT","chunk_result":{"data":'
 INSTANT = {"queue_seconds": 0, "results_per_second": None, "reads_per_minute": None}
@@ -29,7 +31,12 @@ class Api:
         """Send one request with a token."""
         params = {"access_token": token or self.simulator.token, **kwargs.pop("params", {})}
         return requests.request(
-            method, f"{self.simulator.url}{path}", params=params, timeout=10, allow_redirects=False, **kwargs
+            method,
+            f"{self.simulator.url}{path}",
+            params=params,
+            timeout=PATIENCE,
+            allow_redirects=False,
+            **kwargs,
         )
 
     def collector(self, collector_id: str = "box") -> str:
@@ -121,19 +128,12 @@ def shape_of(body: bytes) -> list[int | str]:
     return shape
 
 
-@pytest.fixture(scope="session")
-def process() -> Iterator[Simulator]:
-    """Run one simulator for the whole session."""
-    with running_simulator() as simulator:
-        yield simulator
-
-
 @pytest.fixture
-def simulator(process: Simulator) -> Simulator:
+def simulator(simulator_process: Simulator) -> Simulator:
     """Reset the shared simulator, with exports that finish at once and reads without limit."""
-    process.reset()
-    process.settings(**INSTANT)
-    return process
+    simulator_process.reset()
+    simulator_process.settings(**INSTANT)
+    return simulator_process
 
 
 @pytest.fixture

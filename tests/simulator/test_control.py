@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
@@ -25,7 +27,7 @@ def test_every_call_is_described(simulator: Simulator, description: Any) -> None
     }
     for call in description["calls"]:
         path = re.sub(r"\{\w+\}", "1", call["path"])
-        response = requests.request(call["method"], simulator.url + path, timeout=10)
+        response = requests.request(call["method"], simulator.url + path, timeout=PATIENCE)
         assert "no such call" not in response.text, call
         assert response.status_code < 500, call
         assert call["description"], call
@@ -54,7 +56,7 @@ def test_every_fault_is_described(simulator: Simulator, description: Any) -> Non
 def test_unknown_calls(simulator: Simulator, call: str) -> None:
     """A call that does not exist is 404, and the response names the call that lists all others."""
     method, path = call.split()
-    response = requests.request(method, simulator.url + path, timeout=10)
+    response = requests.request(method, simulator.url + path, timeout=PATIENCE)
     assert response.status_code == 404
     assert response.json() == {"error": f"no such call: {call}; GET /_control/ lists all of them"}
 
@@ -78,5 +80,5 @@ def test_unknown_calls(simulator: Simulator, call: str) -> None:
 def test_invalid_calls(simulator: Simulator, path: str, body: object, words: str) -> None:
     """An invalid call is 400, and the response names what is wrong and what is known."""
     method = "GET" if body is None else "POST"
-    response = requests.request(method, f"{simulator.url}/_control/{path}", json=body, timeout=10)
+    response = requests.request(method, f"{simulator.url}/_control/{path}", json=body, timeout=PATIENCE)
     assert (response.status_code, words in response.json()["error"]) == (400, True), response.text

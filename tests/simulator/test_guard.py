@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.simulator_process import running_simulator
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
@@ -20,7 +21,7 @@ def status(url: str, method: str = "GET", **headers: str) -> int:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(url, method=method, headers=named)  # noqa: S310 - http, on loopback
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310
             return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -20,6 +20,7 @@ from airflow_provider_twexport.x.search.client import XSearchClient
 from airflow_provider_twexport.x.search.pages import SearchRequest, post_id
 from airflow_provider_twexport.x.session import XCredential
 from tests.storage.dying import die_if, in_child
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.core.batch import Batch
@@ -33,6 +34,7 @@ def land(directory: str, url: str, dies_at: float) -> None:
         XCredential("demo@example.com", "demo-password", account="demo", label="prod"),
         base_url=url,
         requests_per_minute=10**6,
+        timing=QUICK,
     )
     with Landing.open(
         directory,

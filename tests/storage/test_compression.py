@@ -85,6 +85,7 @@ def test_python_reads_the_members_as_one_file(tmp_path: Path) -> None:
     assert gzip.decompress(part_in(tmp_path).read_bytes()).splitlines() == each_once(BATCHES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file_format", "tool"), [("jsonl.gz", "gzip"), ("jsonl.zst", "zstd")])
 def test_the_usual_tools_read_the_parts(tmp_path: Path, file_format: str, tool: str) -> None:
     """They find nothing wrong, and give all the lines."""

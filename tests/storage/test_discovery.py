@@ -89,6 +89,7 @@ def test_they_are_found_on_s3(bucket: Bucket) -> None:
     assert address.endswith("/lake/january/_manifest.json")
 
 
+@pytest.mark.slow
 def test_ten_thousand_are_read(tmp_path: Path) -> None:
     """Years of hours, each with a part beside its manifest."""
     land(tmp_path / "0", "a")

@@ -20,8 +20,8 @@ from airflow_provider_twexport.exceptions import (
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportStatus, ExportTask
-from tests.patience import QUICK
 from tests.service_clients import JANUARY
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator

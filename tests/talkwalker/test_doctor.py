@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.doctor import Finding, examine
-from tests.patience import QUICK
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.models import ExportOrder

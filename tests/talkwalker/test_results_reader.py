@@ -29,9 +29,9 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.results import EARLIEST
 from airflow_provider_twexport.talkwalker.results_reader import ResultsReader
-from tests.patience import QUICK
 from tests.service_clients import JANUARY
 from tests.talkwalker.test_results import control, result
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -23,6 +23,7 @@ def events(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines() if line]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_database", "talkwalker_connection")
 def test_the_event_of_a_landing_names_both_ends(tmp_path: Path, simulator: Any) -> None:
     """The project that was exported, and the directory with its columns, how many results, bytes and files."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 from airflow_provider_twexport.core import timing
 from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
-from tests.patience import QUICK
 from tests.simulator_process import Simulator
+from tests.waiting import QUICK
 from tests.x.streams.test_client import SimulatedClock
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.record_identity import identity
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
-from tests.patience import QUICK
 from tests.service_clients import JANUARY
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
 from airflow_provider_twexport.x.search.pages import post_id
-from tests.patience import QUICK
 from tests.service_clients import JANUARY
+from tests.waiting import QUICK
 from tests.x.search.test_client import failing, truth
 
 if TYPE_CHECKING:

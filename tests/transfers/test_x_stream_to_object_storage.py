@@ -17,9 +17,8 @@ from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
 from airflow_provider_twexport.x.streams.messages import message_key
-from tests.patience import QUICK
-from tests.simulator.conftest import wait_until
 from tests.simulator_process import ROOT
+from tests.waiting import QUICK, wait_until
 from tests.x.streams.test_client import SimulatedClock, truth
 
 if TYPE_CHECKING:
@@ -162,11 +161,11 @@ def test_a_task_that_was_killed_goes_on_and_loses_nothing(
     run_dag: DagRunner, simulator: Simulator, clock: SimulatedClock, tmp_path: Path
 ) -> None:
     """Its open part is gone; Backfill brings it again."""
-    start, stop = clock.stop(), clock.stop() + 500
+    start, stop = clock.stop(), clock.stop() + 300
     arguments = [str(tmp_path), iso(start), iso(stop), simulator.url]
     command = [sys.executable, "-m", "tests.transfers.dying_capture", *arguments]
     with subprocess.Popen(command, cwd=ROOT) as process:
-        wait_until(lambda: len(list(tmp_path.glob("part-*"))) == 1, 60)
+        wait_until(lambda: len(list(tmp_path.glob("part-*"))) == 1)
         process.kill()
     clock.stop()
     assert not (tmp_path / "_manifest.json").exists()

@@ -10,6 +10,7 @@ from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.triggers.adobe import AdobeExportJobTrigger
 from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
 from tests.adobe_account import ORDER, SECRET, client_of
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ class Service:
     def trigger(self, export_id: str, **changes: Any) -> ExportTrigger[Any, Any]:
         """Return a trigger that polls twice a second."""
         own = dict(zip(self.ids, (export_id, self.conn_id), strict=True))
-        return self.new_trigger(**own | {"poke_interval": 0.5, "deadline": time.time() + 60} | changes)
+        return self.new_trigger(**own | {"poke_interval": 0.5, "deadline": time.time() + PATIENCE} | changes)
 
 
 def _order_talkwalker(simulator: Simulator, count: int) -> list[str]:

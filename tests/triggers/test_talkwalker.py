@@ -74,7 +74,7 @@ def test_the_event_loop_does_not_block(simulator: Simulator) -> None:
 def test_the_deadline_is_kept(simulator: Simulator) -> None:
     """The wait times out, even if the service never responds."""
     (export_id,) = TALKWALKER.order(simulator, 1)
-    simulator.faults({"match": {"path": "/tasks/export"}, "fault": "delay", "seconds": 3, "times": 9})
+    simulator.faults({"match": {"path": "/tasks/export"}, "fault": "delay", "seconds": 2, "times": 9})
     assert asyncio.run(event(TALKWALKER.trigger(export_id, deadline=time.time() + 1))) == {
         "outcome": "timeout"
     }

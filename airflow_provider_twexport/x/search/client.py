@@ -85,7 +85,11 @@ class XSearchClient:
         self._usage_path = f"/metrics/usage/accounts/{account}.json"
         self._path = f"/search/{product}/accounts/{account}/{label}"
         self._product = product
-        self._limiter = RateLimiter(f"{self.base_url} {credential.account} {product}", requests_per_minute)
+        self._limiter = RateLimiter(
+            f"{self.base_url} {credential.account} {product}",
+            requests_per_minute,
+            self.timing.requests_per_second,
+        )
 
     @property
     def base_url(self) -> str:

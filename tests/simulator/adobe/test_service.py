@@ -10,6 +10,8 @@ import pytest
 import requests
 from pyarrow import parquet
 
+from tests.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
@@ -36,13 +38,13 @@ class Api:
     def token(self, **changes: str) -> requests.Response:
         """Ask for a token."""
         form = {**CREDENTIALS, "grant_type": "client_credentials", **changes}
-        return requests.post(f"{self.url}/ims/token/v3", data=form, timeout=10)
+        return requests.post(f"{self.url}/ims/token/v3", data=form, timeout=PATIENCE)
 
     def call(self, method: str, path: str, without: str = "", **options: Any) -> requests.Response:
         """Send one request, with all headers but one."""
         own = options.pop("headers", {})
         headers = {name: value for name, value in self.headers.items() if name != without} | own
-        return requests.request(method, self.url + path, headers=headers, timeout=10, **options)
+        return requests.request(method, self.url + path, headers=headers, timeout=PATIENCE, **options)
 
     def job(self, **changes: Any) -> Any:
         """Order a job."""

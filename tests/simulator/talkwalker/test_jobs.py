@@ -176,6 +176,7 @@ def test_histogram_counts_what_exports_deliver(api: Api) -> None:
     assert {time.gmtime(bin["t"] / 1000).tm_wday for bin in data} == {0}
 
 
+@pytest.mark.slow
 def test_seed_decides_the_documents(api: Api) -> None:
     """The same seed has the same exports in another process, another seed has others."""
     ours = api.simulator.documents(api.export(limit=20))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,7 +29,7 @@ class Search:
     def ask(self, what: str = "prod", product: str = "fullarchive", **body: Any) -> requests.Response:
         """Ask for one page."""
         url = f"{self.simulator.url}/search/{product}/accounts/demo/{what}.json"
-        return requests.post(url, json=body, auth=("demo@example.com", "demo-password"), timeout=10)
+        return requests.post(url, json=body, auth=("demo@example.com", "demo-password"), timeout=PATIENCE)
 
     def pages(self, what: str = "prod", **body: Any) -> Iterator[dict[str, Any]]:
         """Ask for page after page."""
@@ -49,7 +51,9 @@ def search(simulator: Simulator) -> Search:
 def post_ids(simulator: Simulator, **params: Any) -> list[str]:
     """Return the ids of all posts of a query in January 2024, the newest first."""
     window = {"start": 1_704_067_200_000, "stop": 1_706_745_600_000}
-    response = requests.get(f"{simulator.url}/_control/x/posts", params={**window, **params}, timeout=30)
+    response = requests.get(
+        f"{simulator.url}/_control/x/posts", params={**window, **params}, timeout=PATIENCE
+    )
     return [post["id"] for post in response.json()]
 
 
@@ -191,14 +195,14 @@ def test_thirty_days_reach_back_31_days(search: Search) -> None:
 def test_get_returns_the_same_as_post(search: Search) -> None:
     """The parameters may be in the query string."""
     url = f"{search.simulator.url}/search/fullarchive/accounts/demo/prod.json"
-    response = requests.get(url, params=JANUARY, auth=("demo@example.com", "demo-password"), timeout=10)
+    response = requests.get(url, params=JANUARY, auth=("demo@example.com", "demo-password"), timeout=PATIENCE)
     assert response.json() == search.ask(**JANUARY).json()
 
 
 def test_wrong_credentials(search: Search) -> None:
     """The response is 401 in the same envelope."""
     url = f"{search.simulator.url}/search/fullarchive/accounts/demo/prod.json"
-    response = requests.post(url, json=JANUARY, auth=("demo@example.com", "wrong"), timeout=10)
+    response = requests.post(url, json=JANUARY, auth=("demo@example.com", "wrong"), timeout=PATIENCE)
     assert (response.status_code, response.json()["error"]["message"]) == (401, "Unauthorized")
 
 
@@ -223,7 +227,9 @@ def test_usage_is_free_and_limited(search: Search) -> None:
     """It shows the requests of the month by product; two calls a minute are allowed."""
     search.ask(**JANUARY)
     url = f"{search.simulator.url}/metrics/usage/accounts/demo.json"
-    responses = [requests.get(url, auth=("demo@example.com", "demo-password"), timeout=5) for _ in range(3)]
+    responses = [
+        requests.get(url, auth=("demo@example.com", "demo-password"), timeout=PATIENCE) for _ in range(3)
+    ]
     assert [response.status_code for response in responses] == [200, 200, 429]
     assert responses[0].json()["publishers"][0]["used"][0]["searchRequestsFullArchive"] == 1
     assert search.simulator.ledger()["x"]["billed"] == {"fullarchive data": 1}

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
 
@@ -29,7 +31,7 @@ class Stream:
         url = f"{self.simulator.url}/{call}/{stream}/accounts/demo/publishers/twitter/prod.json"
         params = {"partition": 1} | params
         login = (self.simulator.x_login, self.simulator.x_password)
-        return requests.get(url, params=params, auth=login, headers=headers, timeout=10, stream=True)
+        return requests.get(url, params=params, auth=login, headers=headers, timeout=PATIENCE, stream=True)
 
     def lines(self, stream: str = "sample10", **params: Any) -> list[bytes]:
         """Read until the service closes; heartbeats are empty lines."""
@@ -62,7 +64,7 @@ def ids(lines: list[bytes]) -> list[str]:
 def stream_keys(simulator: Simulator, start: int, stop: int, stream: str = "sample10") -> list[str]:
     """Return the keys of a window."""
     window = {"stream": stream, "start": start, "stop": stop}
-    return list(requests.get(f"{simulator.url}/_control/x/stream", params=window, timeout=30).json())
+    return list(requests.get(f"{simulator.url}/_control/x/stream", params=window, timeout=PATIENCE).json())
 
 
 def test_a_stream_without_gzip_is_refused(streams: Stream) -> None:

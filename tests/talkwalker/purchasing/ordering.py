@@ -18,7 +18,7 @@ from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
-from tests.patience import QUICK
+from tests.waiting import QUICK
 
 PATIENT = replace(QUICK, retry=Retry(attempts=12, first_wait=0.02, throttled_wait=0.05, throttled_for=60.0))
 

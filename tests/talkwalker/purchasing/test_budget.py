@@ -26,9 +26,9 @@ from airflow_provider_twexport.talkwalker.purchasing.budget import Budget, Reser
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import Purchase, buy_once
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from tests.at_once import run_at_once
-from tests.patience import QUICK
 from tests.talkwalker.purchasing.ordering import month_of
 from tests.talkwalker.purchasing.ordering import order as order_month
+from tests.waiting import PATIENCE, QUICK
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.models import ExportOrder
@@ -76,7 +76,7 @@ def order_in_threads(orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=120)
+        thread.join(timeout=PATIENCE)
     return outcomes
 
 
@@ -90,6 +90,7 @@ def registers(client: TalkwalkerClient, kind: str) -> list[str]:
     return [each.id for each in client.list_collectors() if each.id.startswith(f"twx-{kind}-")]
 
 
+@pytest.mark.slow
 def test_twelve_processes_buy_down_to_the_minimum_and_a_top_up_buys_the_others(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
@@ -118,6 +119,7 @@ def test_twelve_processes_buy_down_to_the_minimum_and_a_top_up_buys_the_others(
     assert registers(client, "lock") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 4, 6, 10, 29])
 def test_whatever_goes_wrong_the_budget_is_kept_and_used(
     seed: int, client: TalkwalkerClient, simulator: Simulator
@@ -176,6 +178,7 @@ def test_a_smaller_order_goes_through_where_a_larger_one_is_refused(
     assert not buy(client, small, NOTHING_BELOW_0).adopted
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_with_the_lock_blocks_the_others_for_minutes_only(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
@@ -251,7 +254,7 @@ def test_tickets_that_wait_too_long_go_to_the_end_of_the_queue(
         second.start()
         while len(seen) < 3:
             seen |= {each for each in registers(client, "lock") if each != first.id}
-    second.join(timeout=20)
+    second.join(timeout=PATIENCE)
     assert not second.is_alive()
     assert registers(client, "lock") == []
 

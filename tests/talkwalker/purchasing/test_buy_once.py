@@ -17,8 +17,8 @@ from airflow_provider_twexport.exceptions import (
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import Purchase, buy_once
-from tests.patience import QUICK
 from tests.service_clients import JANUARY, order
+from tests.waiting import PATIENCE, QUICK
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.models import ExportOrder
@@ -133,7 +133,7 @@ def test_two_at_the_same_moment_pay_once(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=PATIENCE)
     assert len({purchase.task.id for purchase in bought}) == 1
     assert sorted(purchase.adopted for purchase in bought) == [False, True]
     assert sorted(export["status"] for export in exports(simulator)) == ["aborted", "queued"]

@@ -25,8 +25,8 @@ from airflow_provider_twexport.exceptions import (
     UnexpectedResponseError,
 )
 from airflow_provider_twexport.x.search.pages import SearchRequest, most_requests, post_id
-from tests.patience import QUICK
 from tests.service_clients import JANUARY, x_client_of
+from tests.waiting import PATIENCE, QUICK
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.x.search.client import XSearchClient
@@ -38,7 +38,9 @@ COFFEE = SearchRequest("coffee lang:en", JANUARY)
 def truth(simulator: Simulator, query: str = COFFEE.query, window: Window = JANUARY) -> list[str]:
     """Return the ids of all posts there are, the newest first."""
     span = {"start": round(window.start.timestamp() * 1000), "stop": round(window.stop.timestamp() * 1000)}
-    response = requests.get(f"{simulator.url}/_control/x/posts", params={"query": query, **span}, timeout=30)
+    response = requests.get(
+        f"{simulator.url}/_control/x/posts", params={"query": query, **span}, timeout=PATIENCE
+    )
     return [post["id"] for post in response.json()]
 
 

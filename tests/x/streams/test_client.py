@@ -22,8 +22,8 @@ from airflow_provider_twexport.exceptions import (
 from airflow_provider_twexport.x.streams.capture_report import CaptureReport, iso
 from airflow_provider_twexport.x.streams.client import XStreamClient, reconnect_after
 from airflow_provider_twexport.x.streams.messages import message_key
-from tests.patience import QUICK
 from tests.service_clients import x_credential_of
+from tests.waiting import PATIENCE, QUICK
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.x.streams.capture_report import StreamEvent
@@ -94,10 +94,11 @@ def keys(events: list[StreamEvent]) -> list[str]:
 def truth(simulator: Simulator, start: float, stop: float, stream: str = "sample10") -> list[str]:
     """Return the keys of what happened from one moment to another, in epoch seconds."""
     window: dict[str, Any] = {"stream": stream, "start": int(start * 1000), "stop": int(stop * 1000)}
-    response = requests.get(f"{simulator.url}/_control/x/stream", params=window, timeout=30)
+    response = requests.get(f"{simulator.url}/_control/x/stream", params=window, timeout=PATIENCE)
     return [key.replace(":", " ") for key in response.json()]
 
 
+@pytest.mark.slow
 def test_a_stream_cut_again_and_again_loses_nothing(simulator: Simulator) -> None:
     """Connections end every few seconds for every reason; Backfill brings what was missed."""
     simulator.settings(speed=20)
@@ -116,6 +117,7 @@ def test_a_stream_cut_again_and_again_loses_nothing(simulator: Simulator) -> Non
     )
 
 
+@pytest.mark.slow
 def test_the_likes_stream_brings_likes_and_unlikes(simulator: Simulator) -> None:
     """Likes and unlikes have their own keys."""
     simulator.settings(speed=20)
@@ -127,6 +129,7 @@ def test_the_likes_stream_brings_likes_and_unlikes(simulator: Simulator) -> None
     assert any(" " in key for key in wanted)
 
 
+@pytest.mark.slow
 def test_silence_ends_a_connection_and_nothing_is_lost(simulator: Simulator) -> None:
     """The client ends a silent connection and brings what it missed."""
     simulator.settings(speed=20)
@@ -183,6 +186,7 @@ def test_another_reader_must_be_stopped(simulator: Simulator) -> None:
         captured(client_of(simulator), 30, reached={1: None}, connections=2)
 
 
+@pytest.mark.slow
 def test_throttling_and_transient_errors_are_retried(simulator: Simulator) -> None:
     """The stream continues after 429, 503, a proxy's page, and no response."""
     errors = [{"fault": "error", "http": status, "message": "no"} for status in (429, 503)]
@@ -201,6 +205,7 @@ def test_endless_refusals_are_a_gap_with_their_reason(simulator: Simulator, stat
     assert [gap.reason for gap in report.gaps] == [f"started later, then HTTP {status}"]
 
 
+@pytest.mark.slow
 def test_a_service_that_does_not_respond_is_abandoned(simulator: Simulator) -> None:
     """The client waits as long as for a silent connection, then reconnects."""
     simulator.settings(speed=20)
