@@ -1,4 +1,4 @@
-"""Who may look, and who may act: Airflow's own login, its own permissions, and no other site's requests."""
+"""Who may read and who may act: Airflow's login and permissions, and no requests from other sites."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.storage.ledger import TaskRef
 
-_OWN_PAGES = "same-origin"
-_TYPED = "none"
+_OUR_PAGE = "same-origin"
+_ADDRESS_BAR = "none"
 
 
 def refuse_other_sites(request: Request) -> None:
-    """Refuse what a page of another site asks for, and actions of which no browser says that our page asked."""
+    """Refuse requests of other sites' pages, and actions that no browser marks as sent by our page."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     acts = request.method not in ("GET", "HEAD")
-    if site is not None and site != _OWN_PAGES and (acts or site != _TYPED):
-        raise HTTPException(403, "Requests of other sites are refused.")
+    if site is not None and site != _OUR_PAGE and (acts or site != _ADDRESS_BAR):
+        raise HTTPException(403, "Requests from other sites are refused.")
     if origin is not None and urlsplit(origin).netloc not in _own_hosts(request):
-        raise HTTPException(403, "Requests of other sites are refused.")
-    # a cookie goes along with anything; a token is added by whoever means it
+        raise HTTPException(403, "Requests from other sites are refused.")
+    # browsers send a cookie with any request; a token is added on purpose
     if acts and site is None and origin is None and "authorization" not in request.headers:
-        raise HTTPException(403, "Actions are taken on the page, or with an API token.")
+        raise HTTPException(403, "Use the page, or send an API token.")
 
 
 def _own_hosts(request: Request) -> set[str]:
@@ -51,10 +51,10 @@ class Visitor:
     """Somebody who is logged in and may read DAGs.
 
     :param user: as Airflow's auth manager knows them.
-    :param name: what the log calls them.
+    :param name: for the log.
     :param readable: the DAGs that they may read.
     :param editable: the DAGs that they may edit.
-    :param reads_all: whether they may read every DAG, and so also what belongs to none.
+    :param reads_all: whether they may read every DAG, and therefore also see what belongs to none.
     """
 
     user: BaseUser
@@ -63,17 +63,17 @@ class Visitor:
     editable: frozenset[str]
     reads_all: bool
 
-    def may_see(self, uses: Iterable[TaskRef]) -> bool:
-        """Tell whether they may see what these tasks use."""
-        return self.reads_all or any(use.dag_id in self.readable for use in uses)
+    def may_see(self, tasks: Iterable[TaskRef]) -> bool:
+        """Return whether they may see what these tasks use."""
+        return self.reads_all or any(task.dag_id in self.readable for task in tasks)
 
-    def seen(self, uses: Iterable[TaskRef]) -> list[TaskRef]:
-        """Return those of the tasks that they may know of."""
-        return [use for use in uses if use.dag_id in self.readable]
+    def visible(self, tasks: Iterable[TaskRef]) -> list[TaskRef]:
+        """Return those of the tasks that they may see."""
+        return [task for task in tasks if task.dag_id in self.readable]
 
-    def may_act(self, conn_id: str, uses: Sequence[TaskRef]) -> bool:
-        """Tell whether they may end what these tasks use: they edit all their DAGs, or else the connection."""
-        if uses and all(use.dag_id in self.editable for use in uses):
+    def may_act(self, conn_id: str, tasks: Sequence[TaskRef]) -> bool:
+        """Return whether they may end what these tasks use: they may edit all their DAGs, or the connection."""
+        if tasks and all(task.dag_id in self.editable for task in tasks):
             return True
         return self._may_edit_connection(conn_id)
 
@@ -86,14 +86,14 @@ class Visitor:
 def _visitor(user: GetUserDep) -> Visitor:
     readable, editable = _dags(user, "GET"), _dags(user, "PUT")
     with create_session() as session:
-        every = set(session.scalars(select(DagModel.dag_id)))
-    return Visitor(user, user.get_name(), readable, editable, reads_all=every <= readable)
+        existing = set(session.scalars(select(DagModel.dag_id)))
+    return Visitor(user, user.get_name(), readable, editable, reads_all=existing <= readable)
 
 
 def _dags(user: BaseUser, method: ResourceMethod) -> frozenset[str]:
     return frozenset(get_auth_manager().get_authorized_dag_ids(user=user, method=method))
 
 
-# the login comes first: whoever is not logged in learns nothing else
+# the login is checked first, so that nobody learns anything without it
 VisitorDep = Annotated[Visitor, Depends(_visitor)]
-LOOK = [Depends(requires_access_dag("GET")), Depends(refuse_other_sites)]
+MAY_READ = [Depends(requires_access_dag("GET")), Depends(refuse_other_sites)]

@@ -1,194 +1,127 @@
-"""What the routes answer; the page's ``answers.ts`` says the same."""
+"""What the routes return: rows, and what one visitor may know of them; the page's ``responses.ts`` says the same."""
 
 from __future__ import annotations
 
-from datetime import date, datetime  # noqa: TC003 - pydantic reads annotations
+from datetime import date  # noqa: TC003 - pydantic reads annotations
 
 from pydantic import BaseModel
 
+from airflow_provider_twexport.plugin.rows import (
+    CollectorRow,
+    CreditsRow,
+    DailyCredits,
+    ExportRow,
+    LandingRow,
+    UsageRow,
+)
+from airflow_provider_twexport.storage.part import Part  # noqa: TC001
 
-class UseAnswer(BaseModel):
-    """A run that uses an export."""
+
+class RunResponse(BaseModel):
+    """A DAG run."""
 
     dag_id: str
     run_id: str
 
 
-class WindowAnswer(BaseModel):
-    """A half-open window of time."""
-
-    start: datetime
-    stop: datetime
-
-
-class AgeAnswer(BaseModel):
-    """How old an answer is, in seconds (null: there is none yet), and why there is no newer one."""
+class Aged(BaseModel):
+    """How old a result is, in seconds (null: there is none yet), and why there is no newer one."""
 
     age: float | None
     problem: str | None
 
 
-class CreditsAnswer(BaseModel):
-    """What an account may still spend."""
-
-    left: int
-    used_monthly: int
-    next_billing: datetime | None
-
-
-class AccountAnswer(AgeAnswer):
-    """One connection."""
+class AccountResponse(Aged):
+    """One connection; ``is_charged`` says whether its service charges each result."""
 
     conn_id: str
-    conn_type: str
-    credits: CreditsAnswer | None
+    service: str
+    is_charged: bool
+    credits: CreditsRow | None
     exports: int
     counts: dict[str, int]
 
 
-class ExportAnswer(BaseModel):
-    """One export; ``expected`` is all that match or its limit; of a service that has no such thing it is null."""
+class ExportResponse(ExportRow):
+    """One export."""
 
-    id: str
     conn_id: str
-    collector_id: str | None
-    dataset_id: str | None
-    segments: int | None
-    status: str
-    is_unfinished: bool
-    window: WindowAnswer | None
-    created: datetime | None
-    exported: int | None
-    expected: int | None
-    matching: int | None
-    credits: int | None
-    per_second: float | None
-    seconds_left: float | None
-    readable_until: datetime | None
-    landings: list[str]
-    flags: list[str]
-    uses: list[UseAnswer]
-    messages: list[str]
+    used_by: list[RunResponse]
     may_abort: bool
 
 
-class ExportsAnswer(BaseModel):
-    """Exports: the first of all that were asked for."""
+class ExportsResponse(BaseModel):
+    """Exports: a page of them."""
 
-    accounts: list[AccountAnswer]
-    places: int
+    accounts: list[AccountResponse]
+    services: list[str]
+    directories: int
     total: int
-    rows: list[ExportAnswer]
+    rows: list[ExportResponse]
 
 
-class CollectorAnswer(BaseModel):
+class CollectorResponse(CollectorRow):
     """One collector."""
 
-    id: str
     conn_id: str
-    state: str
-    exports: list[str]
-    results: int | None
-    readable_until: datetime | None
-    uses: list[UseAnswer]
+    used_by: list[RunResponse]
     may_delete: bool
-    is_drained: bool
 
 
-class CollectorsAnswer(BaseModel):
-    """Collectors: the first of all that were asked for."""
+class CollectorsResponse(BaseModel):
+    """Collectors: a page of them."""
 
-    accounts: list[AccountAnswer]
-    places: int
+    accounts: list[AccountResponse]
     total: int
-    rows: list[CollectorAnswer]
+    rows: list[CollectorResponse]
 
 
-class LandingAnswer(BaseModel):
-    """One landing; ``requests`` of a search, ``gaps`` of a stream."""
+class LandingResponse(LandingRow):
+    """One landing."""
 
-    id: str
-    address: str
-    system: str
-    export_id: str | None
-    collector_id: str | None
-    scope: str | None
-    query: str | None
-    topics: list[str]
-    window: WindowAnswer | None
-    file_format: str
-    results: int
-    exported: int | None
-    matching: int | None
-    bytes: int
-    parts: int
-    duplicates_dropped: int
-    foreign_dropped: int
-    requests: int | None
-    gaps: int | None
-    created: datetime
-    flags: list[str]
-    uses: list[UseAnswer]
+    used_by: list[RunResponse]
 
 
-class LandingsAnswer(AgeAnswer):
-    """Landings: the newest of all that were asked for; ``sought`` is the one that was asked for by its address."""
+class LandingsResponse(Aged):
+    """Landings: a page of them, the newest first; ``selected`` is the one whose manifest was asked for."""
 
-    places: list[str]
+    directories: list[str]
     problems: list[str]
     total: int
-    rows: list[LandingAnswer]
-    sought: LandingAnswer | None
+    rows: list[LandingResponse]
+    selected: LandingResponse | None
 
 
-class PartAnswer(BaseModel):
-    """One file of a landing."""
-
-    name: str
-    results: int
-    bytes: int
-    sha256: str
-    coercion_failures: int
-
-
-class PartsAnswer(BaseModel):
-    """The files of a landing."""
+class PartsResponse(BaseModel):
+    """The files of a landing, as its manifest lists them."""
 
     total: int
-    rows: list[PartAnswer]
+    rows: list[Part]
 
 
-class DayAnswer(BaseModel):
-    """The credits of one day."""
-
-    day: date
-    used: int
-
-
-class SpendingAnswer(AgeAnswer):
-    """Credits of one connection, day by day."""
+class DailyCreditsResponse(Aged):
+    """The credits of one connection, day by day."""
 
     conn_id: str
-    credits: CreditsAnswer | None
-    days: list[DayAnswer]
+    credits: CreditsRow | None
+    days: list[DailyCredits]
 
 
-class UsageAnswer(AgeAnswer):
-    """What one connection used of its contract in the latest month, by the service's names."""
+class UsageResponse(Aged, UsageRow):
+    """What one connection used of its contract in the latest month."""
 
     conn_id: str
-    month: str | None
-    used: dict[str, int]
+    service: str
 
 
-class SpendingsAnswer(BaseModel):
+class SpendingResponse(BaseModel):
     """What all connections spent."""
 
-    credits: list[SpendingAnswer]
-    usage: list[UsageAnswer]
+    credits: list[DailyCreditsResponse]
+    usage: list[UsageResponse]
 
 
-class TrackAnswer(BaseModel):
+class SeriesResponse(BaseModel):
     """What is there of each day of a scope, topic and query; days as one letter each: m, u, p, t, l."""
 
     scope: str
@@ -201,14 +134,14 @@ class TrackAnswer(BaseModel):
     counts: dict[str, int]
 
 
-class CoverageAnswer(AgeAnswer):
-    """All tracks."""
+class CoverageResponse(Aged):
+    """All series."""
 
-    places: list[str]
-    tracks: list[TrackAnswer]
+    directories: list[str]
+    series: list[SeriesResponse]
 
 
-class DoneAnswer(BaseModel):
+class DoneResponse(BaseModel):
     """What an action has done, in a sentence."""
 
     done: str

@@ -1,187 +1,132 @@
-"""From what is known to what one visitor is answered."""
+"""From what this server knows to what one visitor may know of it."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
+from airflow_provider_twexport.plugin.accounts.base import ChargedAccount
 from airflow_provider_twexport.plugin.responses import (
-    AccountAnswer,
-    CollectorAnswer,
-    CreditsAnswer,
-    DayAnswer,
-    ExportAnswer,
-    LandingAnswer,
-    PartAnswer,
-    SpendingAnswer,
-    TrackAnswer,
-    UsageAnswer,
-    UseAnswer,
-    WindowAnswer,
+    AccountResponse,
+    CollectorResponse,
+    DailyCreditsResponse,
+    ExportResponse,
+    LandingResponse,
+    RunResponse,
+    SeriesResponse,
+    UsageResponse,
 )
-from airflow_provider_twexport.plugin.rows import Flag, counts
+from airflow_provider_twexport.plugin.rows import Flag, UsageRow, WindowRow, counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.coverage.coverage import SeriesCoverage
-    from airflow_provider_twexport.plugin.accounts.x import XAccount
+    from airflow_provider_twexport.plugin.accounts.base import UsageAccount
     from airflow_provider_twexport.plugin.authorization import Visitor
-    from airflow_provider_twexport.plugin.landed import Landed, Landing
-    from airflow_provider_twexport.plugin.rows import CollectorRow, Export, Spent
+    from airflow_provider_twexport.plugin.landed import Landing
+    from airflow_provider_twexport.plugin.rows import CollectorRow, CreditsRow, DailyCredits, ExportRow
     from airflow_provider_twexport.plugin.state import AccountState
     from airflow_provider_twexport.storage.ledger import TaskRef
     from airflow_provider_twexport.storage.manifest import Manifest
-    from airflow_provider_twexport.storage.part import Part
 
-# an export that is adopted by every backfill has hundreds
-MOST_USES = 8
-_SCOPES = ("project_id", "stream_id", "product", "stream", "dataset_id")
-# what one service calls so, another calls so
-_ALIKE = {"succeeded": "finished", "cancelled": "aborted", "cancelling": "aborted"}
-_SEARCH = "x_enterprise_search"
+# an export that every backfill adopts has hundreds
+MAX_RUNS = 8
 
 
-def matches(row: Export, only: str | None, search: str) -> bool:
-    """Tell whether an export has a status or flag, and a text in its ids."""
-    wanted = search.strip().casefold()
-    texts = (row.id, row.collector_id or "", row.dataset_id or "", *(it.address for it in row.landings))
-    if wanted and not any(wanted in text.casefold() for text in texts):
-        return False
-    if not only:
-        return True
-    if only == "unfinished":
-        return row.is_unfinished
-    if only == "flagged":
-        return bool(row.flags)
-    return only in (row.status, _ALIKE.get(row.status)) or only in row.flags
+def account(state: AccountState, visible: Sequence[ExportRow], visitor: Visitor) -> AccountResponse:
+    """Return one connection.
 
-
-def account(seen: AccountState, mine: Sequence[Export], visitor: Visitor) -> AccountAnswer:
-    """Return one connection."""
-    return AccountAnswer(
-        conn_id=seen.account.conn_id,
-        conn_type=seen.account.conn_type,
-        age=seen.rows.age,
-        problem=seen.rows.problem or seen.credits.problem,
-        credits=_credits(seen, visitor),
-        exports=len(mine),
-        counts=counts(mine),
+    :param state: what is known of it.
+    :param visible: those of its exports that the visitor may see.
+    :param visitor: who asks.
+    """
+    return AccountResponse(
+        conn_id=state.account.conn_id,
+        service=state.account.service,
+        is_charged=isinstance(state.account, ChargedAccount),
+        age=state.rows.age,
+        problem=state.rows.problem or state.credits.problem,
+        credits=_credits(state, visitor),
+        exports=len(visible),
+        counts=counts(visible),
     )
 
 
-def export(conn_id: str, row: Export, uses: Sequence[TaskRef], visitor: Visitor) -> ExportAnswer:
-    """Return one export."""
-    return ExportAnswer(
-        id=row.id,
-        conn_id=conn_id,
-        collector_id=row.collector_id,
-        dataset_id=row.dataset_id,
-        segments=row.segments,
-        status=row.status,
-        is_unfinished=row.is_unfinished,
-        window=_window(row.window),
-        created=row.created,
-        exported=row.exported,
-        expected=row.expected,
-        matching=row.matching,
-        credits=row.credits,
-        per_second=row.per_second,
-        seconds_left=row.seconds_left,
-        readable_until=row.readable_until,
-        landings=[it.address for it in row.landings],
-        flags=[str(flag) for flag in row.flags],
-        uses=_uses(uses, visitor),
-        messages=list(row.messages),
-        may_abort=row.is_unfinished and visitor.may_act(conn_id, uses),
+def export(conn_id: str, row: ExportRow, tasks: Sequence[TaskRef], visitor: Visitor) -> ExportResponse:
+    """Return one export.
+
+    :param conn_id: its connection.
+    :param row: what is known of it.
+    :param tasks: those that use it.
+    :param visitor: who asks.
+    """
+    may_abort = row.is_unfinished and visitor.may_act(conn_id, tasks)
+    return ExportResponse(**dict(row), conn_id=conn_id, used_by=_runs(tasks, visitor), may_abort=may_abort)
+
+
+def collector(
+    conn_id: str, row: CollectorRow, tasks: Sequence[TaskRef], visitor: Visitor
+) -> CollectorResponse:
+    """Return one collector.
+
+    :param conn_id: its connection.
+    :param row: what is known of it.
+    :param tasks: those that use it.
+    :param visitor: who asks.
+    """
+    may_delete = row.is_drained and visitor.may_act(conn_id, tasks)
+    return CollectorResponse(
+        **dict(row), conn_id=conn_id, used_by=_runs(tasks, visitor), may_delete=may_delete
     )
 
 
-def collector(conn_id: str, row: CollectorRow, uses: Sequence[TaskRef], visitor: Visitor) -> CollectorAnswer:
-    """Return one collector."""
-    return CollectorAnswer(
-        id=row.collector.id,
-        conn_id=conn_id,
-        state=row.state,
-        exports=list(row.exports),
-        results=row.results,
-        readable_until=row.readable_until,
-        uses=_uses(uses, visitor),
-        is_drained=row.is_drained,
-        may_delete=row.is_drained and visitor.may_act(conn_id, uses),
-    )
+def landing(
+    found: Landing, is_bought_twice: bool, tasks: Sequence[TaskRef], visitor: Visitor
+) -> LandingResponse:
+    """Return one landing, with what its manifest and the manifest's ``source`` say under the names of the row.
 
-
-def landing(found: Landing, landed: Landed, uses: Sequence[TaskRef], visitor: Visitor) -> LandingAnswer:
-    """Return one landing."""
-    manifest, source = found.manifest, found.manifest.source
+    :param found: the landing.
+    :param is_bought_twice: whether another export holds some of its days.
+    :param tasks: those that use it.
+    :param visitor: who asks.
+    """
+    manifest = found.manifest
     gaps = None if manifest.report is None else len(manifest.report.get("gaps", ()))
     rules = (
         (Flag.TRUNCATED, manifest.truncated),
         (Flag.PARTIAL, not manifest.complete),
         (Flag.GAPS, gaps),
-        (Flag.BOUGHT_TWICE, source.get("export_id") in landed.bought_twice),
+        (Flag.BOUGHT_TWICE, is_bought_twice),
     )
-    return LandingAnswer(
-        id=found.id,
-        address=found.address,
-        system=str(source.get("system") or "talkwalker"),
-        export_id=source.get("export_id"),
-        collector_id=source.get("collector_id"),
-        scope=next((source[name] for name in _SCOPES if source.get(name)), None),
-        query=source.get("query"),
-        topics=list(source.get("topics") or ()),
-        window=_told_window(manifest),
-        file_format=manifest.file_format,
-        results=manifest.results,
-        exported=manifest.exported,
-        matching=manifest.estimated_total,
-        bytes=manifest.bytes,
-        parts=len(manifest.parts),
-        duplicates_dropped=manifest.duplicates_dropped,
-        foreign_dropped=manifest.foreign_dropped,
-        requests=_requests(manifest),
-        gaps=gaps,
-        created=manifest.created_at,  # type: ignore[arg-type]  # pydantic reads it
-        flags=[str(flag) for flag, holds in rules if holds],
-        uses=_uses(uses, visitor),
+    return LandingResponse.model_validate(
+        manifest.source
+        | {it.name: getattr(manifest, it.name) for it in fields(manifest)}
+        | {
+            "id": found.id,
+            "address": found.address,
+            "scope": found.scope,
+            "topics": tuple(manifest.source.get("topics") or ()),
+            "window": _window(manifest),
+            "parts": len(manifest.parts),
+            "requests": found.kind.requests(manifest) if found.kind else None,
+            "gaps": gaps,
+            "flags": tuple(flag for flag, holds in rules if holds),
+            "used_by": _runs(tasks, visitor),
+        }
     )
 
 
-def _told_window(manifest: Manifest) -> WindowAnswer | None:
-    """Return the window that was ordered; of a stream the time that it was read for."""
-    told = manifest.source.get("window") or manifest.report or {}
-    if told.get("start") and told.get("stop"):
-        return WindowAnswer(start=told["start"], stop=told["stop"])
-    return None
+def _window(manifest: Manifest) -> WindowRow | None:
+    """Return the window that was ordered; of a stream the time that it was read."""
+    window = manifest.source.get("window") or manifest.report or {}
+    return WindowRow.model_validate(window) if window.get("start") and window.get("stop") else None
 
 
-def _requests(manifest: Manifest) -> int | None:
-    """Return how many requests a search took: its cursor counts them."""
-    if manifest.source.get("system") != _SEARCH or manifest.final_cursor is None:
-        return None
-    requests: int | None = json.loads(manifest.final_cursor).get("requests")
-    return requests
-
-
-def part(found: Part) -> PartAnswer:
-    """Return one file of a landing."""
-    return PartAnswer(
-        name=found.name,
-        results=found.results,
-        bytes=found.bytes,
-        sha256=found.sha256,
-        coercion_failures=sum(found.coercion_failures.values()),
-    )
-
-
-def track(covered: SeriesCoverage) -> TrackAnswer:
-    """Return one track, a letter for each day."""
-    return TrackAnswer(
-        scope=covered.series.scope,
-        topic=covered.series.topic,
-        query=covered.series.query,
+def series(covered: SeriesCoverage) -> SeriesResponse:
+    """Return one series, a letter for each day."""
+    return SeriesResponse(
+        **asdict(covered.series),
         first=covered.days[0].window.start.date(),
         states="".join(str(day.state)[0] for day in covered.days),
         results=[day.results for day in covered.days],
@@ -190,44 +135,42 @@ def track(covered: SeriesCoverage) -> TrackAnswer:
     )
 
 
-def spending(seen: AccountState, days: Iterable[Spent], visitor: Visitor) -> SpendingAnswer:
-    """Return one connection's days."""
-    return SpendingAnswer(
-        conn_id=seen.account.conn_id,
-        age=seen.credits.age,
-        problem=seen.credits.problem,
-        credits=_credits(seen, visitor),
-        days=[DayAnswer(day=it.day, used=it.used) for it in days],
+def daily_credits(
+    state: AccountState, days: Iterable[DailyCredits], visitor: Visitor
+) -> DailyCreditsResponse:
+    """Return one connection's days.
+
+    :param state: what is known of it.
+    :param days: what the exports that the visitor may see have cost.
+    :param visitor: who asks.
+    """
+    return DailyCreditsResponse(
+        conn_id=state.account.conn_id,
+        age=state.credits.age,
+        problem=state.credits.problem,
+        credits=_credits(state, visitor),
+        days=list(days),
     )
 
 
-def usage(account: XAccount, visitor: Visitor) -> UsageAnswer:
-    """Return what one connection used; like a balance it is the sum of what everybody does."""
-    known = account.usage.look()
-    value = known.value if visitor.reads_all else None
-    return UsageAnswer(
-        conn_id=account.conn_id,
-        age=known.age,
-        problem=known.problem,
-        month=value.month if value else None,
-        used=value.used if value else {},
+def usage(account: UsageAccount, visitor: Visitor) -> UsageResponse:
+    """Return what one connection used; like a balance it is the sum of what everybody does.
+
+    :param account: the connection.
+    :param visitor: who asks.
+    """
+    known = account.usage.latest()
+    row = (known.value if visitor.reads_all else None) or UsageRow()
+    return UsageResponse(
+        **dict(row), conn_id=account.conn_id, service=account.service, age=known.age, problem=known.problem
     )
 
 
-def _credits(seen: AccountState, visitor: Visitor) -> CreditsAnswer | None:
+def _credits(state: AccountState, visitor: Visitor) -> CreditsRow | None:
     # a balance is the sum of what everybody does
-    if seen.credits.value is None or not visitor.reads_all:
-        return None
-    known = seen.credits.value
-    return CreditsAnswer(
-        left=known.remaining, used_monthly=known.used_monthly, next_billing=known.next_billing_period
-    )
+    return state.credits.value if visitor.reads_all else None
 
 
-def _window(window: Window | None) -> WindowAnswer | None:
-    return WindowAnswer(start=window.start, stop=window.stop) if window else None
-
-
-def _uses(uses: Sequence[TaskRef], visitor: Visitor) -> list[UseAnswer]:
-    runs = dict.fromkeys(use.run for use in visitor.seen(uses))
-    return [UseAnswer(dag_id=dag_id, run_id=run_id) for dag_id, run_id in list(runs)[:MOST_USES]]
+def _runs(tasks: Sequence[TaskRef], visitor: Visitor) -> list[RunResponse]:
+    runs = dict.fromkeys(task.run for task in visitor.visible(tasks))
+    return [RunResponse(dag_id=dag_id, run_id=run_id) for dag_id, run_id in list(runs)[:MAX_RUNS]]

@@ -1,4 +1,4 @@
-"""All that this server knows at the moment, for whoever asks."""
+"""Everything that this server knows at the moment, for all visitors."""
 
 from __future__ import annotations
 
@@ -10,167 +10,160 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow_provider_twexport.coverage.coverage import coverage
 from airflow_provider_twexport.exceptions import NotFoundError
 from airflow_provider_twexport.plugin import landed, usage
-from airflow_provider_twexport.plugin.accounts import base
-from airflow_provider_twexport.plugin.accounts.adobe import AdobeAccount
-from airflow_provider_twexport.plugin.accounts.base import Account, Orders, Surroundings, Unreadable
-from airflow_provider_twexport.plugin.accounts.talkwalker import TalkwalkerAccount
-from airflow_provider_twexport.plugin.accounts.x import XAccount
-from airflow_provider_twexport.plugin.landed import Lake, Landed
-from airflow_provider_twexport.plugin.polling import Look, Poll, look_at_all
-from airflow_provider_twexport.plugin.usage import Returned
+from airflow_provider_twexport.plugin.accounts import BY_CONN_TYPE, base
+from airflow_provider_twexport.plugin.accounts.base import (
+    Account,
+    ChargedAccount,
+    Context,
+    ExportAccount,
+    UnknownAccount,
+)
+from airflow_provider_twexport.plugin.landed import Landed, LandingScanner
+from airflow_provider_twexport.plugin.polling import Poll, Snapshot, latest_of_all
+from airflow_provider_twexport.plugin.usage import AirflowUsage
 
 if TYPE_CHECKING:
     from airflow_provider_twexport.coverage.coverage import LandedSpan, SeriesCoverage
     from airflow_provider_twexport.plugin.accounts.base import Rows
-    from airflow_provider_twexport.plugin.rows import CollectorRow, Export
-    from airflow_provider_twexport.plugin.usage import Uses
-    from airflow_provider_twexport.talkwalker.models import Credits
+    from airflow_provider_twexport.plugin.rows import CollectorRow, CreditsRow, ExportRow
+    from airflow_provider_twexport.plugin.usage import Usage
 
 A = TypeVar("A", bound=Account)
 
-KINDS: dict[str, type[Account]] = {it.conn_type: it for it in (TalkwalkerAccount, AdobeAccount, XAccount)}
 CONNECTIONS_SECONDS = 30.0
-# a visitor waits for moments only, whatever the services and stores do; the page asks again
-_FIRST, _FRESH = 0.4, 0.25
-# for what nothing can be told without, before something is done, and where nobody waits
+# a visitor waits for a moment only, however slow services and stores are; the page requests again
+_FIRST, _NEWER = 0.4, 0.25
+# seconds to wait for what a response or an action cannot do without, and in the background
 PATIENT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """One connection that has exports, as it is known.
+    """What is known of one connection to a service that lists its exports.
 
     :param account: the connection.
     :param rows: its exports and collectors.
-    :param credits: what may still be spent; nothing where nothing is.
+    :param credits: what may still be spent; nothing where results are not charged.
     """
 
-    account: Account
-    rows: Look[Rows]
-    credits: Look[Credits]
+    account: ExportAccount
+    rows: Snapshot[Rows]
+    credits: Snapshot[CreditsRow]
 
     @property
-    def exports(self) -> tuple[Export, ...]:
-        """Return those that run first, then the newest."""
+    def exports(self) -> tuple[ExportRow, ...]:
+        """Return running exports first, then the newest."""
         return self.rows.value.exports if self.rows.value else ()
 
     @property
     def collectors(self) -> tuple[CollectorRow, ...]:
-        """Return those whose results vanish first, first."""
+        """Return its collectors, sorted by when their results are deleted."""
         return self.rows.value.collectors if self.rows.value else ()
 
     @property
     def unlanded(self) -> tuple[LandedSpan, ...]:
-        """Return the windows that were bought, and that no manifest tells of."""
+        """Return the windows that were bought and that no manifest contains."""
         return self.rows.value.unlanded if self.rows.value else ()
 
 
-class Watch:
-    """Looks at every connection, at object storage and at Airflow's database."""
+class ServerState:
+    """Polls every connection, object storage and Airflow's database."""
 
     def __init__(self) -> None:
-        self._connections = Poll(lambda: base.connections(KINDS), CONNECTIONS_SECONDS)
-        self._landed = Poll(Lake().look, landed.EVERY_SECONDS)
-        self._returned = Poll(usage.look, usage.EVERY_SECONDS)
+        self._connections = Poll(lambda: base.connections(BY_CONN_TYPE), CONNECTIONS_SECONDS)
+        self._landed = Poll(LandingScanner().scan, landed.SCAN_SECONDS)
+        self._airflow = Poll(usage.read_airflow, usage.READ_SECONDS)
         self._accounts: dict[tuple[str, str], Account] = {}
         self._lock = threading.Lock()
-        self._uses_of: tuple[Returned | None, Landed | None] = None, None
-        self._uses: Uses = {}
-        self._counting = threading.Lock()
+        self._usage_of: tuple[AirflowUsage | None, Landed | None] = None, None
+        self._usage: Usage = {}
+        self._coverage_lock = threading.Lock()
         self._coverage_of: tuple[Landed, tuple[LandedSpan, ...]] = Landed(), ()
         self._coverage: list[SeriesCoverage] = []
 
-    def landed(self) -> Look[Landed]:
-        """Return what lies in object storage."""
-        return self._landed.look()
+    def landed(self) -> Snapshot[Landed]:
+        """Return what has landed."""
+        return self._landed.latest()
 
-    def uses(self, first: float = _FIRST) -> Uses:
-        """Return the tasks that use an export or a landing, by id and place.
+    def usage(self, first: float = _FIRST) -> Usage:
+        """Return the tasks that use an export or a landing, by its key.
 
-        :param first: seconds to wait for what the first look finds.
+        :param first: seconds to wait for the first result.
         """
-        told, found = self._returned.look(first=first).value, self._landed.look().value
+        airflow, found = self._airflow.latest(first=first).value, self._landed.latest().value
         with self._lock:
-            if self._uses_of != (told, found):
-                self._uses = usage.together((told or Returned()).uses, found or Landed())
-                self._uses_of = told, found
-            return self._uses
+            if self._usage_of != (airflow, found):
+                self._usage = usage.merged((airflow or AirflowUsage()).usage, found or Landed())
+                self._usage_of = airflow, found
+            return self._usage
 
-    def accounts(self, of: type[A]) -> list[A]:
-        """Return the connections of a kind.
-
-        :param of: the kind.
-        """
-        known = self._connections.look(first=PATIENT).value or {}
+    def accounts(self, kind: type[A]) -> list[A]:
+        """Return the connections of a kind."""
+        known = self._connections.latest(first=PATIENT).value or {}
         found = [self._account(conn_id, conn_type) for conn_id, conn_type in known.items()]
-        return [it for it in found if isinstance(it, of)]
+        return [it for it in found if isinstance(it, kind)]
 
-    def account(self, conn_id: str, of: type[A]) -> A:
+    def account(self, conn_id: str, kind: type[A]) -> A:
         """Return one connection of a kind.
 
         :raises NotFoundError: it is none of ours; its password must not be sent to anybody.
         """
-        for account in self.accounts(of):
+        for account in self.accounts(kind):
             if account.conn_id == conn_id:
                 return account
         raise NotFoundError(f"There is no connection {conn_id!r} here.")
 
-    def seen(self, of: type[Orders] = Orders) -> list[AccountState]:
-        """Return what is known of each connection of a kind.
-
-        :param of: the kind.
-        """
-        found = self.accounts(of)
-        for it in found:
-            if it.credits:
-                it.credits.look()
-        rows = look_at_all([it.rows for it in found], _FIRST, _FRESH)
+    def account_states(self, kind: type[ExportAccount] = ExportAccount) -> list[AccountState]:
+        """Return what is known of each connection of a kind."""
+        found = self.accounts(kind)
+        charged = {it.conn_id: it.credits for it in found if isinstance(it, ChargedAccount)}
+        for credits in charged.values():
+            credits.latest()
+        rows = latest_of_all([it.rows for it in found], _FIRST, _NEWER)
         return [
-            AccountState(account, known, account.credits.look() if account.credits else Look())
-            for account, known in zip(found, rows, strict=True)
+            AccountState(it, known, charged[it.conn_id].latest() if it.conn_id in charged else Snapshot())
+            for it, known in zip(found, rows, strict=True)
         ]
 
     def coverage(self) -> list[SeriesCoverage]:
-        """Return what is there of each day, as who may see everything sees it; the same while nothing has changed."""
-        found = self._landed.look().value or Landed()
-        bought = tuple(piece for seen in self.seen(TalkwalkerAccount) for piece in seen.unlanded)
-        if not found.places or not bought:
+        """Return how much of each day is there, for those who may see everything; computed only after changes."""
+        found = self._landed.latest().value or Landed()
+        unlanded = tuple(span for state in self.account_states() for span in state.unlanded)
+        if not found.directories or not unlanded:
             return found.coverage
-        with self._counting:
-            if self._coverage_of != (found, bought):
-                self._coverage = coverage((*found.pieces, *bought))
-                self._coverage_of = found, bought
+        with self._coverage_lock:
+            if self._coverage_of != (found, unlanded):
+                self._coverage = coverage((*found.spans, *unlanded))
+                self._coverage_of = found, unlanded
             return self._coverage
 
-    def renewed(self, account: Orders) -> Rows:
-        """Return what is true of a connection now, before something is deleted.
+    def refreshed(self, account: ExportAccount) -> Rows:
+        """Return the rows of a connection as they are now, before something is deleted.
 
         :raises TwexportError: if the service does not answer.
         """
-        self._landed.renew()
-        self._returned.renew()
-        return account.rows.renew()
+        self._landed.refresh()
+        self._airflow.refresh()
+        return account.rows.refresh()
 
     def _account(self, conn_id: str, conn_type: str) -> Account:
         with self._lock:
             if (conn_id, conn_type) not in self._accounts:
-                kind = KINDS.get(conn_type, Unreadable)
-                self._accounts[conn_id, conn_type] = kind(conn_id, self._surroundings)
+                kind = BY_CONN_TYPE.get(conn_type, UnknownAccount)
+                self._accounts[conn_id, conn_type] = kind(conn_id, self._context)
             return self._accounts[conn_id, conn_type]
 
-    def _surroundings(self) -> Surroundings:
-        # a store that takes longer is shown when it has answered
-        found = self._landed.look(first=PATIENT).value or Landed()
-        told = self._returned.look(first=PATIENT, fresh=PATIENT).value or Returned()
-        busy = {
-            export_id
-            for export_id, tellers in self.uses().items()
-            if any(teller.run in told.busy for teller in tellers)
-        }
-        return Surroundings(found, frozenset(busy))
+    def _context(self) -> Context:
+        # a store that is slower is shown as soon as it has answered
+        found = self._landed.latest(first=PATIENT).value or Landed()
+        airflow = self._airflow.latest(first=PATIENT, newer=PATIENT).value or AirflowUsage()
+        in_use = (
+            key for key, tasks in self.usage().items() if any(it.run in airflow.active_runs for it in tasks)
+        )
+        return Context(found, frozenset(in_use))
 
 
 @cache
-def watch() -> Watch:
+def server_state() -> ServerState:
     """Return the one of this process."""
-    return Watch()
+    return ServerState()

@@ -1,4 +1,4 @@
-"""The plugin that Airflow finds: a page in the navigation, tabs, and the routes behind them."""
+"""The plugin that Airflow loads: a page in the navigation, tabs, and the routes behind them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
 PREFIX = "/twexport"
-# one name for all places, because the bundle is loaded once and defines one component
+# one name everywhere, because the bundle is loaded once and defines one component
 _PAGE = {
     "name": "Exports",
     # without a leading slash, so that it is below [api] base_url
     "bundle_url": f"{PREFIX[1:]}/static/exports.js",
 }
-_PLACES = {"nav": "exports", "dag": "dag-exports", "dag_run": "run-exports", "task_instance": "task-exports"}
+_ROUTES = {"nav": "exports", "dag": "dag-exports", "dag_run": "run-exports", "task_instance": "task-exports"}
 
 
 class Routes:
-    """The routes, imported when the first request comes: every task's process loads plugins, only servers are asked."""
+    """The routes, imported with the first request: every task's process loads plugins, only servers get requests."""
 
     async def __call__(
         self,
@@ -38,7 +38,7 @@ class TwexportPlugin(AirflowPlugin):
     """Exports, collectors, credits, landings and coverage, in the Airflow UI."""
 
     name = "twexport"
-    fastapi_apps = [{"name": "twexport", "app": Routes(), "url_prefix": PREFIX}]  # noqa: RUF012 - as Airflow wants it
+    fastapi_apps = [{"name": "twexport", "app": Routes(), "url_prefix": PREFIX}]  # noqa: RUF012 - what Airflow expects
     react_apps = [  # noqa: RUF012
-        {**_PAGE, "destination": destination, "url_route": route} for destination, route in _PLACES.items()
+        {**_PAGE, "destination": destination, "url_route": route} for destination, route in _ROUTES.items()
     ]

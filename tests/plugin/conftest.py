@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_twexport.plugin.state import watch
+from airflow_provider_twexport.plugin.state import server_state
 from tests.plugin.visiting import Server
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
-    """A directory that the page looks for landings below."""
+    """A directory that the page searches for landings."""
     return tmp_path / "lake"
 
 
@@ -27,17 +27,17 @@ def server(
     lake: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Server]:
-    """An API server that has looked at nothing yet."""
-    _forget_what_tasks_returned()
+    """An API server that has polled nothing yet."""
+    _delete_task_results()
     monkeypatch.setenv("AIRFLOW__TWEXPORT__LANDINGS", f"file://{lake}")
     monkeypatch.setenv("AIRFLOW__TWEXPORT__POLL_SECONDS", "1")
-    watch.cache_clear()
+    server_state.cache_clear()
     yield Server.started()
-    watch.cache_clear()
+    server_state.cache_clear()
 
 
-def _forget_what_tasks_returned() -> None:
-    """The simulator counts its jobs anew for each test: what earlier tests ordered had the same ids."""
+def _delete_task_results() -> None:
+    """The simulator numbers its jobs from 1 in each test: what earlier tests ordered had the same ids."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
     from sqlalchemy import delete

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.running_dags import DagRunner
     from tests.simulator_process import Simulator
 
-LOOKS = ("exports", "collectors", "landings", "landings/0123456789abcdef", "coverage", "spending")
+READS = ("exports", "collectors", "landings", "landings/0123456789abcdef", "coverage", "spending")
 ACTIONS = (
     "connections/talkwalker_default/exports/x/abort",
     "connections/talkwalker_default/collectors/x/delete",
@@ -43,7 +43,7 @@ def bought(client: TalkwalkerClient, days: int = 3, limit: int = 1000) -> Export
     return client.create_export(order, name)
 
 
-@pytest.mark.parametrize("path", [*LOOKS, "static/exports.js"])
+@pytest.mark.parametrize("path", [*READS, "static/exports.js"])
 def test_nobody_learns_anything_without_login(server: Server, path: str) -> None:
     """Without login every route answers 401, and nothing else."""
     answer = server.visitor(None).get(path)
@@ -62,7 +62,7 @@ def test_there_is_no_other_route(server: Server) -> None:
     from airflow_provider_twexport.plugin.api import app
 
     described = app.openapi()["paths"]
-    assert len(described) == len(LOOKS) + len(ACTIONS) + 1
+    assert len(described) == len(READS) + len(ACTIONS) + 1
     for path in ("docs", "redoc", "openapi.json"):
         assert server.visitor("ADMIN").get(path).status_code == 404
 
@@ -144,7 +144,7 @@ def test_only_a_drained_collector_is_deleted(server: Server, client: TalkwalkerC
 def test_other_sites_are_refused(server: Server, headers: dict[str, str]) -> None:
     """Neither a look nor an action, whoever is logged in."""
     admin = server.visitor("ADMIN")
-    for path in LOOKS:
+    for path in READS:
         assert admin.client.get(f"/twexport/{path}", headers=headers).status_code == 403
     for path in ACTIONS:
         assert admin.post(path, headers=headers).status_code == 403
@@ -177,7 +177,7 @@ def test_no_answer_holds_the_token(server: Server, client: TalkwalkerClient, sim
     bought(client)
     admin = server.visitor("ADMIN")
     for _ in range(2):
-        for path in LOOKS:
+        for path in READS:
             assert simulator.token not in admin.get(path).text
         for path in ACTIONS:
             assert simulator.token not in admin.post(path).text
@@ -211,9 +211,9 @@ def test_one_poll_serves_all(server: Server, client: TalkwalkerClient, simulator
     assert 1 <= asked <= 1 + (time.monotonic() - began)
 
 
-def used(row: dict[str, Any]) -> list[dict[str, Any]]:
+def used_by(row: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the runs of our DAG: the simulator gives each test the same ids, and Airflow knows of earlier ones."""
-    return [it for it in row["uses"] if it["dag_id"] == "shown"]
+    return [it for it in row["used_by"] if it["dag_id"] == "shown"]
 
 
 def test_a_run_has_what_belongs_to_it(
@@ -237,13 +237,15 @@ def test_a_run_has_what_belongs_to_it(
     assert run.state == "success"
     export_id = run.results["export.create_export"]["export_id"]
     op = server.visitor("OP")
-    run_id = wait_until(lambda: [it for row in op.json("exports")["rows"] for it in used(row)])[0]["run_id"]
+    run_id = wait_until(lambda: [it for row in op.json("exports")["rows"] for it in used_by(row)])[0][
+        "run_id"
+    ]
 
     for place in ({}, {"run_id": run_id}, {"run_id": run_id, "task_id": "export.to_object_storage"}):
         (row,) = op.json("exports", dag_id="shown", **place)["rows"]
         assert (row["id"], row["flags"], row["exported"]) == (export_id, ["truncated"], 300)
         assert row["landings"] == [f"file://{lake}/shown/_manifest.json"]
-        assert used(row) == [{"dag_id": "shown", "run_id": run_id}]
+        assert used_by(row) == [{"dag_id": "shown", "run_id": run_id}]
     assert op.json("exports", dag_id="another")["total"] == 0
     assert op.json("exports")["total"] == 2
 
@@ -251,9 +253,9 @@ def test_a_run_has_what_belongs_to_it(
     assert (landing["query"], landing["results"]) == ("<img src=x onerror=alert(1)>", 300)
     (part,) = op.json(f"landings/{landing['id']}")["rows"]
     assert (part["results"], len(part["sha256"])) == (300, 64)
-    (track,) = op.json("coverage", dag_id="shown")["tracks"]
-    assert track["states"] == "t" * 10
-    (named, unlanded) = op.json("coverage")["tracks"]
+    (series,) = op.json("coverage", dag_id="shown")["series"]
+    assert series["states"] == "t" * 10
+    (named, unlanded) = op.json("coverage")["series"]
     assert {named["states"], unlanded["states"]} == {"t" * 10, "u"}
     (spending,) = op.json("spending", dag_id="shown")["credits"]
     assert spending["days"][-1]["used"] + spending["days"][-2]["used"] == 300
@@ -283,7 +285,7 @@ def test_who_may_not_read_a_dag_learns_nothing_of_it(
     export_id = run_dag(dag).results["export.create_export"]["export_id"]
     op, stranger = server.visitor("OP"), server.visitor("USER")
     (landing,) = wait_until(lambda: op.json("landings")["rows"])
-    wait_until(lambda: op.json("exports")["rows"][0]["uses"])
+    wait_until(lambda: op.json("exports")["rows"][0]["used_by"])
     wait_until(lambda: op.json("collectors")["rows"])
     # Airflow's simple auth manager lets everybody read every DAG; others do not
     monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"another"})
@@ -291,7 +293,7 @@ def test_who_may_not_read_a_dag_learns_nothing_of_it(
         assert (stranger.json(path)["total"], stranger.json(path)["rows"]) == (0, [])
     (account,) = stranger.json("exports")["accounts"]
     assert (account["exports"], account["counts"], account["credits"]) == (0, {}, None)
-    assert stranger.json("coverage")["tracks"] == []
+    assert stranger.json("coverage")["series"] == []
     (spending,) = stranger.json("spending")["credits"]
     assert (spending["credits"], sum(day["used"] for day in spending["days"])) == (None, 0)
     assert stranger.get(f"landings/{landing['id']}").status_code == 404

@@ -30,7 +30,7 @@ def test_what_another_dag_ordered_is_not_seen() -> None:
     """Nor that it is another DAG that shares an export."""
     assert visitor().may_see([MINE])
     assert visitor().may_see([THEIRS, MINE])
-    assert visitor().seen([THEIRS, MINE]) == [MINE]
+    assert visitor().visible([THEIRS, MINE]) == [MINE]
     assert not visitor().may_see([THEIRS])
 
 

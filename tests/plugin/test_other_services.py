@@ -11,8 +11,9 @@ from airflow.sdk import DAG
 
 from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.operators.adobe import AdobeCreateExportJobOperator
-from airflow_provider_twexport.plugin.accounts.x import Usage, usage_in
-from airflow_provider_twexport.plugin.landed import place_in
+from airflow_provider_twexport.plugin.accounts.x import usage_in
+from airflow_provider_twexport.plugin.landed import location_of
+from airflow_provider_twexport.plugin.rows import UsageRow
 from airflow_provider_twexport.storage.manifest import MANIFEST, empty_manifest
 from airflow_provider_twexport.transfers.adobe_to_object_storage import AdobeToObjectStorageOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
@@ -72,8 +73,8 @@ def test_a_job_is_shown_and_cancelled(server: Server, run_dag: DagRunner, simula
         1,
     )
     assert (row["exported"], row["credits"], row["collector_id"], row["window"]) == (None, None, None, None)
-    row = wait_until(lambda: (it := job_row(op))["uses"] and it)
-    assert row["uses"][0]["dag_id"] == "ordered"
+    row = wait_until(lambda: (it := job_row(op))["used_by"] and it)
+    assert row["used_by"][0]["dag_id"] == "ordered"
     assert op.json("exports", dag_id="ordered")["total"] == 1
     assert op.json("exports", search=DATASET)["total"] == 1
     assert row["may_abort"]
@@ -100,7 +101,7 @@ def test_a_landed_job_tells_its_profiles_and_place(
     viewer = server.visitor("VIEWER")
     row = wait_until(lambda: (it := job_row(viewer))["landings"] and it)
     assert (row["status"], row["exported"]) == ("succeeded", 1000)
-    assert wait_until(lambda: {it["dag_id"] for it in job_row(viewer)["uses"]} >= {"ordered", "landing"})
+    assert wait_until(lambda: {it["dag_id"] for it in job_row(viewer)["used_by"]} >= {"ordered", "landing"})
     (landing,) = viewer.json("landings", dag_id="landing")["rows"]
     assert (landing["system"], landing["scope"], landing["results"]) == ("adobe", DATASET, 3)
     assert viewer.json("exports", conn_id=ADOBE, only="finished")["total"] == 1
@@ -142,8 +143,8 @@ def test_usage_of_the_month_is_shown_to_who_sees_all(
 
 def test_usage_may_lack_anything() -> None:
     """The service documents none of it as always there."""
-    assert usage_in({}) == Usage(None, {})
-    assert usage_in({"publishers": [{"used": [{"activities": 3}]}]}) == Usage(None, {"activities": 3})
+    assert usage_in({}) == UsageRow()
+    assert usage_in({"publishers": [{"used": [{"activities": 3}]}]}) == UsageRow(used={"activities": 3})
 
 
 def test_a_search_is_a_landing_of_its_dag(
@@ -160,14 +161,14 @@ def test_a_search_is_a_landing_of_its_dag(
     )
     assert (landing["requests"], landing["gaps"], landing["export_id"]) == (1, None, None)
     assert landing["window"]["start"].startswith("2024-01-01")
-    assert landing["uses"][0]["dag_id"] == "searched"
+    assert landing["used_by"][0]["dag_id"] == "searched"
     assert viewer.json("landings", dag_id="another")["rows"] == []
     monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"searched"})
     assert viewer.json("landings")["total"] == 1
     monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"another"})
     assert viewer.json("landings")["total"] == 0
     assert viewer.get(f"landings/{landing['id']}").status_code == 404
-    assert viewer.json("landings", manifest=landing["address"])["sought"] is None
+    assert viewer.json("landings", manifest=landing["address"])["selected"] is None
 
 
 def test_a_stream_tells_its_time_and_gaps(server: Server, lake: Path) -> None:
@@ -195,15 +196,15 @@ def test_a_landing_is_found_by_the_address_of_its_manifest(
     for address in (f"file://{lake}/x/_manifest.json", f"{lake}/x/_manifest.json"):
         answer = viewer.json("landings", manifest=address, limit=1, offset=1)
         assert answer["rows"] == []
-        assert answer["sought"]["query"] == "coffee"
-    assert viewer.json("landings", manifest="file:///elsewhere/_manifest.json")["sought"] is None
+        assert answer["selected"]["query"] == "coffee"
+    assert viewer.json("landings", manifest="file:///elsewhere/_manifest.json")["selected"] is None
 
 
 def test_an_address_names_a_place_however_it_is_written() -> None:
     """With and without connection, scheme or both."""
     written = ("s3://lake/a/_manifest.json", "s3://lake_conn@lake/a/_manifest.json")
-    assert {place_in(it) for it in written} == {"lake/a/_manifest.json"}
-    assert place_in("file:///a@b/_manifest.json") == place_in("/a@b/_manifest.json")
+    assert {location_of(it) for it in written} == {"lake/a/_manifest.json"}
+    assert location_of("file:///a@b/_manifest.json") == location_of("/a@b/_manifest.json")
 
 
 def test_no_answer_holds_a_password(server: Server, run_dag: DagRunner, simulator: Simulator) -> None:

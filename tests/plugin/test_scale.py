@@ -52,8 +52,8 @@ def test_a_large_account_is_a_small_view(server: Server, large: None) -> None:
     viewer = server.visitor("VIEWER")
     wait_until(lambda: viewer.json("exports", limit=50)["total"] == EXPORTS)
     wait_until(lambda: viewer.json("landings")["total"] == EXPORTS)
-    (track,) = viewer.json("coverage")["tracks"]
-    assert track["states"] == "l" * EXPORTS
+    (series,) = viewer.json("coverage")["series"]
+    assert series["states"] == "l" * EXPORTS
     landing = viewer.json("landings")["rows"][0]
     assert viewer.json(f"landings/{landing['id']}")["total"] == PARTS
     page = len(viewer.get("static/exports.js").content)

@@ -1,4 +1,4 @@
-"""The connections that this server looks at, for all its visitors."""
+"""The connections that this server polls, for all its visitors."""
 
 from __future__ import annotations
 
@@ -12,64 +12,86 @@ from airflow_provider_twexport.plugin import settings
 from airflow_provider_twexport.plugin.polling import Poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Mapping
 
     from airflow_provider_twexport.coverage.coverage import LandedSpan
     from airflow_provider_twexport.plugin.landed import Landed
-    from airflow_provider_twexport.plugin.rows import CollectorRow, Export
-    from airflow_provider_twexport.talkwalker.models import Credits
+    from airflow_provider_twexport.plugin.rows import CollectorRow, CreditsRow, ExportRow, UsageRow
+    from airflow_provider_twexport.storage.manifest import Manifest
 
 _ENV = "AIRFLOW_CONN_"
 
 
 @dataclass(frozen=True, eq=False)
-class Surroundings:
-    """What else is known while an account is looked at.
+class Context:
+    """What else is known while an account is polled.
 
-    :param landed: what lies in object storage.
-    :param busy: exports that a run is at work on.
+    :param landed: what has landed.
+    :param in_use: the keys of exports that an active DAG run uses.
     """
 
     landed: Landed
-    busy: frozenset[str]
+    in_use: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """All exports and collectors of a connection, made into rows where nobody waits for it.
+    """All exports and collectors of a connection, made into rows in the background.
 
-    :param exports: those that run first, then the newest.
-    :param collectors: those whose results vanish first, first; none where the service has no such thing.
-    :param unlanded: the windows that were bought, and that no manifest tells of.
+    :param exports: running ones first, then the newest.
+    :param collectors: sorted by when their results are deleted; none where the service has no collectors.
+    :param unlanded: the windows that were bought and that no manifest contains.
     """
 
-    exports: tuple[Export, ...] = ()
+    exports: tuple[ExportRow, ...] = ()
     collectors: tuple[CollectorRow, ...] = ()
     unlanded: tuple[LandedSpan, ...] = ()
 
 
 class Account:
-    """One connection, which is read anew for each look, so that a new password is taken up.
+    """One connection, which is read again for each poll, so that a new password takes effect.
 
     :param conn_id: its id.
-    :param surroundings: tells what else is known.
+    :param context: returns what else is known.
     """
 
     conn_type: ClassVar[str]
+    # its name for people
+    service: ClassVar[str] = ""
+    # the names that manifests have for it, and the fields of a manifest's source that say where results come from
+    systems: ClassVar[tuple[str, ...]] = ()
+    scope_fields: ClassVar[tuple[str, ...]] = ()
+    # the fields of a task's result and of a manifest's source that identify an export, all together
+    key_fields: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, conn_id: str, surroundings: Callable[[], Surroundings]) -> None:
+    def __init__(self, conn_id: str, context: Callable[[], Context]) -> None:
         self.conn_id = conn_id
-        self._surroundings = surroundings
+        self._context = context
+
+    @classmethod
+    def key(cls, facts: Mapping[str, Any]) -> str | None:
+        """Return what identifies an export among those of all connections; ``None`` if it is not identified.
+
+        :param facts: a task's result, or the source of a manifest.
+        """
+        values = [facts.get(name) for name in cls.key_fields]
+        return "/".join(map(str, values)) if values and all(values) else None
+
+    @classmethod
+    def requests(cls, manifest: Manifest) -> int | None:
+        """Return how many requests a landing took; ``None`` where they are not counted.
+
+        :param manifest: of the landing.
+        """
+        return None
 
 
-class Orders(Account):
-    """A connection to a service that has exports, or jobs; it has credits if it charges by the result."""
+class ExportAccount(Account):
+    """A connection to a service that lists its exports."""
 
-    credits: Poll[Credits] | None = None
-
-    def __init__(self, conn_id: str, surroundings: Callable[[], Surroundings]) -> None:
-        super().__init__(conn_id, surroundings)
-        self.rows = Poll(self._ask_rows, settings.poll_seconds())
+    def __init__(self, conn_id: str, context: Callable[[], Context]) -> None:
+        super().__init__(conn_id, context)
+        self.rows = Poll(self._read_rows, settings.poll_seconds())
 
     def abort(self, export_id: str) -> str:
         """End an export and say what that means.
@@ -78,12 +100,28 @@ class Orders(Account):
         """
         raise NotImplementedError
 
-    def _ask_rows(self) -> Rows:
+    def _read_rows(self) -> Rows:
         raise NotImplementedError
 
 
-class Unreadable(Orders):
-    """A connection that the settings name, and that is none of those that the page can show."""
+class ChargedAccount(ExportAccount):
+    """A connection to a service that charges each result, and keeps results in collectors."""
+
+    credits: Poll[CreditsRow]
+
+    def delete_collector(self, collector_id: str) -> None:
+        """Delete a collector, whatever it holds."""
+        raise NotImplementedError
+
+
+class UsageAccount(Account):
+    """A connection to a service that has no exports to list, and counts what is used of a contract."""
+
+    usage: Poll[UsageRow]
+
+
+class UnknownAccount(ExportAccount):
+    """A connection that the settings name, of a type that the page cannot show."""
 
     conn_type = ""
 
@@ -91,13 +129,14 @@ class Unreadable(Orders):
         """Refuse to."""
         raise self._error()
 
-    def _ask_rows(self) -> Rows:
+    def _read_rows(self) -> Rows:
         raise self._error()
 
     def _error(self) -> ConnectionConfigError:
-        told = connection(self.conn_id).conn_type
+        conn_type = connection(self.conn_id).conn_type
         return ConnectionConfigError(
-            f"The connection {self.conn_id!r} is of type {told!r}, which has no exports."
+            f"The connection {self.conn_id!r} is of type {conn_type!r}, which has no exports. "
+            "Remove it from the option connections of the section [twexport]."
         )
 
 
@@ -116,14 +155,14 @@ def connections(known: Container[str]) -> dict[str, str]:
     with create_session() as session:
         stored = session.execute(select(Connection.conn_id, Connection.conn_type))
         found = {row.conn_id: row.conn_type for row in stored}
-    set_here = (name.removeprefix(_ENV).lower() for name in os.environ if name.startswith(_ENV))
-    # a connection of the environment goes before one of the database
-    found |= {conn_id: _type_of(conn_id) for conn_id in set_here}
+    of_environment = (name.removeprefix(_ENV).lower() for name in os.environ if name.startswith(_ENV))
+    # a connection of the environment takes precedence over one of the database
+    found |= {conn_id: _type_of(conn_id) for conn_id in of_environment}
     return {conn_id: found[conn_id] for conn_id in sorted(found) if found[conn_id] in known}
 
 
 def _type_of(conn_id: str) -> str:
-    # what other connections hold is not ours to judge
+    # whatever is wrong with a connection of somebody else is not for this page to report
     with suppress(Exception):
         return str(connection(conn_id).conn_type)
     return ""
@@ -140,4 +179,4 @@ def connection(conn_id: str) -> Any:
     try:
         return Connection.get_connection_from_secrets(conn_id)
     except AirflowNotFoundException:
-        raise ConnectionConfigError(f"There is no Airflow connection {conn_id!r}.") from None
+        raise ConnectionConfigError(f"There is no Airflow connection {conn_id!r}. Create it.") from None

@@ -1,4 +1,4 @@
-"""From what a service and manifests tell to what the page shows; no Airflow, no service."""
+"""From the service's lists and manifests to the rows of the page; no Airflow, no service."""
 
 from __future__ import annotations
 
@@ -7,30 +7,26 @@ from typing import Any
 import pendulum
 import pytest
 
-from airflow_provider_twexport.plugin.accounts.talkwalker import Speeds
-from airflow_provider_twexport.plugin.landed import Landed, Landing
-from airflow_provider_twexport.plugin.rows import (
-    CollectorRow,
-    Export,
-    counts,
-    exports,
-    held,
-    left_behind,
-    spent,
+from airflow_provider_twexport.plugin.accounts.talkwalker import (
+    Speeds,
+    collector_rows,
+    export_rows,
+    find_orphans,
 )
-from airflow_provider_twexport.plugin.usage import belonging
-from airflow_provider_twexport.storage.ledger import TaskRef
+from airflow_provider_twexport.plugin.landed import Landed, Landing
+from airflow_provider_twexport.plugin.rows import CollectorRow, ExportRow, counts, daily_credits
 from airflow_provider_twexport.storage.manifest import Manifest
 from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
 
 NOW = pendulum.datetime(2024, 6, 10)
 NAME = "twx-demo-20240101-20240201-0123456789"
+SOURCE = {"system": "talkwalker"}
 JANUARY = {"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z"}
-NOTHING = Landed(places=("file:///lake",))
+NOTHING = Landed(directories=("file:///lake",))
 
 
 def task(status: str = "finished", ready: int | None = 500, **changes: Any) -> ExportTask:
-    """An export as the service lists it, a day old."""
+    """An export of yesterday, as the service lists it."""
     body = {
         "id": "e1",
         "target": NAME,
@@ -45,7 +41,8 @@ def landing(export_id: str = "e1", where: str = "a", window: Any = JANUARY, **ch
     """A landing of it."""
     facts: dict[str, Any] = {
         "complete": True,
-        "source": {"export_id": export_id, "collector_id": NAME, "window": window, "project_id": "p"},
+        "source": SOURCE
+        | {"export_id": export_id, "collector_id": NAME, "window": window, "project_id": "p"},
         "file_format": "jsonl",
         "results": 500,
         "exported": 500,
@@ -63,14 +60,14 @@ def landing(export_id: str = "e1", where: str = "a", window: Any = JANUARY, **ch
 
 
 def lake(*landings: Landing) -> Landed:
-    """What lies in object storage."""
-    return Landed(places=("file:///lake",), landings=landings)
+    """What has landed."""
+    return Landed(directories=("file:///lake",), landings=landings)
 
 
-def rows(*tasks: ExportTask, landed: Landed = NOTHING, busy: tuple[str, ...] = ()) -> list[Export]:
+def rows(*tasks: ExportTask, landed: Landed = NOTHING, in_use: tuple[str, ...] = ()) -> list[ExportRow]:
     """What the page shows of them."""
-    left = left_behind(tasks, [Collector(NAME, "PAUSED")], landed, NOW)
-    return exports(tasks, {NAME}, landed, left, per_second={"e1": 10.0}, busy=busy, now=NOW)
+    orphans = find_orphans(tasks, [Collector(NAME, "PAUSED")], landed, NOW)
+    return export_rows(tasks, {NAME}, landed, orphans, per_second={"e1": 10.0}, in_use=in_use, now=NOW)
 
 
 def collectors(
@@ -78,20 +75,20 @@ def collectors(
 ) -> list[CollectorRow]:
     """What the page shows of the collectors that they write into."""
     listed = [Collector(name, "PAUSED") for name in names]
-    return held(tasks, listed, left_behind(tasks, listed, landed, NOW), NOW)
+    return collector_rows(tasks, listed, find_orphans(tasks, listed, landed, NOW), NOW)
 
 
 def test_progress_is_exported_of_what_it_will_have() -> None:
     """Of all that match; with a limit, of the limit."""
     (row,) = rows(task("running", ready=200, progress=0.2))
     assert (row.exported, row.expected, row.seconds_left) == (200, 1000, 80)
-    limited = landing(source={"export_id": "e1", "limit": 600}, complete=False)
+    limited = landing(source=SOURCE | {"export_id": "e1", "limit": 600}, complete=False)
     (row,) = rows(task("running", ready=200, progress=0.2), landed=lake(limited))
     assert (row.exported, row.expected, row.seconds_left) == (200, 600, 40)
 
 
 def test_what_nobody_knows_stays_unknown() -> None:
-    """Before the first result there is no total, and a status that nobody documented breaks nothing."""
+    """Before the first result there is no total, and an undocumented status breaks nothing."""
     (row,) = rows(task("queued", ready=0, progress=0))
     assert (row.expected, row.seconds_left) == (None, None)
     (row,) = rows(task("melted", ready=None))
@@ -116,31 +113,31 @@ def test_what_nobody_knows_stays_unknown() -> None:
     ],
 )
 def test_what_somebody_should_look_at_is_flagged(found: ExportTask, landed: Landed, flags: list[str]) -> None:
-    """Truncated, partial, orphaned and bought twice; nothing is left behind where nobody says what landed."""
+    """Truncated, partial, orphaned and bought twice; nothing is orphaned where no directory of landings is set."""
     assert list(rows(found, landed=landed)[0].flags) == flags
 
 
 def test_two_paid_exports_of_one_order_are_bought_twice() -> None:
-    """A collector of ours is named by what was ordered."""
+    """The name of a collector of ours is made from the order."""
     both = rows(task(), task(id="e2"), landed=lake(landing(), landing("e2", "b")))
     assert [list(row.flags) for row in both] == [["bought twice"], ["bought twice"]]
 
 
-def test_what_a_run_is_at_work_on_is_no_orphan() -> None:
-    """It has ended, and its landing is under way."""
-    assert list(rows(task(), busy=("e1",))[0].flags) == []
+def test_what_an_active_run_uses_is_no_orphan() -> None:
+    """The export has ended, and its results are landing."""
+    assert list(rows(task(), in_use=("e1",))[0].flags) == []
 
 
-def test_what_runs_comes_first_then_the_newest() -> None:
-    """As somebody looks for it."""
+def test_running_exports_come_first_then_the_newest() -> None:
+    """So that what needs attention is on top."""
     ended = task(id="new", creation_date="2024-06-09T12:00:00Z")
     shown = rows(task(id="old"), ended, task("running", id="runs", creation_date="2024-06-01T00:00:00Z"))
     assert [row.id for row in shown] == ["runs", "new", "old"]
     assert counts(shown) == {"running": 1, "unfinished": 1, "finished": 2, "orphaned": 2, "bought twice": 3}
 
 
-def test_collectors_tell_when_what_they_hold_vanishes() -> None:
-    """Seven days after the export began; one that has landed whole may go."""
+def test_collectors_say_when_their_results_are_deleted() -> None:
+    """Seven days after the export began; a collector whose results have all landed may be deleted."""
     of_export, empty = collectors(task(), names=(NAME, "mine"), landed=lake(landing()))
     assert (of_export.readable_until, of_export.is_drained) == (pendulum.datetime(2024, 6, 16), True)
     assert (of_export.results, of_export.state) == (500, "landed")
@@ -149,41 +146,17 @@ def test_collectors_tell_when_what_they_hold_vanishes() -> None:
 
 
 def test_credits_count_on_the_day_of_the_order_once() -> None:
-    """Whether the service remembers the export or only a manifest does, or both."""
+    """Whether the service still lists the export, or only a manifest names it, or both."""
     forgotten = landing("e0", created_at="2024-05-20T00:00:00Z", exported=70)
-    days = spent(rows(task()), [landing(), forgotten], {}, NOW)
+    days = daily_credits(rows(task()), [landing(), forgotten], {}, NOW)
     assert len(days) == 31
     assert {str(it.day): it.used for it in days if it.used} == {"2024-05-20": 70, "2024-06-09": 500}
 
 
 def test_speed_is_taken_over_the_last_two_minutes() -> None:
-    """The first look tells none; an export that has ended has none."""
+    """There is none at the first poll, and none of an export that has ended."""
     speeds = Speeds()
-    assert speeds.after([task("running", ready=0)], 0) == {}
-    assert speeds.after([task("running", ready=100)], 10) == {"e1": 10}
-    assert speeds.after([task("running", ready=100)], 125) == {"e1": 0}
-    assert speeds.after([task()], 130) == {}
-
-
-USES = {
-    "e1": (TaskRef("dag", "one", "a.create", 0), TaskRef("dag", "one", "a.wait", 0)),
-    "e2": (TaskRef("dag", "one", "a.create", 1), TaskRef("dag", "two", "b.create", -1)),
-    "e3": (TaskRef("other", "one", "a.create", 0),),
-}
-
-
-@pytest.mark.parametrize(
-    ("place", "found"),
-    [
-        (("dag",), {"e1", "e2"}),
-        (("dag", "one"), {"e1", "e2"}),
-        (("dag", "two"), {"e2"}),
-        (("dag", "one", "a.create", 1), {"e2"}),
-        (("dag", "one", "a.land", 0), {"e1"}),
-        (("dag", "one", "elsewhere"), set()),
-        (("dag", "three"), set()),
-    ],
-)
-def test_a_tab_shows_what_belongs_there(place: Any, found: set[str]) -> None:
-    """All of a DAG or a run; of a task its own, or while it has told nothing that of its pipeline."""
-    assert belonging(USES, *place) == found
+    assert speeds.update([task("running", ready=0)], 0) == {}
+    assert speeds.update([task("running", ready=100)], 10) == {"e1": 10}
+    assert speeds.update([task("running", ready=100)], 125) == {"e1": 0}
+    assert speeds.update([task()], 130) == {}
