@@ -82,7 +82,13 @@ def earlier_landings() -> Iterator[tuple[str, str]]:
     for back in range(35, 1, -1):
         day, results = today.subtract(days=back), 9_000 + 2_500 * (back * 7 % 10)
         window = {"start": day.to_iso8601_string(), "stop": day.add(days=1).to_iso8601_string()}
-        source = {"export_id": f"earlier-{back}", "project_id": "brand", "query": "harbour", "window": window}
+        source = {
+            "system": "talkwalker",
+            "export_id": f"earlier-{back}",
+            "project_id": "brand",
+            "query": "harbour",
+            "window": window,
+        }
         landed = replace(
             empty_manifest(source, "jsonl.gz"),
             complete=back % 11 != 5,
@@ -96,15 +102,18 @@ def earlier_landings() -> Iterator[tuple[str, str]]:
             yield f"talkwalker/harbour/{day.format('YYYY/MM/DD')}/_manifest.json", landed.to_json()
 
 
-def planted_manifest() -> str:
-    """Return one that has a script in every text."""
+def planted_manifest(**source: str) -> str:
+    """Return one that has a script in every text.
+
+    :param source: what is different in its source.
+    """
     part = Part(f"part {PLANTED}", 1, 1, f"checksum {PLANTED}", None, None)
     window = {"start": "2024-03-01T00:00:00Z", "stop": "2024-03-02T00:00:00Z"}
     texts = {
         name: f"{name} {PLANTED}" for name in ("system", "export_id", "collector_id", "project_id", "query")
     }
     planted = replace(
-        empty_manifest(texts | {"topics": [f"topic {PLANTED}"], "window": window}, f"format {PLANTED}"),
+        empty_manifest(texts | {"topics": [f"topic {PLANTED}"], "window": window} | source, f"format {PLANTED}"),
         parts=(part,),
     )
     return planted.to_json()
@@ -330,12 +339,12 @@ def test_an_export_is_aborted_after_a_warning(site: Site, backfill: Backfill) ->
 
 
 def test_a_job_is_cancelled_after_a_warning(site: Site) -> None:
-    """It says that nothing will land."""
+    """It says that its profiles will not land."""
     site.go()
     row = site.row("processing")
     expect(row).to_contain_text("1 segment")
     row.get_by_role("button", name="Cancel").click()
-    expect(site.page.get_by_role("dialog")).to_contain_text("Nothing of it will land.")
+    expect(site.page.get_by_role("dialog")).to_contain_text("None of its profiles will land.")
     site.page.get_by_role("button", name="Cancel export job").click()
     expect(site.page.get_by_text("is being cancelled")).to_be_visible()
     expect(site.row("cancelled")).to_contain_text("1 segment")
@@ -349,7 +358,11 @@ def test_untrusted_text_stays_text(site: Site, live: Live, s3_address: str) -> N
     )
     order = ExportJobOrder({**ORDER.document, "destination": {"datasetId": f"dataset {PLANTED}"}})
     client_of(simulator).create_export_job(order)
-    bucket(s3_address).put_object(Key="talkwalker/planted/_manifest.json", Body=planted_manifest())
+    for name, manifest in (
+        ("planted", planted_manifest()),
+        ("planted_too", planted_manifest(system="talkwalker")),
+    ):
+        bucket(s3_address).put_object(Key=f"talkwalker/{name}/_manifest.json", Body=manifest)
     site.go()
     expect(site.page.get_by_text("The target collector does not exist any more.")).to_be_visible()
     site.page.get_by_role("searchbox").fill(PLANTED)
@@ -365,7 +378,7 @@ def test_untrusted_text_stays_text(site: Site, live: Live, s3_address: str) -> N
         for word in words:
             expect(site.page.locator(".twx-page")).to_contain_text(f"{word} {PLANTED}")
     site.page.get_by_role("tab", name="Landings").click()
-    site.page.get_by_role("row").filter(has_text=f"query {PLANTED}").get_by_role("button").click()
+    site.page.get_by_role("row").filter(has_text=f"system {PLANTED}").get_by_role("button").click()
     for word in ("part", "checksum", "format", "export_id"):
         expect(site.page.locator(".twx-page")).to_contain_text(f"{word} {PLANTED}")
     refusal = {"fault": "error", "code": 1, "message": f"refusal {PLANTED}", "times": None}

@@ -34,6 +34,7 @@ def large(simulator: Simulator, lake: Path) -> None:
     for number, export_id in enumerate(ids):
         day = FIRST_DAY.add(days=number)
         source = {
+            "system": "talkwalker",
             "export_id": export_id,
             "project_id": "p",
             "query": "coffee",

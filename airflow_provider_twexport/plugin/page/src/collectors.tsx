@@ -1,9 +1,9 @@
-// Collectors, with the time left until what they hold vanishes.
+// Collectors, with the time left until their results are deleted.
 
-import type { Collector, Collectors } from "./answers";
-import { act, type Scope, useAsked, useChosen } from "./ask";
-import { Ages, Confirmation, Empty, isAsking, More, Shown, Uses } from "./parts";
-import { number, secondsUntil, span, time } from "./words";
+import { Ages, Confirmation, Empty, isLoading, Loaded, More, Runs } from "./components";
+import { duration, number, secondsUntil, time } from "./format";
+import { post, type Scope, usePolling, useSelected } from "./requests";
+import type { Collector, Collectors } from "./responses";
 
 const { useState } = React;
 
@@ -12,23 +12,23 @@ const URGENT = 48 * 3600;
 
 export function CollectorsView({ scope }: { scope: Scope }): React.ReactElement {
   const [limit, setLimit] = useState(STEP);
-  const asked = useAsked<Collectors>("collectors", { ...scope, limit: String(limit) }, 10);
-  const chosen = useChosen<Collector>(asked.again);
+  const polled = usePolling<Collectors>("collectors", { ...scope, limit: String(limit) }, 10);
+  const selected = useSelected<Collector>(polled.refresh);
   return (
     <>
       <p className="twx-done" role="status">
-        {chosen.done}
+        {selected.done}
       </p>
-      <Shown asked={asked} what="collectors">
-        {(answer) => (
+      <Loaded polled={polled} what="collectors">
+        {(data) => (
           <>
-            <Ages accounts={answer.accounts} at={asked.at} />
-            {answer.rows.length === 0 ? (
-              <NoCollector isAsking={isAsking(answer.accounts)} />
+            <Ages accounts={data.accounts} at={polled.at} />
+            {data.rows.length === 0 ? (
+              <NoCollector isLoading={isLoading(data.accounts)} />
             ) : (
               <>
                 <table className="twx-table">
-                  <caption className="twx-sr">Collectors, those whose results vanish first</caption>
+                  <caption className="twx-sr">Collectors, sorted by when their results are deleted</caption>
                   <thead>
                     <tr>
                       <th scope="col">Collector</th>
@@ -44,7 +44,7 @@ export function CollectorsView({ scope }: { scope: Scope }): React.ReactElement 
                     </tr>
                   </thead>
                   <tbody>
-                    {answer.rows.map((row) => (
+                    {data.rows.map((row) => (
                       <tr key={`${row.conn_id} ${row.id}`}>
                         <th scope="row" data-label="Collector">
                           <code>{row.id}</code>
@@ -57,11 +57,11 @@ export function CollectorsView({ scope }: { scope: Scope }): React.ReactElement 
                           <TimeLeft row={row} />
                         </td>
                         <td data-label="Used by">
-                          <Uses uses={row.uses} />
+                          <Runs runs={row.used_by} />
                         </td>
                         <td className="twx-actions">
                           {row.may_delete && (
-                            <button type="button" className="twx-danger" onClick={() => chosen.choose(row)}>
+                            <button type="button" className="twx-danger" onClick={() => selected.select(row)}>
                               Delete<span className="twx-sr"> collector {row.id}</span> …
                             </button>
                           )}
@@ -70,34 +70,34 @@ export function CollectorsView({ scope }: { scope: Scope }): React.ReactElement 
                     ))}
                   </tbody>
                 </table>
-                <More shown={answer.rows.length} total={answer.total} onMore={() => setLimit(limit + STEP)} />
+                <More shown={data.rows.length} total={data.total} onMore={() => setLimit(limit + STEP)} />
               </>
             )}
           </>
         )}
-      </Shown>
-      {chosen.row && <Delete row={chosen.row} onClose={chosen.close} />}
+      </Loaded>
+      {selected.row && <Delete row={selected.row} onClose={selected.close} />}
     </>
   );
 }
 
-function NoCollector(props: { isAsking: boolean }): React.ReactElement {
-  if (props.isAsking) return <Empty title="Asking Talkwalker …" />;
+function NoCollector(props: { isLoading: boolean }): React.ReactElement {
+  if (props.isLoading) return <Empty title="Loading …" />;
   return (
-    <Empty title="There is no collector.">
-      A pipeline makes one for each window, and deletes it when all of it has landed.
+    <Empty title="No collectors.">
+      A pipeline creates one for each window, and deletes it when all results have landed.
     </Empty>
   );
 }
 
 function TimeLeft({ row }: { row: Collector }): React.ReactElement {
-  if (row.readable_until === null) return <span className="twx-faint">holds nothing</span>;
+  if (row.readable_until === null) return <span className="twx-faint">empty</span>;
   const seconds = secondsUntil(row.readable_until);
   const isUrgent = seconds < URGENT && !row.is_drained;
   return (
     <span className={isUrgent ? "twx-stale" : undefined} title={time(row.readable_until)}>
       {isUrgent && <span aria-hidden="true">⚠ </span>}
-      {span(seconds)}
+      {duration(seconds)}
     </span>
   );
 }
@@ -107,9 +107,9 @@ function Delete({ row, onClose }: { row: Collector; onClose: (done: string | und
   return (
     <Confirmation
       title="Delete this collector?"
-      keep="Keep it"
-      go="Delete collector"
-      action={() => act(path)}
+      cancel="Keep it"
+      confirm="Delete collector"
+      action={() => post(path)}
       onClose={onClose}
     >
       <p>
@@ -117,13 +117,16 @@ function Delete({ row, onClose }: { row: Collector; onClose: (done: string | und
       </p>
       <ul>
         <li>
-          Talkwalker forgets the <strong>{number(row.results)} results</strong> that were exported into it
-          {row.readable_until ? `, which it would keep for ${span(secondsUntil(row.readable_until))} more` : ""}.
+          The <strong>{number(row.results)} results</strong> in it are deleted
+          {row.readable_until
+            ? `; otherwise they could be read for ${duration(secondsUntil(row.readable_until))} more`
+            : ""}
+          .
         </li>
         <li>
           {row.state === "landed"
-            ? "All of them have landed, so nothing is lost. To read them from Talkwalker again would cost their credits again."
-            : "None of them can be read any more, so nothing more is lost."}
+            ? "All of them have landed, so nothing is lost. To get them from the service again, you would pay for them again."
+            : "None of them can be read any more, so nothing else is lost."}
         </li>
       </ul>
     </Confirmation>

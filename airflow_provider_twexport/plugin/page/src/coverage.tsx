@@ -1,9 +1,9 @@
 // What has landed, day by day: a square for each day, a colour for each state.
 
-import type { Coverage, Track } from "./answers";
-import { type Scope, useAsked } from "./ask";
-import { Aged, Empty, Shown } from "./parts";
-import { date, number } from "./words";
+import { Age, Empty, Loaded } from "./components";
+import { date, number } from "./format";
+import { type Scope, usePolling } from "./requests";
+import type { Coverage, Series } from "./responses";
 
 const { useEffect, useRef } = React;
 
@@ -20,27 +20,27 @@ const NAMES: Record<string, string> = {
 };
 
 export function CoverageView({ scope }: { scope: Scope }): React.ReactElement {
-  const asked = useAsked<Coverage>("coverage", scope, 30);
+  const polled = usePolling<Coverage>("coverage", scope, 30);
   return (
-    <Shown asked={asked} what="the calendar">
-      {(answer) => (
+    <Loaded polled={polled} what="the calendar">
+      {(data) => (
         <>
           <p className="twx-between">
             <Legend />
-            <Aged age={answer.age} problem={answer.problem} at={asked.at} />
+            <Age age={data.age} problem={data.problem} at={polled.at} />
           </p>
-          {answer.tracks.length === 0 && (
-            <Empty title={answer.places.length ? "Nothing has landed here yet." : "Nobody said where exports land."}>
-              {answer.places.length === 0 &&
-                "Name the directories in the option landings of the section [twexport] of airflow.cfg."}
+          {data.series.length === 0 && (
+            <Empty title={data.directories.length ? "Nothing has landed here yet." : "This page does not know where exports land."}>
+              {data.directories.length === 0 &&
+                "List the directories in the option landings of the section [twexport] of airflow.cfg."}
             </Empty>
           )}
-          {answer.tracks.map((track) => (
-            <Calendar key={`${track.scope} ${track.topic} ${track.query}`} track={track} />
+          {data.series.map((series) => (
+            <Calendar key={`${series.scope} ${series.topic} ${series.query}`} series={series} />
           ))}
         </>
       )}
-    </Shown>
+    </Loaded>
   );
 }
 
@@ -65,25 +65,25 @@ function Legend(): React.ReactElement {
   );
 }
 
-function Calendar({ track }: { track: Track }): React.ReactElement {
-  const first = Date.parse(track.first);
+function Calendar({ series }: { series: Series }): React.ReactElement {
+  const first = Date.parse(series.first);
   const monday = first - ((new Date(first).getUTCDay() + 6) % 7) * DAY;
   const scroller = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // the latest days are at the end
     if (scroller.current) scroller.current.scrollLeft = scroller.current.scrollWidth;
-  }, [track.first]);
-  const twice = new Set(track.bought_twice);
-  const squares = [...track.states].map((letter, index) => {
+  }, [series.first]);
+  const twice = new Set(series.bought_twice);
+  const squares = [...series.states].map((letter, index) => {
     const at = first + index * DAY;
-    const place = Math.round((at - monday) / DAY);
+    const offset = Math.round((at - monday) / DAY);
     const day = date(new Date(at).toISOString());
-    return { letter, at, day, index, x: LEFT + Math.floor(place / 7) * SQUARE, y: TOP + (place % 7) * SQUARE };
+    return { letter, at, day, index, x: LEFT + Math.floor(offset / 7) * SQUARE, y: TOP + (offset % 7) * SQUARE };
   });
   const width = (squares.at(-1)?.x ?? LEFT) + SQUARE + 40;
-  const span = [squares[0]?.day, squares.at(-1)?.day].join(" – ");
-  const name = [track.scope, track.topic === "*" ? "" : track.topic, track.query].filter(Boolean).join(" · ");
-  const said = Object.entries(track.counts)
+  const range = [squares[0]?.day, squares.at(-1)?.day].join(" – ");
+  const name = [series.scope, series.topic === "*" ? "" : series.topic, series.query].filter(Boolean).join(" · ");
+  const counted = Object.entries(series.counts)
     .filter(([, count]) => count > 0)
     .map(
       ([state, count]) =>
@@ -94,10 +94,10 @@ function Calendar({ track }: { track: Track }): React.ReactElement {
     <section className="twx-card">
       <strong>{name}</strong>
       <p className="twx-faint">
-        {span}; days: {said}
+        {range}; days: {counted}
       </p>
       <div ref={scroller} className="twx-scroll" tabIndex={0} role="group" aria-label={`Calendar of ${name}`}>
-        <svg width={width} height={TOP + 7 * SQUARE + 2} role="img" aria-label={`${name}. ${span}; days: ${said}.`}>
+        <svg width={width} height={TOP + 7 * SQUARE + 2} role="img" aria-label={`${name}. ${range}; days: ${counted}.`}>
           {["Mon", "Wed", "Fri"].map((day, row) => (
             <text key={day} x={0} y={TOP + (row * 2 + 1) * SQUARE - 3}>
               {day}
@@ -117,7 +117,7 @@ function Calendar({ track }: { track: Track }): React.ReactElement {
             <g key={at}>
               <rect className={`twx-day-${letter}`} x={x} y={y} width={SQUARE - 2} height={SQUARE - 2} rx="2">
                 <title>
-                  {`${day}: ${NAMES[letter] ?? letter}, about ${number(track.results[index] ?? 0)} results` +
+                  {`${day}: ${NAMES[letter] ?? letter}, about ${number(series.results[index] ?? 0)} results` +
                     (twice.has(index) ? ", bought twice" : "")}
                 </title>
               </rect>

@@ -1,11 +1,11 @@
-// Credits used per day, against the balance and the next billing date.
+// Credits used per day, the balance and the next billing date.
 
 import uPlot from "uplot";
 
-import type { Spending, Spendings, Usage } from "./answers";
-import { type Scope, useAsked } from "./ask";
-import { Aged, Empty, Fact, Shown } from "./parts";
-import { brief, date, number, plain } from "./words";
+import { Age, Empty, Fact, Loaded } from "./components";
+import { asWords, date, number, shortNumber } from "./format";
+import { type Scope, usePolling } from "./requests";
+import type { DailyCredits, Spending, Usage } from "./responses";
 
 const { useEffect, useRef, useState } = React;
 
@@ -13,52 +13,52 @@ const DAY = 86400;
 const PACE_DAYS = 7;
 
 export function CreditsView({ scope }: { scope: Scope }): React.ReactElement {
-  const asked = useAsked<Spendings>("spending", scope, 30);
+  const polled = usePolling<Spending>("spending", scope, 30);
   return (
-    <Shown asked={asked} what="credits">
-      {(answer) =>
-        answer.credits.length + answer.usage.length === 0 ? (
-          <Empty title="There is no connection to a service that charges." />
+    <Loaded polled={polled} what="credits">
+      {(data) =>
+        data.credits.length + data.usage.length === 0 ? (
+          <Empty title="No connection to a service that charges." />
         ) : (
           <>
-            {answer.credits.map((spending) => (
-              <section key={spending.conn_id} className="twx-card">
+            {data.credits.map((account) => (
+              <section key={account.conn_id} className="twx-card">
                 <div className="twx-between">
-                  <strong>{spending.conn_id}</strong>
-                  <Aged age={spending.age} problem={spending.problem} at={asked.at} />
+                  <strong>{account.conn_id}</strong>
+                  <Age age={account.age} problem={account.problem} at={polled.at} />
                 </div>
-                {spending.problem && <p className="twx-problem">{spending.problem}</p>}
-                <p>{outlook(spending)}</p>
-                <Chart spending={spending} />
-                <Days spending={spending} />
+                {account.problem && <p className="twx-problem">{account.problem}</p>}
+                <p>{outlook(account)}</p>
+                <Chart account={account} />
+                <Days account={account} />
               </section>
             ))}
-            {answer.usage.map((usage) => (
-              <Used key={usage.conn_id} usage={usage} at={asked.at} />
+            {data.usage.map((usage) => (
+              <UsageCard key={usage.conn_id} usage={usage} at={polled.at} />
             ))}
           </>
         )
       }
-    </Shown>
+    </Loaded>
   );
 }
 
-function Used({ usage, at }: { usage: Usage; at: number }): React.ReactElement {
+function UsageCard({ usage, at }: { usage: Usage; at: number }): React.ReactElement {
   const used = Object.entries(usage.used);
   return (
     <section className="twx-card" aria-label={`Connection ${usage.conn_id}`}>
       <div className="twx-between">
         <span>
-          <strong>{usage.conn_id}</strong> <span className="twx-faint">X Enterprise</span>
+          <strong>{usage.conn_id}</strong> <span className="twx-faint">{usage.service}</span>
         </span>
-        <Aged age={usage.age} problem={usage.problem} at={at} />
+        <Age age={usage.age} problem={usage.problem} at={at} />
       </div>
       {usage.problem && <p className="twx-problem">{usage.problem}</p>}
-      {usage.month && <p>Used in {usage.month}, as X counts it:</p>}
+      {usage.month && <p>Used in {usage.month}, as the service counts it:</p>}
       {used.length > 0 && (
         <dl>
           {used.map(([name, value]) => (
-            <Fact key={name} name={plain(name)} value={number(value)} />
+            <Fact key={name} name={asWords(name)} value={number(value)} />
           ))}
         </dl>
       )}
@@ -68,55 +68,55 @@ function Used({ usage, at }: { usage: Usage; at: number }): React.ReactElement {
 
 const seconds = (day: string): number => Date.parse(day) / 1000;
 
-/** Return the credits a day of the last week. */
-function pace(spending: Spending): number {
-  return spending.days.slice(-PACE_DAYS).reduce((sum, it) => sum + it.used, 0) / PACE_DAYS;
+/** Return the credits per day of the last week. */
+function pace(account: DailyCredits): number {
+  return account.days.slice(-PACE_DAYS).reduce((sum, it) => sum + it.used, 0) / PACE_DAYS;
 }
 
-function outlook(spending: Spending): string {
-  const used = spending.days.reduce((sum, it) => sum + it.used, 0);
-  const said = `${number(used)} credits used by the exports of the last ${spending.days.length} days.`;
-  const { credits } = spending;
-  if (!credits) return said;
-  const left = `${said} ${number(credits.left)} are left`;
-  const aDay = pace(spending);
-  if (!credits.next_billing || aDay === 0) return `${left}.`;
-  const daysToGo = (seconds(credits.next_billing) - Date.now() / 1000) / DAY;
-  const then = credits.left - aDay * daysToGo;
+function outlook(account: DailyCredits): string {
+  const used = account.days.reduce((sum, it) => sum + it.used, 0);
+  const summary = `${number(used)} credits used by the exports of the last ${account.days.length} days.`;
+  const { credits } = account;
+  if (!credits) return summary;
+  const left = `${summary} ${number(credits.remaining)} are left`;
+  const aDay = pace(account);
+  if (!credits.next_billing_period || aDay === 0) return `${left}.`;
+  const daysToGo = (seconds(credits.next_billing_period) - Date.now() / 1000) / DAY;
+  const then = credits.remaining - aDay * daysToGo;
   const at = `${number(Math.round(aDay))} a day, as in the last week`;
   if (then >= 0)
-    return `${left}. At ${at}, about ${number(Math.round(then))} will be left at the next billing on ${date(credits.next_billing)}.`;
-  const dry = new Date(Date.now() + (credits.left / aDay) * DAY * 1000).toISOString();
-  return `${left}. At ${at}, they run out on ${date(dry)}, before the next billing on ${date(credits.next_billing)}.`;
+    return `${left}. At ${at}, about ${number(Math.round(then))} will be left at the next billing on ${date(credits.next_billing_period)}.`;
+  const emptyAt = new Date(Date.now() + (credits.remaining / aDay) * DAY * 1000).toISOString();
+  return `${left}. At ${at}, they run out on ${date(emptyAt)}, before the next billing on ${date(credits.next_billing_period)}.`;
 }
 
-/** Return times, used, balance, and the balance as it will be; the last two only within the billing period. */
-function series(spending: Spending): uPlot.AlignedData {
-  const times = spending.days.map((it) => seconds(it.day));
-  const used: (number | null)[] = spending.days.map((it) => it.used);
+/** Return times, used, balance, and expected balance; the last two only within the billing period. */
+function series(account: DailyCredits): uPlot.AlignedData {
+  const times = account.days.map((it) => seconds(it.day));
+  const used: (number | null)[] = account.days.map((it) => it.used);
   const balance: (number | null)[] = times.map(() => null);
-  const ahead: (number | null)[] = times.map(() => null);
-  const { credits } = spending;
+  const forecast: (number | null)[] = times.map(() => null);
+  const { credits } = account;
   if (credits) {
-    const billed = credits.next_billing ? previousMonth(credits.next_billing) : 0;
-    let left = credits.left;
+    const billed = credits.next_billing_period ? previousMonth(credits.next_billing_period) : 0;
+    let left = credits.remaining;
     for (let back = times.length - 1; back >= 0 && (times[back] ?? 0) >= billed; back -= 1) {
       balance[back] = left;
-      left += spending.days[back]?.used ?? 0;
+      left += account.days[back]?.used ?? 0;
     }
-    ahead[times.length - 1] = credits.left;
-    const aDay = pace(spending);
-    const end = credits.next_billing ? seconds(credits.next_billing) : 0;
-    let will = credits.left;
+    forecast[times.length - 1] = credits.remaining;
+    const aDay = pace(account);
+    const end = credits.next_billing_period ? seconds(credits.next_billing_period) : 0;
+    let expected = credits.remaining;
     for (let at = (times.at(-1) ?? 0) + DAY; at <= end; at += DAY) {
-      will = Math.max(0, will - aDay);
+      expected = Math.max(0, expected - aDay);
       times.push(at);
       used.push(null);
       balance.push(null);
-      ahead.push(will);
+      forecast.push(expected);
     }
   }
-  return [times, used, balance, ahead];
+  return [times, used, balance, forecast];
 }
 
 function previousMonth(billing: string): number {
@@ -125,8 +125,8 @@ function previousMonth(billing: string): number {
   return moment.getTime() / 1000;
 }
 
-function Chart({ spending }: { spending: Spending }): React.ReactElement {
-  const box = useRef<HTMLDivElement>(null);
+function Chart({ account }: { account: DailyCredits }): React.ReactElement {
+  const container = useRef<HTMLDivElement>(null);
   const [theme, setTheme] = useState(document.documentElement.className);
   useEffect(() => {
     const watch = new MutationObserver(() => setTheme(document.documentElement.className));
@@ -134,33 +134,33 @@ function Chart({ spending }: { spending: Spending }): React.ReactElement {
     return () => watch.disconnect();
   }, []);
   useEffect(() => {
-    const place = box.current;
-    if (!place) return undefined;
-    const plot = new uPlot(options(place), series(spending), place);
-    const resized = new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: 260 }));
-    resized.observe(place);
+    const element = container.current;
+    if (!element) return undefined;
+    const plot = new uPlot(options(element), series(account), element);
+    const resized = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 260 }));
+    resized.observe(element);
     return () => {
       resized.disconnect();
       plot.destroy();
     };
-  }, [spending, theme]);
-  return <div ref={box} className="twx-chart" role="img" aria-label={outlook(spending)} />;
+  }, [account, theme]);
+  return <div ref={container} className="twx-chart" role="img" aria-label={outlook(account)} />;
 }
 
-function options(place: HTMLElement): uPlot.Options {
-  const colour = (name: string): string => getComputedStyle(place).getPropertyValue(name).trim();
+function options(element: HTMLElement): uPlot.Options {
+  const colour = (name: string): string => getComputedStyle(element).getPropertyValue(name).trim();
   const axis = {
     stroke: colour("--twx-muted"),
     grid: { stroke: colour("--twx-line"), width: 1 },
     ticks: { show: false },
   };
-  const values = (_: uPlot, splits: number[]): string[] => splits.map(brief);
+  const values = (_: uPlot, splits: number[]): string[] => splits.map(shortNumber);
   const day = (text: number): string => date(new Date(text * 1000).toISOString());
-  const isNarrow = place.clientWidth < 500;
+  const isNarrow = element.clientWidth < 500;
   const scale = { values, size: isNarrow ? 40 : 56, labelSize: 18 };
-  const told = (_: uPlot, value: number | null): string => (value === null ? "–" : number(Math.round(value)));
+  const valueText = (_: uPlot, value: number | null): string => (value === null ? "–" : number(Math.round(value)));
   return {
-    width: place.clientWidth,
+    width: element.clientWidth,
     height: 260,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
     scales: {
@@ -189,9 +189,9 @@ function options(place: HTMLElement): uPlot.Options {
         width: 0,
         paths: uPlot.paths.bars?.({ size: [0.7, 40] }),
         points: { show: false },
-        value: told,
+        value: valueText,
       },
-      { label: "Left", scale: "left", stroke: colour("--twx-left"), width: 2, points: { show: false }, value: told },
+      { label: "Left", scale: "left", stroke: colour("--twx-left"), width: 2, points: { show: false }, value: valueText },
       {
         label: "Left, at this pace",
         scale: "left",
@@ -199,13 +199,13 @@ function options(place: HTMLElement): uPlot.Options {
         width: 2,
         dash: [4, 4],
         points: { show: false },
-        value: told,
+        value: valueText,
       },
     ],
   };
 }
 
-function Days({ spending }: { spending: Spending }): React.ReactElement {
+function Days({ account }: { account: DailyCredits }): React.ReactElement {
   return (
     <details>
       <summary>As a table</summary>
@@ -219,7 +219,7 @@ function Days({ spending }: { spending: Spending }): React.ReactElement {
           </tr>
         </thead>
         <tbody>
-          {spending.days
+          {account.days
             .filter((it) => it.used > 0)
             .map((it) => (
               <tr key={it.day}>

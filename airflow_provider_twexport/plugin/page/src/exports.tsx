@@ -1,9 +1,9 @@
 // The exports of all connections, with their progress.
 
-import type { Export, Exports } from "./answers";
-import { act, type Scope, useAsked, useChosen } from "./ask";
-import { Accounts, Bar, Confirmation, Empty, Flags, isAsking, More, Shown, Status, Uses } from "./parts";
-import { brief, count, days, number, secondsUntil, span } from "./words";
+import { Accounts, Bar, Confirmation, Empty, Flags, isLoading, Loaded, More, Runs, Status } from "./components";
+import { count, days, duration, number, secondsUntil, shortNumber } from "./format";
+import { post, type Scope, usePolling, useSelected } from "./requests";
+import type { Export, Exports } from "./responses";
 
 const { useState } = React;
 
@@ -11,7 +11,7 @@ const STEP = 50;
 const CHOICES: [string, string][] = [
   ["", "All exports"],
   ["unfinished", "Queued and running"],
-  ["flagged", "To look at"],
+  ["flagged", "Flagged"],
   ["finished", "Finished"],
   ["truncated", "Truncated"],
   ["partial", "Partial"],
@@ -21,33 +21,33 @@ const CHOICES: [string, string][] = [
   ["failed", "Failed"],
 ];
 
-export function ExportsView({ scope, sought }: { scope: Scope; sought: string }): React.ReactElement {
+export function ExportsView({ scope, exportId }: { scope: Scope; exportId: string }): React.ReactElement {
   const [only, setOnly] = useState("");
   const [connection, setConnection] = useState("");
-  const [search, setSearch] = useState(sought);
+  const [search, setSearch] = useState(exportId);
   const [limit, setLimit] = useState(STEP);
-  const asked = useAsked<Exports>("exports", { ...scope, conn_id: connection, only, search, limit: String(limit) }, 5);
-  const chosen = useChosen<Export>(asked.again);
+  const polled = usePolling<Exports>("exports", { ...scope, conn_id: connection, only, search, limit: String(limit) }, 5);
+  const selected = useSelected<Export>(polled.refresh);
   return (
     <>
-      <Shown asked={asked} what="exports">
-        {(answer) => (
+      <Loaded polled={polled} what="exports">
+        {(data) => (
           <>
-            <Accounts accounts={answer.accounts} at={asked.at} />
-            {answer.accounts.length === 0 ? (
+            <Accounts accounts={data.accounts} at={polled.at} />
+            {data.accounts.length === 0 ? (
               <Empty title="There is no connection to a service that has exports.">
-                Create one of the type Talkwalker or Adobe Experience Platform under Admin, Connections; or name it in
-                the option connections of the section [twexport] of airflow.cfg.
+                Create one of the type {data.services.join(" or ")} under Admin, Connections; or list it in the option
+                connections of the section [twexport] of airflow.cfg.
               </Empty>
             ) : (
               <>
                 <div className="twx-controls">
-                  {answer.accounts.length > 1 && (
+                  {data.accounts.length > 1 && (
                     <label>
                       <span className="twx-sr">Which connection</span>
                       <select value={connection} onChange={(event) => setConnection(event.target.value)}>
                         <option value="">All connections</option>
-                        {answer.accounts.map((it) => (
+                        {data.accounts.map((it) => (
                           <option key={it.conn_id}>{it.conn_id}</option>
                         ))}
                       </select>
@@ -64,29 +64,29 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
                     </select>
                   </label>
                   <label>
-                    <span className="twx-sr">Search by export, collector, dataset or place</span>
+                    <span className="twx-sr">Search by export, collector, dataset or directory</span>
                     <input
                       type="search"
-                      placeholder="Export, collector, dataset or place"
+                      placeholder="Export, collector, dataset or directory"
                       value={search}
                       onChange={(event) => setSearch(event.target.value)}
                     />
                   </label>
                 </div>
                 <p className="twx-done" role="status">
-                  {chosen.done}
+                  {selected.done}
                 </p>
-                {answer.rows.length === 0 ? (
-                  <Nothing isAsking={isAsking(answer.accounts)} isCut={connection + only + search !== ""} />
+                {data.rows.length === 0 ? (
+                  <Nothing isLoading={isLoading(data.accounts)} isFiltered={connection + only + search !== ""} />
                 ) : (
                   <>
-                    <Table rows={answer.rows} isMixed={answer.accounts.length > 1} onAbort={chosen.choose} />
-                    <More shown={answer.rows.length} total={answer.total} onMore={() => setLimit(limit + STEP)} />
+                    <Table rows={data.rows} isMixed={data.accounts.length > 1} onAbort={selected.select} />
+                    <More shown={data.rows.length} total={data.total} onMore={() => setLimit(limit + STEP)} />
                   </>
                 )}
-                {answer.places === 0 && (
+                {data.directories === 0 && (
                   <p className="twx-faint">
-                    Where exports landed is not known here: name the directories in the option landings of the section
+                    This page does not know where exports land: list the directories in the option landings of the section
                     [twexport] of airflow.cfg.
                   </p>
                 )}
@@ -94,16 +94,16 @@ export function ExportsView({ scope, sought }: { scope: Scope; sought: string })
             )}
           </>
         )}
-      </Shown>
-      {chosen.row && (isJob(chosen.row) ? <Cancel row={chosen.row} onClose={chosen.close} /> : <Abort row={chosen.row} onClose={chosen.close} />)}
+      </Loaded>
+      {selected.row && (isJob(selected.row) ? <Cancel row={selected.row} onClose={selected.close} /> : <Abort row={selected.row} onClose={selected.close} />)}
     </>
   );
 }
 
-function Nothing(props: { isAsking: boolean; isCut: boolean }): React.ReactElement {
-  if (props.isAsking) return <Empty title="Asking …" />;
-  if (props.isCut) return <Empty title="No export matches." />;
-  return <Empty title="Nothing was exported here.">Exports appear as soon as a task orders one.</Empty>;
+function Nothing(props: { isLoading: boolean; isFiltered: boolean }): React.ReactElement {
+  if (props.isLoading) return <Empty title="Loading …" />;
+  if (props.isFiltered) return <Empty title="No export matches." />;
+  return <Empty title="No exports yet.">An export appears as soon as a task orders it.</Empty>;
 }
 
 function Table(props: { rows: Export[]; isMixed: boolean; onAbort: (row: Export) => void }): React.ReactElement {
@@ -151,7 +151,7 @@ function Table(props: { rows: Export[]; isMixed: boolean; onAbort: (row: Export)
               {isJob(row) ? "–" : number(row.credits)}
             </td>
             <td data-label="Used by">
-              <Uses uses={row.uses} />
+              <Runs runs={row.used_by} />
             </td>
             <td className="twx-actions">
               {row.may_abort && (
@@ -168,33 +168,33 @@ function Table(props: { rows: Export[]; isMixed: boolean; onAbort: (row: Export)
   );
 }
 
-/** Tell whether it is an export job of Adobe: it exports segments into a dataset, and no result is charged. */
+/** Return whether it is an export job: it exports segments into a dataset, and no result is charged. */
 const isJob = (row: Export): boolean => row.segments !== null;
 
 function what(row: Export): string {
   if (row.segments !== null) return row.segments ? count(row.segments, "segment") : "All profiles";
-  return row.window ? days(row.window) : "Window not known";
+  return row.window ? days(row.window) : "Unknown window";
 }
 
 function Progress({ row }: { row: Export }): React.ReactElement {
   if (!row.is_unfinished) {
-    const more = row.matching !== null && row.exported !== null && row.matching > row.exported;
+    const more = row.estimated_total !== null && row.exported !== null && row.estimated_total > row.exported;
     return (
       <>
         <div>
           {number(row.exported)} {isJob(row) ? "profiles" : "results"}
-          {more && <span className="twx-faint"> of about {number(row.matching)} that match</span>}
+          {more && <span className="twx-faint"> of about {number(row.estimated_total)} that match</span>}
         </div>
         {row.landings.length > 0 && <div className="twx-faint twx-address">{row.landings[0]}</div>}
         {row.landings.length === 0 && row.readable_until && (
-          <div className="twx-faint">can be read for {span(secondsUntil(row.readable_until))} more</div>
+          <div className="twx-faint">readable for {duration(secondsUntil(row.readable_until))} more</div>
         )}
       </>
     );
   }
   if (row.exported === null || row.expected === null) {
-    if (row.status === "queued") return <span className="twx-faint">waits for its turn</span>;
-    return <span className="twx-faint">{isJob(row) ? "Adobe does not say how far it is" : "just begun"}</span>;
+    if (row.status === "queued") return <span className="twx-faint">waiting to start</span>;
+    return <span className="twx-faint">{isJob(row) ? "no progress reported" : "starting"}</span>;
   }
   return (
     <>
@@ -202,24 +202,24 @@ function Progress({ row }: { row: Export }): React.ReactElement {
       <div>
         {number(row.exported)} of {number(row.expected)}
         <span className="twx-faint">
-          {row.per_second ? ` · ${brief(row.per_second)} a second` : ""}
-          {row.seconds_left !== null ? ` · ${span(row.seconds_left)} left` : ""}
+          {row.per_second ? ` · ${shortNumber(row.per_second)} a second` : ""}
+          {row.seconds_left !== null ? ` · ${duration(row.seconds_left)} left` : ""}
         </span>
       </div>
     </>
   );
 }
 
-interface Asked {
+interface DialogProps {
   row: Export;
   onClose: (done: string | undefined) => void;
 }
 
 const abort = (row: Export): Promise<string> =>
-  act(`connections/${encodeURIComponent(row.conn_id)}/exports/${encodeURIComponent(row.id)}/abort`);
+  post(`connections/${encodeURIComponent(row.conn_id)}/exports/${encodeURIComponent(row.id)}/abort`);
 
-function Failing({ row }: { row: Export }): React.ReactElement {
-  const runs = row.uses.map((use) => `${use.dag_id}, run ${use.run_id}`);
+function FailingTasks({ row }: { row: Export }): React.ReactElement {
+  const runs = row.used_by.map((run) => `${run.dag_id}, run ${run.run_id}`);
   return (
     <>
       {runs.map((run) => (
@@ -229,13 +229,13 @@ function Failing({ row }: { row: Export }): React.ReactElement {
   );
 }
 
-function Abort({ row, onClose }: Asked): React.ReactElement {
-  const rest = row.expected !== null && row.exported !== null ? row.expected - row.exported : null;
+function Abort({ row, onClose }: DialogProps): React.ReactElement {
+  const remainder = row.expected !== null && row.exported !== null ? row.expected - row.exported : null;
   return (
     <Confirmation
       title="Abort this export?"
-      keep="Keep it running"
-      go="Abort export"
+      cancel="Keep it running"
+      confirm="Abort export"
       action={() => abort(row)}
       onClose={onClose}
     >
@@ -245,32 +245,32 @@ function Abort({ row, onClose }: Asked): React.ReactElement {
       </p>
       <ul>
         <li>
-          <strong>{number(row.exported)} credits</strong> are spent for what it has exported, and stay spent.
+          <strong>{number(row.exported)} credits</strong> are spent for what it has exported, and are not refunded.
         </li>
         <li>
-          {rest === null ? (
+          {remainder === null ? (
             "What it has not exported yet is"
           ) : (
             <>
-              <strong>About {number(rest)} results</strong> are
+              <strong>About {number(remainder)} results</strong> are
             </>
           )}{" "}
-          not exported, and cost nothing. To get them later takes a new export of the whole window, which pays for all
+          not exported, and cost nothing. To get them later, you need a new export of the whole window, and pay for all
           of it.
         </li>
-        <li>What it has exported stays in its collector for 7 days, and can be read from there without paying.</li>
-        <Failing row={row} />
+        <li>What it has exported stays in its collector for 7 days, and can be read from there for free.</li>
+        <FailingTasks row={row} />
       </ul>
     </Confirmation>
   );
 }
 
-function Cancel({ row, onClose }: Asked): React.ReactElement {
+function Cancel({ row, onClose }: DialogProps): React.ReactElement {
   return (
     <Confirmation
       title="Cancel this export job?"
-      keep="Keep it running"
-      go="Cancel export job"
+      cancel="Keep it running"
+      confirm="Cancel export job"
       action={() => abort(row)}
       onClose={onClose}
     >
@@ -278,8 +278,8 @@ function Cancel({ row, onClose }: Asked): React.ReactElement {
         <code>{row.id}</code>, {what(row)}, into dataset <code>{row.dataset_id}</code>
       </p>
       <ul>
-        <li>Nothing of it will land. To get the profiles later takes a new export job.</li>
-        <Failing row={row} />
+        <li>None of its profiles will land. To get them later, you need a new export job.</li>
+        <FailingTasks row={row} />
       </ul>
     </Confirmation>
   );

@@ -1,28 +1,28 @@
 // The latest landings, with what their manifests say.
 
-import type { Landing, Landings, Parts } from "./answers";
-import { type Scope, useAsked } from "./ask";
-import { Aged, Empty, Flags, More, Shown, Uses } from "./parts";
-import { count, days, number, size, TALKWALKER, time } from "./words";
+import { Age, Empty, Flags, Loaded, More, Runs } from "./components";
+import { count, days, number, size, time } from "./format";
+import { type Scope, usePolling } from "./requests";
+import type { Landing, Landings, Part, Parts } from "./responses";
 
 const { Fragment, useState } = React;
 
 const STEP = 50;
 
-export function LandingsView({ scope, sought }: { scope: Scope; sought: string }): React.ReactElement {
+export function LandingsView({ scope, manifest }: { scope: Scope; manifest: string }): React.ReactElement {
   const [limit, setLimit] = useState(STEP);
-  const [chosen, setChosen] = useState<string | undefined>();
-  const asked = useAsked<Landings>("landings", { ...scope, limit: String(limit), manifest: sought }, 15);
-  const open = chosen ?? asked.answer?.sought?.id;
+  const [opened, setOpened] = useState<string | undefined>();
+  const polled = usePolling<Landings>("landings", { ...scope, limit: String(limit), manifest }, 15);
+  const open = opened ?? polled.data?.selected?.id;
   return (
-    <Shown asked={asked} what="landings">
-      {(answer) => (
+    <Loaded polled={polled} what="landings">
+      {(data) => (
         <>
           <p className="twx-between">
-            <span className="twx-faint">{answer.places.join(", ")}</span>
-            <Aged age={answer.age} problem={answer.problem} at={asked.at} />
+            <span className="twx-faint">{data.directories.join(", ")}</span>
+            <Age age={data.age} problem={data.problem} at={polled.at} />
           </p>
-          {[answer.problem, ...answer.problems].map(
+          {[data.problem, ...data.problems].map(
             (problem) =>
               problem && (
                 <p key={problem} className="twx-problem">
@@ -30,14 +30,14 @@ export function LandingsView({ scope, sought }: { scope: Scope; sought: string }
                 </p>
               ),
           )}
-          {sought && answer.age !== null && !answer.sought && (
+          {manifest && data.age !== null && !data.selected && (
             <p className="twx-problem" role="status">
-              No landing is known here whose manifest is <code>{sought}</code>. It is outside of these places, or was not
-              there yet when they were last seen.
+              No landing is known here whose manifest is <code>{manifest}</code>. It is outside these directories, or was
+              written after they were last read.
             </p>
           )}
-          {answer.rows.length === 0 && !answer.sought ? (
-            <NoLanding answer={answer} />
+          {data.rows.length === 0 && !data.selected ? (
+            <NoLanding data={data} />
           ) : (
             <>
               <table className="twx-table">
@@ -62,12 +62,12 @@ export function LandingsView({ scope, sought }: { scope: Scope; sought: string }
                   </tr>
                 </thead>
                 <tbody>
-                  {inOrder(answer).map((row) => (
+                  {inOrder(data).map((row) => (
                     <Fragment key={row.id}>
-                      <Line
+                      <LandingRow
                         row={row}
                         isOpen={open === row.id}
-                        onOpen={() => setChosen(open === row.id ? "" : row.id)}
+                        onOpen={() => setOpened(open === row.id ? "" : row.id)}
                       />
                       {open === row.id && (
                         <tr className="twx-detail">
@@ -80,42 +80,42 @@ export function LandingsView({ scope, sought }: { scope: Scope; sought: string }
                   ))}
                 </tbody>
               </table>
-              <More shown={answer.rows.length} total={answer.total} onMore={() => setLimit(limit + STEP)} />
+              <More shown={data.rows.length} total={data.total} onMore={() => setLimit(limit + STEP)} />
             </>
           )}
         </>
       )}
-    </Shown>
+    </Loaded>
   );
 }
 
-/** Return the one that was sought first. */
-function inOrder({ rows, sought }: Landings): Landing[] {
-  return sought ? [sought, ...rows.filter((row) => row.id !== sought.id)] : rows;
+/** Return the selected landing first. */
+function inOrder({ rows, selected }: Landings): Landing[] {
+  return selected ? [selected, ...rows.filter((row) => row.id !== selected.id)] : rows;
 }
 
-function NoLanding({ answer }: { answer: Landings }): React.ReactElement {
-  if (answer.age === null && !answer.problem) return <Empty title="Reading the manifests …" />;
-  if (answer.places.length > 0) return <Empty title="Nothing has landed here yet." />;
+function NoLanding({ data }: { data: Landings }): React.ReactElement {
+  if (data.age === null && !data.problem) return <Empty title="Loading the manifests …" />;
+  if (data.directories.length > 0) return <Empty title="Nothing has landed here yet." />;
   return (
-    <Empty title="Nobody said where exports land.">
-      Name the directories in the option landings of the section [twexport] of airflow.cfg, such as
-      s3://lake_conn@lake/talkwalker, file:///lake.
+    <Empty title="This page does not know where exports land.">
+      List the directories in the option landings of the section [twexport] of airflow.cfg, such as
+      s3://lake_conn@lake/exports, file:///lake.
     </Empty>
   );
 }
 
-function Line({ row, isOpen, onOpen }: { row: Landing; isOpen: boolean; onOpen: () => void }): React.ReactElement {
-  const system = row.system === TALKWALKER ? null : row.system.replaceAll("_", " ");
+function LandingRow({ row, isOpen, onOpen }: { row: Landing; isOpen: boolean; onOpen: () => void }): React.ReactElement {
+  const system = row.system?.replaceAll("_", " ");
   const what = [system, row.scope, ...row.topics, row.query].filter(Boolean).join(" · ");
   return (
     <tr>
       <th scope="row" data-label="Window">
-        {row.window ? days(row.window) : "Window not known"}
+        {row.window ? days(row.window) : "Unknown window"}
         <Flags flags={row.flags} />
       </th>
       <td data-label="What" className="twx-wide">
-        <div>{what || "Order not known"}</div>
+        <div>{what || "Unknown order"}</div>
         <div className="twx-faint twx-address">{row.address}</div>
       </td>
       <td data-label="Results" className="twx-number">
@@ -129,9 +129,9 @@ function Line({ row, isOpen, onOpen }: { row: Landing; isOpen: boolean; onOpen: 
       <td data-label="Size" className="twx-number">
         {size(row.bytes)}
       </td>
-      <td data-label="Landed">{time(row.created)}</td>
+      <td data-label="Landed">{time(row.created_at)}</td>
       <td data-label="Used by">
-        <Uses uses={row.uses} />
+        <Runs runs={row.used_by} />
       </td>
       <td className="twx-actions">
         <button type="button" aria-expanded={isOpen} onClick={onOpen}>
@@ -143,16 +143,18 @@ function Line({ row, isOpen, onOpen }: { row: Landing; isOpen: boolean; onOpen: 
   );
 }
 
+const failures = (part: Part): number => Object.values(part.coercion_failures).reduce((sum, it) => sum + it, 0);
+
 function Manifest({ row }: { row: Landing }): React.ReactElement {
   const [limit, setLimit] = useState(STEP);
-  const asked = useAsked<Parts>(`landings/${row.id}`, { limit: String(limit) }, 60);
+  const polled = usePolling<Parts>(`landings/${row.id}`, { limit: String(limit) }, 60);
   return (
-    <Shown asked={asked} what="parts">
-      {(answer) => (
+    <Loaded polled={polled} what="parts">
+      {(data) => (
         <>
           <p>
-            {row.file_format}; {number(row.duplicates_dropped)} repeated and {number(row.foreign_dropped)} foreign
-            results left out
+            {row.file_format}; {count(row.duplicates_dropped, "duplicate")} and {number(row.foreign_dropped)} results of
+            other exports dropped
             {row.export_id && (
               <>
                 ; export <code>{row.export_id}</code>
@@ -176,14 +178,16 @@ function Manifest({ row }: { row: Landing }): React.ReactElement {
               </tr>
             </thead>
             <tbody>
-              {answer.rows.map((part) => (
+              {data.rows.map((part) => (
                 <tr key={part.name}>
                   <th scope="row" data-label="Part">
                     {part.name}
                   </th>
                   <td data-label="Results" className="twx-number">
                     {number(part.results)}
-                    {part.coercion_failures > 0 && <div className="twx-faint">{number(part.coercion_failures)} coercion_failures</div>}
+                    {failures(part) > 0 && (
+                      <div className="twx-faint">{count(failures(part), "coercion failure")}</div>
+                    )}
                   </td>
                   <td data-label="Size" className="twx-number">
                     {size(part.bytes)}
@@ -195,9 +199,9 @@ function Manifest({ row }: { row: Landing }): React.ReactElement {
               ))}
             </tbody>
           </table>
-          <More shown={answer.rows.length} total={answer.total} onMore={() => setLimit(limit + STEP)} />
+          <More shown={data.rows.length} total={data.total} onMore={() => setLimit(limit + STEP)} />
         </>
       )}
-    </Shown>
+    </Loaded>
   );
 }

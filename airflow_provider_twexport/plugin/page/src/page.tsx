@@ -1,18 +1,18 @@
-// The page: in Airflow's navigation it shows everything, on a DAG, a run or a task instance what belongs there.
+// The page: everything in Airflow's navigation; in a tab of a DAG, a run or a task instance what belongs there.
 
 import uplot from "uplot/dist/uPlot.min.css";
 
-import type { Scope } from "./ask";
 import { CollectorsView } from "./collectors";
 import { CoverageView } from "./coverage";
 import { CreditsView } from "./credits";
 import { ExportsView } from "./exports";
 import { LandingsView } from "./landings";
 import style from "./page.css";
+import type { Scope } from "./requests";
 
 const { useId, useRef, useState } = React;
 
-interface Place {
+interface Location {
   dagId?: string;
   runId?: string;
   taskId?: string;
@@ -22,9 +22,9 @@ interface Place {
 const VIEWS = ["Exports", "Collectors", "Landings", "Credits", "Coverage"] as const;
 type View = (typeof VIEWS)[number];
 
-function Page({ dagId, runId, taskId, mapIndex }: Place): React.ReactElement {
-  const asked = new URLSearchParams(window.location.search);
-  const [view, setView] = useState<View>(VIEWS.find((it) => it.toLowerCase() === asked.get("view")) ?? "Exports");
+function Page({ dagId, runId, taskId, mapIndex }: Location): React.ReactElement {
+  const query = new URLSearchParams(window.location.search);
+  const [view, setView] = useState<View>(VIEWS.find((it) => it.toLowerCase() === query.get("view")) ?? "Exports");
   const id = useId();
   const scope: Scope = {};
   if (dagId) scope.dag_id = dagId;
@@ -37,9 +37,9 @@ function Page({ dagId, runId, taskId, mapIndex }: Place): React.ReactElement {
       {!dagId && <h1>Exports</h1>}
       <Tabs id={id} view={view} onView={setView} />
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${view}`}>
-        {view === "Exports" && <ExportsView scope={scope} sought={asked.get("export_id") ?? ""} />}
+        {view === "Exports" && <ExportsView scope={scope} exportId={query.get("export_id") ?? ""} />}
         {view === "Collectors" && <CollectorsView scope={scope} />}
-        {view === "Landings" && <LandingsView scope={scope} sought={asked.get("manifest") ?? ""} />}
+        {view === "Landings" && <LandingsView scope={scope} manifest={query.get("manifest") ?? ""} />}
         {view === "Credits" && <CreditsView scope={scope} />}
         {view === "Coverage" && <CoverageView scope={scope} />}
       </div>
@@ -77,5 +77,5 @@ function Tabs({ id, view, onView }: { id: string; view: View; onView: (view: Vie
   );
 }
 
-// Airflow looks for the component under the name that the plugin gives
+// Airflow finds the component by the name of the plugin's entry
 Reflect.set(globalThis, "Exports", Page);

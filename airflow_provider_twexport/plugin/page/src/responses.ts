@@ -1,29 +1,29 @@
-// What the routes answer; answers.py says the same.
+// What the routes return; rows.py and responses.py say the same.
 
-export interface Use {
+export interface Run {
   dag_id: string;
   run_id: string;
 }
 
-export interface Span {
+export interface TimeWindow {
   start: string;
   stop: string;
 }
 
-export interface Age {
+export interface Aged {
   age: number | null;
   problem: string | null;
 }
 
 export interface Credits {
-  left: number;
-  used_monthly: number;
-  next_billing: string | null;
+  remaining: number;
+  next_billing_period: string | null;
 }
 
-export interface Account extends Age {
+export interface Account extends Aged {
   conn_id: string;
-  conn_type: string;
+  service: string;
+  is_charged: boolean;
   credits: Credits | null;
   exports: number;
   counts: Record<string, number>;
@@ -37,25 +37,26 @@ export interface Export {
   segments: number | null;
   status: string;
   is_unfinished: boolean;
-  window: Span | null;
+  window: TimeWindow | null;
   created: string | null;
   exported: number | null;
   expected: number | null;
-  matching: number | null;
+  estimated_total: number | null;
   credits: number | null;
   per_second: number | null;
   seconds_left: number | null;
   readable_until: string | null;
   landings: string[];
   flags: string[];
-  uses: Use[];
+  used_by: Run[];
   messages: string[];
   may_abort: boolean;
 }
 
 export interface Exports {
   accounts: Account[];
-  places: number;
+  services: string[];
+  directories: number;
   total: number;
   rows: Export[];
 }
@@ -67,14 +68,13 @@ export interface Collector {
   exports: string[];
   results: number | null;
   readable_until: string | null;
-  uses: Use[];
+  used_by: Run[];
   may_delete: boolean;
   is_drained: boolean;
 }
 
 export interface Collectors {
   accounts: Account[];
-  places: number;
   total: number;
   rows: Collector[];
 }
@@ -82,34 +82,34 @@ export interface Collectors {
 export interface Landing {
   id: string;
   address: string;
-  system: string;
+  system: string | null;
+  scope: string | null;
   export_id: string | null;
   collector_id: string | null;
-  scope: string | null;
   query: string | null;
   topics: string[];
-  window: Span | null;
+  window: TimeWindow | null;
   file_format: string;
   results: number;
   exported: number | null;
-  matching: number | null;
+  estimated_total: number | null;
   bytes: number;
   parts: number;
   duplicates_dropped: number;
   foreign_dropped: number;
   requests: number | null;
   gaps: number | null;
-  created: string;
+  created_at: string;
   flags: string[];
-  uses: Use[];
+  used_by: Run[];
 }
 
-export interface Landings extends Age {
-  places: string[];
+export interface Landings extends Aged {
+  directories: string[];
   problems: string[];
   total: number;
   rows: Landing[];
-  sought: Landing | null;
+  selected: Landing | null;
 }
 
 export interface Part {
@@ -117,7 +117,7 @@ export interface Part {
   results: number;
   bytes: number;
   sha256: string;
-  coercion_failures: number;
+  coercion_failures: Record<string, number>;
 }
 
 export interface Parts {
@@ -125,24 +125,25 @@ export interface Parts {
   rows: Part[];
 }
 
-export interface Spending extends Age {
+export interface DailyCredits extends Aged {
   conn_id: string;
   credits: Credits | null;
   days: { day: string; used: number }[];
 }
 
-export interface Usage extends Age {
+export interface Usage extends Aged {
   conn_id: string;
+  service: string;
   month: string | null;
   used: Record<string, number>;
 }
 
-export interface Spendings {
-  credits: Spending[];
+export interface Spending {
+  credits: DailyCredits[];
   usage: Usage[];
 }
 
-export interface Track {
+export interface Series {
   scope: string;
   topic: string;
   query: string;
@@ -153,7 +154,7 @@ export interface Track {
   counts: Record<string, number>;
 }
 
-export interface Coverage extends Age {
-  places: string[];
-  tracks: Track[];
+export interface Coverage extends Aged {
+  directories: string[];
+  series: Series[];
 }

@@ -1,8 +1,8 @@
-// What several views are made of.
+// Components of several views.
 
-import type { Account, Age, Use } from "./answers";
-import { address, type Asked, Refusal } from "./ask";
-import { FLAGS, number, SERVICES, span, status, TALKWALKER } from "./words";
+import { duration, FLAGS, number, status } from "./format";
+import { address, HttpError, type Polled } from "./requests";
+import type { Account, Aged, Run } from "./responses";
 
 const { useEffect, useId, useRef, useState } = React;
 
@@ -42,17 +42,17 @@ export function Bar({ done, of, label }: { done: number; of: number; label: stri
 }
 
 /** Link to the runs that use an export. */
-export function Uses({ uses: runs }: { uses: Use[] }): React.ReactElement {
-  if (runs.length === 0) return <span className="twx-faint">no run known</span>;
+export function Runs({ runs }: { runs: Run[] }): React.ReactElement {
+  if (runs.length === 0) return <span className="twx-faint">no known run</span>;
   return (
-    <ul className="twx-uses">
-      {runs.slice(0, 3).map((use) => (
-        <li key={use.dag_id + use.run_id}>
+    <ul className="twx-runs">
+      {runs.slice(0, 3).map((run) => (
+        <li key={run.dag_id + run.run_id}>
           <a
-            href={address(`dags/${encodeURIComponent(use.dag_id)}/runs/${encodeURIComponent(use.run_id)}`)}
-            title={use.run_id}
+            href={address(`dags/${encodeURIComponent(run.dag_id)}/runs/${encodeURIComponent(run.run_id)}`)}
+            title={run.run_id}
           >
-            {use.dag_id}
+            {run.dag_id}
           </a>
         </li>
       ))}
@@ -81,8 +81,8 @@ export function Loading({ what }: { what: string }): React.ReactElement {
   );
 }
 
-function reason(problem: Error): React.ReactNode {
-  const code = problem instanceof Refusal ? problem.status : 0;
+function reason(error: Error): React.ReactNode {
+  const code = error instanceof HttpError ? error.status : 0;
   if (code === 401) {
     const login = address("api/v2/auth/login", { next: window.location.href });
     return (
@@ -91,39 +91,39 @@ function reason(problem: Error): React.ReactNode {
       </>
     );
   }
-  if (code === 403) return "You may not see this: it takes the permission to read the DAGs.";
-  if (code >= 400) return `The API server answers ${code}: ${problem.message}`;
-  return "The API server does not answer. Trying again …";
+  if (code === 403) return "You need the permission to read DAGs to see this.";
+  if (code >= 400) return `The API server responds with ${code}: ${error.message}`;
+  return "The API server does not respond. Retrying …";
 }
 
-/** Show what was asked for; or that it is on its way; or why it is not, above the last answer. */
-export function Shown<T>(props: {
-  asked: Asked<T>;
+/** Show the last response, or that it is loading; above it the error of a newer request. */
+export function Loaded<T>(props: {
+  polled: Polled<T>;
   what: string;
-  children: (answer: T) => React.ReactNode;
+  children: (data: T) => React.ReactNode;
 }): React.ReactElement {
-  const { asked, what, children } = props;
+  const { polled, what, children } = props;
   return (
     <>
-      {asked.problem && (
+      {polled.error && (
         <p className="twx-problem" role="alert">
-          {reason(asked.problem)}
+          {reason(polled.error)}
         </p>
       )}
-      {asked.answer === undefined ? !asked.problem && <Loading what={what} /> : children(asked.answer)}
+      {polled.data === undefined ? !polled.error && <Loading what={what} /> : children(polled.data)}
     </>
   );
 }
 
-/** Say how old an answer is, second by second. */
-export function Aged({ age, problem, at }: Age & { at: number }): React.ReactElement {
+/** Show how old a result is, second by second. */
+export function Age({ age, problem, at }: Aged & { at: number }): React.ReactElement {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
     const timer = window.setInterval(() => setNow(Date.now()), 1000);
     return () => window.clearInterval(timer);
   }, []);
-  if (age === null) return <span className="twx-faint">{problem ? "never seen" : "asking …"}</span>;
-  return <span className={problem ? "twx-stale" : "twx-faint"}>seen {span(age + (now - at) / 1000)} ago</span>;
+  if (age === null) return <span className="twx-faint">{problem ? "no data yet" : "loading …"}</span>;
+  return <span className={problem ? "twx-stale" : "twx-faint"}>updated {duration(age + (now - at) / 1000)} ago</span>;
 }
 
 export function Accounts({ accounts, at }: { accounts: Account[]; at: number }): React.ReactElement {
@@ -133,17 +133,17 @@ export function Accounts({ accounts, at }: { accounts: Account[]; at: number }):
         <section key={account.conn_id} className="twx-card" aria-label={`Connection ${account.conn_id}`}>
           <div className="twx-between">
             <span>
-              <strong>{account.conn_id}</strong> <span className="twx-faint">{SERVICES[account.conn_type]}</span>
+              <strong>{account.conn_id}</strong> <span className="twx-faint">{account.service}</span>
             </span>
-            <Aged age={account.age} problem={account.problem} at={at} />
+            <Age age={account.age} problem={account.problem} at={at} />
           </div>
           <dl>
-            {account.conn_type === TALKWALKER && (
+            {account.is_charged && (
               <>
-                <Fact name="credits left" value={account.credits ? number(account.credits.left) : "–"} />
+                <Fact name="credits left" value={account.credits ? number(account.credits.remaining) : "–"} />
                 <Fact
                   name="next billing"
-                  value={account.credits?.next_billing ? account.credits.next_billing.slice(0, 10) : "–"}
+                  value={account.credits?.next_billing_period?.slice(0, 10) ?? "–"}
                 />
               </>
             )}
@@ -161,7 +161,7 @@ export function Accounts({ accounts, at }: { accounts: Account[]; at: number }):
   );
 }
 
-/** Say of each connection how old its answer is, in a line. */
+/** Show a line for each connection: how old its rows are. */
 export function Ages({ accounts, at }: { accounts: Account[]; at: number }): React.ReactElement {
   return (
     <>
@@ -169,7 +169,7 @@ export function Ages({ accounts, at }: { accounts: Account[]; at: number }): Rea
         <div key={account.conn_id}>
           <p className="twx-between">
             <span className="twx-faint">{account.conn_id}</span>
-            <Aged age={account.age} problem={account.problem} at={at} />
+            <Age age={account.age} problem={account.problem} at={at} />
           </p>
           {account.problem && (
             <p className="twx-problem" role="alert">
@@ -182,7 +182,7 @@ export function Ages({ accounts, at }: { accounts: Account[]; at: number }): Rea
   );
 }
 
-export const isAsking = (accounts: Account[]): boolean => accounts.some((it) => it.age === null && !it.problem);
+export const isLoading = (accounts: Account[]): boolean => accounts.some((it) => it.age === null && !it.problem);
 
 export function Fact({ name, value }: { name: string; value: string }): React.ReactElement {
   return (
@@ -193,16 +193,16 @@ export function Fact({ name, value }: { name: string; value: string }): React.Re
   );
 }
 
-/** Ask before something is done that cannot be undone; Escape and the first button leave all as it is. */
+/** Ask before an action that cannot be undone; Escape and the first button cancel it. */
 export function Confirmation(props: {
   title: string;
-  keep: string;
-  go: string;
+  cancel: string;
+  confirm: string;
   children: React.ReactNode;
   action: () => Promise<string>;
   onClose: (done: string | undefined) => void;
 }): React.ReactElement {
-  const { title, keep, go, children, action, onClose } = props;
+  const { title, cancel, confirm, children, action, onClose } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
   const [busy, setBusy] = useState(false);
@@ -237,10 +237,10 @@ export function Confirmation(props: {
       )}
       <div className="twx-buttons">
         <button type="button" autoFocus disabled={busy} onClick={() => onClose(undefined)}>
-          {keep}
+          {cancel}
         </button>
         <button type="button" className="twx-danger" disabled={busy} onClick={() => void run()}>
-          {busy ? "Working …" : go}
+          {busy ? "Working …" : confirm}
         </button>
       </div>
     </dialog>

@@ -1,7 +1,9 @@
-// Numbers, times and states in words.
+// Numbers, times and states as text.
 
-const whole = new Intl.NumberFormat("en");
-const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+import type { TimeWindow } from "./responses";
+
+const integer = new Intl.NumberFormat("en");
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const minute = new Intl.DateTimeFormat("en-GB", {
   day: "numeric",
@@ -11,12 +13,12 @@ const minute = new Intl.DateTimeFormat("en-GB", {
   timeZone: "UTC",
 });
 
-export const number = (value: number | null): string => (value === null ? "?" : whole.format(value));
-export const brief = (value: number): string => short.format(value);
+export const number = (value: number | null): string => (value === null ? "?" : integer.format(value));
+export const shortNumber = (value: number): string => compact.format(value);
 export const date = (text: string): string => day.format(new Date(text));
 export const time = (text: string): string => `${minute.format(new Date(text))} UTC`;
 
-export function span(seconds: number): string {
+export function duration(seconds: number): string {
   if (seconds < 60) return `${Math.max(0, Math.round(seconds))} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
   if (seconds < 172800) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
@@ -25,8 +27,8 @@ export function span(seconds: number): string {
 
 export const secondsUntil = (text: string): number => (new Date(text).getTime() - Date.now()) / 1000;
 
-/** Return a half-open window as people say it: the last day is the one before its end. */
-export function days(window: { start: string; stop: string }): string {
+/** Return a half-open window as its first and last day: the last one is the day before its end. */
+export function days(window: TimeWindow): string {
   const isWhole = [window.start, window.stop].every((edge) => new Date(edge).getTime() % 86400000 === 0);
   if (!isWhole) return `${time(window.start)} – ${time(window.stop)}`;
   const first = date(window.start);
@@ -43,24 +45,17 @@ export function size(bytes: number): string {
 export const status = (raw: string): string =>
   raw === "result_limit_reached" ? "limit reached" : raw.replaceAll("_", " ");
 
-export const TALKWALKER = "talkwalker";
-export const SERVICES: Record<string, string> = {
-  [TALKWALKER]: "Talkwalker",
-  adobe_experience_platform: "Adobe Experience Platform",
-  x_enterprise: "X Enterprise",
-};
-
 export const count = (value: number, one: string, several = `${one}s`): string =>
   `${number(value)} ${value === 1 ? one : several}`;
 
-/** Return a service's name of a thing, such as searchRequests30Day, as words. */
-export const plain = (name: string): string => name.replace(/([a-z0-9])([A-Z])|([a-zA-Z])([0-9])/g, "$1$3 $2$4").toLowerCase();
+/** Return a service's name of something, such as searchRequests30Day, as words. */
+export const asWords = (name: string): string => name.replace(/([a-z0-9])([A-Z])|([a-zA-Z])([0-9])/g, "$1$3 $2$4").toLowerCase();
 
 export const FLAGS: Record<string, string> = {
   truncated: "More results match than were exported: the limit was reached.",
-  partial: "Some of it is missing.",
-  orphaned: "Paid for, and landed nowhere.",
-  "bought twice": "Another export holds the same days.",
-  gaps: "Parts of the stream were missed.",
-  "expires soon": "Talkwalker forgets its results within 48 hours.",
+  partial: "Some results are missing.",
+  orphaned: "Paid for, but not landed.",
+  "bought twice": "Another export contains the same days.",
+  gaps: "Parts of the stream are missing.",
+  "expires soon": "The service deletes its results within 48 hours.",
 };
