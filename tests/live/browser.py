@@ -29,7 +29,8 @@ def browser() -> Iterator[Browser]:
             executable_path=own or BROUGHT / "chromium",
             # tests may run as root, whom Chromium refuses to sandbox
             args=["--no-sandbox"],
-            env={**os.environ, **libraries},
+            # in the locale C, Chromium calls its language en-US@posix, which no page can format numbers in
+            env={**os.environ, "LC_ALL": "en_US.UTF-8", **libraries},
         )
         yield running
         running.close()
