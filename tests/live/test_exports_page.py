@@ -113,7 +113,9 @@ def planted_manifest(**source: str) -> str:
         name: f"{name} {PLANTED}" for name in ("system", "export_id", "collector_id", "project_id", "query")
     }
     planted = replace(
-        empty_manifest(texts | {"topics": [f"topic {PLANTED}"], "window": window} | source, f"format {PLANTED}"),
+        empty_manifest(
+            texts | {"topics": [f"topic {PLANTED}"], "window": window} | source, f"format {PLANTED}"
+        ),
         parts=(part,),
     )
     return planted.to_json()
