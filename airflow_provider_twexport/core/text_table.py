@@ -1,4 +1,4 @@
-"""Tables for people, as text."""
+"""Tables of text for people."""
 
 from __future__ import annotations
 

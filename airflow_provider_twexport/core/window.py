@@ -1,4 +1,4 @@
-"""The half-open window of time that every service is asked for."""
+"""The half-open window of time that every request is for."""
 
 from __future__ import annotations
 

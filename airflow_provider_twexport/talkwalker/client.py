@@ -56,13 +56,13 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 DEFAULT_HOST = "https://api.talkwalker.com"
-# Airflow kills a task's process 5 seconds after asking it to end; connecting and waiting take so long each
+# Airflow kills a task's process 5 seconds after it asks it to end; connecting and waiting may take this long each
 KILL_SECONDS = 2.0
 _COLLECTOR_ID = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 class TalkwalkerClient:
-    """Calls Talkwalker; every call that may be repeated is, within bounds.
+    """Calls Talkwalker, with limited retries of every call that may be repeated.
 
     :param token: access token; exports need one with read and write rights.
     :param base_url: address of the service.
@@ -103,23 +103,23 @@ class TalkwalkerClient:
         return Credits.from_json(_result(body, "result_creditinfo"))
 
     def histogram(self, order: ExportOrder, interval: Interval = "day") -> list[Volume]:
-        """Return how many results an order would match, by the day or the hour, empty ones too; costs 10 credits.
+        """Return how many results an order would match, for each day or hour, also where there are none; 10 credits.
 
-        It is sent once, because it is charged; only an answer that it came too early, which is free, is waited out.
+        It is sent once, because it is charged; only a throttled call, which is free, is repeated.
 
         :param order: the order; its limit does not matter.
         :param interval: ``day``, for at most 366 days, or ``hour``, for at most 31 days; in UTC.
         :raises InvalidRequestError: if there is no histogram of this order; nothing was spent.
-        :raises RetriableError: if no answer came; the 10 credits may be spent all the same.
+        :raises RetriableError: if no response came; the 10 credits may be spent all the same.
         """
         if reason := why_uncountable(order, pendulum.now("UTC")):
             raise InvalidRequestError(reason)
         if len(requests_for(order.window, interval)) > 1:
             raise InvalidRequestError(f"{order.window} is too long to be counted by the {interval} at once.")
-        body = self.timing.retry.call(partial(self._ask_histogram, order, interval), ThrottledError)
+        body = self.timing.retry.call(partial(self._get_histogram, order, interval), ThrottledError)
         return read_volumes(_result(body, "result_histogram").get("data") or (), order.window, interval)
 
-    def _ask_histogram(self, order: ExportOrder, interval: Interval) -> Any:
+    def _get_histogram(self, order: ExportOrder, interval: Interval) -> Any:
         scope = f"/p/{path_segment(order.project_id)}" if order.project_id else ""
         params = {
             "min": epoch_ms(order.window.start),
@@ -140,7 +140,7 @@ class TalkwalkerClient:
     def get_collector(self, collector_id: str) -> Collector:
         """Return a collector.
 
-        :raises NotFoundError: if there is none of this id.
+        :raises NotFoundError: if it does not exist.
         """
         return self._collector("GET", collector_id)
 
@@ -151,7 +151,7 @@ class TalkwalkerClient:
         return [collector for collector in listed if collector.state.casefold() != "deleted"]
 
     def put_collector(self, collector_id: str) -> Collector:
-        """Create an empty collector, or make an existing one empty of queries; what it holds stays."""
+        """Create a collector without queries, or remove the queries of an existing one; its results stay."""
         return self._collector("PUT", collector_id, {"collector_query": {}})
 
     def delete_collector(self, collector_id: str) -> Collector:
@@ -159,10 +159,10 @@ class TalkwalkerClient:
         return self._collector("DELETE", collector_id)
 
     def _collector(self, method: str, collector_id: str, body: Any = None) -> Collector:
-        answer = self._session.call(
+        response = self._session.call(
             method, f"/api/v3/stream/c/{checked_collector_id(collector_id)}", body=body
         )
-        collectors = _items(_result(answer, "result_stream"), "collectors")
+        collectors = _items(_result(response, "result_stream"), "collectors")
         return Collector.from_json(collectors[0] if collectors else {"collector_id": collector_id})
 
     # exports
@@ -170,7 +170,7 @@ class TalkwalkerClient:
     def create_export(self, order: ExportOrder, collector_id: str) -> ExportTask:
         """Order an export into a collector; sent once, because each order is charged.
 
-        :raises RetriableError: if no answer came; the export may exist all the same, so look before ordering again.
+        :raises RetriableError: if no response came; the export may exist all the same, so look before ordering again.
         """
         body = order.body(checked_collector_id(collector_id))
         return _first_export(self._session.call("POST", order.path, body=body, repeatable=False))
@@ -203,11 +203,13 @@ class TalkwalkerClient:
 
     def abort_when_killed(self, export_id: str) -> None:
         """Abort an export with one short try, from a process that is about to be killed; never raises."""
-        self._session.retry = Retry()  # whoever counts may hold the lock that counting takes
+        self._session.retry = (
+            Retry()
+        )  # the retry that counts in metrics may hold a lock of the metrics client
         try:
             self._session.call("DELETE", _export_path(export_id), repeatable=False, timeout=KILL_SECONDS)
         except TwexportError as error:
-            log.warning("Export %s could not be aborted and may go on: %s", export_id, error)
+            log.warning("Export %s could not be aborted and may continue: %s", export_id, error)
 
     def _read_list(
         self,
@@ -260,7 +262,7 @@ class TalkwalkerClient:
 
         :param cursor: where to start; the cursor of a batch.
         :param export_id: leave out what belongs to other exports; ``None`` for all.
-        :param missing: tells how many results are still to come behind the batches yielded; infinity if nobody knows.
+        :param missing: returns how many results are still to come after the batches yielded; infinity if unknown.
         """
         path = _results_path(collector_id)
         return ResultsReader(
@@ -281,7 +283,7 @@ def checked_collector_id(collector_id: str) -> str:
     """
     if not _COLLECTOR_ID.fullmatch(collector_id):
         raise InvalidRequestError(
-            f"{collector_id!r} is no collector id: lower-case letters, digits, '-' and '_', beginning with a letter."
+            f"{collector_id!r} is not a collector id: lower-case letters, digits, '-' and '_', beginning with a letter."
         )
     return collector_id
 
@@ -297,7 +299,7 @@ def _results_path(collector_id: str) -> str:
 def _result(body: Any, name: str) -> dict[str, Any]:
     result = body.get(name) if isinstance(body, dict) else None
     if not isinstance(result, dict):
-        raise UnexpectedResponseError(f"Talkwalker's answer has no {name}: is this Talkwalker at all?")
+        raise UnexpectedResponseError(f"Talkwalker's response has no {name}. Check the connection's host.")
     return result
 
 
@@ -307,7 +309,7 @@ def _items(result: dict[str, Any], name: str) -> list[Any]:
         return []
     if not isinstance(items, list):
         raise UnexpectedResponseError(
-            f"Talkwalker's answer has {name} that is not a list, but {type(items)}."
+            f"Talkwalker's response has {name} that is not a list, but {type(items)}."
         )
     return items
 
@@ -315,5 +317,5 @@ def _items(result: dict[str, Any], name: str) -> list[Any]:
 def _first_export(body: Any) -> ExportTask:
     tasks = _items(_result(body, "result_tasks"), "tasks")
     if not tasks:
-        raise UnexpectedResponseError("Talkwalker's answer names no export.")
+        raise UnexpectedResponseError("Talkwalker's response names no export.")
     return ExportTask.from_json(tasks[0])

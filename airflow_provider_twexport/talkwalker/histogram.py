@@ -1,6 +1,6 @@
-"""How many results there are, before any is bought: Talkwalker's histogram of the time of publication.
+"""Counting results before any is bought: Talkwalker's histogram of the time of publication.
 
-Vendor pages: "search histograms" inside and outside of projects, and "use the histogram API". Each answer costs 10
+Vendor pages: "search histograms" inside and outside of projects, and "use the histogram API". Each response costs 10
 credits, however much it counts. A stream has no histogram. Out of scope: breakdowns, other metrics, forecasts.
 """
 
@@ -35,7 +35,7 @@ class Volume(NamedTuple):
 
 
 def requests_for(window: Window, interval: Interval) -> list[Window]:
-    """Return the windows to ask for, one request each, to count ``window`` by the hour or the day.
+    """Return the windows of the requests that count ``window`` by the hour or the day.
 
     :param window: what to count.
     :param interval: ``hour``, 31 days a request, or ``day``, 366 days a request.
@@ -46,49 +46,49 @@ def requests_for(window: Window, interval: Interval) -> list[Window]:
 
 
 def why_uncountable(order: ExportOrder, now: pendulum.DateTime) -> str | None:
-    """Return the reason why no histogram tells what an order would bring; ``None`` if one does.
+    """Return why an order cannot be counted; ``None`` if it can.
 
     :param order: what would be exported.
     :param now: the present moment.
     """
     if order.stream_id:
         return (
-            f"Talkwalker has no histogram of a stream, so nobody can tell what stream {order.stream_id} would bring. "
-            "Give a project_id or a query, or let limit bound the price."
+            f"Talkwalker has no histogram of a stream, so the results of stream {order.stream_id} cannot be counted. "
+            "Give a project_id or a query, or let limit be the maximum price."
         )
     if not order.project_id and order.window.start < now - REACH_OUTSIDE_PROJECTS:
         return (
             f"Outside of projects Talkwalker counts the last 30 days only, and {order.window} begins before. "
-            "Give a project_id, or let limit bound the price."
+            "Give a project_id, or let limit be the maximum price."
         )
     return None
 
 
 def read_volumes(bins: Any, window: Window, interval: Interval) -> list[Volume]:
-    """Return the volumes of all buckets of a window, in order; buckets that the service leaves out are empty.
+    """Return the volumes of all buckets of a window, in order; buckets that the service omits are empty.
 
-    :param bins: the ``data`` of the service's answer.
-    :param window: what was asked for.
+    :param bins: the ``data`` of the service's response.
+    :param window: what was counted.
     :param interval: how long a bucket is.
-    :raises UnexpectedResponseError: if a bucket is not one of those asked for.
+    :raises UnexpectedResponseError: if a bin is not one of the window's.
     """
     buckets = window.cut(interval)
-    places = _places(buckets, interval)
+    indexes = _indexes(buckets, interval)
     counts = [0] * len(buckets)
     for item in bins:
         begin, count = _bin(item)
-        if begin not in places:
+        if begin not in indexes:
             raise UnexpectedResponseError(
-                f"Talkwalker counted {count:,} results for an {interval} at {begin} ms that is not in {window}."
+                f"Talkwalker counted {count:,} results in the {interval} at {begin} ms, which is not in {window}."
             )
-        counts[places[begin]] += count
+        counts[indexes[begin]] += count
     return [Volume(bucket, count) for bucket, count in zip(buckets, counts, strict=True)]
 
 
-def _places(buckets: Sequence[Window], interval: Interval) -> dict[int, int]:
-    """Find buckets by their start; the first one also by the calendar's, which may lie before the window."""
+def _indexes(buckets: Sequence[Window], interval: Interval) -> dict[int, int]:
+    """Return each bucket's index by its start, the first also by its calendar start, which may be before the window."""
     starts = [buckets[0].start.start_of(interval), *(bucket.start for bucket in buckets)]
-    return {round(start.timestamp() * 1000): max(0, place - 1) for place, start in enumerate(starts)}
+    return {round(start.timestamp() * 1000): max(0, index - 1) for index, start in enumerate(starts)}
 
 
 def _bin(item: Any) -> tuple[int, int]:
@@ -96,5 +96,5 @@ def _bin(item: Any) -> tuple[int, int]:
         count = item["v"]
         return int(item["t"]), int(count[0] if isinstance(count, list) else count)
     except (KeyError, IndexError, TypeError, ValueError):
-        msg = f"Talkwalker's histogram has a bin that is none: {str(item)[:200]}"
+        msg = f"Talkwalker's histogram has a bin that cannot be read: {str(item)[:200]}"
         raise UnexpectedResponseError(msg) from None

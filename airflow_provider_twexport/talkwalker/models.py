@@ -1,4 +1,4 @@
-"""What Talkwalker speaks of: projects, credits, collectors, export tasks and orders."""
+"""Projects, credits, collectors, export tasks and orders of Talkwalker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ExportStatus(StrEnum):
     """Where an export task stands (vendor page "past data export"; lower case on the wire).
 
     ``UNDOCUMENTED`` stands for whatever else the service says. Nothing may be concluded from it: such an export counts
-    as paid and unfinished, and has no results to read. What must not go on with it calls
+    as paid and unfinished, and has no results to read. Code that must not continue with it calls
     :meth:`ExportTask.check_status`.
     """
 
@@ -123,7 +123,7 @@ class Credits:
 
     @property
     def remaining(self) -> int:
-        """Add up what is left of both kinds."""
+        """Return what is left of both kinds."""
         return self.remaining_monthly + self.remaining_onetime
 
     @classmethod
@@ -184,7 +184,7 @@ class ExportTask:
         return ExportStatus.from_wire(self.raw_status)
 
     def check_status(self) -> None:
-        """Refuse to go on with a status whose meaning nobody knows.
+        """Refuse a status whose meaning nobody knows.
 
         :raises UnexpectedResponseError: if the status is undocumented.
         """
@@ -232,7 +232,7 @@ class ExportTask:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> ExportTask:
-        """Read the service's form; only the id must be there.
+        """Read the service's form, in which only the id is required.
 
         A value that cannot be read counts as missing, with a warning: the export is paid for all the same.
 
@@ -279,7 +279,7 @@ class ExportOrder:
     :param query: Talkwalker query, ANDed with the project or stream; required where neither is given.
     :param topics: topic ids of the project.
     :param limit: results at most, 1 to 1,000,000; each costs a credit.
-    :raises InvalidRequestError: if the order cannot be meant.
+    :raises InvalidRequestError: if the arguments contradict each other, or nothing to export is given.
 
     The query is kept in Unicode's composed form (NFC) and with plain line ends, so that texts that look alike are one
     order.
@@ -302,18 +302,18 @@ class ExportOrder:
             )
         if not (self.project_id or self.stream_id or self.query):
             raise InvalidRequestError(
-                "Give a query, a project_id or a stream_id: without any there is nothing to export."
+                "Give a query, a project_id or a stream_id: without one there is nothing to export."
             )
         if self.topics and not self.project_id:
             raise InvalidRequestError("topics belong to a project: give project_id too.")
         if not 1 <= self.limit <= MAX_LIMIT:
             raise InvalidRequestError(
-                f"limit={self.limit} is outside 1..{MAX_LIMIT:,}, what one export may bring."
+                f"limit={self.limit} is not between 1 and {MAX_LIMIT:,}, the maximum of one export."
             )
 
     @property
     def path(self) -> str:
-        """Return the address of the scope: project, stream, or all."""
+        """Return the path of the scope: project, stream, or everything."""
         if self.project_id:
             return f"/api/v3/stream/p/{path_segment(self.project_id)}/export"
         if self.stream_id:
@@ -333,7 +333,7 @@ class ExportOrder:
 
 
 def epoch_ms(moment: pendulum.DateTime) -> int:
-    """Return the moment as Talkwalker takes it."""
+    """Return a moment in the form that Talkwalker accepts."""
     return round(moment.timestamp() * 1000)
 
 
@@ -343,7 +343,9 @@ def path_segment(value: str) -> str:
     :raises InvalidRequestError: if it would change the path, as ``..`` does.
     """
     if not re.fullmatch(r"[\w.~-]+", value, re.ASCII) or value in {".", ".."}:
-        raise InvalidRequestError(f"{value!r} is no Talkwalker id: letters, digits, '-', '_' and '.' only.")
+        raise InvalidRequestError(
+            f"{value!r} is not a Talkwalker id: letters, digits, '-', '_' and '.' only."
+        )
     return value
 
 

@@ -1,7 +1,7 @@
-"""What tells one Talkwalker result from another, and when it was published.
+"""What identifies a Talkwalker result, and when it was published.
 
-A result has no id, and its bytes differ from export to export: each export writes its own id into it, and figures such
-as engagement change with time. What stays is its address, its id on X, its date, its title and its text.
+A result has no id, and its bytes differ from export to export: each export writes its own id into it, and numbers such
+as engagement change with time. Its address, its id on X, its date, its title and its text stay the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from airflow_provider_twexport.talkwalker.results import without_surrogates
 
-# the ids of posts on X tell when they were made: milliseconds since this moment, above 22 other bits
+# ids of posts on X hold when they were created: milliseconds since this moment, above 22 other bits
 _X_EPOCH_MS = 1_288_834_974_657
 _X_ID_SHIFT = 22
 
@@ -48,7 +48,7 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def identity(record: bytes) -> bytes:
-    """Return bytes that are the same for one result in whatever export; those of a result without address are its own.
+    """Return bytes that are the same for one result in every export; those of a result without an address are its own.
 
     :param record: the result as it was received.
     """
@@ -63,11 +63,11 @@ def identity(record: bytes) -> bytes:
 
 
 def published_ms(record: bytes) -> tuple[int | None, bool]:
-    """Return when a result was published, in epoch milliseconds, and whether that is sure.
+    """Return when a result was published, in epoch milliseconds, and whether that is certain.
 
     :param record: the result as it was received.
-    :returns: where it tells no date, when it was indexed, which is not sure: that may be a day later, or more;
-        ``None`` where it tells neither.
+    :returns: without a date, when it was indexed, which is not certain: that may be a day later, or more; ``None``
+        where it has neither.
     """
     try:
         dates = _decoded(_DATED, record).data
@@ -91,7 +91,7 @@ def _of_post(dates: _Dates) -> int | None:
 
 
 def _number(value: Any) -> int | None:
-    """Return a positive whole number, however it is written; 0 and -1 are no dates."""
+    """Return a positive whole number, however it is written; 0 and -1 stand for no date."""
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):

@@ -194,7 +194,7 @@ BAD_INPUT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("project and stream", {"project_id": "p", "stream_id": "s"}, {}, "choose one"),
     ("no query", {"project_id": ""}, {}, "Give a query, a project_id or a stream_id"),
     ("topics without project", {"stream_id": "s", "topics": ["t"]}, {}, "topics belong to a project"),
-    ("collector id", {"collector_id": "My Collector"}, {}, "is no collector id"),
+    ("collector id", {"collector_id": "My Collector"}, {}, "is not a collector id"),
     ("limit 0", {"limit": 0}, {}, "limit=0 is outside"),
     ("limit too high", {"limit": 1_000_001}, {}, "limit=1000001 is outside"),
     ("limit no number", {"limit": "many"}, {}, "limit='many' is not a whole number"),

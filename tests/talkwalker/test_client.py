@@ -141,7 +141,7 @@ def test_export_survives_json() -> None:
     ],
 )
 def test_impossible_orders_are_refused(change: dict[str, Any], words: str, order: ExportOrder) -> None:
-    """An order that cannot be meant says what is wrong, before anything is sent."""
+    """The error of an impossible order says what is wrong, before anything is sent."""
     with pytest.raises(InvalidRequestError, match=words):
         replace(order, **change)
 
@@ -157,7 +157,7 @@ def test_collector_ids_follow_the_vendor_rule(
     collector_id: str, client: TalkwalkerClient, order: ExportOrder, simulator: Simulator
 ) -> None:
     """An id against the rule is refused before anything is sent."""
-    with pytest.raises(InvalidRequestError, match="no collector id"):
+    with pytest.raises(InvalidRequestError, match="not a collector id"):
         client.create_export(order, collector_id)
     assert simulator.ledger()["requests"] == []
 

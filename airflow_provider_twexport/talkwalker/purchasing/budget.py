@@ -1,6 +1,6 @@
 """Budgets: how much an order may still cost, read under the account's lock right before the order is sent.
 
-The service tells of a running export neither its limit nor who ordered it. So each order under a budget leaves a
+The service reports neither the limit of a running export nor who ordered it. So each order under a budget leaves a
 reservation, an empty collector whose name says for what, by which run and for at most how much it was ordered, before
 the order itself is sent.
 
@@ -138,7 +138,7 @@ class ExportCost:
     def of(cls, task: ExportTask, limit: int | None) -> ExportCost:
         """Return the cost of an export.
 
-        :param limit: the limit that a reservation tells; ``None`` if there is none.
+        :param limit: the limit in its reservation; ``None`` if there is none.
         """
         if not task.is_unfinished:
             exported = task.exported(limit)

@@ -172,7 +172,7 @@ class PurchaseAttempt:
             return self._find_after_lost_answer(known, lost)
 
     def _order_with(self, ticket: LockTicket, known: set[str]) -> ExportTask:
-        """Order, and let the ticket go only where everybody can see whether the order arrived."""
+        """Order, and release the ticket only where everybody can see whether the order arrived."""
         ticket.begin_order()
         try:
             task = self._order_once(known)

@@ -1,4 +1,4 @@
-"""The name that an order's content gives its collector: the same order, from any DAG, finds the same collector."""
+"""Collectors are named by the content of their order: the same order, from any DAG, finds the same collector."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _NAMED = re.compile(rf"{PREFIX}(.+)-(\d{{8}}(?:t\d{{4}})?)-(\d{{8}}(?:t\d{{4}})?
 
 
 def fingerprint(order: ExportOrder) -> str:
-    """Return 10 hexadecimal digits that stand for all that decides what an order brings and costs.
+    """Return a hash, 10 hexadecimal digits, of everything that decides what an order brings and costs.
 
-    Ids count without their case: no two projects or streams differ in it only.
+    The case of ids does not count: no two projects or streams differ only in it.
     """
     content = {
         "project": order.project_id and order.project_id.lower(),
@@ -57,9 +57,9 @@ def fingerprint_in(collector_id: str) -> str | None:
 
 
 def window_in(collector_id: str) -> tuple[str, Window] | None:
-    """Return the scope's slug and the window, to the minute, that a collector's name tells.
+    """Return the scope's slug and the window, to the minute, in a collector's name.
 
-    :param collector_id: any name.
+    :param collector_id: any collector.
     :returns: ``None`` if it was not named by its content.
     """
     match = _NAMED.fullmatch(collector_id)
