@@ -34,7 +34,7 @@ def test_projects_and_credits_come_as_records(client: TalkwalkerClient, simulato
 
 
 def test_collector_is_created_found_and_deleted(client: TalkwalkerClient) -> None:
-    """A new collector is PAUSED, can be asked for and listed, and is missing once it is deleted."""
+    """A new collector is PAUSED, can be read and listed, and is missing after it is deleted."""
     assert client.put_collector("box").state == "PAUSED"
     assert client.get_collector("box").created is not None
     assert [collector.id for collector in client.list_collectors()] == ["box"]
@@ -61,8 +61,10 @@ def test_orders_exports_in_three_scopes(scope: str, client: TalkwalkerClient, si
     assert (ordered["start"], ordered["stop"]) == (1704067200000, 1706745600000)
 
 
-def test_counts_exported_results_without_being_told(client: TalkwalkerClient, simulator: Simulator) -> None:
-    """Where `ready` is absent, the limit bounds `processed`, which runs ahead; the total comes from progress."""
+def test_counts_exported_results_without_a_count_of_the_service(
+    client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """Where `ready` is absent, `processed` counts up to the limit; the total comes from progress."""
     simulator.settings(ready_field=False)
     client.put_collector("box")
     order = ExportOrder(JANUARY, project_id=simulator.project_id, limit=1_000)
@@ -94,7 +96,7 @@ def test_status_is_compared_without_regard_to_case(wire: str) -> None:
 
 @pytest.mark.parametrize("wire", ["paused_by_admin", "undocumented"])
 def test_undocumented_status_answers_questions_and_fails_closed_by_name(wire: str) -> None:
-    """It may still cost and counts as paid, but has no results; code that must not go on names it in an error."""
+    """It may still cost and counts as paid, but has no results; code that must not continue names it in an error."""
     task = ExportTask.from_json({"id": "1", "status": wire, "processed": 5})
     status = task.status
     assert (status.is_documented, status.has_results, status.is_truncated, status.is_lost) == (False,) * 4
@@ -180,7 +182,7 @@ def test_unsafe_hosts_are_refused(host: str, words: str) -> None:
 
 
 def test_missing_token_is_refused() -> None:
-    """A connection without a token says so before it calls anybody."""
+    """A connection without a token is an error before any call."""
     with pytest.raises(ConnectionConfigError, match="no access token"):
         TalkwalkerClient("", "https://api.talkwalker.com")
 
@@ -224,7 +226,7 @@ def test_retries_are_bounded(client: TalkwalkerClient, simulator: Simulator) -> 
 
 
 def test_retry_after_is_honoured(client: TalkwalkerClient, simulator: Simulator) -> None:
-    """The service's own word on when to come back counts."""
+    """The service decides when to retry."""
     simulator.faults({"fault": "error", "code": 8, "retry_after": 7, "times": 1})
     once = TalkwalkerClient(
         simulator.token, simulator.url, replace(QUICK, retry=replace(QUICK.retry, throttled_for=0))
@@ -248,8 +250,8 @@ def test_the_call_that_buys_is_sent_once(
     assert len([call for call in simulator.ledger()["requests"] if call["method"] == "POST"]) == 1
 
 
-def test_an_answer_from_somebody_else_is_no_success(client: TalkwalkerClient, simulator: Simulator) -> None:
-    """A 200 with a body that is not the service's is an error, not an empty answer."""
+def test_a_response_from_another_service_is_an_error(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """A 200 with a body that is not the service's is an error, not an empty result."""
     simulator.faults({"fault": "garbage"})
     with pytest.raises(UnexpectedResponseError):
         client.get_credits()

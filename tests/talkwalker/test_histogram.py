@@ -49,7 +49,7 @@ def test_buckets_are_clipped_to_the_window(client: TalkwalkerClient, order: Expo
 
 
 def test_throttling_is_waited_out(client: TalkwalkerClient, simulator: Simulator, order: ExportOrder) -> None:
-    """An ask that came too early costs nothing and is sent again when the next minute has begun."""
+    """A throttled call costs nothing and is sent again in the next minute."""
     simulator.settings(histograms_per_minute=1, speed=300)
     for _ in range(2):
         client.histogram(order)
@@ -60,17 +60,19 @@ def test_throttling_is_waited_out(client: TalkwalkerClient, simulator: Simulator
 
 
 @pytest.mark.parametrize("fault", [{"fault": "lost_answer"}, {"fault": "error", "code": 1}])
-def test_a_lost_answer_is_not_asked_for_again(
+def test_a_lost_answer_is_not_repeated(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder, fault: dict[str, Any]
 ) -> None:
-    """Asking is charged, so after any fault but throttling it is the caller who decides."""
+    """Each call is charged, so after any fault but throttling the caller decides."""
     simulator.faults(fault)
     with pytest.raises(TransientError):
         client.histogram(order)
     assert simulator.ledger()["counts"][PATH] == 1
 
 
-def test_an_empty_account_says_so(client: TalkwalkerClient, simulator: Simulator, order: ExportOrder) -> None:
+def test_an_empty_account_is_an_error(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
     """Without 10 credits there is no count."""
     simulator.settings(credits=9)
     with pytest.raises(InsufficientCreditsError):
@@ -118,7 +120,7 @@ def test_requests_cover_the_window_without_gap() -> None:
 
 
 def test_missing_bins_are_empty() -> None:
-    """A service that leaves out empty buckets says the same as one that sends noughts; a bare number is a count."""
+    """A service may omit empty buckets or send zeros; a bare number is a count."""
     window = Window(DAY.add(hours=1), DAY.add(days=3))
     bins = [{"t": DAY.timestamp() * 1000, "v": [4]}, {"t": DAY.add(days=2).timestamp() * 1000, "v": 2}]
     assert [count for _, count in read_volumes(bins, window, "day")] == [4, 0, 2]
@@ -127,7 +129,7 @@ def test_missing_bins_are_empty() -> None:
 @pytest.mark.parametrize(
     "bad", [{"t": 1_704_070_800_000, "v": [1]}, {"t": "soon", "v": [1]}, {"t": 1}, None, {"t": 1, "v": []}]
 )
-def test_a_strange_bin_is_no_count(bad: Any) -> None:
+def test_a_strange_bin_is_an_error(bad: Any) -> None:
     """Days of another time zone, or bins of another shape, are an error, not a wrong price."""
     with pytest.raises(UnexpectedResponseError):
         read_volumes([bad], Window(DAY, DAY.add(days=2)), "day")

@@ -1,4 +1,4 @@
-"""What tells one result from another, whatever export it came with."""
+"""What identifies a result, whatever export it came with."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def results(client: TalkwalkerClient, name: str, export_id: str) -> list[bytes]:
 
 
 def test_two_exports_bring_the_same_results(client: TalkwalkerClient, order: ExportOrder) -> None:
-    """Their bytes differ, for each names its export; what identifies them does not, and tells all of them apart."""
+    """Their bytes differ, because each names its export; their identities do not, and no two results share one."""
     found = []
     for name in ("one", "other"):
         client.put_collector(name)
@@ -62,7 +62,7 @@ def test_two_exports_bring_the_same_results(client: TalkwalkerClient, order: Exp
         ({"external_provider": "twitter", "external_id": "7"}, False),
     ],
 )
-def test_figures_change_and_the_result_stays(changes: dict[str, Any], same: bool) -> None:
+def test_numbers_change_and_the_result_stays(changes: dict[str, Any], same: bool) -> None:
     """Address, date, title and text make a result; the number of likes does not."""
     assert (identity(result(**PAGE)) == identity(result(**PAGE | changes))) is same
 
@@ -71,12 +71,12 @@ def test_figures_change_and_the_result_stays(changes: dict[str, Any], same: bool
     "record", [b"no json", b"[]", result(content="without an address"), b'{"data":null}']
 )
 def test_what_has_no_address_is_only_itself(record: bytes) -> None:
-    """It is never taken for another one."""
+    """It never counts as another one."""
     assert identity(record) == record
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "published"),
     [
         ({"published": 5, "indexed": 9}, (5, True)),
         ({"published": "5.0", "indexed": 9}, (9, False)),
@@ -90,6 +90,6 @@ def test_what_has_no_address_is_only_itself(record: bytes) -> None:
         ({"external_provider": "twitter", "external_id": "none", "indexed": 9}, (9, False)),
     ],
 )
-def test_when_a_result_was_published(fields: dict[str, Any], told: tuple[int | None, bool]) -> None:
+def test_when_a_result_was_published(fields: dict[str, Any], published: tuple[int | None, bool]) -> None:
     """By its date, or the id of a post on X; else it is only known when it was indexed."""
-    assert published_ms(result(**fields)) == told
+    assert published_ms(result(**fields)) == published

@@ -1,4 +1,4 @@
-"""What planning looks at in the manifests of landings."""
+"""What planning reads from the manifests of landings."""
 
 from __future__ import annotations
 

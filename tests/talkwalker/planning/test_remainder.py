@@ -94,7 +94,7 @@ def test_no_day_stays_short_and_none_is_bought_twice(
 
 @given(landings(), st.integers(0, 12))
 def test_what_was_bought_of_a_remainder_stays_as_it_is(landing: tuple[list[int], Hours], kept: int) -> None:
-    """Bought in part, what is still to be bought touches none of it; bought whole, nothing is left."""
+    """Bought in part, what is still to be bought touches none of it; bought completely, nothing is left."""
     held, dates = landing
     first = [window for window, _ in windows_to_buy(counted(*held), truncated(len(held)), [dates], MOST)]
     assume(all(edge == edge.start_of("day") for it in first for edge in (it.start, it.stop)))
@@ -167,7 +167,7 @@ def test_a_day_above_the_limit_is_bought_by_the_hour(client: TalkwalkerClient, s
 
 
 def test_a_truncated_remainder_has_a_remainder_of_its_own() -> None:
-    """Its collectors are listed from the outermost on, and a remainder that was bought whole needs no counting."""
+    """Its collectors are listed from the outermost on, and a remainder that was bought completely needs no counting."""
     order = ExportOrder(days(0, 8), query="coffee", limit=MOST)
     outer, inner, leaf, elsewhere = (
         collector_id_of(replace(order, window=window))

@@ -1,4 +1,4 @@
-"""Cutting a range into windows."""
+"""Splitting a range into windows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_year(by: CalendarUnit, count: int) -> None:
 
 
 def test_weeks_begin_on_monday_and_days_in_utc() -> None:
-    """A range told in another zone is cut at the edges of UTC."""
+    """A range in another time zone is split at the edges of UTC."""
     start = pendulum.datetime(2024, 1, 5, tz="Europe/Madrid")
     first, second = split(Window(start, start.add(days=7)), "week")
     assert first.start == pendulum.datetime(2024, 1, 4, 23)
@@ -100,7 +100,7 @@ def test_headroom_keeps_windows_away_from_the_limit() -> None:
 
 
 def test_too_large_buckets_are_told_and_can_be_refined() -> None:
-    """A day above the limit is told; its hours put in its place, the split is made of them."""
+    """A day above the limit is reported; with its hours in its place, the split uses them."""
     volumes = days(5, 30, 5)
     assert split_by_volume(volumes, 10, 0).too_large == (volumes[1],)
     hours = [Volume(hour, 10 if hour.start.hour < 3 else 0) for hour in volumes[1].window.cut("hour")]
@@ -125,6 +125,6 @@ def test_headroom_must_leave_something(headroom: float) -> None:
 
 
 def test_a_bucket_across_an_edge_is_refused() -> None:
-    """Days cannot tell what hours bring."""
+    """Counts of days say nothing about hours."""
     with pytest.raises(InvalidRequestError, match="count by a shorter interval"):
         expected_in(split(days(1)[0].window, "hour"), days(1))
