@@ -37,7 +37,7 @@ def _looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def backfill() -> DAG:
-    """Return the DAG, parsed anew: a run in this process leaves its configuration in the DAG."""
+    """Return the DAG, parsed again: a run in this process leaves its configuration in the DAG."""
     return DagBag(ROOT / "dags").dags["talkwalker_backfill"]
 
 
@@ -57,7 +57,7 @@ def landed(path: Path) -> dict[str, int]:
 def test_a_quarter_lands_month_by_month_and_once(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """Three months are estimated, bought without asking anybody, landed and reported; again, nothing is spent."""
+    """Three months are estimated, bought without an approval, landed and reported; again, nothing is spent."""
     run = run_dag(backfill(), run_conf=conf(tmp_path))
     assert run.state == "success", run.log
     assert run.states["approve"] == "skipped"
@@ -82,7 +82,7 @@ def test_a_quarter_lands_month_by_month_and_once(
 def test_what_failed_is_reported_and_bought_by_the_next_run(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """Two of three months would touch the floor and fail; the report runs all the same and says what is missing."""
+    """Two of three months would leave too few credits and fail; the report runs and says what is missing."""
     run = run_dag(backfill(), run_conf=conf(tmp_path, min_credits_left=898_000))
     assert (run.state, run.states["report"]) == ("failed", "failed")
     (month,) = landed(tmp_path)
@@ -92,11 +92,11 @@ def test_what_failed_is_reported_and_bought_by_the_next_run(
     bought = [window["map_name"] for window in again.results["estimate"]]
     assert sorted([*bought, month[:7]]) == ["2024-01", "2024-02", "2024-03"]
     # whichever month was first: what lies on both sides of February is counted by two requests
-    asked = 3 if month.startswith("2024-02") else 2
-    assert simulator.ledger()["credits"]["charged_total"] == sum(landed(tmp_path).values()) + asked * 10
+    counted = 3 if month.startswith("2024-02") else 2
+    assert simulator.ledger()["credits"]["charged_total"] == sum(landed(tmp_path).values()) + counted * 10
 
 
-def test_more_windows_than_the_scheduler_can_look_after_are_refused(
+def test_more_windows_than_the_scheduler_can_handle_are_refused(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """A year of hours is refused before anything is spent, and the error says what to do instead."""
@@ -119,7 +119,7 @@ def abort_one(client: TalkwalkerClient) -> None:
 def test_a_window_that_broke_off_lands_in_part_and_is_bought_again_alone(
     run_dag: DagRunner, simulator: Simulator, client: TalkwalkerClient, tmp_path: Path
 ) -> None:
-    """What it had brought is paid for and lands; the next run buys this window, whole, and no other."""
+    """What it had brought is paid for and lands; the next run buys this window completely, and no other."""
     simulator.settings(results_per_second=500)
     somebody = Thread(target=abort_one, args=(client,), daemon=True)
     somebody.start()
@@ -159,7 +159,7 @@ def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simula
 
 
 def keys(path: Path) -> list[bytes]:
-    """Return what identifies each result that the manifests below a directory tell of."""
+    """Return the identity of each result in the manifests below a directory."""
     found: list[bytes] = []
     for address in discovery.find_landings([path]).directories().values():
         read(address, lambda records: found.extend(map(identity, records)))
@@ -204,7 +204,7 @@ def test_what_met_the_limit_is_split_and_lands_once(
 def test_the_budget_of_the_run_holds_for_the_remainder(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """What the first stage spent is gone; the report tells what is short, and another run buys just that."""
+    """What the first stage spent is gone; the report shows what is short, and another run buys only that."""
     month = {"stop": "2024-02-01", "limit": 2_500, "on_truncated": "split"}
     run = run_dag(backfill(), run_conf=conf(tmp_path, max_credits=2_600, **month))
     assert (run.state, run.states["estimate_remainder"], run.states["report"]) == (

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 
 def janitor() -> DAG:
-    """Return the DAG, parsed anew: a run in this process leaves its configuration in the DAG."""
+    """Return the DAG, parsed again: a run in this process leaves its configuration in the DAG."""
     return DagBag(ROOT / "dags").dags["talkwalker_janitor"]
 
 
@@ -48,8 +48,8 @@ def reported() -> list[dict[str, Any]]:
     """Return the list that the last report left for other tasks."""
     with create_session() as session:
         newest = select(XComModel).where(XComModel.key == "orphans").order_by(XComModel.timestamp.desc())
-        told: list[dict[str, Any]] = XComModel.deserialize_value(session.scalars(newest).first())
-        return told
+        report: list[dict[str, Any]] = XComModel.deserialize_value(session.scalars(newest).first())
+        return report
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def bought(simulator: Simulator, client: TalkwalkerClient) -> Callable[..., str]
     return buy
 
 
-def test_by_default_it_changes_nothing_and_is_heard(
+def test_by_default_it_changes_nothing_and_reports(
     run_dag: DagRunner,
     simulator: Simulator,
     client: TalkwalkerClient,
@@ -143,7 +143,7 @@ def test_it_lands_in_the_order_of_deadlines_and_clears_away(
 def test_one_that_cannot_be_landed_does_not_keep_the_others(
     run_dag: DagRunner, client: TalkwalkerClient, bought: Callable[..., str], tmp_path: Path
 ) -> None:
-    """It fails the task, keeps its collector, and is told again by the report."""
+    """It fails the task, keeps its collector, and is in the report again."""
     urgent, later = bought(0, 6), bought(1, 3)
     (tmp_path / "backfill").mkdir()
     (tmp_path / "backfill" / urgent).write_text("in the way")

@@ -73,14 +73,14 @@ def test_the_same_order_from_another_dag_is_adopted(run_dag: DagRunner, simulato
 
 
 def test_an_existing_collector_stays_as_it_is(run_dag: DagRunner, simulator: Simulator) -> None:
-    """It is asked for before it is created."""
+    """It is looked up before it is created."""
     run_dag(ordering(collector_id="mine"))
     run_dag(ordering(collector_id="mine"))
     assert calls(simulator, "PUT") == ["/api/v3/stream/c/mine"]
 
 
 def test_adopting_for_a_collector_of_ones_own_name_warns(run_dag: DagRunner) -> None:
-    """Nobody can tell what an export into such a collector covers, so it is said."""
+    """It is not known what an export into such a collector covers, so the log warns."""
     run_dag(ordering(collector_id="mine"))
     assert "it is not known whether export" in run_dag(ordering(collector_id="mine")).log
 
@@ -117,8 +117,8 @@ def test_recreate_pays_again_but_not_on_retries(run_dag: DagRunner, simulator: S
     assert simulator.ledger()["credits"]["charged_total"] == 1_000
 
 
-def test_forgotten_results_say_how_to_order_anew(run_dag: DagRunner, simulator: Simulator) -> None:
-    """After 7 days nothing is bought in silence; the error tells what is known of the landing."""
+def test_forgotten_results_say_how_to_buy_again(run_dag: DagRunner, simulator: Simulator) -> None:
+    """After 7 days nothing is bought silently; the error says what is known of the landing."""
     simulator.control("time", {"offset_seconds": -8 * 86_400})
     run_dag(ordering())
     simulator.control("time", {"offset_seconds": 0})
@@ -129,15 +129,15 @@ def test_forgotten_results_say_how_to_order_anew(run_dag: DagRunner, simulator: 
     assert simulator.ledger()["credits"]["charged_total"] == 500
 
 
-def test_max_credits_bounds_the_price(run_dag: DagRunner, simulator: Simulator) -> None:
-    """The service itself is told to stop at so many results."""
+def test_max_credits_limits_the_price(run_dag: DagRunner, simulator: Simulator) -> None:
+    """The order itself has this limit."""
     run = run_dag(ordering(max_credits=120))
     assert run.results["export"]["limit"] == 120
     assert simulator.ledger()["credits"]["charged_total"] == 120
 
 
-def test_min_credits_left_keeps_its_floor(run_dag: DagRunner, simulator: Simulator) -> None:
-    """What the export might cost at most must leave the floor standing; the error has the numbers."""
+def test_min_credits_left_is_kept(run_dag: DagRunner, simulator: Simulator) -> None:
+    """Even if the export costs its limit, so much must be left; the error has the numbers."""
     simulator.settings(credits=1_000)
     run = run_dag(ordering(min_credits_left=501))
     assert (run.states["export"], run.tries["export"]) == ("failed", 1)
@@ -162,7 +162,7 @@ def ordering_months(**how: Any) -> DAG:
     return dag
 
 
-def test_mapped_exports_are_bought_down_to_the_floor(run_dag: DagRunner, simulator: Simulator) -> None:
+def test_mapped_exports_are_bought_down_to_the_minimum(run_dag: DagRunner, simulator: Simulator) -> None:
     """The others fail with the numbers, at their first try; after a top-up a re-run buys only those."""
     simulator.settings(credits=10_000, queue_seconds=3600)
     run = run_dag(ordering_months(min_credits_left=0))
@@ -179,7 +179,7 @@ def test_mapped_exports_are_bought_down_to_the_floor(run_dag: DagRunner, simulat
 
 @pytest.mark.parametrize("budget", ["max_credits_per_run", "max_credits_per_day"])
 def test_mapped_exports_keep_to_a_run_or_day(budget: str, run_dag: DagRunner, simulator: Simulator) -> None:
-    """What has ended counts with what it has cost; a template may say the number."""
+    """An ended export counts with its cost; the number may be a template."""
     run = run_dag(ordering_months(**{budget: "{{ 3 * 2_000 + 1 }}"}))
     assert (run.state, run.tries["export"]) == ("failed", 1)
     assert f"3 exports have cost 6,000 and may still cost 0, and {budget}=6,001: 1,999 are missing" in run.log
@@ -211,7 +211,7 @@ BAD_INPUT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
 @pytest.mark.parametrize(
     ("order", "connection", "words"), [pytest.param(*case, id=name) for name, *case in BAD_INPUT]
 )
-def test_bad_input_is_told_before_anything_is_bought(
+def test_bad_input_is_an_error_before_anything_is_bought(
     order: dict[str, Any],
     connection: dict[str, Any],
     words: str,
@@ -219,7 +219,7 @@ def test_bad_input_is_told_before_anything_is_bought(
     simulator: Simulator,
     talkwalker_connection: Callable[..., None],
 ) -> None:
-    """Each mistake has a sentence of its own, is not retried, and costs nothing."""
+    """Each mistake has its own sentence, is not retried, and costs nothing."""
     talkwalker_connection(**connection)
     run = run_dag(ordering(**order))
     assert run.state == "failed"
@@ -229,8 +229,8 @@ def test_bad_input_is_told_before_anything_is_bought(
     assert simulator.ledger()["credits"]["charged_total"] == 0
 
 
-def test_no_credits_is_told_before_anything_is_bought(run_dag: DagRunner, simulator: Simulator) -> None:
-    """An empty account says so, once."""
+def test_no_credits_is_an_error_before_anything_is_bought(run_dag: DagRunner, simulator: Simulator) -> None:
+    """The error of an empty account is not retried."""
     simulator.settings(credits=0)
     run = run_dag(ordering())
     assert (run.states["export"], run.tries["export"]) == ("failed", 1)

@@ -1,4 +1,4 @@
-"""Asking for the price of a range, in a real Airflow, against the simulator."""
+"""Estimating the price of a range, in a real Airflow, against the simulator."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def refused(run: Run, simulator: Simulator) -> None:
     assert simulator.ledger()["exports"] == []
 
 
-def test_tells_each_window_and_its_price(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
-    """A small dict for each month, and the table with its doubts in the log; ten credits and no export."""
+def test_returns_each_window_and_its_price(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
+    """A small dict for each month, and the table with its uncertainty in the log; ten credits and no export."""
     run = run_dag(estimating(object_storage_path=f"file://{tmp_path}"))
     windows = run.results["estimate"]
     assert [window["map_name"] for window in windows] == ["2024-01", "2024-02", "2024-03"]
@@ -105,7 +105,7 @@ def test_more_windows_than_airflow_maps_are_refused_before_counting(
 
 REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("over the budget", {"max_credits": 100}, "and max_credits=100. Nothing was bought."),
-    ("under the floor", {"min_credits_left": "999000"}, "and min_credits_left=999,000 must stay."),
+    ("below the minimum", {"min_credits_left": "999000"}, "and min_credits_left=999,000 must stay."),
     ("too many by volume", {"split": "auto", "limit": 400, "max_windows": 5}, "no more than 5 may be mapped"),
     ("no such outcome", {"on_truncated": "skip"}, "on_truncated='skip' is not one of warn, split."),
     ("no place to look", {"on_truncated": "split"}, "on_truncated='split' needs object_storage_path"),
@@ -129,7 +129,7 @@ def test_what_may_not_be_bought_is_refused(
 
 
 def test_counting_is_not_paid_again_by_a_retry(run_dag: DagRunner, simulator: Simulator) -> None:
-    """An answer that was lost after the credits were spent fails for good."""
+    """A response that was lost after the credits were spent is a final error."""
     simulator.faults({"match": HISTOGRAM, "fault": "lost_answer"})
     run = run_dag(estimating())
     refused(run, simulator)
@@ -145,13 +145,13 @@ def test_what_is_free_is_retried(run_dag: DagRunner, simulator: Simulator) -> No
 
 
 def test_an_unknown_volume_is_priced_at_the_limit(run_dag: DagRunner, simulator: Simulator) -> None:
-    """A stream has no histogram; nothing is spent on asking."""
+    """A stream has no histogram; nothing is spent on counting."""
     run = run_dag(estimating(stream_id="demo-stream", limit=700))
     assert [(it["expected"], it["credits"]) for it in run.results["estimate"]] == [(None, 700)] * 3
     assert spent(simulator) == 0
 
 
-def test_nothing_landed_is_told(run_dag: DagRunner, tmp_path: Path) -> None:
+def test_nothing_landed_is_an_error(run_dag: DagRunner, tmp_path: Path) -> None:
     """A report on an empty directory fails and names it."""
     with DAG("reporting", schedule=None) as dag:
         TalkwalkerCheckCoverageOperator(
@@ -207,7 +207,7 @@ def test_the_remainder_of_a_truncated_landing_is_planned(
 def test_the_remainder_of_a_stream_is_two_halves(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """Nobody can count it: each half is priced at the limit, and asking costs nothing."""
+    """It cannot be counted: each half is priced at the limit, and nothing is spent."""
     land_truncated(simulator, tmp_path, 700, stream_id=simulator.stream_id)
     before = spent(simulator)
     run = run_dag(

@@ -84,10 +84,10 @@ def test_clearing_the_order_alone_buys_nothing(
     assert simulator.ledger()["credits"]["charged_total"] == 500
 
 
-def test_results_that_were_deleted_unlanded_are_missed_at_once(
+def test_results_that_were_deleted_unlanded_are_an_error_at_once(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """A copied pipeline for another place finds the export, but its collector was deleted: told before waiting."""
+    """A copied pipeline finds the export, but its collector was deleted: the order fails before the wait."""
     run_dag(pipeline(tmp_path / "here"))
     run = run_dag(pipeline(tmp_path / "there"))
     assert run.states["export.create_export"] == "failed"
@@ -96,7 +96,7 @@ def test_results_that_were_deleted_unlanded_are_missed_at_once(
     assert simulator.ledger()["credits"]["charged_total"] == 500
 
 
-def test_ordering_anew_replaces_what_has_landed(
+def test_buying_again_replaces_what_has_landed(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """With if_exists='recreate' the window is paid again, and its directory holds the new landing only."""
@@ -109,7 +109,7 @@ def test_ordering_anew_replaces_what_has_landed(
     assert manifest.read(tmp_path).source["export_id"] == bought
 
 
-def test_forgotten_results_tell_where_they_landed(
+def test_forgotten_results_name_their_landing(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """The error about an export that is older than 7 days names the landing of this window."""
@@ -121,7 +121,7 @@ def test_forgotten_results_tell_where_they_landed(
     assert f"Landed at file://{tmp_path}: 500 results, complete." in run.log
 
 
-def test_the_ledger_tells_who_paid_and_where_it_landed(
+def test_the_ledger_records_who_paid_and_where_it_landed(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """One run buys, lands and deletes; a second adopts; the window costs once."""
@@ -131,18 +131,18 @@ def test_the_ledger_tells_who_paid_and_where_it_landed(
     run_dag(pipeline(lake, ledger_path=books))
     (entry,) = (found := ledger.read(lake / "_ledger")).exports
     assert (str(entry.state), entry.status, found.credits) == ("truncated", "result_limit_reached", 500)
-    told = entry.to_json()
-    assert told["export_id"] == first.results["export.create_export"]["export_id"]
-    assert (told["limit"], told["project_id"]) == (500, simulator.project_id)
-    assert told["window"] == {"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z"}
-    assert told["bought_by"]["dag_id"] == "pipeline"
-    assert len(told["adopted_by"]) == 1
-    assert told["deleted_at"]
-    (landing,) = told["landings"]
+    document = entry.to_json()
+    assert document["export_id"] == first.results["export.create_export"]["export_id"]
+    assert (document["limit"], document["project_id"]) == (500, simulator.project_id)
+    assert document["window"] == {"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z"}
+    assert document["bought_by"]["dag_id"] == "pipeline"
+    assert len(document["adopted_by"]) == 1
+    assert document["deleted_at"]
+    (landing,) = document["landings"]
     assert (landing["manifest"], landing["results"]) == (f"file://{lake}/_manifest.json", 500)
 
 
-def test_a_ledger_that_cannot_be_written_hinders_nothing(
+def test_a_ledger_that_cannot_be_written_stops_nothing(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was bought lands; the log says what the ledger was not told, and why."""

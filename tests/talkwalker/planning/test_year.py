@@ -1,4 +1,4 @@
-"""A whole year, planned: in a handful of requests, within the service's rate limit, at the price that is charged."""
+"""A year, planned: in a handful of requests, within the service's rate limit, at the price that is charged."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def test_a_plan_takes_a_handful_of_requests(
     windows: int,
     histograms: int,
 ) -> None:
-    """However many its windows are, a plan asks for exports, collectors, credits, and histograms, and nothing else."""
+    """However many its windows are, a plan reads exports, collectors, credits and histograms, and nothing else."""
     planned = survey(client, order, by).count(client)
-    asked = Counter(simulator.ledger()["counts"])
+    requests = Counter(simulator.ledger()["counts"])
     assert len(planned.windows) == windows
-    assert asked.pop(HISTOGRAM) == histograms
-    assert set(asked.values()) == {1}
-    assert len(asked) == 3
+    assert requests.pop(HISTOGRAM) == histograms
+    assert set(requests.values()) == {1}
+    assert len(requests) == 3
 
 
 @pytest.mark.parametrize("year", YEARS)
@@ -95,10 +95,10 @@ def test_counting_keeps_the_rate_limit_of_the_service(
     count_volumes(
         client, replace(order, window=Window(pendulum.datetime(2021, 1, 1), order.window.stop)), "hour"
     )
-    asked = [each for each in simulator.ledger()["requests"] if each["template"].endswith("histogram/{type}")]
-    assert {each["code"] for each in asked} == {"0"}
-    assert len(asked) == 36
-    moments = [each["at"] for each in asked]
+    sent = [each for each in simulator.ledger()["requests"] if each["template"].endswith("histogram/{type}")]
+    assert {each["code"] for each in sent} == {"0"}
+    assert len(sent) == 36
+    moments = [each["at"] for each in sent]
     assert all(later - earlier > 60 for earlier, later in zip(moments, moments[30:], strict=False))
 
 

@@ -124,7 +124,7 @@ def test_twelve_processes_buy_down_to_the_minimum_and_a_top_up_buys_the_others(
 def test_whatever_goes_wrong_the_budget_is_kept_and_used(
     seed: int, client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """Slow and lost answers, throttling and broken proxies, while exports go on charging, change nothing."""
+    """Slow and lost answers, throttling and broken proxies, while exports keep charging, change nothing."""
     chance = random.Random(seed)
     limit, least, credits_there = chance.choice([700, 1_500, 2_000]), chance.choice([0, 1, 900]), 10_000
     simulator.settings(

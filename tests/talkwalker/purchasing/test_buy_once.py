@@ -143,7 +143,7 @@ def test_two_at_the_same_moment_pay_once(
 def test_a_lost_export_is_not_adopted(
     status: str, client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
-    """What failed or was aborted gives nothing, so it is ordered anew."""
+    """What failed or was aborted gives nothing, so it is ordered again."""
     first = buy_once(client, order, "box")
     lost = {"fault": "status", "status": status, "export_id": first.task.id, "times": 9}
     simulator.faults(lost | {"match": {"path": "/tasks/export"}})
@@ -198,7 +198,7 @@ def test_recreate_does_not_pay_again_on_a_retry(
 def test_recreate_aborts_what_still_runs(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
-    """An export that would go on costing is stopped before its successor is ordered."""
+    """An export that would keep costing is aborted before its successor is ordered."""
     simulator.settings(queue_seconds=3600)
     buy_once(client, order, "box")
     buy_once(client, order, "box", if_exists="recreate")

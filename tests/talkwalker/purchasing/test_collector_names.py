@@ -1,4 +1,4 @@
-"""The names that orders give their collectors."""
+"""Collectors are named by their orders."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def test_every_name_follows_the_vendor_rule(scope: str, start: Any, seconds: int
 
 
 def test_the_fingerprint_can_be_read_from_the_name() -> None:
-    """The manifest tells what was ordered by the collector's name; a name of somebody's own tells nothing."""
+    """The manifest identifies the order by the collector's name; a name of the user's own holds no fingerprint."""
     assert fingerprint_in(collector_id_of(ORDER)) == fingerprint(ORDER)
     assert fingerprint_in("my-collector") is None
 
 
 def test_the_window_can_be_read_from_the_name() -> None:
-    """A name tells its scope and window, also one that does not begin at midnight; any other name tells nothing."""
+    """A name holds its scope and window, also one that does not begin at midnight; any other name holds none."""
     assert window_in(collector_id_of(ORDER)) == ("11111111-2222-4333-8", ORDER.window)
     noon = Window(ORDER.window.start.add(hours=12, minutes=5), ORDER.window.stop)
     assert window_in(collector_id_of(replace(ORDER, window=noon))) == ("11111111-2222-4333-8", noon)

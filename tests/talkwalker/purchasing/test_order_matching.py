@@ -1,4 +1,4 @@
-"""What a collector's name tells of its order."""
+"""Finding the order behind a collector's name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ORDER = ExportOrder(JANUARY, project_id="demo", query="cats", topics=("a", "b"),
 SOURCE = {"project_id": "demo", "query": "cats", "topics": ["b", "a"], "limit": 500}
 
 
-def test_an_order_is_recognized_by_others_like_it() -> None:
+def test_an_order_is_matched_by_others_like_it() -> None:
     """Scope, query, topics and limit come from a manifest, the window from the name."""
     found = match_order(collector_id_of(ORDER), known_orders([SOURCE]))
     assert found is not None
