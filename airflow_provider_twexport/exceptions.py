@@ -112,9 +112,13 @@ class TwexportError(Exception):
         self.evidence = evidence
         self.facts = dict(facts or {})
 
-    def add(self, sentence: str) -> None:
-        """Add to the message what only the caller knows."""
-        self.message = f"{self.message} {sentence}"
+    def add(self, advice: str) -> None:
+        """Put after the message what only the caller knows to do."""
+        self.message = f"{self.message} {advice}"
+
+    def prepend(self, sentence: str) -> None:
+        """Put before the message what only the caller knows to have happened."""
+        self.message = f"{sentence} {self.message}"
 
     def __str__(self) -> str:
         """Return the message, followed by the evidence in brackets."""
@@ -281,7 +285,7 @@ class ResultsExpiredError(FatalError):
 
 
 class CoverageGapError(FatalError):
-    """Days of the window have not landed, or not whole.
+    """Days of the window have not landed, or only in part.
 
     Trigger the DAG again with the same window: it orders only what is missing.
     """
@@ -295,7 +299,7 @@ class StreamInUseError(FatalError):
 
 
 class DirectoryInUseError(FatalError):
-    """The directory holds another landing, which is never overwritten.
+    """The directory holds another landing, which is not overwritten.
 
     Choose another directory.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from airflow_provider_twexport.exceptions import (
     from_json,
     subclasses,
 )
+from docs.errors import PAGE, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +58,19 @@ def test_the_docstring_draws_the_tree() -> None:
 def test_each_error_says_whether_a_retry_helps(cls: type[TwexportError]) -> None:
     """It is fatal or retriable, and never both."""
     assert sum(issubclass(cls, base) for base in BASES) == 1
+
+
+def test_the_page_of_errors_is_made_from_the_classes() -> None:
+    """docs/errors.md says of each class what its docstring says; ``make docs`` writes it."""
+    assert PAGE.read_text() == page()
+
+
+def test_the_kinds_that_the_page_on_monitoring_names_exist() -> None:
+    """No template waits for a kind that nothing raises."""
+    table = PAGE.with_name("monitoring.md").read_text().partition("| `kind` | when |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
+    assert "export_failed" in named
+    assert named <= {cls.kind for cls in LEAVES}
 
 
 def test_each_kind_is_the_name_in_snake_case_and_belongs_to_one_class() -> None:

@@ -78,7 +78,9 @@ class JobLanding:
         if job.status is not JobStatus.SUCCEEDED:
             errors = "; ".join(job.errors) or "no message"
             raise ExportFailedError(
-                f"Export job {job.id} is {job.raw_status} ({errors}): there is nothing to land."
+                f"Export job {job.id} is {job.raw_status} ({errors}), so there is nothing to land. "
+                "To order it again, clear the task that created it.",
+                facts=job.facts,
             )
         if not job.batches and job.profiles != 0:
             raise UnexpectedResponseError(

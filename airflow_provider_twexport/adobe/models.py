@@ -145,6 +145,11 @@ class ExportJob:
         return self.status.is_unfinished
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """Return its names, for the facts of an error."""
+        return {"job_id": self.id, "status": self.raw_status}
+
+    @property
     def is_stuck(self) -> bool:
         """Return whether the job has had an undocumented status for more than ten minutes."""
         since = self.updated or self.created

@@ -151,7 +151,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                     budget=self._budget(context),
                 )
             except ResultsExpiredError as error:
-                error.add(self._what_landed(order))
+                error.prepend(self._what_landed(order))
                 raise
             if purchase.adopted:
                 self._check_not_deleted(client, order, purchase.task)
@@ -245,9 +245,10 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             still_exists = False
         if not still_exists:
             raise ResultsExpiredError(
-                f"Export {task.id} of {task.created} filled collector {self.collector_id}, which was deleted since: "
-                "its results are paid for and gone. To buy them again, set if_exists='recreate'. "
-                f"{self._what_landed(order)}"
+                f"{self._what_landed(order)} Export {task.id} of {task.created} filled collector {self.collector_id}, "
+                "which was deleted since: its results are paid for and gone. To buy them again, set "
+                "if_exists='recreate'.",
+                facts=task.facts(order.limit),
             )
 
     def _landing(self, object_storage_path: str, order: ExportOrder) -> Manifest | None:
@@ -265,10 +266,10 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
 
     def _what_landed(self, order: ExportOrder) -> str:
         if not self.object_storage_path:
-            return "_manifest.json in the object_storage_path of this window says what of them has landed."
+            return "_manifest.json in the object_storage_path of this window says what of it has landed."
         landed = self._landing(self.object_storage_path, order)
         if landed is None:
-            return f"Nothing of them has landed at {self.object_storage_path}."
+            return f"Nothing of this window has landed at {self.object_storage_path}."
         extent = "complete" if landed.complete else "incomplete"
         return f"Landed at {self.object_storage_path}: {landed.results:,} results, {extent}."
 

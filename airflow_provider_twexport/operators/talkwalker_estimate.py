@@ -217,14 +217,27 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             raise BudgetExceededError(
                 f"By the count this costs {planned.credits:,} credits (at most {planned.credits_at_most:,}), and "
                 f"max_credits={most:,}. Nothing was bought. Take a shorter range or a narrower query, lower limit, or "
-                "raise max_credits."
+                "raise max_credits.",
+                facts={
+                    "budget": "max_credits",
+                    "allowed": most,
+                    "credits": planned.credits,
+                    "missing": planned.credits - most,
+                },
             )
         least = parse_int("min_credits_left", self.min_credits_left) or 0
         if planned.credits and planned.balance_after < least:
             raise BudgetExceededError(
                 f"By the count this costs {planned.credits:,} credits, {planned.balance:,} are left, and "
                 f"min_credits_left={least:,} must stay. Nothing was bought. Take a shorter range or a narrower query, "
-                "lower limit, or top up."
+                "lower limit, or top up.",
+                facts={
+                    "budget": "min_credits_left",
+                    "allowed": least,
+                    "credits": planned.credits,
+                    "remaining": planned.balance,
+                    "missing": least - planned.balance_after,
+                },
             )
 
     def _log_expired(self, planned: Plan) -> None:

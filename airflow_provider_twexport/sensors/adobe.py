@@ -82,7 +82,7 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
             raise ExportFailedError(
                 f"Export job {export.id} is {export.raw_status} ({errors or 'no message'}). "
                 "To order it again, clear the task that created it.",
-                facts={"job_id": export.id, "status": export.raw_status},
+                facts=export.facts,
             )
         if errors:
             self.log.warning("Export job %s succeeded, but reports errors: %s", export.id, errors)

@@ -105,7 +105,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
             raise ExportFailedError(
                 f"Export {export.id} is {export.status} ({words}). What it had exported is paid for and stays in "
                 f"collector {export.collector_id} for 7 days. To order it again, clear the task that created it.",
-                facts=_facts(export, export.exported()),
+                facts=export.facts(),
             )
         if export.readable_until:
             self.log.info(
@@ -115,28 +115,29 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
                 export.readable_until,
             )
         limit = parse_int("limit", self.limit)
-        exported, total = export.exported(limit), export.estimated_total(limit)
         if export.status.is_truncated:
-            self._tell_truncation(export, exported, total)
+            self._check_truncation(export, limit)
         return {
             "export_id": export.id,
             "status": str(export.status),
-            "exported": exported,
-            "estimated_total": total,
+            "exported": export.exported(limit),
+            "estimated_total": export.estimated_total(limit),
             "truncated": export.status.is_truncated,
         }
 
-    def _tell_truncation(self, task: ExportTask, exported: int | None, total: int | None) -> None:
+    def _check_truncation(self, export: ExportTask, limit: int | None) -> None:
         from airflow_provider_twexport.exceptions import ExportTruncatedError
 
-        missing = f"about {total - exported:,} of {total:,}" if total and exported else "an unknown number"
+        exported, total = export.exported(limit), export.estimated_total(limit)
+        missing = total - exported if total and exported else None
+        number = "an unknown number of" if missing is None else f"about {missing:,} of {total:,}"
         msg = (
-            f"Export {task.id} reached its limit: {missing} matching results were not exported. They are from the "
+            f"Export {export.id} reached its limit: {number} matching results were not exported. They are from the "
             "whole window, because results do not come in the order of time. Raise limit, or split the window."
         )
         if self.on_truncated == "fail":
-            more = {"estimated_total": total, "missing": total - exported if total and exported else None}
-            raise ExportTruncatedError(msg, facts=_facts(task, exported) | more)
+            facts = export.facts(limit) | {"estimated_total": total, "missing": missing}
+            raise ExportTruncatedError(msg, facts=facts)
         if self.on_truncated == "skip":
             raise AirflowSkipException(msg)
         self.log.warning(msg)
@@ -157,13 +158,3 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
         """Abort the export; what it has exported stays in its collector."""
         if self._kill_client:
             self._kill_client.abort_when_killed(self.export_id)
-
-
-def _facts(export: ExportTask, exported: int | None) -> dict[str, Any]:
-    return {
-        "export_id": export.id,
-        "collector_id": export.collector_id,
-        "status": str(export.status),
-        "exported": exported,
-        "readable_until": str(export.readable_until) if export.readable_until else None,
-    }

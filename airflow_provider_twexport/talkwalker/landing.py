@@ -103,8 +103,9 @@ def ended_export(client: TalkwalkerClient, export_id: str, *, salvage: bool = Fa
         )
     if task.status.is_lost and not salvage:
         raise ExportFailedError(
-            f"Export {task.id} is {task.raw_status}: there is no whole result to land. "
-            "What it exported until then is paid for; 'twexport orphans --land' lands it."
+            f"Export {task.id} is {task.raw_status}, so it has not brought all that was ordered. What it has brought "
+            "is paid for: land it with 'twexport orphans --land'.",
+            facts=task.facts(),
         )
     return task
 
@@ -199,6 +200,7 @@ class CollectorLanding:
                 f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "
                 "all of it had landed. What is gone can only be bought again, with if_exists='recreate'.",
                 error.evidence,
+                {"collector_id": self.collector_id} | (self.task.facts(self.limit) if self.task else {}),
             ) from None
 
     def _why_incomplete(self, landed: int) -> str | None:
@@ -213,7 +215,10 @@ class CollectorLanding:
             "if_exists='recreate'."
         )
         if self.on_incomplete == "fail":
-            raise IncompleteLandingError(f"{msg} A retry reads on from here; reading costs nothing.")
+            raise IncompleteLandingError(
+                f"{msg} A retry reads on from here; reading costs nothing.",
+                facts={"collector_id": self.collector_id, "exported": exported, "landed": landed},
+            )
         self.log.warning(msg)
         return msg
 

@@ -222,6 +222,19 @@ class ExportTask:
         unknown = self.status.is_truncated or not self.status.is_documented
         return None if unknown else self.processed
 
+    def facts(self, limit: int | None = None) -> dict[str, Any]:
+        """Return its names and numbers, for the facts of an error.
+
+        :param limit: the limit that was ordered.
+        """
+        return {
+            "export_id": self.id,
+            "collector_id": self.collector_id,
+            "status": str(self.status),
+            "exported": self.exported(limit),
+            "readable_until": str(self.readable_until) if self.readable_until else None,
+        }
+
     def estimated_total(self, limit: int | None = None) -> int | None:
         """Return how many results match in all: progress is exported results by matches.
 

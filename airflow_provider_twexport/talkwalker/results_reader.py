@@ -72,7 +72,7 @@ class ResultsReader:
             if not self._is_past_end:
                 yield from self._stop()
         except TwexportError as error:
-            error.add(f"The read reached offset {self.cursor}.")
+            error.prepend(f"The read reached offset {self.cursor}.")
             raise
 
     def _wait(self) -> Iterator[Batch]:

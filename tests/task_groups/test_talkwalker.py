@@ -92,7 +92,7 @@ def test_results_that_were_deleted_unlanded_are_an_error_at_once(
     run = run_dag(pipeline(tmp_path / "there"))
     assert run.states["export.create_export"] == "failed"
     assert "which was deleted since" in run.log
-    assert "Nothing of them has landed at" in run.log
+    assert "Nothing of this window has landed at" in run.log
     assert simulator.ledger()["credits"]["charged_total"] == 500
 
 

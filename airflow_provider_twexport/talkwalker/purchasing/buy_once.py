@@ -140,7 +140,8 @@ class PurchaseAttempt:
         if self.if_exists == "fail":
             raise ExportExistsError(
                 f"Export {task.id} into collector {self.collector_id} exists already ({task.raw_status}). "
-                "Set if_exists='adopt' to use it, or 'recreate' to pay for it again."
+                "Set if_exists='adopt' to use it, or 'recreate' to pay for it again.",
+                facts=task.facts(self.order.limit),
             )
         _check_readable(task)
         return Purchase(task, adopted=True)
@@ -242,10 +243,5 @@ def _check_readable(task: ExportTask) -> None:
             f"Export {task.id} of {task.created} filled collector {task.collector_id} with "
             f"{task.exported() or task.processed:,} results, but Talkwalker keeps results for 7 days, here until "
             f"{forgotten}. They are paid for and can no longer be read. To buy them again, set if_exists='recreate'.",
-            facts={
-                "export_id": task.id,
-                "collector_id": task.collector_id,
-                "exported": task.exported(),
-                "readable_until": str(forgotten),
-            },
+            facts=task.facts(),
         )
