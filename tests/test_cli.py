@@ -79,10 +79,10 @@ def at_a_terminal(answer: str, *arguments: object) -> CompletedProcess[str]:
     ],
 )
 def test_the_installed_command_and_the_module_are_the_same(command: list[str], directory: Path) -> None:
-    """Each answers, and says in its status that something is wrong."""
+    """Both print the result, and exit with a status that says what is wrong."""
     (directory / "part-00000.jsonl.gz").unlink()
-    said = subprocess.run([*command, "verify", directory], capture_output=True, text=True, check=False)
-    assert (said.returncode, "part-00000.jsonl.gz" in said.stdout) == (1, True)
+    result = subprocess.run([*command, "verify", directory], capture_output=True, text=True, check=False)
+    assert (result.returncode, "part-00000.jsonl.gz" in result.stdout) == (1, True)
 
 
 @pytest.fixture
@@ -94,47 +94,47 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_manifest_tells_a_person_what_is_there(directory: Path) -> None:
-    """Where from, how many, complete or not, and each part."""
-    said = twexport("manifest", directory)
-    assert said.returncode == 0
+def test_manifest_prints_a_summary(directory: Path) -> None:
+    """Source, counts, completeness and each part."""
+    result = twexport("manifest", directory)
+    assert result.returncode == 0
     for words in ("twx-box", "[2024-01-01T00:00:00Z, 2024-02-01T00:00:00Z)", "3 of 3", "part-00000.jsonl.gz"):
-        assert words in said.stdout
+        assert words in result.stdout
 
 
-def test_manifest_tells_a_script_the_same(directory: Path) -> None:
-    """As the JSON that lies there."""
-    said = json.loads(twexport("manifest", directory, "--json").stdout)
-    assert said == json.loads((directory / "_manifest.json").read_text())
+def test_manifest_prints_json(directory: Path) -> None:
+    """The manifest file itself."""
+    result = json.loads(twexport("manifest", directory, "--json").stdout)
+    assert result == json.loads((directory / "_manifest.json").read_text())
 
 
 def test_verify_says_what_is_wrong(directory: Path) -> None:
-    """All well is 0; a part that changed is named, and is 1."""
+    """Status 0 if all parts match; a part that has changed is named, with status 1."""
     assert twexport("verify", directory).returncode == 0
     (directory / "part-00000.jsonl.gz").write_bytes(b"something else")
-    said = twexport("verify", directory, "--json")
-    assert said.returncode == 1
-    (problem,) = json.loads(said.stdout)["problems"]
+    result = twexport("verify", directory, "--json")
+    assert result.returncode == 1
+    (problem,) = json.loads(result.stdout)["problems"]
     assert "part-00000.jsonl.gz" in problem
 
 
-def test_what_cannot_be_told_is_a_sentence(tmp_path: Path) -> None:
-    """No landing here is neither all well nor a traceback."""
-    said = twexport("verify", tmp_path)
-    assert said.returncode == 2
-    assert said.stderr.startswith("twexport: ")
-    assert "Traceback" not in said.stderr
+def test_a_missing_manifest_is_an_error_message(tmp_path: Path) -> None:
+    """With status 2 and without a traceback."""
+    result = twexport("verify", tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("twexport: ")
+    assert "Traceback" not in result.stderr
 
 
 @pytest.fixture
 def order(simulator: Simulator) -> ExportOrder:
-    """Everything of the demo project's January."""
+    """All of January in the demo project."""
     return ExportOrder(JANUARY, project_id=simulator.project_id)
 
 
 @pytest.fixture
 def client(simulator: Simulator, talkwalker_connection: Callable[..., None]) -> TalkwalkerClient:
-    """What the tests themselves ask the service with."""
+    """A client for the tests themselves."""
     return TalkwalkerClient(simulator.token, simulator.url, QUICK)
 
 
@@ -170,7 +170,7 @@ def land(directory: Path, source: dict[str, object], results: int = 10, **more: 
 
 
 def source_of(order: ExportOrder, export_id: str = "e1") -> dict[str, object]:
-    """What a manifest tells of an order."""
+    """The source of a manifest, for an order."""
     window = order.window
     return {
         "collector_id": collector_id_of(order),
@@ -187,24 +187,24 @@ def histograms(simulator: Simulator) -> int:
     return sum("/histogram/" in call["path"] for call in simulator.ledger()["requests"])
 
 
-def test_plan_tells_its_price_before_it_asks(simulator: Simulator, client: TalkwalkerClient) -> None:
+def test_plan_prints_the_price_of_counting_first(simulator: Simulator, client: TalkwalkerClient) -> None:
     """Without a terminal and without --yes nothing is spent, and the error says what to do."""
-    said = twexport("plan", "2024-01-01", "2024-03-01")
-    assert said.returncode == 2
-    assert "1 histogram request: 10 credits" in said.stderr
-    assert "give --yes" in said.stderr
+    result = twexport("plan", "2024-01-01", "2024-03-01")
+    assert result.returncode == 2
+    assert "1 histogram request: 10 credits" in result.stderr
+    assert "give --yes" in result.stderr
     assert histograms(simulator) == 0
 
 
 @pytest.mark.parametrize(("answer", "status", "asked"), [("n", 1, 0), ("", 1, 0), ("y", 0, 1)])
-def test_a_person_decides_whether_to_ask(
+def test_a_person_decides_whether_to_count(
     simulator: Simulator, client: TalkwalkerClient, answer: str, status: int, asked: int
 ) -> None:
-    """Only yes spends credits."""
-    said = at_a_terminal(answer, "plan", "2024-01-01", "2024-03-01")
-    assert (said.returncode, histograms(simulator)) == (status, asked)
-    assert "10 credits" in said.stderr
-    assert simulator.token not in said.stdout + said.stderr
+    """Only a yes spends credits."""
+    result = at_a_terminal(answer, "plan", "2024-01-01", "2024-03-01")
+    assert (result.returncode, histograms(simulator)) == (status, asked)
+    assert "10 credits" in result.stderr
+    assert simulator.token not in result.stdout + result.stderr
 
 
 def test_plan_is_a_table_of_windows(
@@ -214,13 +214,13 @@ def test_plan_is_a_table_of_windows(
     order: ExportOrder,
     tmp_path: Path,
 ) -> None:
-    """Half-open edges, state, expected, credits, cumulative and balance; nothing else on the standard output."""
+    """Window, state, expected results, credits, running total and balance; nothing else on the standard output."""
     bought(1, days_ago=1)
     bought(2, days_ago=9)
     land(tmp_path / "deep" / "below", source_of(order))
-    said = twexport("plan", "2024-01-01", "2024-05-01", "--yes", "--landed", tmp_path)
-    assert said.returncode == 0
-    heads, *rows = said.stdout.splitlines()
+    result = twexport("plan", "2024-01-01", "2024-05-01", "--yes", "--landed", tmp_path)
+    assert result.returncode == 0
+    heads, *rows = result.stdout.splitlines()
     assert heads.split("  ")[0] == "window"
     assert [row.split()[2] for row in rows[:4]] == ["landed", "readable", "expired", "new"]
     assert rows[0].startswith("[2024-01-01T00:00Z, 2024-02-01T00:00Z)  landed")
@@ -236,8 +236,8 @@ def test_plan_is_a_table_of_windows(
 
 
 def test_a_stream_costs_nothing_to_plan(simulator: Simulator, client: TalkwalkerClient) -> None:
-    """Nobody can count it, so nothing is asked, and each window is priced at its limit."""
-    said = twexport(
+    """The service cannot count it, so each window is priced at its limit."""
+    result = twexport(
         "plan",
         "2024-01-01",
         "2024-01-03",
@@ -249,9 +249,9 @@ def test_a_stream_costs_nothing_to_plan(simulator: Simulator, client: Talkwalker
         "500",
         "--json",
     )
-    assert said.returncode == 0
-    assert "no histogram of a stream" in said.stderr
-    assert [window["credits"] for window in json.loads(said.stdout)["windows"]] == [500, 500]
+    assert result.returncode == 0
+    assert "no histogram of a stream" in result.stderr
+    assert [window["credits"] for window in json.loads(result.stdout)["windows"]] == [500, 500]
     assert histograms(simulator) == 0
 
 
@@ -266,13 +266,13 @@ def test_a_stream_costs_nothing_to_plan(simulator: Simulator, client: Talkwalker
         (["coverage", "/lake/that/is/not"], "Nothing has landed below /lake/that/is/not"),
     ],
 )
-def test_mistakes_are_told_in_a_sentence(client: TalkwalkerClient, arguments: list[str], words: str) -> None:
-    """And not as a traceback."""
-    said = twexport(*arguments)
-    assert said.returncode == 2
-    assert words in said.stderr
-    assert "Traceback" not in said.stderr
-    assert said.stdout == ""
+def test_mistakes_are_error_messages(client: TalkwalkerClient, arguments: list[str], words: str) -> None:
+    """With status 2 and without a traceback."""
+    result = twexport(*arguments)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
 
 
 def test_coverage_by_day_and_topic(order: ExportOrder, tmp_path: Path) -> None:
@@ -283,9 +283,9 @@ def test_coverage_by_day_and_topic(order: ExportOrder, tmp_path: Path) -> None:
     land(tmp_path / "b", source_of(replace(order, window=second, topics=("md1",)), "e2"), truncated=True)
     land(tmp_path / "c", source_of(replace(order, window=first, topics=("md2",)), "e3"), complete=False)
     land(tmp_path / "d", source_of(replace(order, window=first, topics=("md1",), limit=5), "e4"))
-    said = twexport("coverage", tmp_path, "--json")
-    assert said.returncode == 0
-    counts = {track["topic"]: track["counts"] for track in json.loads(said.stdout)}
+    result = twexport("coverage", tmp_path, "--json")
+    assert result.returncode == 0
+    counts = {track["topic"]: track["counts"] for track in json.loads(result.stdout)}
     assert (counts["md1"]["landed"], counts["md1"]["truncated"], counts["md1"]["bought_twice"]) == (
         10,
         10,
@@ -296,39 +296,39 @@ def test_coverage_by_day_and_topic(order: ExportOrder, tmp_path: Path) -> None:
     assert "[2024-01-06T00:00Z, 2024-01-11T00:00Z)  landed" in table
 
 
-def test_coverage_tells_what_was_bought_and_has_not_landed(
+def test_coverage_shows_what_was_bought_and_has_not_landed(
     client: TalkwalkerClient,
     bought: Callable[..., tuple[ExportTask, str]],
     order: ExportOrder,
     tmp_path: Path,
 ) -> None:
-    """Its scope is recognized by the collector's name."""
+    """Its scope is known from the collector's name."""
     bought(1, days_ago=1)
     land(tmp_path, source_of(order))
-    said = twexport("coverage", tmp_path, "--talkwalker-conn-id", "talkwalker_default", "--json")
-    (track,) = json.loads(said.stdout)
+    result = twexport("coverage", tmp_path, "--talkwalker-conn-id", "talkwalker_default", "--json")
+    (track,) = json.loads(result.stdout)
     assert track["scope"] == order.project_id
     assert (track["counts"]["landed"], track["counts"]["unlanded"]) == (31, 29)
 
 
 def test_a_damaged_manifest_does_not_hide_the_others(order: ExportOrder, tmp_path: Path) -> None:
-    """It is told, by a status of 1 too."""
+    """It is reported, with status 1."""
     land(tmp_path / "a", source_of(order))
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "_manifest.json").write_text("{")
-    said = twexport("coverage", tmp_path, "--json")
-    assert said.returncode == 1
-    assert "b/_manifest.json cannot be read" in said.stderr
-    assert json.loads(said.stdout)[0]["counts"]["landed"] == 31
+    result = twexport("coverage", tmp_path, "--json")
+    assert result.returncode == 1
+    assert "b/_manifest.json cannot be read" in result.stderr
+    assert json.loads(result.stdout)[0]["counts"]["landed"] == 31
 
 
-def test_orphans_are_told_by_urgency(
+def test_orphans_are_sorted_by_urgency(
     client: TalkwalkerClient,
     bought: Callable[..., tuple[ExportTask, str]],
     order: ExportOrder,
     tmp_path: Path,
 ) -> None:
-    """What is about to be lost comes first, loudly; nothing of others is listed; nothing is changed."""
+    """Urgent ones come first, with a warning; only this package's are listed, and nothing is changed."""
     _, expired = bought(0, days_ago=10)
     _, urgent = bought(1, days_ago=6)
     _, later = bought(2, days_ago=1)
@@ -337,13 +337,13 @@ def test_orphans_are_told_by_urgency(
     client.put_collector("somebody-elses")
     client.put_collector("twx-demo-of-a-moment-ago")
     before = {collector.id for collector in client.list_collectors()}
-    said = twexport("orphans", "--landed", tmp_path)
-    assert said.returncode == 1
-    lines = said.stdout.splitlines()
+    result = twexport("orphans", "--landed", tmp_path)
+    assert result.returncode == 1
+    lines = result.stdout.splitlines()
     assert lines[0].startswith("WARNING: 1 unread export")
     listed = [name for line in lines for name in (expired, urgent, later, landed) if name in line]
     assert listed == [urgent, later, landed, expired]
-    assert "somebody-elses" not in said.stdout
+    assert "somebody-elses" not in result.stdout
     assert {collector.id for collector in client.list_collectors()} == before
 
 
@@ -354,7 +354,7 @@ def test_orphans_are_landed_and_deleted(
     order: ExportOrder,
     tmp_path: Path,
 ) -> None:
-    """What is readable lands, what an aborted export brought too; then their collectors are no longer needed."""
+    """Readable results land, also those of an aborted export; then their collectors are deleted."""
     expired, whole, broken = bought(0, 10), bought(1, 6), bought(2, 1, abort=True)
     client.put_collector("somebody-elses")
     simulator.control("time", {"offset_seconds": -2 * DAY})
@@ -362,10 +362,10 @@ def test_orphans_are_landed_and_deleted(
     simulator.control("time", {"offset_seconds": 0})
     client.put_collector("twx-lock-2")
     spent = client.get_credits().remaining
-    said = twexport("orphans", "--landed", tmp_path, "--land", tmp_path, "--delete", "--yes", "--json")
-    assert said.returncode == 0
+    result = twexport("orphans", "--landed", tmp_path, "--land", tmp_path, "--delete", "--yes", "--json")
+    assert result.returncode == 0
     assert client.get_credits().remaining == spent
-    document = json.loads(said.stdout)
+    document = json.loads(result.stdout)
     assert set(document["deleted"]) == {expired[1], whole[1], broken[1], "twx-lock-1"}
     assert {collector.id for collector in client.list_collectors()} == {"somebody-elses", "twx-lock-2"}
     found = {name: manifest.read(tmp_path / name) for name in (whole[1], broken[1])}
@@ -383,7 +383,7 @@ def test_orphans_are_landed_and_deleted(
 def test_what_can_still_be_read_is_not_deleted(
     client: TalkwalkerClient, bought: Callable[..., tuple[ExportTask, str]], tmp_path: Path
 ) -> None:
-    """Not even with --yes; and without --yes nothing is."""
+    """Not even with --yes; without --yes nothing is deleted."""
     _, readable = bought(0, days_ago=1)
     _, expired = bought(1, days_ago=8)
     refused = twexport("orphans", "--landed", tmp_path, "--delete")
@@ -395,33 +395,33 @@ def test_what_can_still_be_read_is_not_deleted(
     assert {collector.id for collector in client.list_collectors()} == {readable}
 
 
-def tell(
+def write_entry(
     directory: Path, export_id: str, run_id: str, kind: EntryKind = EntryKind.ORDERED, **details: object
 ) -> None:
-    """Enter a fact into a ledger."""
+    """Write an entry of a ledger."""
     by = TaskRef("coffee", run_id, "create_export")
     fact = LedgerEntry(kind=kind, export_id=export_id, by=by, at="2024-06-01T10:00:00.000Z", details=details)
     record(directory, fact)
 
 
-def test_ledger_tells_who_bought_what(tmp_path: Path) -> None:
+def test_ledger_shows_who_bought_what(tmp_path: Path) -> None:
     """A line for each export: window, scope, who ordered it and when, what it cost and where it is; and the total."""
     for month, name in ((1, "e2"), (0, "e1")):
         window = MONTHS[month]
-        told = window.to_json()
-        tell(tmp_path, name, "first", window=told, project_id="p", query="coffee", limit=700)
-    tell(tmp_path, "e1", "second", adopted=True)
-    tell(tmp_path, "e1", "first", EntryKind.ENDED, status="finished", credits=1_500)
+        window_json = window.to_json()
+        write_entry(tmp_path, name, "first", window=window_json, project_id="p", query="coffee", limit=700)
+    write_entry(tmp_path, "e1", "second", adopted=True)
+    write_entry(tmp_path, "e1", "first", EntryKind.ENDED, status="finished", credits=1_500)
     landed = {
         "manifest": "s3://lake/a/_manifest.json",
         "results": 1_500,
         "truncated": False,
         "complete": True,
     }
-    tell(tmp_path, "e1", "first", EntryKind.LANDED, **landed)
-    said = twexport("ledger", tmp_path)
-    assert (said.returncode, said.stderr) == (0, "")
-    heads, january, february, *rest = said.stdout.splitlines()
+    write_entry(tmp_path, "e1", "first", EntryKind.LANDED, **landed)
+    result = twexport("ledger", tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    heads, january, february, *rest = result.stdout.splitlines()
     assert heads.split()[:2] == ["window", "scope"]
     assert re.split(" {2,}", january) == [
         "[2024-01-01T00:00Z, 2024-02-01T00:00Z)",
@@ -435,7 +435,7 @@ def test_ledger_tells_who_bought_what(tmp_path: Path) -> None:
     ]
     assert "      ?  ordered" in february
     assert rest[-1] == (
-        "2 exports, 1,500 credits. What 1 of them cost is not recorded, 700 at most by their limits."
+        "2 exports, 1,500 credits. The cost of 1 of them is not recorded; by their limits it is at most 700."
     )
     document = json.loads(twexport("ledger", tmp_path, "--json").stdout)
     assert (document["credits"], [entry["export_id"] for entry in document["exports"]]) == (
@@ -444,30 +444,30 @@ def test_ledger_tells_who_bought_what(tmp_path: Path) -> None:
     )
 
 
-def test_ledger_tells_what_it_cannot_read(tmp_path: Path) -> None:
-    """That is a status of 1; where there is no ledger at all, it is 2."""
-    tell(tmp_path, "e1", "first")
+def test_ledger_reports_what_it_cannot_read(tmp_path: Path) -> None:
+    """With status 1; without any ledger, with status 2."""
+    write_entry(tmp_path, "e1", "first")
     (tmp_path / "e2.ended.0.json").write_text('{"schema_version": 1, "kind": "en')
-    said = twexport("ledger", tmp_path, "--json")
-    assert said.returncode == 1
-    assert "e2.ended.0.json cannot be read" in said.stderr
-    assert len(json.loads(said.stdout)["exports"]) == 1
+    result = twexport("ledger", tmp_path, "--json")
+    assert result.returncode == 1
+    assert "e2.ended.0.json cannot be read" in result.stderr
+    assert len(json.loads(result.stdout)["exports"]) == 1
     assert twexport("ledger", tmp_path / "nowhere").returncode == 2
 
 
-def test_coverage_does_not_take_a_ledger_for_a_landing(order: ExportOrder, tmp_path: Path) -> None:
-    """Though it lies below the same directory."""
+def test_coverage_ignores_ledgers(order: ExportOrder, tmp_path: Path) -> None:
+    """Also one below the same directory."""
     land(tmp_path / "a", source_of(order))
-    tell(tmp_path / "_ledger", "e1", "first")
-    said = twexport("coverage", tmp_path, "--json")
-    assert (said.returncode, said.stderr) == (0, "")
-    assert json.loads(said.stdout)[0]["counts"]["landed"] == 31
+    write_entry(tmp_path / "_ledger", "e1", "first")
+    result = twexport("coverage", tmp_path, "--json")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads(result.stdout)[0]["counts"]["landed"] == 31
 
 
 def test_two_exports_of_one_collector_land_apart(
     client: TalkwalkerClient, bought: Callable[..., tuple[ExportTask, str]], tmp_path: Path
 ) -> None:
-    """One must not replace the other."""
+    """Neither replaces the other."""
     (first, name), (second, _) = bought(0, days_ago=2), bought(0, days_ago=1)
     assert twexport("orphans", "--landed", tmp_path, "--land", tmp_path).returncode == 0
     for task in (first, second):
@@ -481,11 +481,11 @@ def test_plan_keeps_the_windows_that_were_bought(
     bought: Callable[..., tuple[ExportTask, str]],
     order: ExportOrder,
 ) -> None:
-    """However the range is split now; only what lies around them is counted."""
+    """However the range is split now; only the windows between them are counted."""
     _, february = bought(1, days_ago=1)
-    said = twexport("plan", "2024-01-15", "2024-04-01", "--split", "auto", "--yes", "--json")
-    assert said.returncode == 0
-    document = json.loads(said.stdout)
+    result = twexport("plan", "2024-01-15", "2024-04-01", "--split", "auto", "--yes", "--json")
+    assert result.returncode == 0
+    document = json.loads(result.stdout)
     assert [(it["start"][:10], it["stop"][:10], it["state"]) for it in document["windows"]] == [
         ("2024-01-15", "2024-02-01", "new"),
         ("2024-02-01", "2024-03-01", "readable"),
@@ -500,7 +500,7 @@ def test_plan_keeps_the_windows_that_were_bought(
 def test_plan_shows_the_remainder_of_what_landed_truncated(
     simulator: Simulator, client: TalkwalkerClient, order: ExportOrder, tmp_path: Path
 ) -> None:
-    """Only if asked to; what of its price is paid for again is told."""
+    """Only with --on-truncated split; with the part of its price that is paid for again."""
     part = replace(order, limit=2_000)
     name = collector_id_of(part)
     client.put_collector(name)
@@ -510,9 +510,9 @@ def test_plan_shows_the_remainder_of_what_landed_truncated(
     asked = ("plan", "2024-01-01", "2024-02-01", "--limit", 2_000, "--landed", tmp_path, "--json", "--yes")
     (whole,) = json.loads(twexport(*asked).stdout)["windows"]
     assert (whole["state"], whole["credits"], histograms(simulator)) == ("truncated", 0, 0)
-    said = twexport(*asked, "--on-truncated", "split")
-    assert said.returncode == 0
-    document = json.loads(said.stdout)
+    result = twexport(*asked, "--on-truncated", "split")
+    assert result.returncode == 0
+    document = json.loads(result.stdout)
     assert all(window["remainder_of"] == [name] for window in document["windows"])
     missing = client.get_export(task.id).estimated_total() or 0
     assert document["credits"] - document["repeats"] == missing - 2_000
@@ -524,7 +524,7 @@ def test_plan_shows_the_remainder_of_what_landed_truncated(
 def test_an_orphan_of_a_remainder_lands_without_what_is_there(
     client: TalkwalkerClient, order: ExportOrder, tmp_path: Path
 ) -> None:
-    """Its pipeline died after it was bought; of what landed truncated before, nothing is doubled."""
+    """Its pipeline died after it was bought; results that have landed before are excluded."""
     part = replace(order, limit=2_000)
     for window in (part.window, part.window.cut("week")[1]):
         ordered = replace(part, window=window)

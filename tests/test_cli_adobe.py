@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("adobe_connection")
 
 
 def test_jobs_are_listed(simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """A line each, newest first; a page and its cursor for scripts."""
+    """One line each, newest first; JSON has a cursor for the next page."""
     ids = [adobe_client.create_export_job(ORDER).id for _ in range(3)][::-1]
     listed = twexport("adobe", "jobs")
     assert listed.returncode == 0, listed.stderr
@@ -33,14 +33,14 @@ def test_jobs_are_listed(simulator: Simulator, adobe_client: AdobeClient) -> Non
     assert [str(job["id"]) for job in json.loads(rest.stdout)] == ids[1:]
 
 
-def test_what_is_wrong_is_a_sentence(simulator: Simulator, adobe_connection: Callable[..., None]) -> None:
-    """And status 2."""
+def test_mistakes_are_error_messages(simulator: Simulator, adobe_connection: Callable[..., None]) -> None:
+    """With status 2."""
     assert "No export jobs in sandbox prod" in twexport("adobe", "jobs").stdout
     for arguments, words in (
         (("--status", "PROCESSING"), "one of NEW, SUCCEEDED, FAILED"),
         (("--limit", "0"), "not a number of jobs"),
         (("--conn-id", "nobody"), "no Airflow connection 'nobody'"),
     ):
-        told = twexport("adobe", "jobs", *arguments)
-        assert told.returncode == 2
-        assert words in told.stderr
+        result = twexport("adobe", "jobs", *arguments)
+        assert result.returncode == 2
+        assert words in result.stderr

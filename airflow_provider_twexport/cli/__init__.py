@@ -1,4 +1,4 @@
-"""``twexport``: look at what has landed, what it would cost, and what was bought and left behind, from a shell."""
+"""``twexport``: show from a shell what has landed, what an order would cost, and what was paid for but not landed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _COMMANDS = (manifest, verify, plan, coverage, orphans, ledger, doctor, adobe)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0 if all is well, 1 if not, 2 if it could not be told.
+    """Run a command; return 0 if all is well, 1 if not, 2 if the command failed.
 
-    :param arguments: what stands behind ``twexport``; ``None`` for this process's own.
+    :param arguments: of the command line, without ``twexport``; ``None`` for this process's own.
     """
     from airflow_provider_twexport.exceptions import TwexportError
 
     options = _parser().parse_args(arguments)
     options.output = sys.stdout
     try:
-        # libraries may log to the standard output, which belongs to the answer alone
+        # libraries may log to the standard output, which is for the result only
         with redirect_stdout(sys.stderr):
             return int(options.command(options))
     except (TwexportError, OSError, ImportError) as error:
@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="twexport", description="Look at what has landed, what it would cost, and what was left behind."
+        prog="twexport",
+        description="Show what has landed, what an order would cost, and what was paid for but not landed.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:

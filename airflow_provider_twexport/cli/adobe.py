@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.cli.arguments import add_command, adobe, answer
+from airflow_provider_twexport.cli.arguments import add_command, adobe, print_result
 
 if TYPE_CHECKING:
     import argparse
@@ -17,8 +17,8 @@ _SIDES = "<<<><<"
 
 def add_to(commands: Any) -> None:
     """Add the command."""
-    text = "look at Adobe Experience Platform"
-    parser = commands.add_parser("adobe", help=text, description=f"{text.capitalize()}.")
+    text = "show what Adobe Experience Platform has"
+    parser = commands.add_parser("adobe", help=text, description=f"{text[0].upper()}{text[1:]}.")
     below = parser.add_subparsers(required=True, metavar="COMMAND")
     jobs = add_command(below, "jobs", run, "list export jobs, newest first")
     jobs.add_argument(
@@ -33,14 +33,14 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print them."""
+    """Print the jobs."""
     from airflow_provider_twexport.core.text_table import aligned
 
     client = adobe(options.conn_id).get_conn()
     jobs = client.list_export_jobs(options.limit, options.cursor, options.status)
     table = "\n".join(aligned([_COLUMNS, *map(_row, jobs)], _SIDES))
     document = [{**job.to_json(), "cursor": job.cursor} for job in jobs]
-    answer(options, table if jobs else f"No export jobs in sandbox {client.sandbox}.", document)
+    print_result(options, table if jobs else f"No export jobs in sandbox {client.sandbox}.", document)
     return 0
 
 

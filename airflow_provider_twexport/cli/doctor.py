@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.cli.arguments import add_command, add_talkwalker, answer, talkwalker
+from airflow_provider_twexport.cli.arguments import add_command, add_talkwalker, print_result, talkwalker
 
 if TYPE_CHECKING:
     import argparse
@@ -17,11 +17,11 @@ _MARKS = {True: "ok", False: "differs", None: ""}
 
 def add_to(commands: Any) -> None:
     """Add the command."""
-    text = "look at what a Talkwalker account does where no document says it; read-only and free"
+    text = "check what a Talkwalker account does where it is undocumented; read-only and free"
     parser = add_command(commands, "doctor", run, text)
     add_talkwalker(parser)
     parser.add_argument(
-        "--collector", metavar="ID", help="an existing collector with results; it is read and not changed"
+        "--collector", metavar="ID", help="an existing collector with results; it is only read"
     )
     parser.add_argument(
         "--seconds",
@@ -33,12 +33,12 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the findings; status 1 if the account does what this package does not assume."""
+    """Print the findings; status 1 if the account differs from what this package assumes."""
     from airflow_provider_twexport.talkwalker.doctor import examine
 
     client = talkwalker(options.conn_id).get_conn()
     findings = list(examine(client, options.collector, options.seconds))
-    answer(options, _table(findings), [finding.to_json() for finding in findings])
+    print_result(options, _table(findings), [finding.to_json() for finding in findings])
     return 1 if any(finding.agrees is False for finding in findings) else 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.cli.arguments import add_command, answer, storage_path, tell
+from airflow_provider_twexport.cli.arguments import add_command, print_note, print_result, storage_path
 
 if TYPE_CHECKING:
     import argparse
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command."""
-    text = "tell what was ordered, by which run, what it cost and where it landed"
+    text = "show what was ordered, by which run, what it cost and where it landed"
     parser = add_command(commands, "ledger", run, text)
     parser.add_argument(
         "path", metavar="PATH", help="the ledger's directory, e.g. s3://lake/talkwalker/_ledger"
@@ -23,21 +23,21 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print it; status 1 if something in it cannot be read."""
+    """Print the ledger; status 1 if an entry cannot be read."""
     from airflow_provider_twexport.exceptions import NotFoundError
     from airflow_provider_twexport.storage.ledger import read
 
     found = read(storage_path(options.path, options.conn_id))
     for problem in found.problems:
-        tell(f"twexport: {problem}")
+        print_note(f"twexport: {problem}")
     if not found.exports and not found.problems:
-        raise NotFoundError(f"There is no ledger in {options.path}, or nobody has written into it.")
+        raise NotFoundError(f"There is no ledger in {options.path}, or it is empty.")
     document = {
         "exports": [export.to_json() for export in found.exports],
         "credits": found.credits,
         "problems": list(found.problems),
     }
-    answer(options, _table(found), document)
+    print_result(options, _table(found), document)
     return 1 if found.problems else 0
 
 
@@ -87,4 +87,4 @@ def _total(found: Ledger) -> str:
     if not unknown:
         return total
     most = sum(int(export.order.get("limit") or 0) for export in unknown)
-    return f"{total} What {len(unknown):,} of them cost is not recorded, {most:,} at most by their limits."
+    return f"{total} The cost of {len(unknown):,} of them is not recorded; by their limits it is at most {most:,}."

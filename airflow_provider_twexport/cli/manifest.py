@@ -1,4 +1,4 @@
-"""``twexport manifest``: what a directory holds."""
+"""``twexport manifest``: what a landing contains."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command."""
-    add_place(add_command(commands, "manifest", run, "print what a directory holds"))
+    add_directory(add_command(commands, "manifest", run, "print what a landing contains"))
 
 
-def add_place(parser: argparse.ArgumentParser) -> None:
-    """Add which directory is meant."""
-    parser.add_argument("path", help="the directory, e.g. /lake/2024-01 or s3://bucket/2024-01")
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """Add the directory of a landing."""
+    parser.add_argument(
+        "path", metavar="PATH", help="the directory of the landing, e.g. /lake/2024-01 or s3://bucket/2024-01"
+    )
     parser.add_argument("--conn-id", metavar="ID", help="Airflow connection of the object storage")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print it."""
+    """Print the manifest."""
     from airflow_provider_twexport.storage.manifest import read
 
     found = read(storage_path(options.path, options.conn_id))
-    print(found.to_json() if options.json else _described(found), file=options.output)
+    print(found.to_json() if options.json else _table(found), file=options.output)
     return 0
 
 
-def _described(found: Manifest) -> str:
+def _table(found: Manifest) -> str:
     window = found.source.get("window") or {}
     facts = {
         "collector": found.source.get("collector_id"),
@@ -50,8 +52,8 @@ def _described(found: Manifest) -> str:
         "results": f"{found.results:,}" + (f" of {found.exported:,}" if found.exported is not None else ""),
         "bytes": f"{found.bytes:,}",
         "profiles": found.source.get("profiles"),
-        "dropped": f"{found.duplicates_dropped:,} repeated, {found.foreign_dropped:,} of other exports",
-        "left out": f"{found.excluded:,} that other landings hold" if found.excluded else None,
+        "dropped": f"{found.duplicates_dropped:,} duplicates, {found.foreign_dropped:,} of other exports",
+        "excluded": f"{found.excluded:,} that other landings contain" if found.excluded else None,
     }
     parts = [f"  {part.name}  {part.results:>9,}  {part.bytes:>13,}  {part.sha256}" for part in found.parts]
     return "\n".join([*(f"{name:<10} {fact}" for name, fact in facts.items() if fact), *parts])

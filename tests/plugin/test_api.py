@@ -34,8 +34,8 @@ ACTIONS = (
 POLL = "GET /api/v3/tasks/export"
 
 
-def bought(client: TalkwalkerClient, days: int = 3, limit: int = 1000) -> ExportTask:
-    """Return an export that was just ordered."""
+def order_export(client: TalkwalkerClient, days: int = 3, limit: int = 1000) -> ExportTask:
+    """Order an export and return it."""
     window = Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 1, 1 + days))
     order = ExportOrder(window, query="coffee", limit=limit)
     name = collector_id_of(order)
@@ -44,21 +44,21 @@ def bought(client: TalkwalkerClient, days: int = 3, limit: int = 1000) -> Export
 
 
 @pytest.mark.parametrize("path", [*READS, "static/exports.js"])
-def test_nobody_learns_anything_without_login(server: Server, path: str) -> None:
-    """Without login every route answers 401, and nothing else."""
-    answer = server.visitor(None).get(path)
-    assert answer.status_code == 401
-    assert answer.json() == {"detail": "Not authenticated"}
+def test_nothing_is_shown_without_login(server: Server, path: str) -> None:
+    """Every route responds with 401, and nothing else."""
+    response = server.visitor(None).get(path)
+    assert response.status_code == 401
+    assert response.json() == {"detail": "Not authenticated"}
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-def test_nobody_acts_without_login(server: Server, path: str) -> None:
-    """Without login no action is taken."""
+def test_nothing_is_done_without_login(server: Server, path: str) -> None:
+    """Every action responds with 401."""
     assert server.visitor(None).post(path).status_code == 401
 
 
 def test_there_is_no_other_route(server: Server) -> None:
-    """Each is among those above; not even a description of the routes is given away."""
+    """All are listed above, and their description is not published."""
     from airflow_provider_twexport.plugin.api import app
 
     described = app.openapi()["paths"]
@@ -70,9 +70,9 @@ def test_there_is_no_other_route(server: Server) -> None:
 def test_a_running_export_shows_its_progress(
     server: Server, client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """State, progress, speed, time left and credits are told, and go on while nobody works for it."""
+    """State, progress, speed, time left and credits, which change although no task runs."""
     simulator.settings(results_per_second=5)
-    export = bought(client)
+    export = order_export(client)
     viewer = server.visitor("VIEWER")
 
     def row() -> Any:
@@ -86,12 +86,12 @@ def test_a_running_export_shows_its_progress(
     assert wait_until(lambda: (row() or first)["exported"] > first["exported"])
 
 
-def test_a_viewer_looks_and_cannot_act(
+def test_a_viewer_reads_and_cannot_act(
     server: Server, client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """Reading is allowed, aborting and deleting are not, and the rows say so."""
+    """Aborting and deleting are refused, and the rows say so."""
     simulator.settings(queue_seconds=1000)
-    export = bought(client)
+    export = order_export(client)
     viewer = server.visitor("VIEWER")
     (row,) = wait_until(lambda: viewer.json("exports")["rows"])
     assert not row["may_abort"]
@@ -104,31 +104,31 @@ def test_a_viewer_looks_and_cannot_act(
 
 
 def test_an_export_is_aborted(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
-    """Who may edit the connection aborts, is told what stays paid, and sees it at once."""
+    """By a user who may edit the connection; the response says what stays paid, and the row changes at once."""
     simulator.settings(queue_seconds=1000)
-    export = bought(client)
+    export = order_export(client)
     op = server.visitor("OP")
     (row,) = wait_until(lambda: op.json("exports")["rows"])
     assert row["may_abort"]
-    answer = op.post(f"connections/talkwalker_default/exports/{export.id}/abort")
-    assert answer.status_code == 200
-    assert "0 results that it had exported are paid for" in answer.json()["done"]
+    response = op.post(f"connections/talkwalker_default/exports/{export.id}/abort")
+    assert response.status_code == 200
+    assert "0 results that it had exported are paid for" in response.json()["done"]
     assert client.get_export(export.id).raw_status == "aborted"
     assert op.json("exports")["rows"][0]["status"] == "aborted"
-    told = server.visitor("ADMIN").client.get("/api/v2/eventLogs?event=twexport.abort_export").json()
-    assert [(it["owner"], export.id in it["extra"]) for it in told["event_logs"]][-1:] == [("some OP", True)]
+    logs = server.visitor("ADMIN").client.get("/api/v2/eventLogs?event=twexport.abort_export").json()
+    assert [(it["owner"], export.id in it["extra"]) for it in logs["event_logs"]][-1:] == [("some OP", True)]
     assert op.post(f"connections/talkwalker_default/exports/{export.id}/abort").status_code == 409
 
 
 def test_only_a_drained_collector_is_deleted(server: Server, client: TalkwalkerClient) -> None:
-    """What was paid for and has not landed cannot be thrown away here."""
-    export = bought(client)
+    """Results that were paid for and have not landed cannot be deleted."""
+    export = order_export(client)
     op = server.visitor("OP")
     (row,) = wait_until(lambda: op.json("collectors")["rows"])
     assert (row["id"], row["is_drained"], row["may_delete"]) == (export.collector_id, False, False)
     assert row["readable_until"] > pendulum.now("UTC").add(days=6).isoformat()
-    answer = op.post(f"connections/talkwalker_default/collectors/{export.collector_id}/delete")
-    assert answer.status_code == 409
+    response = op.post(f"connections/talkwalker_default/collectors/{export.collector_id}/delete")
+    assert response.status_code == 409
     assert client.get_collector(export.collector_id or "")
 
 
@@ -142,7 +142,7 @@ def test_only_a_drained_collector_is_deleted(server: Server, client: TalkwalkerC
     ],
 )
 def test_other_sites_are_refused(server: Server, headers: dict[str, str]) -> None:
-    """Neither a look nor an action, whoever is logged in."""
+    """Reads and actions alike, whoever is logged in."""
     admin = server.visitor("ADMIN")
     for path in READS:
         assert admin.client.get(f"/twexport/{path}", headers=headers).status_code == 403
@@ -151,7 +151,7 @@ def test_other_sites_are_refused(server: Server, headers: dict[str, str]) -> Non
 
 
 def test_an_action_needs_our_page_or_a_token(server: Server) -> None:
-    """A cookie alone, with no word of where it comes from, is not enough."""
+    """A cookie alone is not enough: the browser must name the site."""
     admin = server.visitor("ADMIN")
     del admin.client.headers["Sec-Fetch-Site"], admin.client.headers["Origin"]
     assert admin.post(ACTIONS[0]).status_code == 403
@@ -163,18 +163,20 @@ def test_an_action_needs_our_page_or_a_token(server: Server) -> None:
 def test_the_password_of_another_connection_goes_nowhere(
     server: Server, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """Whatever connection is named, only those of Talkwalker are used."""
+    """Only connections of our types are used, whatever connection is named."""
     other = {"conn_type": "http", "host": simulator.url, "password": simulator.token}
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
-    answer = server.visitor("ADMIN").post(path.replace("talkwalker_default", "other"))
-    assert answer.status_code == 404
+    response = server.visitor("ADMIN").post(path.replace("talkwalker_default", "other"))
+    assert response.status_code == 404
     assert simulator.ledger()["requests"] == []
 
 
-def test_no_answer_holds_the_token(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
-    """Not when all is well, and not when the service fails and quotes it."""
+def test_no_response_contains_the_token(
+    server: Server, client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """Not even if the service fails and quotes it."""
     simulator.settings(echo_token=True)
-    bought(client)
+    order_export(client)
     admin = server.visitor("ADMIN")
     for _ in range(2):
         for path in READS:
@@ -184,11 +186,11 @@ def test_no_answer_holds_the_token(server: Server, client: TalkwalkerClient, sim
         simulator.faults(*[{"fault": "html", "status": 502} for _ in range(20)])
 
 
-def test_a_failing_service_leaves_the_last_answer(
+def test_a_failing_service_leaves_the_last_result(
     server: Server, client: TalkwalkerClient, simulator: Simulator, talkwalker_connection: Any
 ) -> None:
-    """The page goes on with what it knows, and says how old that is and what is wrong."""
-    bought(client)
+    """The page shows the last result, its age and the problem."""
+    order_export(client)
     viewer = server.visitor("VIEWER")
     wait_until(lambda: viewer.json("exports")["rows"])
     talkwalker_connection(password="no-longer-valid")
@@ -199,8 +201,8 @@ def test_a_failing_service_leaves_the_last_answer(
 
 
 def test_one_poll_serves_all(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
-    """However many browsers look, the service is asked once per interval."""
-    bought(client)
+    """However many browsers are open, the service gets one request per interval."""
+    order_export(client)
     began = time.monotonic()
     visitors = [server.visitor("VIEWER") for _ in range(10)]
     before = simulator.ledger()["counts"].get(POLL, 0)
@@ -212,14 +214,14 @@ def test_one_poll_serves_all(server: Server, client: TalkwalkerClient, simulator
 
 
 def used_by(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the runs of our DAG: the simulator gives each test the same ids, and Airflow knows of earlier ones."""
+    """Return the runs of our DAG: the simulator gives each test the same ids, and Airflow knows earlier ones."""
     return [it for it in row["used_by"] if it["dag_id"] == "shown"]
 
 
-def test_a_run_has_what_belongs_to_it(
+def test_the_tabs_of_a_run_show_what_belongs_to_it(
     server: Server, run_dag: DagRunner, client: TalkwalkerClient, simulator: Simulator, lake: Path
 ) -> None:
-    """Its tabs show its exports, landings and days, with the manifest; its drained collector may be deleted."""
+    """Its exports, landings and days, with the manifest; its drained collector may be deleted."""
     with DAG("shown", schedule=None) as dag:
         talkwalker_export(
             "export",
@@ -232,7 +234,7 @@ def test_a_run_has_what_belongs_to_it(
             poke_interval=0.3,
             delete_collector=False,
         )
-    bought(client, days=1)
+    order_export(client, days=1)
     run = run_dag(dag)
     assert run.state == "success"
     export_id = run.results["export.create_export"]["export_id"]
@@ -262,16 +264,16 @@ def test_a_run_has_what_belongs_to_it(
 
     (row,) = op.json("collectors", dag_id="shown")["rows"]
     assert (row["state"], row["may_delete"]) == ("landed", True)
-    answer = op.post(f"connections/talkwalker_default/collectors/{row['id']}/delete")
-    assert answer.status_code == 200, answer.text
+    response = op.post(f"connections/talkwalker_default/collectors/{row['id']}/delete")
+    assert response.status_code == 200, response.text
     assert op.json("collectors", dag_id="shown")["rows"] == []
     assert simulator.ledger()["counts"]["DELETE /api/v3/stream/c/{collector_id}"] == 1
 
 
-def test_who_may_not_read_a_dag_learns_nothing_of_it(
+def test_users_who_may_not_read_a_dag_see_nothing_of_it(
     server: Server, run_dag: DagRunner, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not of its exports, collectors, landings, days and credits, and not that they exist."""
+    """No exports, collectors, landings, days or credits, and no counts of them."""
     with DAG("secret", schedule=None) as dag:
         talkwalker_export(
             "export",
@@ -301,9 +303,9 @@ def test_who_may_not_read_a_dag_learns_nothing_of_it(
 
 
 def test_the_first_view_is_small(server: Server, client: TalkwalkerClient, simulator: Simulator) -> None:
-    """The page and its first answer ship under 300 kB, however many exports there are."""
+    """The page and its first response ship under 300 kB, however many exports there are."""
     simulator.settings(queue_seconds=1000)
-    export = bought(client)
+    export = order_export(client)
     for _ in range(120):
         client.create_export(
             ExportOrder(Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 1, 2)), query="q"),

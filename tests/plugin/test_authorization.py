@@ -1,4 +1,4 @@
-"""Who may see and do what, where an auth manager tells one DAG from the other."""
+"""Who may see and do what, with an auth manager that has rights for each DAG."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def visitor(**changes: Any) -> Visitor:
     return Visitor(**(rights | changes))
 
 
-def test_what_another_dag_ordered_is_not_seen() -> None:
-    """Nor that it is another DAG that shares an export."""
+def test_exports_of_other_dags_are_hidden() -> None:
+    """An export that a readable DAG shares is shown, without the other DAG."""
     assert visitor().may_see([MINE])
     assert visitor().may_see([THEIRS, MINE])
     assert visitor().visible([THEIRS, MINE]) == [MINE]
     assert not visitor().may_see([THEIRS])
 
 
-def test_what_belongs_to_no_dag_is_for_those_who_may_read_all() -> None:
-    """Nobody can tell whose it is."""
+def test_exports_of_no_dag_need_the_right_to_read_all() -> None:
+    """It is unknown who ordered them."""
     assert not visitor().may_see([])
     assert visitor(reads_all=True).may_see([])
 
 
-def test_who_edits_all_dags_that_use_an_export_may_end_it() -> None:
-    """One that is shared is not theirs alone."""
+def test_an_export_may_be_ended_by_who_may_edit_all_its_dags() -> None:
+    """The right to edit the connection is not needed then."""
     assert visitor().may_act("talkwalker_default", [MINE])

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("adobe_connection", "x_connection", "quick_
 
 
 def job_row(visitor: Visitor) -> Any:
-    """Return the row of the only job, as soon as it is there."""
+    """Wait for the row of the only job."""
     return wait_until(lambda: next(iter(visitor.json("exports", conn_id=ADOBE)["rows"]), None))
 
 
@@ -61,7 +61,7 @@ def search(run_dag: DagRunner, lake: Path) -> None:
 
 
 def test_a_job_is_shown_and_cancelled(server: Server, run_dag: DagRunner, simulator: Simulator) -> None:
-    """With its state, dataset, segments and DAG; a viewer cannot end it, and it costs no credits."""
+    """With state, dataset, segments and DAG, and without credits; a viewer cannot cancel it."""
     simulator.settings(adobe_queue_seconds=0, adobe_job_seconds=None)
     job_id = order(run_dag)
     op = server.visitor("OP")
@@ -81,16 +81,19 @@ def test_a_job_is_shown_and_cancelled(server: Server, run_dag: DagRunner, simula
 
     action = f"connections/{ADOBE}/exports/{job_id}/abort"
     assert server.visitor("VIEWER").post(action).status_code == 403
-    answer = op.post(action)
-    assert (answer.status_code, answer.json()["done"]) == (200, f"Export job {job_id} is being cancelled.")
+    response = op.post(action)
+    assert (response.status_code, response.json()["done"]) == (
+        200,
+        f"Export job {job_id} is being cancelled.",
+    )
     assert wait_until(lambda: job_row(op)["status"] == "cancelled")
     assert op.post(action).status_code == 409
 
 
-def test_a_landed_job_tells_its_profiles_and_place(
+def test_a_landed_job_shows_its_profiles_and_landing(
     server: Server, run_dag: DagRunner, simulator: Simulator, lake: Path
 ) -> None:
-    """And its landing tells its dataset."""
+    """Its landing shows the dataset."""
     simulator.settings(**INSTANT)
     job_id = order(run_dag)
     with DAG("landing", schedule=None) as dag:
@@ -110,7 +113,7 @@ def test_a_landed_job_tells_its_profiles_and_place(
 def test_the_same_number_in_another_dataset_is_another_job(
     server: Server, run_dag: DagRunner, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who may read the DAG that ordered one learns nothing of the other."""
+    """A user who may read the DAG of one does not see the other."""
     simulator.settings(**INSTANT)
     order(run_dag)
     simulator.reset()
@@ -123,10 +126,10 @@ def test_the_same_number_in_another_dataset_is_another_job(
     assert reader.json("exports")["total"] == 0
 
 
-def test_usage_of_the_month_is_shown_to_who_sees_all(
+def test_usage_needs_the_right_to_read_all_dags(
     server: Server, run_dag: DagRunner, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the sum of what everybody does."""
+    """It is the sum of all DAGs' requests."""
     search(run_dag, lake)
     viewer = server.visitor("VIEWER")
 
@@ -142,7 +145,7 @@ def test_usage_of_the_month_is_shown_to_who_sees_all(
 
 
 def test_usage_may_lack_anything() -> None:
-    """The service documents none of it as always there."""
+    """The service guarantees none of its fields."""
     assert usage_in({}) == UsageRow()
     assert usage_in({"publishers": [{"used": [{"activities": 3}]}]}) == UsageRow(used={"activities": 3})
 
@@ -150,7 +153,7 @@ def test_usage_may_lack_anything() -> None:
 def test_a_search_is_a_landing_of_its_dag(
     server: Server, run_dag: DagRunner, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has no export; its DAG is known by the manifest that its task returned, and so is who may see it."""
+    """It has no export: its DAG, and who may see it, is known by the manifest that its task returned."""
     search(run_dag, lake)
     viewer = server.visitor("VIEWER")
     (landing,) = wait_until(lambda: viewer.json("landings", dag_id="searched")["rows"])
@@ -171,11 +174,11 @@ def test_a_search_is_a_landing_of_its_dag(
     assert viewer.json("landings", manifest=landing["address"])["selected"] is None
 
 
-def test_a_stream_tells_its_time_and_gaps(server: Server, lake: Path) -> None:
-    """It has no window; what it was read for stands for it."""
-    told = {"start": "2024-06-01T10:00:00.000+00:00", "stop": "2024-06-01T11:00:00.000+00:00"}
-    gap = told | {"partition": 1, "reason": "silence"}
-    report = told | {"stream": "decahose", "gaps": [gap, gap]}
+def test_a_stream_shows_its_time_and_gaps(server: Server, lake: Path) -> None:
+    """Instead of a window, the time that it was read."""
+    time = {"start": "2024-06-01T10:00:00.000+00:00", "stop": "2024-06-01T11:00:00.000+00:00"}
+    gap = time | {"partition": 1, "reason": "silence"}
+    report = time | {"stream": "decahose", "gaps": [gap, gap]}
     landed = replace(empty_manifest({"system": "x_stream", "stream": "decahose"}, "jsonl.gz"), report=report)
     (lake / "stream").mkdir(parents=True)
     (lake / "stream" / MANIFEST).write_text(landed.to_json())
@@ -189,44 +192,46 @@ def test_a_stream_tells_its_time_and_gaps(server: Server, lake: Path) -> None:
 def test_a_landing_is_found_by_the_address_of_its_manifest(
     server: Server, run_dag: DagRunner, lake: Path
 ) -> None:
-    """However it is written, and wherever it is in the list."""
+    """In each spelling of the address, and on any page of the list."""
     search(run_dag, lake)
     viewer = server.visitor("VIEWER")
     wait_until(lambda: viewer.json("landings")["rows"])
     for address in (f"file://{lake}/x/_manifest.json", f"{lake}/x/_manifest.json"):
-        answer = viewer.json("landings", manifest=address, limit=1, offset=1)
-        assert answer["rows"] == []
-        assert answer["selected"]["query"] == "coffee"
+        response = viewer.json("landings", manifest=address, limit=1, offset=1)
+        assert response["rows"] == []
+        assert response["selected"]["query"] == "coffee"
     assert viewer.json("landings", manifest="file:///elsewhere/_manifest.json")["selected"] is None
 
 
-def test_an_address_names_a_place_however_it_is_written() -> None:
-    """With and without connection, scheme or both."""
+def test_spellings_of_one_address_have_one_location() -> None:
+    """With and without a connection or a scheme."""
     written = ("s3://lake/a/_manifest.json", "s3://lake_conn@lake/a/_manifest.json")
     assert {location_of(it) for it in written} == {"lake/a/_manifest.json"}
     assert location_of("file:///a@b/_manifest.json") == location_of("/a@b/_manifest.json")
 
 
-def test_no_answer_holds_a_password(server: Server, run_dag: DagRunner, simulator: Simulator) -> None:
-    """Not when all is well, and not when the services fail."""
+def test_no_response_contains_a_password(server: Server, run_dag: DagRunner, simulator: Simulator) -> None:
+    """Not even if the services fail."""
     order(run_dag)
     admin = server.visitor("ADMIN")
     for _ in range(2):
         for path in ("exports", "spending", "landings"):
-            told = admin.get(path).text
-            assert SECRET not in told
-            assert simulator.x_password not in told
+            text = admin.get(path).text
+            assert SECRET not in text
+            assert simulator.x_password not in text
         simulator.faults(*[{"fault": "html", "status": 502} for _ in range(20)])
 
 
-def test_a_connection_of_another_kind_is_told(
+def test_a_connection_of_an_unknown_type_is_a_problem(
     server: Server, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that the settings name; its password goes nowhere."""
+    """If the settings name it; its password is not sent."""
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", f"http://user:secret@{simulator.url.removeprefix('http://')}")
     monkeypatch.setenv("AIRFLOW__TWEXPORT__CONNECTIONS", "other, absent")
     viewer = server.visitor("VIEWER")
-    told = wait_until(lambda: [it["problem"] for it in viewer.json("exports")["accounts"] if it["problem"]])
-    assert "type 'http'" in told[0]
-    assert "no Airflow connection 'absent'" in told[1]
+    problems = wait_until(
+        lambda: [it["problem"] for it in viewer.json("exports")["accounts"] if it["problem"]]
+    )
+    assert "type 'http'" in problems[0]
+    assert "no Airflow connection 'absent'" in problems[1]
     assert simulator.ledger()["requests"] == []

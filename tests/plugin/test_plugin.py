@@ -1,4 +1,4 @@
-"""What Airflow finds, in every one of its processes."""
+"""What Airflow loads, in each of its processes."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def test_airflow_finds_the_plugin() -> None:
-    """By its entry point: what the provider's description says of it is not read by default."""
+    """By its entry point: Airflow does not read the provider's description of it by default."""
     found = [it.load() for it in entry_points(group="airflow.plugins") if it.name == TwexportPlugin.name]
     assert found == [TwexportPlugin]
 
 
 def test_the_page_is_below_any_prefix() -> None:
-    """Its address is told without a leading slash, and each place has a route of its own."""
+    """Its address has no leading slash, and each destination has its own route."""
     assert {app["bundle_url"] for app in TwexportPlugin.react_apps} == {f"{PREFIX[1:]}/static/exports.js"}
     assert len({app["url_route"] for app in TwexportPlugin.react_apps}) == 4
 
 
 @pytest.mark.slow
 def test_a_task_that_loads_plugins_loads_no_server() -> None:
-    """The routes are imported when somebody asks for them."""
+    """The routes are imported with the first request."""
     output = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
     new = json.loads(output.stdout.splitlines()[-1])
     assert [name for name in new if name.split(".")[0] in HEAVY] == []
@@ -44,7 +44,7 @@ def test_a_task_that_loads_plugins_loads_no_server() -> None:
 
 
 def test_the_page_never_writes_html() -> None:
-    """React escapes what it shows; nothing goes around it."""
+    """React escapes text, and nothing bypasses React."""
     source = Path(__file__).parents[2] / "airflow_provider_twexport" / "plugin" / "page" / "src"
     for file in source.iterdir():
         text = file.read_text()

@@ -25,7 +25,7 @@ VIEWS = ("exports", "collectors", "landings", "coverage", "spending")
 
 @pytest.fixture
 def large(simulator: Simulator, lake: Path) -> None:
-    """Exports at the service, and landings in the lake."""
+    """Exports at the service, and their landings."""
     window = {"start": 1704067200000, "stop": 1706745600000, "limit": 1}
     ids = simulator.control("exports", window | {"target": "elsewhere", "count": EXPORTS})["ids"]
     parts = tuple(
@@ -49,7 +49,7 @@ def large(simulator: Simulator, lake: Path) -> None:
 
 
 def test_a_large_account_is_a_small_view(server: Server, large: None) -> None:
-    """The page and the first answer of each view ship under 300 kB together, and everything is counted."""
+    """The page and the first response of each view are under 300 kB together, and everything is counted."""
     viewer = server.visitor("VIEWER")
     wait_until(lambda: viewer.json("exports", limit=50)["total"] == EXPORTS)
     wait_until(lambda: viewer.json("landings")["total"] == EXPORTS)

@@ -1,4 +1,4 @@
-"""Visit the routes of the plugin as somebody with a role, through the whole of Airflow's API server."""
+"""Request the plugin's routes as a user with a role, through Airflow's whole API server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Server:
         return cls(_app())
 
     def visitor(self, role: str | None) -> Visitor:
-        """Return a browser in which somebody of a role, or nobody, is logged in."""
+        """Return a browser in which a user with a role, or nobody, is logged in."""
         client = TestClient(self.app, headers=OUR_PAGE)
         if role:
             user = SimpleAuthManagerUser(username=f"some {role}", role=role)
@@ -39,23 +39,23 @@ class Server:
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody's browser, on our page."""
+    """A browser, on our page."""
 
     client: TestClient
 
     def get(self, path: str, **params: Any) -> httpx.Response:
-        """Ask for something."""
+        """Read a route."""
         return self.client.get(f"/twexport/{path}", params=params)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
-        """Do something."""
+        """Take an action."""
         return self.client.post(f"/twexport/{path}", **options)
 
     def json(self, path: str, **params: Any) -> Any:
-        """Return an answer."""
-        answer = self.get(path, **params)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        """Return the JSON of a route."""
+        response = self.get(path, **params)
+        assert response.status_code == 200, response.text
+        return response.json()
 
 
 @cache

@@ -64,10 +64,10 @@ export function ExportsView({ scope, exportId }: { scope: Scope; exportId: strin
                     </select>
                   </label>
                   <label>
-                    <span className="twx-sr">Search by export, collector, dataset or directory</span>
+                    <span className="twx-sr">Search by export, collector, dataset or path</span>
                     <input
                       type="search"
-                      placeholder="Export, collector, dataset or directory"
+                      placeholder="Export, collector, dataset or path"
                       value={search}
                       onChange={(event) => setSearch(event.target.value)}
                     />
