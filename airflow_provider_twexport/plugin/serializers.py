@@ -35,12 +35,7 @@ MAX_RUNS = 8
 
 
 def account(state: AccountState, visible: Sequence[ExportRow], visitor: Visitor) -> AccountResponse:
-    """Return one connection.
-
-    :param state: what is known of it.
-    :param visible: those of its exports that the visitor may see.
-    :param visitor: who asks.
-    """
+    """Return one connection."""
     return AccountResponse(
         conn_id=state.account.conn_id,
         service=state.account.service,
@@ -54,13 +49,7 @@ def account(state: AccountState, visible: Sequence[ExportRow], visitor: Visitor)
 
 
 def export(conn_id: str, row: ExportRow, tasks: Sequence[TaskRef], visitor: Visitor) -> ExportResponse:
-    """Return one export.
-
-    :param conn_id: its connection.
-    :param row: what is known of it.
-    :param tasks: those that use it.
-    :param visitor: who asks.
-    """
+    """Return one export."""
     may_abort = row.is_unfinished and visitor.may_act(conn_id, tasks)
     return ExportResponse(**dict(row), conn_id=conn_id, used_by=_runs(tasks, visitor), may_abort=may_abort)
 
@@ -68,13 +57,7 @@ def export(conn_id: str, row: ExportRow, tasks: Sequence[TaskRef], visitor: Visi
 def collector(
     conn_id: str, row: CollectorRow, tasks: Sequence[TaskRef], visitor: Visitor
 ) -> CollectorResponse:
-    """Return one collector.
-
-    :param conn_id: its connection.
-    :param row: what is known of it.
-    :param tasks: those that use it.
-    :param visitor: who asks.
-    """
+    """Return one collector."""
     may_delete = row.is_drained and visitor.may_act(conn_id, tasks)
     return CollectorResponse(
         **dict(row), conn_id=conn_id, used_by=_runs(tasks, visitor), may_delete=may_delete
@@ -138,12 +121,7 @@ def series(covered: SeriesCoverage) -> SeriesResponse:
 def daily_credits(
     state: AccountState, days: Iterable[DailyCredits], visitor: Visitor
 ) -> DailyCreditsResponse:
-    """Return one connection's days.
-
-    :param state: what is known of it.
-    :param days: what the exports that the visitor may see have cost.
-    :param visitor: who asks.
-    """
+    """Return one connection's days."""
     return DailyCreditsResponse(
         conn_id=state.account.conn_id,
         age=state.credits.age,
@@ -154,11 +132,7 @@ def daily_credits(
 
 
 def usage(account: UsageAccount, visitor: Visitor) -> UsageResponse:
-    """Return what one connection used; like a balance it is the sum of what everybody does.
-
-    :param account: the connection.
-    :param visitor: who asks.
-    """
+    """Return what one connection used; like a balance it is the sum of what everybody does."""
     known = account.usage.latest()
     row = (known.value if visitor.reads_all else None) or UsageRow()
     return UsageResponse(
