@@ -60,6 +60,7 @@ def _metric(line: str) -> Metric:
 @pytest.fixture
 def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatsD]:
     """A StatsD that tasks and triggers of this process send to."""
+    pytest.importorskip("airflow._shared.observability", reason="Airflow 3.1 begins to count in another way")
     from airflow._shared.observability.metrics import stats as core_stats
     from airflow.observability.metrics import stats_utils as core_utils
     from airflow.sdk._shared.observability.metrics import stats

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow.dag_processing.dagbag import DagBag
     from airflow.sdk import DAG
 
 
@@ -20,6 +23,13 @@ class Run:
     tries: dict[str, int]
     results: dict[str, Any]
     log: str
+
+
+def dags_in(directory: Path) -> DagBag:
+    """Return the DAGs of a directory, parsed anew."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(directory)
 
 
 class DagRunner:

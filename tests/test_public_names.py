@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 from airflow.sdk import DAG
-from airflow.serialization.serialized_objects import DagSerialization
+
+try:
+    from airflow.serialization.serialized_objects import DagSerialization
+except ImportError:  # Airflow 3.1
+    from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

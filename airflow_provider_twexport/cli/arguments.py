@@ -111,7 +111,8 @@ def _check_exists(get: Callable[[], object], conn_id: str) -> None:
 
     try:
         get()
-    except AirflowException:
+    # outside of a task, Airflow 3.1 fails to import what a task would ask
+    except (AirflowException, ImportError):
         raise ConnectionConfigError(
             f"There is no Airflow connection {conn_id!r}: create it, or set AIRFLOW_CONN_{conn_id.upper()}."
         ) from None

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pendulum
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 
 from airflow_provider_twexport.storage import manifest
 from tests.adobe_account import SECRET
+from tests.running_dags import dags_in
 
 if TYPE_CHECKING:
     from tests.running_dags import DagRunner, Run
@@ -27,7 +27,7 @@ def run_day(run_dag: DagRunner, simulator: Simulator, tmp_path: Path, monkeypatc
     simulator.settings(adobe_queue_seconds=0.5, adobe_job_seconds=0.5)
     monkeypatch.setenv("TWEXPORT_POKE_SECONDS", "0.3")
     monkeypatch.setenv("TWEXPORT_DESTINATION", f"file://{tmp_path}")
-    dag = DagBag(ROOT / "dags" / "adobe_segment_export.py").dags["adobe_segment_export"]
+    dag = dags_in(ROOT / "dags" / "adobe_segment_export.py").dags["adobe_segment_export"]
     return run_dag(dag, logical_date=pendulum.datetime(2024, 1, 6))
 
 

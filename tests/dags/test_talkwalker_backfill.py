@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import discovery, ledger
@@ -18,6 +17,7 @@ from airflow_provider_twexport.storage.already_landed import read
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.record_identity import identity
+from tests.running_dags import dags_in
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -38,7 +38,7 @@ def _looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def backfill() -> DAG:
     """Return the DAG, parsed again: a run in this process leaves its configuration in the DAG."""
-    return DagBag(ROOT / "dags").dags["talkwalker_backfill"]
+    return dags_in(ROOT / "dags").dags["talkwalker_backfill"]
 
 
 def conf(path: Path, **changes: Any) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simula
         'stop="2024-07-01"', 'stop="2024-01-15"'
     )
     (tmp_path / "mapped.py").write_text(shorter)
-    bag = DagBag(tmp_path)
+    bag = dags_in(tmp_path)
     assert not bag.import_errors
     run = run_dag(bag.dags["coffee_by_week"])
     assert run.state == "success", run.log

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from sqlalchemy import select
@@ -16,6 +15,7 @@ from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import discovery, ledger, manifest
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
+from tests.running_dags import dags_in
 from tests.service_clients import JANUARY
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("talkwalker_connection", "quick_timing")
 
 def janitor() -> DAG:
     """Return the DAG, parsed again: a run in this process leaves its configuration in the DAG."""
-    return DagBag(ROOT / "dags").dags["talkwalker_janitor"]
+    return dags_in(ROOT / "dags").dags["talkwalker_janitor"]
 
 
 def conf(path: Path, **changes: Any) -> dict[str, Any]:

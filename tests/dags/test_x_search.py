@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pendulum
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 
 from airflow_provider_twexport.storage import discovery
+from tests.running_dags import dags_in
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("x_connection", "quick_timing")
 def example(dag_id: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> DAG:
     """Return a DAG, parsed anew, that lands below a directory."""
     monkeypatch.setenv("TWEXPORT_DESTINATION", f"file://{path}")
-    return DagBag(ROOT / "dags").dags[dag_id]
+    return dags_in(ROOT / "dags").dags[dag_id]
 
 
 def landed(path: Path) -> dict[str, int]:

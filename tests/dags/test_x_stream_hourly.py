@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pendulum
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 
 from airflow_provider_twexport.core import timing
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.x.streams.messages import X_EPOCH_MS
+from tests.running_dags import dags_in
 from tests.transfers.test_x_stream_to_object_storage import landed
 from tests.waiting import QUICK
 from tests.x.streams.test_client import SimulatedClock, truth
@@ -58,7 +58,7 @@ def test_an_hour_that_began_late_is_whole_in_the_end(
     )
     monkeypatch.setattr(timing, "DEFAULT", replace(QUICK, clock=SimulatedClock(simulator, speed=100)))
     monkeypatch.setenv("TWEXPORT_DESTINATION", f"file://{tmp_path}")
-    dag = DagBag(ROOT / "dags").dags["x_stream_hourly"]
+    dag = dags_in(ROOT / "dags").dags["x_stream_hourly"]
     run = run_dag(dag, logical_date=hour)
     assert run.state == "success", run.log
     captured, recovered = (

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
 from airflow_provider_twexport.operators.talkwalker import TalkwalkerCreateExportOperator
 from airflow_provider_twexport.storage import ledger, manifest
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
+from tests.running_dags import dags_in
 
 if TYPE_CHECKING:
     from tests.running_dags import DagRunner
@@ -240,7 +240,7 @@ def test_the_example_dag_lands_its_window(
     """A scheduled run takes its data interval, a triggered one its configuration; each has its directory."""
     monkeypatch.setenv("TWEXPORT_DESTINATION", f"file://{tmp_path}")
     monkeypatch.setenv("TWEXPORT_POKE_SECONDS", "0.3")
-    dag = DagBag(ROOT / "dags").dags["talkwalker_export"]
+    dag = dags_in(ROOT / "dags").dags["talkwalker_export"]
     options: dict[str, Any] = {
         "interval": {"logical_date": pendulum.datetime(2024, 2, 1)},
         "configuration": {"run_conf": {"start": "2024-01-01", "stop": "2024-01-08"}, "logical_date": None},
@@ -263,7 +263,7 @@ def test_the_readme_dag_runs(
     ]
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     (tmp_path / "readme.py").write_text(code.replace("s3://lake/", f"file://{tmp_path}/lake/"))
-    bag = DagBag(tmp_path)
+    bag = dags_in(tmp_path)
     assert not bag.import_errors
     (dag,) = bag.dags.values()
     run = run_dag(dag, logical_date=pendulum.datetime(2024, 2, 1))

@@ -6,6 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from airflow.sdk.execution_time import task_runner
+
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.triggers.adobe import AdobeExportJobTrigger
 from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
@@ -19,6 +22,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.triggers.base import ExportTrigger
     from tests.simulator_process import Simulator
+
+
+@pytest.fixture(autouse=True)
+def _triggerer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow 3.1 imports the triggerer's connection to its supervisor, whether it needs it or not."""
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", None, raising=False)
 
 
 async def event(waiting: ExportTrigger[Any, Any]) -> dict[str, Any]:

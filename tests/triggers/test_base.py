@@ -7,9 +7,13 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.serde import deserialize, serialize
 
 from tests.triggers.conftest import SERVICES, Service, event, secrets
+
+try:
+    from airflow.sdk.serde import deserialize, serialize
+except ModuleNotFoundError:  # Airflow 3.1
+    from airflow.serialization.serde import deserialize, serialize  # type: ignore[no-redef]
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
