@@ -222,7 +222,10 @@ class AdobeClient:
         while True:
             body = self._call("GET", path, params={"start": start, "limit": PAGE})
             if not isinstance(body, dict) or not isinstance(body.get("data"), list):
-                raise UnexpectedResponseError("Adobe's response has no list of files.", Evidence("GET", path))
+                raise UnexpectedResponseError(
+                    "Adobe's response has no list of files. Check the connection's host.",
+                    Evidence("GET", path),
+                )
             yield from body["data"]
             start += len(body["data"])
             # the link itself may lead to another host, where the token must not go

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         hook = talkwalker(options.talkwalker_conn_id)
         spans += unlanded(hook.get_conn().list_exports(), manifests, hook.project_id)
     if not spans:
-        raise NotFoundError(f"Nothing has landed below {', '.join(options.paths)}.")
+        raise NotFoundError(f"Nothing has landed below {', '.join(options.paths)}. Check the path.")
     series = coverage(spans, _range(options, spans))
     print_result(options, table(series), [it.to_json() for it in series])
     return 1 if found.problems else 0

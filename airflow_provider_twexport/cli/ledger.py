@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     for problem in found.problems:
         print_note(f"twexport: {problem}")
     if not found.exports and not found.problems:
-        raise NotFoundError(f"There is no ledger in {options.path}, or it is empty.")
+        raise NotFoundError(f"There is no ledger in {options.path}, or it is empty. Check the path.")
     document = {
         "exports": [export.to_json() for export in found.exports],
         "credits": found.credits,

@@ -23,7 +23,9 @@ def parse_int(name: str, value: int | str | None) -> int | None:
     try:
         return int(value)
     except ValueError:
-        raise InvalidRequestError(f"{name}={value!r} is not a whole number.") from None
+        raise InvalidRequestError(
+            f"{name}={value!r} is not a whole number. Give one, such as 1000."
+        ) from None
 
 
 def parse_list(value: Sequence[str] | str | None) -> tuple[str, ...]:

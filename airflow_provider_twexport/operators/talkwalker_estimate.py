@@ -124,10 +124,10 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
         if self.split not in (*CALENDAR_UNITS, "auto"):
             raise InvalidRequestError(
-                f"split={self.split!r} is not one of {', '.join(CALENDAR_UNITS)}, auto."
+                f"split={self.split!r} is unknown. Choose one of {', '.join(CALENDAR_UNITS)}, auto."
             )
         if self.on_truncated not in ("warn", "split"):
-            raise InvalidRequestError(f"on_truncated={self.on_truncated!r} is not one of warn, split.")
+            raise InvalidRequestError(f"on_truncated={self.on_truncated!r} is unknown. Choose warn or split.")
         if self.on_truncated == "split" and not self.object_storage_path:
             raise InvalidRequestError(
                 "on_truncated='split' needs object_storage_path: what landed shows what is missing."

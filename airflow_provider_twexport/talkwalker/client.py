@@ -115,7 +115,9 @@ class TalkwalkerClient:
         if reason := why_uncountable(order, pendulum.now("UTC")):
             raise InvalidRequestError(reason)
         if len(requests_for(order.window, interval)) > 1:
-            raise InvalidRequestError(f"{order.window} is too long to be counted by the {interval} at once.")
+            raise InvalidRequestError(
+                f"{order.window} is too long to be counted by the {interval} at once. Choose a shorter window."
+            )
         body = self.timing.retry.call(partial(self._get_histogram, order, interval), ThrottledError)
         return read_volumes(_result(body, "result_histogram").get("data") or (), order.window, interval)
 
@@ -309,7 +311,8 @@ def _items(result: dict[str, Any], name: str) -> list[Any]:
         return []
     if not isinstance(items, list):
         raise UnexpectedResponseError(
-            f"Talkwalker's response has {name} that is not a list, but {type(items)}."
+            f"Talkwalker's response has {name} that is not a list, but {type(items)}. "
+            "Check the connection's host."
         )
     return items
 
@@ -317,5 +320,5 @@ def _items(result: dict[str, Any], name: str) -> list[Any]:
 def _first_export(body: Any) -> ExportTask:
     tasks = _items(_result(body, "result_tasks"), "tasks")
     if not tasks:
-        raise UnexpectedResponseError("Talkwalker's response names no export.")
+        raise UnexpectedResponseError("Talkwalker's response names no export. Check the connection's host.")
     return ExportTask.from_json(tasks[0])

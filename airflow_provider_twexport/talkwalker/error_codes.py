@@ -15,6 +15,7 @@ from airflow_provider_twexport.exceptions import (
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
+    QuerySyntaxError,
     QuotaExceededError,
     ReadInterruptedError,
     StreamInUseError,
@@ -27,12 +28,15 @@ from airflow_provider_twexport.exceptions import (
 ERRORS: dict[str, tuple[type[TwexportError], str]] = {
     "1": (TransientError, "Talkwalker had an internal error."),
     "2": (TransientError, "Talkwalker could not execute the search."),
-    "3": (InvalidRequestError, "A parameter is missing."),
+    "3": (InvalidRequestError, "A parameter is missing: give what the details name."),
     "4": (
-        InvalidRequestError,
-        "Talkwalker cannot parse the query: correct it at the place named in the details.",
+        QuerySyntaxError,
+        "Talkwalker cannot parse the query: correct it at the place that the details name.",
     ),
-    "5": (InvalidRequestError, "A parameter has a value that Talkwalker does not accept."),
+    "5": (
+        InvalidRequestError,
+        "Talkwalker does not accept the value of a parameter: correct what the details name.",
+    ),
     "7": (
         ConnectionConfigError,
         "The access token is missing, wrong or inactive: correct the connection's password.",
@@ -50,22 +54,28 @@ ERRORS: dict[str, tuple[type[TwexportError], str]] = {
     "12": (ConnectionConfigError, "The linked application is inactive: ask Talkwalker to activate it."),
     "13": (
         PermissionDeniedError,
-        "The access token lacks rights: exports need one with read and write rights.",
+        "The access token lacks rights: use one with the rights to read and write.",
     ),
-    "15": (NotFoundError, "There is no such stream, collector or export."),
-    "16": (InvalidRequestError, "Talkwalker does not accept this operation on documents."),
-    "17": (InvalidRequestError, "Talkwalker could not read the JSON of the request."),
-    "18": (InvalidRequestError, "Talkwalker does not allow this operation on the stream."),
+    "15": (NotFoundError, "There is no such stream, collector or export: check its id."),
+    "16": (InvalidRequestError, "Talkwalker does not accept this operation on documents: check the id."),
+    "17": (
+        InvalidRequestError,
+        "Talkwalker could not read the request: report this to the project of this package.",
+    ),
+    "18": (
+        InvalidRequestError,
+        "Talkwalker does not allow this operation on the stream: check its id and state.",
+    ),
     "19": (QuotaExceededError, "The account's limit of rules is reached: delete some rules."),
     "20": (QuotaExceededError, "The account's limit of streams is reached: delete some streams."),
-    "21": (InvalidRequestError, "A stream of this name exists already."),
+    "21": (InvalidRequestError, "A stream of this name exists already: choose another name."),
     "22": (QuotaExceededError, "The account's limit of sources is reached: delete some sources."),
     "23": (InvalidRequestError, "The stream has no rules: add some first."),
     "24": (StreamInUseError, "A newer connection reads the same stream: stop one of the two readers."),
     "25": (ReadInterruptedError, "Talkwalker disconnected the stream."),
     "26": (ConnectionConfigError, "Talkwalker does not know this address: correct the connection's host."),
     "27": (ConnectionConfigError, "Talkwalker wants https://: correct the connection's host."),
-    "28": (NotFoundError, "Talkwalker does not know this user."),
+    "28": (NotFoundError, "Talkwalker does not know this user: check the connection's access token."),
     "29": (
         PermissionDeniedError,
         "The token has no access to this project: check the project id.",
@@ -110,8 +120,10 @@ def error_of(code: str, body: dict[str, Any], evidence: Evidence) -> TwexportErr
         error, message = ERRORS[code]
         return error(message, evidence)
     if (evidence.status or 0) >= 500:
-        return TransientError("Talkwalker is out of order.", evidence)
-    return UnexpectedResponseError(f"Talkwalker answered with the undocumented error code {code}.", evidence)
+        return TransientError("Talkwalker is unavailable.", evidence)
+    return UnexpectedResponseError(
+        f"Talkwalker sent the undocumented error code {code}. Ask its support, with the request id.", evidence
+    )
 
 
 def _details(body: dict[str, Any]) -> str | None:

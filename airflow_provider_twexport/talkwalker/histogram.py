@@ -79,7 +79,8 @@ def read_volumes(bins: Any, window: Window, interval: Interval) -> list[Volume]:
         begin, count = _bin(item)
         if begin not in indexes:
             raise UnexpectedResponseError(
-                f"Talkwalker counted {count:,} results in the {interval} at {begin} ms, which is not in {window}."
+                f"Talkwalker counted {count:,} results in the {interval} at {begin} ms, which is not in {window}. "
+                "Report this to Talkwalker, and split by month, week, day or hour meanwhile."
             )
         counts[indexes[begin]] += count
     return [Volume(bucket, count) for bucket, count in zip(buckets, counts, strict=True)]
@@ -96,5 +97,5 @@ def _bin(item: Any) -> tuple[int, int]:
         count = item["v"]
         return int(item["t"]), int(count[0] if isinstance(count, list) else count)
     except (KeyError, IndexError, TypeError, ValueError):
-        msg = f"Talkwalker's histogram has a bin that cannot be read: {str(item)[:200]}"
+        msg = f"Talkwalker's histogram has a bin that cannot be read: {str(item)[:200]}. Report this to Talkwalker."
         raise UnexpectedResponseError(msg) from None

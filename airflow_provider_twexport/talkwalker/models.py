@@ -190,7 +190,8 @@ class ExportTask:
         """
         if not self.status.is_documented:
             raise UnexpectedResponseError(
-                f"Export {self.id} has the undocumented status {self.raw_status!r}: look at it before going on."
+                f"Export {self.id} has the undocumented status {self.raw_status!r}. "
+                "Look at it at Talkwalker before you continue."
             )
 
     @property
@@ -365,7 +366,9 @@ def path_segment(value: str) -> str:
 def _identifier(noun: str, body: Any, key: str) -> str:
     value = body.get(key) if isinstance(body, dict) else None
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise UnexpectedResponseError(f"Talkwalker reports a {noun} without a readable {key}.")
+        raise UnexpectedResponseError(
+            f"Talkwalker reports a {noun} without a readable {key}. Check the connection's host."
+        )
     return str(value)
 
 
@@ -374,7 +377,7 @@ def _credits(body: Mapping[str, Any], key: str) -> int:
     number = 0 if value is None else _int(value)
     if number is None:
         raise UnexpectedResponseError(
-            f"Talkwalker reports {key}={value!r:.100}, which is no number of credits."
+            f"Talkwalker reports {key}={value!r:.100}, which is not a number of credits. Check the connection's host."
         )
     return number
 

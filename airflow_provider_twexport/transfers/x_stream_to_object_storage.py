@@ -156,7 +156,7 @@ class XStreamToObjectStorageOperator(LandingOperator):
         from airflow_provider_twexport.x.streams.client import PARTITIONS
 
         if not set(self.partitions) <= set(PARTITIONS) or not self.partitions:
-            raise InvalidRequestError(f"partitions={self.partitions!r}: there are 1 and 2.")
+            raise InvalidRequestError(f"partitions={self.partitions!r} is unknown. Choose from 1 and 2.")
         if self.connections < 1:
             raise InvalidRequestError(f"connections={self.connections!r}: give 1 at least.")
         if max_results is not None and max_results < 1:

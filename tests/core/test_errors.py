@@ -19,7 +19,7 @@ EXPECTED = {
     1: exceptions.TransientError,
     2: exceptions.TransientError,
     3: exceptions.InvalidRequestError,
-    4: exceptions.InvalidRequestError,
+    4: exceptions.QuerySyntaxError,
     5: exceptions.InvalidRequestError,
     7: exceptions.ConnectionConfigError,
     8: exceptions.ThrottledError,

@@ -42,7 +42,9 @@ def split(window: Window, by: CalendarUnit) -> list[Window]:
     :raises InvalidRequestError: if there is no such unit.
     """
     if by not in CALENDAR_UNITS:
-        raise InvalidRequestError(f"split={by!r} is not one of {', '.join(CALENDAR_UNITS)}, auto.")
+        raise InvalidRequestError(
+            f"split={by!r} is unknown. Choose one of {', '.join(CALENDAR_UNITS)}, auto."
+        )
     return window.cut(by)
 
 

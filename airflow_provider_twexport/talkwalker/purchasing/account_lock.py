@@ -179,7 +179,7 @@ class AccountLock:
             if created is None:
                 raise UnexpectedResponseError(
                     "Talkwalker does not say when a collector was created, so orders cannot wait for each other, and "
-                    "no budget can be kept. Nothing was bought."
+                    "no budget can be kept. Nothing was bought. Report this to Talkwalker."
                 )
             self._created[ticket_id] = created
         return self._created[ticket_id]

@@ -70,7 +70,7 @@ class Budget:
             if value is not None and value < 0:
                 raise InvalidRequestError(f"{name}={value:,} is negative: give 0 or more credits.")
         if self.max_credits_per_run is not None and not self.run:
-            raise InvalidRequestError("max_credits_per_run needs a run to count for.")
+            raise InvalidRequestError("max_credits_per_run needs a run to count for: use it in a DAG only.")
 
     def __bool__(self) -> bool:
         """Return whether there is any limit to keep."""
@@ -297,7 +297,7 @@ def _check_sum(whose: str, name: str, most: int, limit: int, costs: list[ExportC
         raise BudgetExceededError(
             f"The export may cost {limit:,} credits, {whose} {len(costs)} exports have cost {used:,} and may still "
             f"cost {to_come:,}, and {name}={most:,}: {missing:,} are missing. Nothing was bought. "
-            f"Lower limit or max_credits, or raise {name}.{_unknown_limits(costs)}",
+            f"{_unknown_limits(costs)}Lower limit or max_credits, or raise {name}.",
             facts={
                 "budget": name,
                 "allowed": most,
@@ -318,8 +318,8 @@ def _balance_error(least: int, limit: int, remaining: int, usage: AccountUsage) 
     uses = f", of which {len(unfinished)} running exports may still use {to_come:,}" if unfinished else ""
     return BudgetExceededError(
         f"The export may cost {limit:,} credits, {remaining:,} are left{uses}, and min_credits_left={least:,} "
-        f"must stay: {missing:,} are missing. Nothing was bought. Lower limit or max_credits, or top up."
-        f"{_unknown_limits(unfinished)}",
+        f"must stay: {missing:,} are missing. Nothing was bought. {_unknown_limits(unfinished)}"
+        "Lower limit or max_credits, or top up.",
         facts={
             "budget": "min_credits_left",
             "allowed": least,
@@ -342,6 +342,6 @@ def _unknown_limits(costs: Iterable[ExportCost]) -> str:
         return ""
     more = f" and {len(named) - 5} more" if len(named) > 5 else ""
     return (
-        " The limit of running exports that were ordered without a budget is unknown, so they count with all that "
-        f"they can bring: {', '.join(named[:5])}{more}. What they cost is known once they have ended."
+        "The limit of running exports that were ordered without a budget is unknown, so they count with all that "
+        f"they can bring: {', '.join(named[:5])}{more}. What they cost is known once they have ended. "
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from isal import isal_zlib
 
-from airflow_provider_twexport.exceptions import UnexpectedResponseError
+from airflow_provider_twexport.exceptions import ReadInterruptedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ def lines(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
     A line feed within a message, which JSON can have only between its tokens, becomes a space.
 
     :param blocks: the body as it arrives, compressed or not, cut anywhere.
-    :raises UnexpectedResponseError: if it is compressed and damaged.
+    :raises ReadInterruptedError: if it is compressed and damaged.
     """
     pieces: list[bytes] = []  # of a line that has not ended yet
     for text in _decompressed(blocks):
@@ -61,7 +61,7 @@ def _decompress(member: Any, compressed: bytes) -> tuple[bytes, bytes, Any]:
     try:
         text = member.decompress(compressed, MAX_DECOMPRESSED_BYTES)
     except isal_zlib.error as error:  # type: ignore[misc]
-        raise UnexpectedResponseError(f"The compressed stream is damaged ({error}): connect again.") from None
+        raise ReadInterruptedError(f"The compressed stream is damaged ({error}).") from None
     if member.eof:
         return text, member.unused_data, isal_zlib.decompressobj(wbits=31)
     return text, member.unconsumed_tail, member

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_twexport.exceptions import UnexpectedResponseError
+from airflow_provider_twexport.exceptions import ReadInterruptedError
 from airflow_provider_twexport.x.streams.lines import lines
 
 if TYPE_CHECKING:
@@ -74,5 +74,5 @@ def test_a_cut_last_line_is_not_a_message() -> None:
 
 def test_a_damaged_stream_is_an_error() -> None:
     """Damage is not mistaken for the end of the stream."""
-    with pytest.raises(UnexpectedResponseError, match="damaged"):
+    with pytest.raises(ReadInterruptedError, match="damaged"):
         messages(iter([packed([b"{}\r\n"], trailer=False) + b"\xff" * 100]))
