@@ -107,7 +107,7 @@ async def add_security_headers(
 async def report(request: Request, error: TwexportError) -> JSONResponse:
     """Return why a service refused; these messages hold no secret."""
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 502)
-    return JSONResponse({"detail": str(error)}, status)
+    return JSONResponse({"detail": str(error), "kind": error.kind}, status)
 
 
 @app.get("/static/exports.js", dependencies=[Depends(get_user), Depends(refuse_other_sites)])

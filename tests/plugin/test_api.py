@@ -117,7 +117,8 @@ def test_an_export_is_aborted(server: Server, client: TalkwalkerClient, simulato
     assert op.json("exports")["rows"][0]["status"] == "aborted"
     logs = server.visitor("ADMIN").client.get("/api/v2/eventLogs?event=twexport.abort_export").json()
     assert [(it["owner"], export.id in it["extra"]) for it in logs["event_logs"]][-1:] == [("some OP", True)]
-    assert op.post(f"connections/talkwalker_default/exports/{export.id}/abort").status_code == 409
+    response = op.post(f"connections/talkwalker_default/exports/{export.id}/abort")
+    assert (response.status_code, response.json()["kind"]) == (409, "already_ended")
 
 
 def test_only_a_drained_collector_is_deleted(server: Server, client: TalkwalkerClient) -> None:
