@@ -333,7 +333,7 @@ class Landing:
             self._part.write(kept)
         self._landed = replace(
             self._landed,
-            duplicates_dropped=self._landed.duplicates_dropped + duplicates,
+            duplicates_dropped=self._landed.duplicates_dropped + duplicates + batch.replays,
             foreign_dropped=self._landed.foreign_dropped + batch.foreign,
             excluded=self._landed.excluded + excluded,
             final_cursor=self.cursor if batch.cursor is None else batch.cursor,

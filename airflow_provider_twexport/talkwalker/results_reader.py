@@ -142,10 +142,11 @@ class ResultsReader:
             if math.isinf(self._state.until):
                 self._state.until = response.sent_at() * 1000
             for batch in read.batches(response.blocks, missing=missing, idle_seconds=self.timing.idle_read):
-                if batch.records:
-                    self._last_result = time.monotonic()
                 self.cursor = batch.cursor or self.cursor
                 yield batch
+                if batch.records:
+                    # after the yield: the time that a store takes to write is no stall of the service
+                    self._last_result = time.monotonic()
                 if time.monotonic() - self._last_result > self.timing.read_stalled:
                     break
         # the next read brings these again, because no control has come behind them

@@ -109,6 +109,12 @@ def test_results_count_the_open_part(tmp_path: Path) -> None:
         assert landing.results == 2
 
 
+def test_what_the_reader_dropped_as_delivered_again_is_counted(tmp_path: Path) -> None:
+    """The manifest counts replays, whoever recognised them."""
+    delivered = [Batch([record(1), record(2), record(1)], "1", replays=3), Batch([record(3)], "2", replays=1)]
+    assert land(tmp_path, delivered).duplicates_dropped == 1 + 3 + 1
+
+
 def test_an_export_without_results_is_landed_too(tmp_path: Path) -> None:
     """No results make a manifest without parts."""
     landed = land(tmp_path, [Batch([], "latest")])

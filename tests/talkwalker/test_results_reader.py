@@ -311,6 +311,20 @@ def test_offsets_that_move_without_results_end_in_an_error() -> None:
         list(reader_of(bodies, missing=lambda: 7))
 
 
+def test_a_store_that_is_slow_to_write_is_no_stall() -> None:
+    """Only the service can stall a read: the time between batches is the reader's own."""
+    log = [control(f"o{number}") + result(str(number)) for number in range(3)] + [control("o3")]
+    bodies = {EARLIEST: [control(EARLIEST), *log]}
+    reader = reader_of(
+        lambda cursor, end: bodies.get(cursor, [control(cursor)]), timing=replace(QUICK, read_stalled=0.2)
+    )
+    arrived = 0
+    for batch in reader:
+        arrived += len(batch.records)
+        time.sleep(0.3 if batch.records else 0)
+    assert arrived == 3
+
+
 def test_offsets_that_go_round_are_an_error() -> None:
     """A log that is back at an earlier offset would be read for ever."""
     body = control(EARLIEST) + b"".join(result("a") + control(offset) for offset in ("o1", "o2", "o1"))
