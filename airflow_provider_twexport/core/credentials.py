@@ -67,7 +67,7 @@ class QueryToken(Credential):
         return f"{target}{separator}{self._name}={quote(self._token, safe='')}"
 
     def redact(self, text: str) -> str:
-        """Return ``text`` with the token replaced, as it is and in its URL-quoted forms."""
+        """Return ``text`` with the token replaced, in each form in which a text may quote it."""
         return redact_secret(text, self._token)
 
 
@@ -92,7 +92,7 @@ class BasicLogin(Credential):
         return {"Authorization": f"Basic {self._token}"}
 
     def redact(self, text: str) -> str:
-        """Return ``text`` with password and header replaced, as they are and in their URL-quoted forms."""
+        """Return ``text`` with password and header replaced, in each form in which a text may quote them."""
         return redact_secret(redact_secret(text, self._token), self._password)
 
 
@@ -121,7 +121,7 @@ class FormSecret(Credential):
         return body.replace(urlencode(self.form), urlencode({self._name: self._secret}))
 
     def redact(self, text: str) -> str:
-        """Return ``text`` with the secret replaced, as it is and in its URL-quoted forms."""
+        """Return ``text`` with the secret replaced, in each form in which a text may quote it."""
         return redact_secret(text, self._secret)
 
 
