@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
 
 def ours(url: str, target: str, count: int, file_format: str) -> None:
-    """Land as the transfer operator does: offsets, checks, digests, checksums, atomic parts, manifest."""
-    from airflow_provider_twexport.storage.landing import Landing
+    """Land as the transfer operator does: cursors, checks, digests, checksums, atomic parts, manifest."""
+    from upath import UPath
+
+    from airflow_provider_twexport.storage.part_options import PartOptions
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
-    from airflow_provider_twexport.talkwalker.schema import SCHEMA
+    from airflow_provider_twexport.talkwalker.landing import open_landing, source_of
     from benchmarks.corpus import COLLECTOR_ID, EXPORT_ID
 
     client = TalkwalkerClient("not-a-real-token", url)
-    source = {"collector_id": COLLECTOR_ID, "export_id": EXPORT_ID}
-    with Landing.open(target, source=source, file_format=file_format, schema=SCHEMA) as landing:
+    source = source_of(COLLECTOR_ID, EXPORT_ID, {})
+    with open_landing(UPath(target), source, PartOptions(file_format)) as landing:
         before = memory_mib("VmRSS")
         for batch in client.drain(COLLECTOR_ID, export_id=EXPORT_ID, missing=lambda: count - landing.results):
             landing.write(batch)

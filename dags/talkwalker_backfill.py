@@ -228,7 +228,7 @@ with DAG(
     buy = EmptyOperator(task_id="buy", trigger_rule="none_failed_min_one_success")
 
     @task_group
-    def window(start, stop, limit, if_exists, object_storage_path, exclude_landed, remainder_windows) -> None:
+    def window(start, stop, limit, if_exists, object_storage_path) -> None:
         """Export and land one window."""
         talkwalker_export(
             "export",
@@ -238,8 +238,6 @@ with DAG(
             if_exists=if_exists,
             object_storage_path=object_storage_path,
             object_storage_conn_id=dag.param("destination_conn_id"),
-            exclude_landed=exclude_landed,
-            remainder_windows=remainder_windows,
             min_credits_left=dag.param("min_credits_left"),
             ledger_path="{{ params.destination.rstrip('/') }}/_ledger",
             poke_interval=float(os.environ.get("TWEXPORT_POKE_SECONDS", "30")),

@@ -40,6 +40,7 @@ DAY = 24 * 3600
 MONTHS = Window(JANUARY.start, JANUARY.start.add(months=6)).cut("month")
 SOURCE = {
     "system": "talkwalker",
+    "owner": "twx-box",
     "collector_id": "twx-box",
     "export_id": "1",
     "window": {"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z"},
@@ -173,6 +174,8 @@ def source_of(order: ExportOrder, export_id: str = "e1") -> dict[str, object]:
     """The source of a manifest, for an order."""
     window = order.window
     return {
+        "owner": collector_id_of(order),
+        "scope": order.project_id,
         "collector_id": collector_id_of(order),
         "export_id": export_id,
         "project_id": order.project_id,

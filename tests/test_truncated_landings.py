@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
+from upath import UPath
 
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.coverage.coverage import coverage, landed_span
 from airflow_provider_twexport.storage import discovery
 from airflow_provider_twexport.storage.already_landed import landed_hours, read
-from airflow_provider_twexport.storage.landing import Landing
-from airflow_provider_twexport.talkwalker.landing import CollectorLanding, source_of
+from airflow_provider_twexport.talkwalker.landing import CollectorLanding, open_landing, source_of
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.planning.survey import survey
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 from airflow_provider_twexport.talkwalker.record_identity import identity, published_ms
+from airflow_provider_twexport.talkwalker.remainder_of import RemainderOf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def planned(client: TalkwalkerClient, order: ExportOrder, root: Path) -> list[Pl
         client,
         order,
         "week",
-        landed=found.by_collector(),
+        landed=found.by_owner(),
         landed_hours=lambda collector_id: landed_hours(places[collector_id], published_ms),
     )
     return surveyed.todo(surveyed.count(client))
@@ -49,20 +50,12 @@ def buy_and_land(client: TalkwalkerClient, order: ExportOrder, window: PlannedWi
     collector_id, part = window.collector_id, replace(order, window=window.window)
     client.put_collector(collector_id)
     task = client.get_export(buy_once(client, part, collector_id).task.id)
-    source = source_of(
-        collector_id,
-        task.id,
-        window.window,
-        project_id=order.project_id,
-        stream_id=order.stream_id,
-        limit=order.limit,
-        remainder_of=window.remainder_of,
-        remainder_windows=window.remainder_windows or None,
+    paths = tuple(str(root / collector) for collector in window.remainder_of)
+    remainder_of = RemainderOf(
+        collector_ids=window.remainder_of, paths=paths, windows=window.remainder_windows
     )
-    elsewhere = [root / collector for collector in window.remainder_of]
-    with Landing.open(
-        root / collector_id, source=source, exclude_landed=elsewhere, identity=identity
-    ) as landing:
+    source = source_of(collector_id, task.id, part.to_json(), remainder_of if paths else None)
+    with open_landing(root / collector_id, source, exclude=[UPath(path) for path in paths]) as landing:
         CollectorLanding(client, collector_id, task, order.limit).land(landing)
 
 

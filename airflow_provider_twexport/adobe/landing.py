@@ -1,4 +1,4 @@
-"""Landing an Adobe export job: its batches, their files, each byte for byte; knows no Airflow."""
+"""Lands an export job: its batches and their files, each byte for byte."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.adobe.models import DataFile, JobStatus
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES, RangedDownload
+from airflow_provider_twexport.core.dataset import Dataset
 from airflow_provider_twexport.core.progress import Progress
 from airflow_provider_twexport.exceptions import (
     ExportFailedError,
     NotReadyError,
     UnexpectedResponseError,
 )
-from airflow_provider_twexport.storage.file_landing import SourceFile
+from airflow_provider_twexport.storage.file_landing import FileLanding, SourceFile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_twexport.adobe.client import AdobeClient
     from airflow_provider_twexport.adobe.models import ExportJob, JobBatch
-    from airflow_provider_twexport.storage.file_landing import FileLanding
+    from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -42,11 +45,18 @@ class JobLanding:
     job_id: str
     range_bytes: int = RANGE_BYTES
 
+    def open(self, directory: StoragePath) -> FileLanding:
+        """Start the landing, resume it, or find that it is complete.
+
+        :param directory: of this landing and no other.
+        """
+        return FileLanding.open(directory, source=self._identity)
+
     @property
-    def identity(self) -> dict[str, Any]:
-        """Return what identifies this landing in the manifest's ``source``."""
+    def _identity(self) -> dict[str, Any]:
         return {
             "system": "adobe",
+            "owner": self.job_id,
             "job_id": self.job_id,
             "export_id": self.job_id,
             "sandbox": self.client.sandbox,
@@ -55,6 +65,7 @@ class JobLanding:
     def land(self, landing: FileLanding) -> Manifest:
         """Copy the missing files and return the manifest; resumes where an earlier attempt ended.
 
+        :param landing: an open landing.
         :raises NotReadyError: if the job, or a batch of it, is not ready.
         :raises ExportFailedError: if the job, or a batch of it, ended without the export.
         """
@@ -119,7 +130,7 @@ class JobLanding:
 
     def _source(self, job: ExportJob, files: dict[str, list[DataFile]]) -> dict[str, Any]:
         """Return the manifest's ``source``; parts are in the order of the batches, so the counts assign them."""
-        return self.identity | {
+        return self._identity | {
             "dataset_id": job.dataset_id,
             "status": str(job.status),
             "profiles": job.profiles,
@@ -141,3 +152,11 @@ def _suffix(name: str) -> str:
     """Return the suffix of a file's name: at most its last two alphanumeric parts after a dot."""
     suffixes = [part for part in name.split(".")[1:] if part.isalnum()]
     return ".".join(suffixes[-2:]) or "bin"
+
+
+def dataset(source: Mapping[str, Any]) -> Dataset:
+    """Return where the files of a landing come from.
+
+    :param source: of the manifest.
+    """
+    return Dataset("adobe://platform.adobe.io", f"{source.get('sandbox')}/{source.get('dataset_id')}")

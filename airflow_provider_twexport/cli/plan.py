@@ -92,7 +92,7 @@ def _survey(options: argparse.Namespace, order: ExportOrder, client: TalkwalkerC
         client,
         order,
         options.split,
-        landed=landed.by_collector(),
+        landed=landed.by_owner(),
         buy_expired=options.buy_expired,
         landed_hours=_landed_hours(options, landed) if options.on_truncated == "split" else None,
     )

@@ -1,4 +1,4 @@
-"""The progress of a long read, in the task log."""
+"""Progress lines of a long read in the task log."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ EVERY_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Progress:
-    """Logs every few seconds how much has landed, how fast, and how long the remainder will take.
+    """Logs every few seconds how much has landed, how fast, and how long the remaining results will take.
 
-    :param expected: how many results there will be; ``None`` if unknown.
-    :param begun_with: how many had landed before.
-    :param kind: the noun for them.
+    :param expected: how many results will land; ``None`` if unknown.
+    :param initial: how many had landed before.
+    :param kind: what to call them.
     """
 
     expected: int | None
-    begun_with: int
+    initial: int
     kind: str = "results"
-    _started_at: float = field(default_factory=time.monotonic, init=False)
-    _reported_at: float = field(default_factory=time.monotonic, init=False)
+    _started: float = field(default_factory=time.monotonic, init=False)
+    _logged: float = field(default_factory=time.monotonic, init=False)
 
     def report(self, results: int, size: int) -> None:
-        """Log a line, unless the last one is recent.
+        """Log a line if the last one is long enough ago.
 
         :param results: how many have landed so far.
-        :param size: how many bytes they take, as written.
+        :param size: how many bytes they have, as written.
         """
         now = time.monotonic()
-        if now - self._reported_at >= EVERY_SECONDS:
-            self._reported_at = now
-            log.info("%s", self.line(results, size, now - self._started_at))
+        if now - self._logged >= EVERY_SECONDS:
+            self._logged = now
+            log.info("%s", self.line(results, size, now - self._started))
 
     def line(self, results: int, size: int, seconds: float) -> str:
-        """Return the line after so many seconds of reading."""
-        speed = (results - self.begun_with) / seconds if seconds else 0.0
-        text = f"{results:,} {self.kind} ({size / 1e6:,.1f} MB)"
+        """Return the line after some seconds of reading."""
+        speed = (results - self.initial) / seconds if seconds else 0.0
+        line = f"{results:,} {self.kind} ({size / 1e6:,.1f} MB)"
         if self.expected is not None:
-            text += f" of {self.expected:,} have landed"
-        text += f", {speed:,.0f} a second"
+            line += f" of {self.expected:,} have landed"
+        line += f", {speed:,.0f} a second"
         if self.expected is not None and speed > 0:
-            text += f", {_span((self.expected - results) / speed)} to go"
-        return text
+            line += f", {_duration((self.expected - results) / speed)} to go"
+        return line
 
 
-def _span(seconds: float) -> str:
-    minutes, remainder = divmod(max(0, round(seconds)), 60)
-    return f"{minutes} min {remainder} s" if minutes else f"{remainder} s"
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(max(0, round(seconds)), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -16,7 +16,7 @@ from airflow_provider_twexport.core.text_table import aligned, edges
 from airflow_provider_twexport.core.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pendulum
 
@@ -37,8 +37,8 @@ class LandedSpan:
     :param truncated: whether more results match than were exported.
     :param topics: the topics of the scope; none for all.
     :param query: the query.
-    :param collector_id: the collector that it was exported into.
-    :param remainder_of: collectors of the truncated landings that it is the remainder of; planned for the last.
+    :param owner: what the results belong to, by which remainders name it.
+    :param remainder_of: owners of the truncated landings that it is the remainder of; planned for the last.
     :param remainder_windows: how many windows the remainder of that one was planned in; 0 if unknown.
     """
 
@@ -50,7 +50,7 @@ class LandedSpan:
     truncated: bool = False
     topics: tuple[str, ...] = ()
     query: str | None = None
-    collector_id: str = ""
+    owner: str = ""
     remainder_of: tuple[str, ...] = ()
     remainder_windows: int = 0
 
@@ -136,24 +136,23 @@ class SeriesCoverage:
 def landed_span(manifest: Manifest) -> LandedSpan | None:
     """Return the span that a landing covers; ``None`` if its manifest has no window.
 
-    :param manifest: such as :func:`storage.manifest.read` returns. The scope is ``project_id``, ``stream_id`` or
-        ``product`` of its source; older sources name none, and then the collector's name, less
-        window and hash, stands for it.
+    :param manifest: such as :func:`storage.manifest.read` returns.
     """
     source = manifest.source
     window = source.get("window")
     if not window:
         return None
+    owner = str(source.get("owner") or "")
     return LandedSpan(
         window=Window.from_json(window),
-        scope=_scope(source),
-        export_id=str(source.get("export_id") or source.get("collector_id") or source.get("search_id")),
+        scope=str(source.get("scope") or owner),
+        export_id=str(source.get("export_id") or owner),
         results=manifest.results,
         complete=manifest.complete,
         truncated=manifest.truncated,
         topics=tuple(source.get("topics") or ()),
         query=source.get("query"),
-        collector_id=str(source.get("collector_id") or ""),
+        owner=owner,
         remainder_of=tuple(source.get("remainder_of") or ()),
         remainder_windows=int(source.get("remainder_windows") or 0),
     )
@@ -204,16 +203,6 @@ def _row(series: Series, days: Sequence[Day]) -> tuple[str, ...]:
     )
 
 
-def _scope(source: Mapping[str, Any]) -> str:
-    named = source.get("project_id") or source.get("stream_id") or source.get("product")
-    return str(named or _named_scope(str(source.get("collector_id"))))
-
-
-def _named_scope(collector_id: str) -> str:
-    # twx-<slug>-<start>-<stop>-<hash>
-    return collector_id.rsplit("-", 3)[0]
-
-
 def _with_remainders(spans: Iterable[LandedSpan]) -> list[LandedSpan]:
     """Return the spans, shorter ones first; those whose remainder has landed completely are no longer truncated."""
     # a remainder may have a remainder itself, and is shorter
@@ -221,11 +210,11 @@ def _with_remainders(spans: Iterable[LandedSpan]) -> list[LandedSpan]:
     remainders: defaultdict[str, dict[str, int]] = defaultdict(dict)
     found = []
     for span in by_length:
-        planned = remainders[span.collector_id].values()
+        planned = remainders[span.owner].values()
         if 0 < max(planned, default=0) <= len(planned):
             span = replace(span, truncated=False)
         if span.remainder_of and span.complete and not span.truncated:
-            remainders[span.remainder_of[-1]][span.collector_id] = span.remainder_windows
+            remainders[span.remainder_of[-1]][span.owner] = span.remainder_windows
         found.append(span)
     return found
 
@@ -312,7 +301,7 @@ def _lacks_remainder(share: _Share, shares: Sequence[_Share]) -> bool:
 
 
 def _is_remainder(span: LandedSpan, of: LandedSpan) -> bool:
-    return bool(of.collector_id) and of.collector_id in span.remainder_of
+    return bool(of.owner) and of.owner in span.remainder_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         address = f"{client.base_url}/api/v3/tasks/export/{purchase.task.id}"
         TalkwalkerExportLink.push_url(context, address)
         ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
-        ledger.ordered(purchase.task.id, affordable, self.collector_id, adopted=purchase.adopted)
+        order_details = {"collector_id": self.collector_id, **affordable.to_json()}
+        ledger.ordered(purchase.task.id, order_details, adopted=purchase.adopted)
         return {
             "export_id": purchase.task.id,
             "collector_id": self.collector_id,
@@ -315,7 +316,7 @@ class TalkwalkerAbortExportOperator(BaseOperator):
             if task.is_unfinished:
                 client.abort_export(self.export_id)
                 ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
-                ledger.aborted(self.export_id, task.collector_id)
+                ledger.aborted(self.export_id, collector_id=task.collector_id)
         self.log.info("Export %s was %s; it no longer runs.", self.export_id, task.raw_status)
         return self.export_id
 
@@ -375,5 +376,5 @@ class TalkwalkerDeleteCollectorOperator(BaseOperator):
                 self.log.info("Collector %s was gone already.", self.collector_id)
         if self.export_id:
             ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
-            ledger.deleted(self.export_id, self.collector_id)
+            ledger.deleted(self.export_id, collector_id=self.collector_id)
         return self.collector_id

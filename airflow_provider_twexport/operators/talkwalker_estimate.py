@@ -34,14 +34,14 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
     :class:`TalkwalkerOrderOperator` documents the order's parameters; ``limit`` is that of each window. Returns a dict
     for each window that still needs something, to map tasks over: ``{"start", "stop", "collector_id", "limit",
-    "if_exists", "state", "expected", "credits", "map_name", "exclude_landed", "remainder_windows"}``, and with
-    ``object_storage_path`` also where that window lands.
+    "if_exists", "state", "expected", "credits", "map_name"}``, and with ``object_storage_path`` also where that window
+    lands.
     What was bought before keeps its windows and costs nothing; if nothing is new, nothing is counted or spent. The
     complete plan is in the log, and its numbers are under the XCom key ``plan``, with the windows if they are few.
 
     With ``on_truncated="split"``, a window that landed truncated is replaced by the windows of its remainder: the days
-    with fewer landed results than counted ones. What landed of them is paid for again; to exclude it, give
-    ``exclude_landed`` and ``remainder_windows`` of their dicts to :class:`TalkwalkerToObjectStorageOperator`.
+    with fewer landed results than counted ones. What landed of them is paid for again; where their dicts say that they
+    land, a file ``_remainder_of.json`` makes :class:`TalkwalkerToObjectStorageOperator` exclude it.
 
     After counting has begun, an error is final: Airflow does not retry it, because that would pay for counting again.
 
@@ -114,8 +114,8 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             self._log_expired(planned)
             self._check_length(len(todo))
             self._check_price(planned)
-            paths = self._landing_paths(landings)
-            return [self._task(window, paths) for window in todo]
+            self._record_remainders(planned, todo, self._landing_paths(landings))
+            return [self._task(window) for window in todo]
 
     def _survey(self, client: TalkwalkerClient, order: ExportOrder, landings: Landings) -> Survey:
         from airflow_provider_twexport.exceptions import InvalidRequestError
@@ -138,7 +138,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             client,
             order,
             by,
-            landed=landings.by_collector(),
+            landed=landings.by_owner(),
             buy_expired=buy_expired,
             landed_hours=self._landed_hours(landings) if self.on_truncated == "split" else None,
         )
@@ -248,12 +248,45 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         if expired and not planned.credits_at_most:
             self.log.warning("%d windows are left out: %s.", expired, WindowState.EXPIRED.meaning)
 
-    def _task(self, planned: PlannedWindow, paths: Mapping[str, str]) -> dict[str, Any]:
+    def _record_remainders(
+        self, planned: Plan, todo: Sequence[PlannedWindow], paths: Mapping[str, str]
+    ) -> None:
+        """Record for each window of a remainder, where it will land, what its landing has to exclude."""
+        from airflow_provider_twexport.exceptions import PaidCallFailedError
+
+        try:
+            for window in todo:
+                if window.remainder_of:
+                    self._record_remainder(window, paths)
+        # only some of the errors of filesystems are an OSError
+        except Exception as error:
+            if not planned.counting_credits:
+                raise
+            raise PaidCallFailedError(
+                f"The plan cannot be recorded below {self.object_storage_path} ({error}). Counting has cost "
+                f"{planned.counting_credits:,} credits, so it is not repeated. No export was bought. Clear this task "
+                "to pay for the count once more."
+            ) from error
+
+    def _record_remainder(self, planned: PlannedWindow, paths: Mapping[str, str]) -> None:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.talkwalker.remainder_of import RemainderOf
+
+        remainder_of = RemainderOf(
+            collector_ids=planned.remainder_of,
+            paths=tuple(paths[collector_id] for collector_id in planned.remainder_of),
+            windows=planned.remainder_windows,
+        )
+        directory = ObjectStoragePath(self._landing_path(planned), conn_id=self.object_storage_conn_id)
+        remainder_of.record(directory)
+
+    def _task(self, planned: PlannedWindow) -> dict[str, Any]:
         from airflow_provider_twexport.talkwalker.planning.plan import WindowState
         from airflow_provider_twexport.talkwalker.planning.survey import window_name
 
         window = planned.window
-        path = {"object_storage_path": self._landing_path(planned)}
+        path = {"object_storage_path": self._landing_path(planned)} if self.object_storage_path else {}
         return {
             **window.to_json(),
             "collector_id": planned.collector_id,
@@ -263,20 +296,17 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             "expected": planned.expected,
             "credits": planned.credits,
             "map_name": window_name(window),
-            "exclude_landed": [paths[collector_id] for collector_id in planned.remainder_of] or None,
-            "remainder_windows": planned.remainder_windows or None,
-            **(path if self.object_storage_path else {}),
+            **path,
         }
 
-    def _landing_path(self, planned: PlannedWindow) -> str | None:
+    def _landing_path(self, planned: PlannedWindow) -> str:
         from airflow_provider_twexport.core.partitioning import landing_path
 
-        if not self.object_storage_path:
-            return None
+        root = str(self.object_storage_path)
         # a window of a remainder may begin within a partition that holds a landing already
         if self.partition_by is None or planned.remainder_of:
-            return f"{self.object_storage_path.rstrip('/')}/{planned.collector_id}"
-        return landing_path(self.object_storage_path, planned.window, self.partition_by)
+            return f"{root.rstrip('/')}/{planned.collector_id}"
+        return landing_path(root, planned.window, self.partition_by)
 
 
 def _plan_for_xcom(planned: Plan, todo: int) -> dict[str, Any]:

@@ -158,5 +158,5 @@ class TalkwalkerDeleteOrphansOperator(_OrphansOperator):
                 self.log.info("Deleted %s.", orphan)
                 deleted.add(orphan.collector_id)
                 if orphan.export_id:
-                    ledger.deleted(orphan.export_id, orphan.collector_id)
+                    ledger.deleted(orphan.export_id, collector_id=orphan.collector_id)
         return len(deleted)

@@ -48,8 +48,6 @@ class AlreadyLanded:
 
     :param paths: directories of landings.
     :param identity: returns the bytes of a result that are the same in every export.
-    :raises ManifestNotFoundError: a directory holds no landing.
-    :raises CorruptLandingError: a landing is incomplete or damaged.
     """
 
     def __init__(
@@ -57,9 +55,17 @@ class AlreadyLanded:
         paths: Iterable[StoragePath | str | os.PathLike[str]],
         identity: Callable[[bytes], bytes] = bytes,
     ) -> None:
+        self._paths = tuple(paths)
         self._identity = identity
         self._seen = SeenRecords()
-        for path in paths:
+
+    def load(self) -> None:
+        """Read the landings back.
+
+        :raises ManifestNotFoundError: a directory holds no landing.
+        :raises CorruptLandingError: a landing is incomplete or damaged.
+        """
+        for path in self._paths:
             read(path, self._add)
 
     def without(self, records: Iterable[bytes]) -> list[bytes]:

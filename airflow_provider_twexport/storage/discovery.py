@@ -48,17 +48,17 @@ class Landings:
             raise CorruptManifestError(" ".join(self.problems))
         return self
 
-    def by_collector(self) -> dict[str, Manifest]:
-        """Return the furthest landing of each collector: a complete one, else the one with most results."""
-        return {name: self.manifests[address] for name, address in self._furthest().items()}
+    def by_owner(self) -> dict[str, Manifest]:
+        """Return the furthest landing of each owner: a complete one, else the one with most results."""
+        return {owner: self.manifests[address] for owner, address in self._furthest().items()}
 
     def directories(self) -> dict[str, str]:
-        """Return the address of the directory of each collector's furthest landing."""
-        return {name: address.rpartition("/")[0] for name, address in self._furthest().items()}
+        """Return the address of the directory of each owner's furthest landing."""
+        return {owner: address.rpartition("/")[0] for owner, address in self._furthest().items()}
 
     def _furthest(self) -> dict[str, str]:
         ordered = sorted(self.manifests.items(), key=lambda found: (found[1].complete, found[1].results))
-        return {str(found.source.get("collector_id")): address for address, found in ordered}
+        return {str(found.source.get("owner")): address for address, found in ordered}
 
 
 def find_landings(

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.encoding import Encoder, EncodingOptions
 
 
-ROW_GROUP_BYTES = 8 * 1024 * 1024
-
-
 @dataclass(frozen=True, slots=True)
 class FileFormat:
     """A file format: how to write it and how to read it.

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from airflow_provider_twexport import __version__
@@ -24,14 +23,13 @@ from airflow_provider_twexport.exceptions import (
     InvalidRequestError,
     LandingClosedError,
 )
-from airflow_provider_twexport.storage import formats, part_verification, resume
-from airflow_provider_twexport.storage.already_landed import AlreadyLanded
+from airflow_provider_twexport.storage import part_verification, resume
 from airflow_provider_twexport.storage.dedup import RecentRecords, SeenRecords
 from airflow_provider_twexport.storage.directory import Directory
-from airflow_provider_twexport.storage.encoding import EncodingOptions
 from airflow_provider_twexport.storage.journal import Journal
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, empty_manifest
 from airflow_provider_twexport.storage.part import now
+from airflow_provider_twexport.storage.part_options import PartOptions
 from airflow_provider_twexport.storage.part_writer import PartWriter
 
 if TYPE_CHECKING:
@@ -41,49 +39,64 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.core.batch import Batch
     from airflow_provider_twexport.core.schema import Schema
+    from airflow_provider_twexport.storage.already_landed import AlreadyLanded
     from airflow_provider_twexport.storage.directory import StoragePath
-    from airflow_provider_twexport.storage.formats import FileFormat
     from airflow_provider_twexport.storage.part import Part
 
 log = logging.getLogger(__name__)
 
 Records: TypeAlias = "Sequence[bytes]"  # within the class, bytes is something else
-MAX_PART_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Dedup:
+    """Which records a landing drops because it, or another landing, has them already.
+
+    :param identity: returns the bytes that identify a record of this landing; ``None``: all its bytes.
+    :param window_seconds: for how long a record is remembered after it first came; a retry reads back only parts that
+        are no older. ``None``: forever, and all parts.
+    :param exclude: results of other landings; they are dropped and counted. An interrupted landing that has dropped
+        some of them restarts from the beginning, so that each is counted once.
+    """
+
+    identity: Callable[[bytes], bytes] | None = None
+    window_seconds: float | None = None
+    exclude: AlreadyLanded | None = None
+
+    def remembered(self) -> SeenRecords | RecentRecords:
+        """Return a memory for the records of one landing."""
+        if self.window_seconds is None:
+            return SeenRecords(identity=self.identity)
+        return RecentRecords(self.window_seconds, self.identity)
+
+    def may_repeat(self, part: Part) -> bool:
+        """Return whether records of a part may come again."""
+        if self.window_seconds is None or part.written_at is None:
+            return True
+        age = datetime.now(UTC) - datetime.fromisoformat(part.written_at)
+        return age.total_seconds() <= self.window_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    parts: PartOptions
+    schema: Schema | None
+    dedup: Dedup
+    max_results: int | None
+    durable_batches: bool
 
 
 class Landing:
     """Lands the results of one export in one directory; created by :meth:`open`."""
 
-    def __init__(
-        self,
-        directory: Directory,
-        file_format: FileFormat,
-        encoding: EncodingOptions,
-        max_part_bytes: int,
-        max_part_results: int | None,
-        max_results: int | None,
-        record_id: Callable[[bytes], bytes] | None,
-        remembered_seconds: float | None,
-        journal: Journal | None,
-        begun: Manifest,
-    ) -> None:
+    def __init__(self, directory: Directory, landed: Manifest, settings: _Settings) -> None:
         self._directory = directory
-        self._format = file_format
-        self._encoding = encoding
-        self._max_part_bytes = max_part_bytes
-        self._max_part_results = max_part_results
-        self._landed = begun
-        self._remembered_seconds = remembered_seconds
-        self._max_results = max_results
-        self._journal = journal
-        self._seen = (
-            SeenRecords(identity=record_id)
-            if remembered_seconds is None
-            else RecentRecords(remembered_seconds, record_id)
-        )
-        self._already_landed: AlreadyLanded | None = None
+        self._landed = landed
+        self._settings = settings
+        self._journal = Journal(directory) if settings.durable_batches else None
+        self._seen = settings.dedup.remembered()
         self._part: PartWriter | None = None
-        self._ended = begun.complete
+        self._ended = landed.complete
 
     @classmethod
     def open(
@@ -91,87 +104,55 @@ class Landing:
         directory: StoragePath | str | os.PathLike[str],
         *,
         source: Mapping[str, Any],
-        file_format: str = "jsonl.gz",
-        compression_level: int | None = None,
-        max_part_bytes: int = MAX_PART_BYTES,
-        max_part_results: int | None = None,
-        max_results: int | None = None,
-        record_id: Callable[[bytes], bytes] | None = None,
-        remembered_seconds: float | None = None,
-        batches_cost: bool = False,
+        parts: PartOptions | None = None,
         schema: Schema | None = None,
-        row_group_bytes: int = formats.ROW_GROUP_BYTES,
-        exclude_landed: Sequence[StoragePath | str | os.PathLike[str]] = (),
-        identity: Callable[[bytes], bytes] = bytes,
+        dedup: Dedup | None = None,
+        max_results: int | None = None,
+        durable_batches: bool = False,
     ) -> Self:
         """Start a landing, resume an interrupted one, or find that it is complete.
 
         A landing of an earlier order by the same owner is removed first.
 
         :param directory: of this landing and no other.
-        :param source: goes into the manifest as it is; its ``collector_id``, ``search_id`` or ``capture_id`` says whose
-            landing this is, its ``export_id`` which order of the same results.
-        :param file_format: one of :data:`formats.FORMATS`.
-        :param compression_level: one of the format's; ``None`` for its default.
-        :param max_part_bytes: a part ends at the first cursor after about so many bytes as written.
-        :param max_part_results: and at the first cursor after so many results.
-        :param max_results: what comes beyond so many results is left out.
-        :param record_id: what makes two records the same one; ``None`` if all their bytes do.
-        :param remembered_seconds: a record that comes again so long after the first time is still known, and parts
-            older than that are not read back; ``None``: always, and all are.
-        :param batches_cost: keep each batch as soon as it is written, and never begin again from the start.
+        :param source: goes into the manifest unchanged; its ``owner`` says whose results these are, its ``export_id``
+            which order of them.
+        :param parts: the file format, and where a part ends; ``None`` for the defaults.
         :param schema: the typed columns of these results; Parquet needs them.
-        :param row_group_bytes: a row group of Parquet ends after about so many bytes of results.
-        :param exclude_landed: directories of other landings; results that they hold are left out and counted. A landing
-            that broke off after it left something out begins anew, to count it once.
-        :param identity: what of a result is the same in whatever export.
-        :raises ManifestNotFoundError: one of these directories holds no landing.
-        :raises CorruptLandingError: one of these landings is not whole.
-        :raises DirectoryInUseError: another collector or search was landed there; or this one, in such a
-            way that it cannot go on, and each batch costs.
-        :raises UnsupportedFormatError: no such file format, or not for these results, or not here.
-        :raises InvalidCompressionLevelError: the format has no such level.
-        :raises InvalidRequestError: the source has no ``collector_id``, ``search_id`` or ``capture_id``.
+        :param dedup: which records to drop; ``None``: those with equal bytes.
+        :param max_results: results beyond this number are dropped.
+        :param durable_batches: store each batch as soon as it is written, and never restart from the beginning, because
+            each batch costs money.
+        :raises ManifestNotFoundError: an excluded directory holds no landing.
+        :raises CorruptLandingError: an excluded landing is incomplete or damaged.
+        :raises DirectoryInUseError: the directory belongs to another owner; or this landing cannot be resumed, and its
+            batches cost money.
+        :raises UnsupportedFormatError: the results have no typed columns, or a package is missing.
+        :raises InvalidRequestError: the source names no owner.
         """
         if not resume.owner(source):
-            msg = "A landing's source needs a collector_id, search_id or capture_id: it tells whose results these are."
-            raise InvalidRequestError(msg)
-        place, form = Directory(directory), formats.by_name(file_format)
-        afresh = empty_manifest(json.loads(json.dumps(source)), file_format)
-        found = resume.load(place, afresh.source)
-        encoding = EncodingOptions(form.level(compression_level), schema, row_group_bytes)
-        journal = Journal(place) if batches_cost else None
-        begin = partial(
-            cls,
-            place,
-            form,
-            encoding,
-            max_part_bytes,
-            max_part_results,
-            max_results,
-            record_id,
-            remembered_seconds,
-            journal,
-        )
-        landing = begin(found or afresh)
+            raise InvalidRequestError("A landing's source names no owner. Say whose results these are.")
+        parts, dedup = parts or PartOptions(), dedup or Dedup()
+        settings = _Settings(parts, schema, dedup, max_results, durable_batches)
+        place, fresh = Directory(directory), empty_manifest(json.loads(json.dumps(source)), parts.file_format)
+        found = resume.load(place, fresh.source)
         if found and found.complete:
             resume.cleanup(place, found)
-            return landing
-        form.encoder(encoding).close()  # fails here if a package is missing, before anything is read
-        already_landed = AlreadyLanded(exclude_landed, identity) if exclude_landed else None
-        if found and (problem := landing._why_not_resumable(file_format, already_landed)):
-            if batches_cost:
+            return cls(place, found, settings)
+        parts.encoder(schema).close()  # fails here if a package is missing, before anything is read
+        if dedup.exclude:
+            dedup.exclude.load()
+        landing = cls(place, replace(found, source=fresh.source) if found else fresh, settings)
+        if problem := landing._why_not_resumable():
+            if durable_batches:
                 raise DirectoryInUseError(
                     f"{place} cannot be resumed, because {problem}. Its results were paid for, so they are not "
                     "replaced. Land with the same settings as before, or choose another directory and pay again."
                 )
             log.warning("%s: landing restarts from the beginning, because %s", place, problem)
             resume.remove_all(place)
-            landing = begin(afresh)
-        elif found:
-            landing._landed = replace(found, source=afresh.source, complete=False)
-        landing._already_landed = already_landed
-        landing._recover()
+            landing = cls(place, fresh, settings)
+        landing._replay_journal()
         return landing
 
     @property
@@ -207,7 +188,7 @@ class Landing:
     @property
     def part_is_full(self) -> bool:
         """Whether the open part should end; a batch with a cursor ends it."""
-        return self._part is not None and self._is_full(self._part)
+        return self._part is not None and self._settings.parts.is_full(self._part)
 
     def write(self, batch: Batch) -> Records:
         """Land those records of a batch that have not landed yet, and return them.
@@ -308,7 +289,7 @@ class Landing:
                 f"The landing in {self._directory} has ended: open it again to resume from its last checkpoint."
             )
 
-    def _recover(self) -> None:
+    def _replay_journal(self) -> None:
         """Land the stored batches that came after the last checkpoint."""
         if self._journal is None:
             return
@@ -324,10 +305,11 @@ class Landing:
     def _take(self, batch: Batch) -> Records:
         new = self._seen.add(batch.records)
         duplicates = len(batch.records) - len(new)
-        kept = self._already_landed.without(new) if self._already_landed else new
+        exclude, max_results = self._settings.dedup.exclude, self._settings.max_results
+        kept = exclude.without(new) if exclude else new
         excluded = len(new) - len(kept)
-        if self._max_results is not None:
-            kept = kept[: self._max_results - self.results]
+        if max_results is not None:
+            kept = kept[: max_results - self.results]
         if kept:
             self._part = self._part or self._next_part()
             self._part.write(kept)
@@ -346,14 +328,10 @@ class Landing:
         if self._journal:
             self._journal.clear(len(self._landed.parts))
 
-    def _is_full(self, part: PartWriter) -> bool:
-        if self._max_part_results is not None and part.results >= self._max_part_results:
-            return True
-        return part.expected_bytes >= self._max_part_bytes
-
     def _next_part(self) -> PartWriter:
-        name = f"part-{len(self._landed.parts):05}.{self._format.name}"
-        return PartWriter(self._directory, name, self._format.encoder(self._encoding), self.cursor)
+        options = self._settings.parts
+        name = f"part-{len(self._landed.parts):05}.{options.file_format}"
+        return PartWriter(self._directory, name, options.encoder(self._settings.schema), self.cursor)
 
     def _end_part(self) -> None:
         if self._part is None:
@@ -373,21 +351,16 @@ class Landing:
         self._directory.write(name, landed.to_json().encode())
         self._landed = landed
 
-    def _why_not_resumable(self, file_format: str, already_landed: AlreadyLanded | None) -> str | None:
+    def _why_not_resumable(self) -> str | None:
         """Rebuild the digests from the parts; return why this landing cannot be resumed, or ``None``."""
-        if self._landed.file_format != file_format:
-            return f"it started as {self._landed.file_format} and file_format is now {file_format}"
-        if already_landed and self._landed.excluded:
+        options, dedup = self._settings.parts, self._settings.dedup
+        if self._landed.file_format != options.file_format:
+            return f"it started as {self._landed.file_format} and file_format is now {options.file_format}"
+        if dedup.exclude and self._landed.excluded:
             return "only the first try knows how many of its results were excluded"
         problems = (
-            part_verification.problem(self._directory, part, self._format, self._seen.add)
+            part_verification.problem(self._directory, part, options.format, self._seen.add)
             for part in self._landed.parts
-            if self._may_be_repeated(part)
+            if dedup.may_repeat(part)
         )
         return next(filter(None, problems), None)
-
-    def _may_be_repeated(self, part: Part) -> bool:
-        if self._remembered_seconds is None or part.written_at is None:
-            return True
-        age = datetime.now(UTC) - datetime.fromisoformat(part.written_at)
-        return age.total_seconds() <= self._remembered_seconds

@@ -11,11 +11,11 @@ Schema, version 1 (readers ignore unknown keys, and report unknown versions)::
     export_id       the export
     by              the task that recorded it: dag_id, run_id, task_id, map_index (-1: not mapped)
     at              when it was first recorded: ISO 8601, UTC
-    details         ordered: collector_id, window, project_id, stream_id, query, topics, limit, adopted (true: it
-                    existed already, and this run paid nothing)
+    details         ordered: what was ordered, such as window, query and limit; adopted (true: it existed already, and
+                    this run paid nothing)
                     ended: status, exported, credits (null: the service did not say)
                     landed: manifest (its address), results, truncated, complete
-                    aborted, deleted (with everything in its collector): collector_id
+                    aborted, deleted: what was ended
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class ExportHistory:
 
     @property
     def order(self) -> dict[str, Any]:
-        """Return what was ordered: collector_id, window, project_id, stream_id, query, topics, limit."""
+        """Return what was ordered, such as its window, query and limit."""
         details = next((entry.details for entry in self._of(EntryKind.ORDERED)), {})
         return {key: value for key, value in details.items() if key != "adopted"}
 

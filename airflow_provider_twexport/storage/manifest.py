@@ -8,12 +8,11 @@ Schema, version 1 (readers ignore unknown keys; an unknown version is an error):
     schema_version      1
     complete            true: everything that was exported is here; false: a later landing may resume
     incomplete_because  why it is not complete, in a sentence; null: it is, or nobody knows
-    source              where it comes from: system, collector_id, export_id, project_id or stream_id, query, topics,
-                        limit, window, fingerprint, status, ...; remainder_of: collectors whose landings
-                        hold results that this export brought again, remainder_windows: how many windows the
-                        remainder of the last of them was planned in; of a search: system, search_id, product, query,
-                        tag, bucket, limit, window; of an Adobe job: system, job_id, export_id, dataset_id, filter,
-                        fields, profiles, batches (the parts are in their order, and each says how many files it has)
+    source              where it comes from: system (the service), owner (the id of what these results belong to, and no
+                        others in the directory), export_id (which order of them; null: unknown), scope, window, query,
+                        topics, limit, status, and what else the service's landing module writes; of a remainder also
+                        remainder_of (the owners of the truncated landings that hold some of its results) and
+                        remainder_windows (in how many windows the remainder of the last of them was planned)
     file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"; "files": each part is a file of the service,
                         byte for byte, and counts as one result
     results             how many results the parts hold
@@ -21,7 +20,7 @@ Schema, version 1 (readers ignore unknown keys; an unknown version is an error):
     truncated           true: the export reached its limit, more results match
     estimated_total     how many results match, by the service's estimate; of counts, their sum; null: unknown
     bytes               size of all parts, as written
-    duplicates_dropped  how many records were delivered again and dropped: equal bytes (posts: equal ids)
+    duplicates_dropped  how many records were delivered again and dropped, because their bytes, or ids, are equal
     foreign_dropped     how many results of other exports were dropped
     excluded            how many results were excluded because the landings of source.remainder_of hold them;
                         results + excluded = exported in a complete landing

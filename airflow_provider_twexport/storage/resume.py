@@ -63,16 +63,15 @@ def cleanup(directory: Directory, landed: Manifest) -> None:
 
 
 def owner(source: Mapping[str, Any]) -> str | None:
-    """Return who owns the results of a directory: a kind and an id, such as ``collector 'twx-one'``."""
-    named = ((kind, source.get(f"{kind}_id")) for kind in ("collector", "search", "capture", "job"))
-    return next((f"{kind} {name!r}" for kind, name in named if name), None)
+    """Return the id of what the results of a directory belong to, such as a collector or a search."""
+    return source.get("owner")
 
 
 def _check_owner(directory: Directory, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     theirs, ours = owner(found), owner(wanted)
     if theirs != ours:
         raise DirectoryInUseError(
-            f"{directory} holds the results of {theirs}. Choose another directory for {ours}."
+            f"{directory} holds the results of {theirs!r}. Choose another directory for {ours!r}."
         )
 
 

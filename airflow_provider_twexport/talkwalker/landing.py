@@ -1,4 +1,4 @@
-"""Landing a Talkwalker collector: read it until all that was exported is there, then commit; knows no Airflow."""
+"""Lands a collector: reads it until everything that was exported has landed, then commits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from airflow_provider_twexport.core.dataset import Dataset
 from airflow_provider_twexport.core.progress import Progress
 from airflow_provider_twexport.exceptions import (
     DirectoryInUseError,
@@ -18,18 +19,22 @@ from airflow_provider_twexport.exceptions import (
     NotReadyError,
     ResultsExpiredError,
 )
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import fingerprint_in
+from airflow_provider_twexport.storage.already_landed import AlreadyLanded
+from airflow_provider_twexport.storage.landing import Dedup, Landing
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import fingerprint_in, scope_in
+from airflow_provider_twexport.talkwalker.record_identity import identity
 from airflow_provider_twexport.talkwalker.results import EARLIEST
+from airflow_provider_twexport.talkwalker.schema import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.storage.directory import StoragePath
-    from airflow_provider_twexport.storage.landing import Landing
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.storage.part_options import PartOptions
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportTask
+    from airflow_provider_twexport.talkwalker.remainder_of import RemainderOf
 
 OnIncomplete = Literal["fail", "warn"]
 
@@ -38,68 +43,84 @@ class Logger(Protocol):
     """A logger of the standard library, or Airflow's of a task."""
 
     def warning(self, event: Any, *args: Any, **kw: Any) -> Any:
-        """Say what is not as it should be."""
+        """Log a warning."""
 
 
 def source_of(
     collector_id: str,
     export_id: str | None,
-    window: Window | None,
-    *,
-    project_id: str | None = None,
-    stream_id: str | None = None,
-    query: str | None = None,
-    topics: Sequence[str] = (),
-    limit: int | None = None,
-    remainder_of: Sequence[str] = (),
-    remainder_windows: int | None = None,
+    order: Mapping[str, Any],
+    remainder_of: RemainderOf | None = None,
 ) -> dict[str, Any]:
-    """Return what a manifest tells of where its results come from.
+    """Return the ``source`` of a manifest: where its results come from.
 
     :param collector_id: the collector that they are read from.
-    :param export_id: the export that was paid for; ``None`` for whatever the collector holds.
-    :param window: the time of publication; ``None`` if nobody knows.
-    :param project_id: the project that was exported from.
-    :param stream_id: the stream that was exported from.
-    :param query: what else was asked for.
-    :param topics: topic ids of the project; none for all.
-    :param limit: results at most.
-    :param remainder_of: collectors whose landings hold results that this export brings again; the truncated one is
-        the last.
-    :param remainder_windows: how many windows its rest was planned in.
+    :param export_id: the export that was paid for; ``None`` for everything that the collector holds.
+    :param order: what was ordered, as far as it is known; the keys are those of :meth:`ExportOrder.to_json`.
+    :param remainder_of: the truncated landings whose remainder this is.
     """
+    project_id, stream_id = order.get("project_id") or None, order.get("stream_id") or None
     return {
         "system": "talkwalker",
+        "owner": collector_id,
+        "scope": project_id or stream_id or scope_in(collector_id),
         "collector_id": collector_id,
         "export_id": export_id,
-        "project_id": project_id or None,
-        "stream_id": stream_id or None,
-        "query": query or None,
-        "topics": list(topics),
-        "limit": limit,
-        "window": window.to_json() if window else None,
+        "project_id": project_id,
+        "stream_id": stream_id,
+        "query": order.get("query") or None,
+        "topics": list(order.get("topics") or ()),
+        "limit": order.get("limit"),
+        "window": order.get("window"),
         "fingerprint": fingerprint_in(collector_id),
-        **(
-            {"remainder_of": list(remainder_of), "remainder_windows": remainder_windows}
-            if remainder_of
-            else {}
-        ),
+        **(remainder_of.to_source() if remainder_of else {}),
     }
+
+
+def open_landing(
+    directory: StoragePath,
+    source: Mapping[str, Any],
+    parts: PartOptions | None = None,
+    exclude: Sequence[StoragePath] = (),
+) -> Landing:
+    """Start the landing of a collector, resume it, or find that it is complete.
+
+    Only equal bytes are duplicates: any other repeat was exported and paid for.
+
+    :param directory: of this landing and no other.
+    :param source: what :func:`source_of` returned.
+    :param parts: the file format, and where a part ends; ``None`` for the defaults.
+    :param exclude: directories of landings whose results are excluded.
+    :raises CorruptLandingError: an excluded landing is incomplete or damaged.
+    """
+    excluded = AlreadyLanded(exclude, identity) if exclude else None
+    return Landing.open(directory, source=source, parts=parts, schema=SCHEMA, dedup=Dedup(exclude=excluded))
+
+
+def dataset(source: Mapping[str, Any]) -> Dataset:
+    """Return where the results of a landing come from.
+
+    :param source: of the manifest.
+    """
+    kinds = ("project", "stream", "collector")
+    kind = next((kind for kind in kinds if source.get(f"{kind}_id")), "collector")
+    return Dataset("talkwalker://api.talkwalker.com", f"{kind}/{source.get(f'{kind}_id')}", SCHEMA)
 
 
 def ended_export(client: TalkwalkerClient, export_id: str, *, salvage: bool = False) -> ExportTask:
     """Return an export that has ended.
 
+    :param client: of the account.
     :param export_id: the export.
-    :param salvage: whether one that was aborted or failed will do; what it exported until then is paid for.
-    :raises NotReadyError: if it has not ended.
-    :raises ExportFailedError: if it ended without giving what was ordered.
+    :param salvage: accept one that was aborted or failed; what it exported until then is paid for.
+    :raises NotReadyError: it has not ended.
+    :raises ExportFailedError: it was aborted or failed.
     """
     task = client.get_export(export_id)
     task.check_status()
     if task.is_unfinished:
         raise NotReadyError(
-            f"Export {task.id} is {task.raw_status}: wait for it with TalkwalkerExportSensor before landing it."
+            f"Export {task.id} is {task.raw_status}. Wait for it with TalkwalkerExportSensor before landing it."
         )
     if task.status.is_lost and not salvage:
         raise ExportFailedError(
@@ -111,11 +132,11 @@ def ended_export(client: TalkwalkerClient, export_id: str, *, salvage: bool = Fa
 
 
 def check_nothing_better(place: StoragePath, task: ExportTask) -> None:
-    """Refuse to land what an export had brought when it broke off where more has landed.
+    """Refuse to replace a landing by what an aborted or failed export brought if the landing has as much.
 
     :param place: the directory.
     :param task: the export.
-    :raises DirectoryInUseError: if a landing of another export is there that is complete, or has as many results.
+    :raises DirectoryInUseError: the landing of another export is complete, or has as many results.
     """
     from airflow_provider_twexport.storage import manifest
 
@@ -127,22 +148,22 @@ def check_nothing_better(place: StoragePath, task: ExportTask) -> None:
         return
     if found.complete or found.results >= (task.exported() or 0):
         raise DirectoryInUseError(
-            f"{place} holds {found.results:,} results of another export; the {task.exported()} that {task.id} had "
-            f"brought when it broke off stay in collector {task.collector_id} until {task.readable_until}. Land them "
-            "elsewhere if they matter."
+            f"{place} holds {found.results:,} results of another export. Export {task.id} ended early with "
+            f"{task.exported()} results, which collector {task.collector_id} keeps until {task.readable_until}. Land "
+            "them in another directory if you need them."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class CollectorLanding:
-    """The way of one collector's results into one directory.
+    """Lands the results of one collector.
 
-    :param client: who is asked.
+    :param client: of the account.
     :param collector_id: the collector to read.
-    :param task: land this export's results only, and all of them; ``None`` for whatever the collector holds.
-    :param limit: the limit that was ordered; needed to count a truncated export where the service does not.
-    :param on_incomplete: what to do if fewer results come than were exported, also on a second read.
-    :param log: where to say what is not as it should be.
+    :param task: land all results of this export and no others; ``None`` for everything that the collector holds.
+    :param limit: the limit that was ordered; needed to count a truncated export if the service does not.
+    :param on_incomplete: what to do if fewer results come than were exported, even on a second read.
+    :param log: for warnings.
     """
 
     client: TalkwalkerClient
@@ -154,22 +175,22 @@ class CollectorLanding:
 
     @property
     def exported(self) -> int | None:
-        """Count the results that should come; ``None`` where that cannot be known."""
+        """Return how many results should come; ``None`` if that is unknown."""
         if self.task is None:
             return None
-        # an export that broke off may have processed more than it exported
+        # an export that ended early may have processed more than it exported
         return self.task.ready if self.task.status.is_lost else self.task.exported(self.limit)
 
     def land(self, landing: Landing) -> Manifest:
-        """Read the collector and return the manifest; free, and goes on where an earlier try broke off.
+        """Read the collector and return the manifest; free, and resumes where an earlier try broke off.
 
-        :param landing: where to.
-        :raises ResultsExpiredError: if the collector is gone.
-        :raises IncompleteLandingError: if results are missing and ``on_incomplete`` is ``fail``.
+        :param landing: an open landing.
+        :raises ResultsExpiredError: the collector does not exist any more.
+        :raises IncompleteLandingError: results are missing and ``on_incomplete`` is ``fail``.
         """
         self._read(landing)
         if self.exported is not None and landing.arrived < self.exported:
-            self.log.warning("%d of %d results came; reading on.", landing.arrived, self.exported)
+            self.log.warning("%d of %d results came; reading again.", landing.arrived, self.exported)
             time.sleep(self.client.timing.second_read)
             self._read(landing)
         task, why = self.task, self._why_incomplete(landing.arrived)
@@ -197,8 +218,8 @@ class CollectorLanding:
                 progress.report(landing.arrived, landing.bytes)
         except NotFoundError as error:
             raise ResultsExpiredError(
-                f"Collector {self.collector_id} was deleted, perhaps by another pipeline for the same window, before "
-                "all of it had landed. What is gone can only be bought again, with if_exists='recreate'.",
+                f"Collector {self.collector_id} was deleted before all of it had landed, perhaps by another pipeline "
+                "for the same window. To buy the missing results again, set if_exists='recreate'.",
                 error.evidence,
                 {"collector_id": self.collector_id} | (self.task.facts(self.limit) if self.task else {}),
             ) from None
@@ -208,22 +229,21 @@ class CollectorLanding:
         if exported is None or landed >= exported:
             if exported is not None and landed > exported:
                 self.log.warning("%d results landed, though only %d were exported.", landed, exported)
-            return self._broke_off()
+            return self._ended_early()
         msg = (
-            f"Only {landed:,} of {exported:,} exported results could be read from collector {self.collector_id}. "
-            "It keeps results for 7 days and until it is deleted; if they are gone, order them anew with "
-            "if_exists='recreate'."
+            f"Only {landed:,} of {exported:,} exported results could be read from collector {self.collector_id}, which "
+            "keeps them for 7 days unless it is deleted. If they are lost, buy them again with if_exists='recreate'."
         )
         if self.on_incomplete == "fail":
             raise IncompleteLandingError(
-                f"{msg} A retry reads on from here; reading costs nothing.",
+                f"{msg} A retry resumes here; reading costs nothing.",
                 facts={"collector_id": self.collector_id, "exported": exported, "landed": landed},
             )
         self.log.warning(msg)
         return msg
 
-    def _broke_off(self) -> str | None:
+    def _ended_early(self) -> str | None:
         if self.task is None or not self.task.status.is_lost:
             return None
-        words = "; ".join(self.task.messages) or "no message"
-        return f"Its export ended as {self.task.status} ({words}); this is what it had brought until then."
+        messages = "; ".join(self.task.messages) or "no message"
+        return f"Its export ended as {self.task.status} ({messages}); this is what it brought until then."

@@ -334,6 +334,17 @@ class ExportOrder:
             return f"/api/v3/stream/s/{path_segment(self.stream_id)}/export"
         return "/api/v3/stream/export"
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the order as plain JSON values."""
+        return {
+            "window": self.window.to_json(),
+            "project_id": self.project_id,
+            "stream_id": self.stream_id,
+            "query": self.query,
+            "topics": list(self.topics),
+            "limit": self.limit,
+        }
+
     def body(self, collector_id: str) -> dict[str, Any]:
         """Return the request that orders this into a collector; dates as epoch milliseconds leave no zone to guess."""
         optional = {"query": self.query, "topics": list(self.topics)}

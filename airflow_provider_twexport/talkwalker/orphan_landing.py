@@ -1,4 +1,4 @@
-"""Landing what was bought and left behind; knows no Airflow."""
+"""Lands exports that were bought and not landed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from airflow_provider_twexport.talkwalker.landing import (
     CollectorLanding,
     check_nothing_better,
     ended_export,
+    open_landing,
     source_of,
 )
 from airflow_provider_twexport.talkwalker.planning.remainder import truncated_around
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import known_orders, match_order
+from airflow_provider_twexport.talkwalker.remainder_of import RemainderOf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,14 +21,15 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.discovery import Landings
     from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
     from airflow_provider_twexport.talkwalker.orphans import Orphan
 
 
 def landing_path(orphan: Orphan, found: Sequence[Orphan], root: str) -> str:
-    """Return where an export lands; a directory holds one export, and a collector may hold several.
+    """Return the directory of an export; a directory holds one export, and a collector may hold several.
 
     :param orphan: the export.
-    :param found: all that was left behind.
+    :param found: all orphans.
     :param root: the directory that they land below.
     """
     address = f"{root.rstrip('/')}/{orphan.collector_id}"
@@ -42,49 +45,38 @@ def land_orphan(
     project_id: str | None,
     at: Callable[[str], Any],
 ) -> Manifest:
-    """Land what an export has brought, whole or not, and return the manifest; free.
+    """Land what an export has brought, complete or not, and return the manifest; free.
 
-    What truncated landings around it hold already is left out.
+    Results that truncated landings around it hold already are excluded.
 
-    :param client: who is asked.
+    :param client: of the account.
     :param orphan: the export.
     :param address: of its directory.
-    :param landed: what has landed, which tells what it may have been ordered as.
+    :param landed: what has landed; shows what the export may have been ordered as.
     :param project_id: the connection's project.
     :param at: returns the path of an address.
     """
     from airflow_provider_twexport.storage.directory import as_storage_path
-    from airflow_provider_twexport.storage.landing import Landing
-    from airflow_provider_twexport.talkwalker.record_identity import identity
-    from airflow_provider_twexport.talkwalker.schema import SCHEMA
 
-    place, places, source = at(address), landed.directories(), _source(orphan, landed, project_id)
+    order = _order(orphan, landed, project_id)
+    remainder_of = _remainder_of(order, landed) if order else None
     task = ended_export(client, orphan.export_id, salvage=True)
-    check_nothing_better(as_storage_path(place), task)
-    with Landing.open(
-        place,
-        source=source,
-        schema=SCHEMA,
-        exclude_landed=[at(places[name]) for name in source.get("remainder_of", ())],
-        identity=identity,
-    ) as landing:
-        way = CollectorLanding(client, orphan.collector_id, task, on_incomplete="warn")
-        return landing.committed or way.land(landing)
+    directory = at(address)
+    check_nothing_better(as_storage_path(directory), task)
+    known = order.to_json() if order else {"window": orphan.window and orphan.window.to_json()}
+    source = source_of(orphan.collector_id, orphan.export_id, known, remainder_of)
+    exclude = [at(path) for path in remainder_of.paths] if remainder_of else []
+    with open_landing(directory, source, exclude=exclude) as landing:
+        landing_of = CollectorLanding(client, orphan.collector_id, task, on_incomplete="warn")
+        return landing.committed or landing_of.land(landing)
 
 
-def _source(orphan: Orphan, landed: Landings, project_id: str | None) -> dict[str, Any]:
-    orders = known_orders((manifest.source for manifest in landed.manifests.values()), project_id)
-    order = match_order(orphan.collector_id, orders)
-    if order is None:
-        return source_of(orphan.collector_id, orphan.export_id, orphan.window)
-    return source_of(
-        orphan.collector_id,
-        orphan.export_id,
-        order.window,
-        project_id=order.project_id,
-        stream_id=order.stream_id,
-        query=order.query,
-        topics=order.topics,
-        limit=order.limit,
-        remainder_of=truncated_around(order, landed.by_collector()),
-    )
+def _order(orphan: Orphan, landed: Landings, project_id: str | None) -> ExportOrder | None:
+    sources = (manifest.source for manifest in landed.manifests.values())
+    return match_order(orphan.collector_id, known_orders(sources, project_id))
+
+
+def _remainder_of(order: ExportOrder, landed: Landings) -> RemainderOf | None:
+    directories = landed.directories()
+    found = truncated_around(order, landed.by_owner())
+    return RemainderOf(collector_ids=found, paths=tuple(directories[it] for it in found)) if found else None

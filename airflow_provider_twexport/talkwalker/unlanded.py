@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_twexport.coverage.coverage import LandedSpan, _named_scope
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import window_in
+from airflow_provider_twexport.coverage.coverage import LandedSpan
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import scope_in, window_in
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import known_orders, match_order
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def unlanded(
         named = window_in(collector_id)
         if named and not landed & {task.id, collector_id} and _is_paid(task):
             order = match_order(collector_id, orders)
-            scope = (order and (order.project_id or order.stream_id)) or _named_scope(collector_id)
+            scope = (order and (order.project_id or order.stream_id)) or scope_in(collector_id)
             topics, query = (order.topics, order.query) if order else ((), None)
             spans.append(LandedSpan(named[1], scope, task.id, 0, complete=False, topics=topics, query=query))
     return spans

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import TaskGroup
@@ -13,7 +14,7 @@ from airflow_provider_twexport.operators.talkwalker import (
     TalkwalkerDeleteCollectorOperator,
 )
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
-from airflow_provider_twexport.storage import formats
+from airflow_provider_twexport.storage.part_options import PartOptions
 from airflow_provider_twexport.transfers.talkwalker_salvage import TalkwalkerSalvageExportOperator
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 
@@ -52,14 +53,7 @@ def talkwalker_export(
     on_truncated: Literal["warn", "fail", "skip", "split"] = "warn",
     poke_interval: timedelta | float = 30,
     deferrable: bool = True,
-    file_format: str = "jsonl.gz",
-    compression_level: int | None = None,
-    max_part_bytes: int = 64 * 1024 * 1024,
-    max_part_results: int | None = None,
-    row_group_bytes: int = formats.ROW_GROUP_BYTES,
     on_incomplete: Literal["fail", "warn"] = "fail",
-    exclude_landed: Sequence[str] | str | None = None,
-    remainder_windows: int | str | None = None,
     salvage: bool = True,
     delete_collector: bool = True,
     ledger_path: str | None = None,
@@ -98,17 +92,7 @@ def talkwalker_export(
         warns and leaves the remainder to the next plan with ``on_truncated="split"``.
     :param poke_interval: seconds between two checks of the export.
     :param deferrable: wait in the triggerer, without holding a worker.
-    :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, or ``parquet``, which has typed columns and the complete
-        result in one more.
-    :param compression_level: 0 to 3 for ``jsonl.gz``, 1 to 22 for the last two; ``None`` for a good default.
-    :param max_part_bytes: a part ends at the first safe place after so many bytes, as written.
-    :param max_part_results: and at the first one after so many results.
-    :param row_group_bytes: a row group of Parquet ends after about so many bytes of results, as they came; a
-        larger one takes more memory.
     :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
-    :param exclude_landed: directories of landings, on the same connection; results that they hold are excluded.
-    :param remainder_windows: in how many windows the remainder of the last of these landings was planned, for the
-        manifest.
     :param salvage: land what an export had brought before it was aborted, failed, or took too long: it is paid for. The
         manifest says that it is not complete, and ordering the window again replaces it.
     :param delete_collector: delete the collector once its results have landed.
@@ -118,8 +102,10 @@ def talkwalker_export(
         counts and manifest, and whether it is complete, which a salvaged one is not. An asset alias gets the landing's
         directory as an asset.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
-    :param kwargs: further arguments of the task group, such as ``default_args`` or ``tooltip``.
+    :param kwargs: further arguments of :class:`ResultsLandingOperator`, such as ``file_format``, and of the task group,
+        such as ``default_args`` or ``tooltip``.
     """
+    parts = {it.name: kwargs.pop(it.name) for it in fields(PartOptions) if it.name in kwargs}
     scope: dict[str, Any] = {
         "start": start,
         "stop": stop,
@@ -173,15 +159,9 @@ def talkwalker_export(
             "stream_id": stream_id,
             "query": query,
             "topics": topics,
-            "file_format": file_format,
-            "compression_level": compression_level,
-            "max_part_bytes": max_part_bytes,
-            "max_part_results": max_part_results,
-            "row_group_bytes": row_group_bytes,
-            "exclude_landed": exclude_landed,
-            "remainder_windows": remainder_windows,
             "outlets": list(outlets),
             "talkwalker_conn_id": talkwalker_conn_id,
+            **parts,
             **storage,
         }
         land = TalkwalkerToObjectStorageOperator(

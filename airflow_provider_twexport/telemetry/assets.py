@@ -1,4 +1,4 @@
-"""Telling what has landed: in an XCom, to the assets that a task declares, and to whoever collects lineage."""
+"""Publishes what has landed: in an XCom, as events of the task's assets, and as hook lineage."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 
 def publish(context: Context, landed: Mapping[ObjectStoragePath, Manifest]) -> None:
-    """Tell of landings; whatever goes wrong with that, the task goes on.
+    """Publish landings; an error is only logged.
 
-    An asset gets one event for each task, so it is told of one landing as it is, and of several as ``landings``.
+    An asset gets one event for each task, with the facts of one landing, or those of several in a list ``landings``.
 
     :param context: of the task that landed them.
     :param landed: the manifest in each directory.
@@ -29,17 +29,17 @@ def publish(context: Context, landed: Mapping[ObjectStoragePath, Manifest]) -> N
     facts = [manifest.facts(directory) for directory, manifest in landed.items()]
     if not facts or "ti" not in context:
         return
-    # what is told has landed; no fault of whoever listens may undo it
+    # it has landed; a listener that fails must not fail the task
     try:
         context["ti"].xcom_push(key=FACTS, value=facts[0] if len(facts) == 1 else facts)
-        _report_lineage(landed)
+        _publish_lineage(landed)
         _publish_outlets(context, [dataset_uri(directory) for directory in landed], facts)
     except Exception as error:
-        log.warning("Not everybody was told what landed (%s: %s).", type(error).__name__, error)
+        log.warning("What landed was not published everywhere (%s: %s).", type(error).__name__, error)
 
 
 def dataset_uri(directory: ObjectStoragePath) -> str:
-    """Return a directory's address without the Airflow connection that leads there."""
+    """Return a directory's address without the Airflow connection in it."""
     return str(directory.fs.unstrip_protocol(directory.path)).rstrip("/")
 
 
@@ -55,8 +55,8 @@ def _publish_outlets(context: Context, addresses: list[str], facts: list[dict[st
             events[outlet].extra = facts[0] if len(facts) == 1 else {"landings": facts}
 
 
-def _report_lineage(landed: Mapping[ObjectStoragePath, Manifest]) -> None:
-    """Tell of directories, because the parts, which are written past Airflow's paths, may be thousands."""
+def _publish_lineage(landed: Mapping[ObjectStoragePath, Manifest]) -> None:
+    """Report directories; their parts may be thousands, and are not written through Airflow's paths."""
     from airflow.providers.common.compat.sdk import get_hook_lineage_collector
 
     for directory in landed:

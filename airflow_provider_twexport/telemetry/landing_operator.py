@@ -1,4 +1,4 @@
-"""What every operator that lands something tells other tools."""
+"""What the operators that land something share: their options, and one report of what landed."""
 
 from __future__ import annotations
 
@@ -7,33 +7,104 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_twexport.links import ManifestLink
-from airflow_provider_twexport.telemetry import assets
+from airflow_provider_twexport.storage.part_options import MAX_PART_BYTES, ROW_GROUP_BYTES, PartOptions
+from airflow_provider_twexport.telemetry import assets, metrics
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.sdk import Context
 
+    from airflow_provider_twexport.core.dataset import Dataset
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.telemetry.ledger import TaskLedger
 
 
 class LandingOperator(BaseOperator):
-    """Base of the operators that land something in one directory: they tell of it in all of Airflow's ways.
+    """Base of the operators that land something in one directory.
 
-    While the task runs, a button leads to the manifest. When the landing is there, and also when it was there before,
-    the XCom ``twexport`` has its facts; each asset among the ``outlets`` gets them with its event, and each asset alias
-    gets the directory as an asset; OpenLineage is told where from and where to.
+    A button leads to the manifest from the task's start on. As soon as the landing is complete, also when it was
+    complete before, the XCom ``twexport`` has its facts; each asset among the ``outlets`` gets them with its event,
+    each asset alias gets the directory as an asset, and OpenLineage gets source and target.
     """
 
     system: ClassVar[str]
     operator_extra_links: Any = (ManifestLink(),)
-    _landed: tuple[ObjectStoragePath, Manifest] | None = None
+    object_storage_conn_id: str | None
+    _lineage: tuple[ObjectStoragePath, Manifest, Dataset] | None = None
 
-    def _tell_landing(self, context: Context, directory: ObjectStoragePath, manifest: Manifest) -> None:
-        self._landed = (directory, manifest)
+    def directory(self, context: Context, path: str) -> ObjectStoragePath:
+        """Return the directory to land in, and make the button lead to its manifest.
+
+        :param context: of the task.
+        :param path: of the directory.
+        """
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+        ManifestLink.push(context, directory)
+        return directory
+
+    def landed(
+        self,
+        context: Context,
+        directory: ObjectStoragePath,
+        manifest: Manifest,
+        dataset: Dataset,
+        *,
+        is_new: bool,
+        credits: int | None = None,
+        ledger: TaskLedger | None = None,
+    ) -> dict[str, Any]:
+        """Report a landing to metrics, ledger, assets and lineage; return its address and counts for the XCom.
+
+        :param context: of the task.
+        :param directory: where it landed.
+        :param manifest: of the landing.
+        :param dataset: where the results come from.
+        :param is_new: whether this task landed it; metrics count a landing once.
+        :param credits: what the results cost; ``None`` if nothing or unknown.
+        :param ledger: the ledger; ``None`` for none.
+        """
+        if is_new:
+            metrics.landed(self.system, manifest, credits)
+        if ledger:
+            ledger.landed(directory, manifest)
+        self._lineage = (directory, manifest, dataset)
         assets.publish(context, {directory: manifest})
+        return manifest.summary(directory)
 
     def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
-        """Return where the results come from and what has landed; OpenLineage calls this when the task has ended."""
+        """Return the source and target of the landing; OpenLineage calls this when the task has ended."""
         from airflow_provider_twexport.telemetry.openlineage import lineage_of
 
-        return lineage_of(*self._landed) if self._landed else None
+        return lineage_of(*self._lineage) if self._lineage else None
+
+
+class ResultsLandingOperator(LandingOperator):
+    """Base of the operators that land results in parts.
+
+    :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, or ``parquet``, which has typed columns and the complete
+        result in one more column.
+    :param compression_level: 0 to 3 for ``jsonl.gz``, 1 to 22 for ``jsonl.zst`` and ``parquet``; ``None`` for the
+        format's default.
+    :param max_part_bytes: a part ends at the first cursor after about this many bytes, as written.
+    :param max_part_results: and at the first cursor after this many results; ``None`` for no such bound.
+    :param row_group_bytes: a row group of Parquet ends after about this many bytes of results, as received; a larger
+        one needs more memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        file_format: str = "jsonl.gz",
+        compression_level: int | None = None,
+        max_part_bytes: int = MAX_PART_BYTES,
+        max_part_results: int | None = None,
+        row_group_bytes: int = ROW_GROUP_BYTES,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        # a mistake here fails before anything is bought
+        self.part_options = PartOptions(
+            file_format, compression_level, max_part_bytes, max_part_results, row_group_bytes
+        )

@@ -1,4 +1,4 @@
-"""Telling the ledger what a task has done; whatever goes wrong with that, the task goes on."""
+"""Records in the ledger what a task has done; a ledger that cannot be written never fails the task."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
+    from airflow_provider_twexport.storage.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
 
 class TaskLedger:
-    """The ledger of one task.
+    """The ledger, written to by one task.
 
-    :param ledger_path: its directory; ``None`` where none is kept.
-    :param conn_id: Airflow connection of that place.
-    :param context: of the task that tells.
+    :param ledger_path: its directory; ``None``: nothing is recorded.
+    :param conn_id: Airflow connection of the object storage.
+    :param context: of the task.
     """
 
     def __init__(self, ledger_path: str | None, conn_id: str | None, context: Context) -> None:
@@ -26,49 +29,46 @@ class TaskLedger:
         self._conn_id = conn_id
         self._context = context
 
-    def ordered(self, export_id: str, order: ExportOrder, collector_id: str | None, *, adopted: bool) -> None:
-        """Tell that an export was bought, or found and used."""
-        self._enter(
-            "ordered",
-            export_id,
-            collector_id=collector_id,
-            window=order.window.to_json(),
-            project_id=order.project_id,
-            stream_id=order.stream_id,
-            query=order.query,
-            topics=list(order.topics),
-            limit=order.limit,
-            adopted=adopted,
-        )
+    def ordered(self, export_id: str, order: Mapping[str, Any], *, adopted: bool) -> None:
+        """Record that an export was bought, or adopted.
 
-    def ended(self, task: ExportTask, limit: int | None = None) -> None:
-        """Tell how an export ended and what it cost: each result that it exported is a credit."""
-        exported = task.exported(limit)
-        self._enter("ended", task.id, status=str(task.status), exported=exported, credits=exported)
+        :param order: what was ordered, as plain JSON values.
+        """
+        self._record("ordered", export_id, **order, adopted=adopted)
 
-    def landed(self, export_id: str, manifest: str, results: int, *, truncated: bool, complete: bool) -> None:
-        """Tell where an export landed."""
-        self._enter(
-            "landed", export_id, manifest=manifest, results=results, truncated=truncated, complete=complete
-        )
+    def ended(self, export_id: str, status: str, exported: int | None) -> None:
+        """Record how an export ended and what it cost: each exported result is a credit."""
+        self._record("ended", export_id, status=status, exported=exported, credits=exported)
 
-    def aborted(self, export_id: str, collector_id: str | None) -> None:
-        """Tell that an export was called off."""
-        self._enter("aborted", export_id, collector_id=collector_id)
+    def landed(self, directory: ObjectStoragePath, manifest: Manifest) -> None:
+        """Record where an export landed; nothing if the landing is of no export."""
+        if export_id := manifest.source.get("export_id"):
+            self._record(
+                "landed",
+                export_id,
+                manifest=manifest.summary(directory)["manifest"],
+                results=manifest.results,
+                truncated=manifest.truncated,
+                complete=manifest.complete,
+            )
 
-    def deleted(self, export_id: str, collector_id: str) -> None:
-        """Tell that the service no longer holds what an export brought."""
-        self._enter("deleted", export_id, collector_id=collector_id)
+    def aborted(self, export_id: str, **details: Any) -> None:
+        """Record that an export was aborted."""
+        self._record("aborted", export_id, **details)
 
-    def _enter(self, kind: str, export_id: str, **details: Any) -> None:
+    def deleted(self, export_id: str, **details: Any) -> None:
+        """Record that the service no longer holds the results of an export."""
+        self._record("deleted", export_id, **details)
+
+    def _record(self, kind: str, export_id: str, **details: Any) -> None:
         if not self._path:
             return
-        # what is told has happened and is paid for; no fault of a store may undo it
+        # it has happened and is paid for; a store that fails must not fail the task
         try:
             self._write(self._path, kind, export_id, details)
         except Exception as error:
             log.warning(
-                "The ledger in %s was not told that export %s is %s (%s: %s).",
+                "The ledger in %s does not record that export %s is %s (%s: %s).",
                 self._path,
                 export_id,
                 kind,

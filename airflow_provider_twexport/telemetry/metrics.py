@@ -1,4 +1,4 @@
-"""What happens, in numbers, for StatsD or OpenTelemetry through Airflow's Stats; docs/monitoring.md lists them."""
+"""Metrics for StatsD or OpenTelemetry, through Airflow's Stats; docs/monitoring.md lists them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def counting_timing(system: str) -> Timing:
-    """Return the usual timing, whose retry counts what happens on the wire as it happens.
+    """Return the default timing, with a retry that counts the events on the wire as they happen.
 
     :param system: the service that is called.
     """
@@ -27,11 +27,12 @@ def counting_timing(system: str) -> Timing:
     return replace(timing.DEFAULT, retry=retry)
 
 
-def landed(system: str, manifest: Manifest) -> None:
-    """Count a landing; once, when its manifest has been written.
+def landed(system: str, manifest: Manifest, credits: int | None = None) -> None:
+    """Count a landing; call it once, when the manifest has been written.
 
     :param system: the service that the results come from.
     :param manifest: of the landing.
+    :param credits: what it cost; ``None`` if nothing or unknown.
     """
     meter = _Meter(system)
     meter.count("landings")
@@ -40,29 +41,30 @@ def landed(system: str, manifest: Manifest) -> None:
     meter.count("results", manifest.results)
     meter.count("results.excluded", manifest.excluded)
     meter.count("bytes", manifest.bytes)
+    meter.count("credits", credits or 0)
 
 
-def spent(system: str, number: int | None) -> None:
-    """Count what was paid.
+def spent(system: str, credits: int) -> None:
+    """Count what was paid without landing anything.
 
     :param system: the service that was paid.
-    :param number: credits of Talkwalker, requests of X; ``None`` if nobody knows.
+    :param credits: credits, or requests where the service charges these.
     """
-    _Meter(system).count("credits", number or 0)
+    _Meter(system).count("credits", credits)
 
 
 def waited(system: str, seconds: float, outcome: str) -> None:
-    """Tell how long an export was waited for.
+    """Record how long a task waited for an export.
 
     :param system: the service that exports.
-    :param seconds: since the task began to wait, deferred or not.
+    :param seconds: since the task started to wait, deferred or not.
     :param outcome: ``ended`` or ``timeout``.
     """
     _Meter(system).time("wait", seconds, outcome)
 
 
 class _Meter:
-    """Tells Airflow's Stats about one service; nothing that goes wrong with that is raised.
+    """Sends the metrics of one service to Airflow's Stats; its errors are never raised.
 
     :param system: the service.
     """
@@ -76,14 +78,14 @@ class _Meter:
         """Add to a counter, unless there is nothing to add."""
         if not number:
             return
-        # what is counted has happened; no fault of whoever collects numbers may undo it
+        # it has happened; a metrics backend that fails must not fail the task
         try:
             self._stats.incr(f"twexport.{name}", int(number), tags=self._tags)
         except Exception:
             log.debug("A metric was not sent.", exc_info=True)
 
     def time(self, name: str, seconds: float, outcome: str) -> None:
-        """Tell how long something took."""
+        """Record how long something took."""
         try:
             tags = self._tags | {"outcome": outcome}
             self._stats.timing(f"twexport.{name}", timedelta(seconds=seconds), tags=tags)
@@ -92,7 +94,7 @@ class _Meter:
 
 
 def _task_instance() -> Any:
-    """Return what this process runs; a triggerer asks for many tasks at once, and has none."""
+    """Return the task instance of this process; a triggerer serves many tasks, and has none."""
     from airflow.providers.common.compat.sdk import get_current_context
 
     try:
@@ -108,7 +110,7 @@ def _stats_of_a_task() -> Any:
 
 
 def _stats_of_a_triggerer() -> Any:
-    # since Airflow 3.2, a task and a triggerer have each a Stats of their own
+    # since Airflow 3.2, tasks and triggerers have a Stats each
     with suppress(ImportError):
         from airflow.observability.stats import Stats
 

@@ -1,4 +1,4 @@
-"""A landing in the words of OpenLineage: which dataset it is made from, and which one it is."""
+"""A landing as OpenLineage describes it: the dataset that it comes from, and the one that it is."""
 
 from __future__ import annotations
 
@@ -8,53 +8,33 @@ from urllib.parse import urlsplit
 from airflow_provider_twexport.telemetry.assets import dataset_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from openlineage.client.event_v2 import Dataset, OutputDataset
+    from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import DatasetFacet
 
+    from airflow_provider_twexport.core.dataset import Dataset
     from airflow_provider_twexport.core.schema import Schema
     from airflow_provider_twexport.storage.manifest import Manifest
 
 
-def lineage_of(directory: ObjectStoragePath, manifest: Manifest) -> OperatorLineage[Any, Any]:
-    """Return what went into a landing and what came out; needs the OpenLineage provider.
+def lineage_of(
+    directory: ObjectStoragePath, manifest: Manifest, dataset: Dataset
+) -> OperatorLineage[Any, Any]:
+    """Return the input and the output of a landing; needs the OpenLineage provider.
 
     :param directory: where it landed.
     :param manifest: of the landing.
+    :param dataset: where the results come from.
     """
     from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import Dataset as InputDataset
 
-    return OperatorLineage(inputs=[_source(manifest.source)], outputs=[_landing(directory, manifest)])
-
-
-def _source(source: Mapping[str, Any]) -> Dataset:
-    from openlineage.client.event_v2 import Dataset
-
-    namespace, name = source_dataset(source)
-    return Dataset(namespace=namespace, name=name)
+    source = InputDataset(namespace=dataset.namespace, name=dataset.name)
+    return OperatorLineage(inputs=[source], outputs=[_landing(directory, manifest, dataset.schema)])
 
 
-def source_dataset(source: Mapping[str, Any]) -> tuple[str, str]:
-    """Return namespace and name of what a service exports from; the service's own host, whatever a connection says.
-
-    :param source: of a manifest.
-    """
-    system = str(source.get("system"))
-    if system == "talkwalker":
-        kinds = ("project", "stream", "collector")
-        kind = next((kind for kind in kinds if source.get(f"{kind}_id")), "collector")
-        return "talkwalker://api.talkwalker.com", f"{kind}/{source.get(f'{kind}_id')}"
-    if system == "adobe":
-        return "adobe://platform.adobe.io", f"{source.get('sandbox')}/{source.get('dataset_id')}"
-    if system == "x_enterprise_search":
-        return "x://gnip-api.x.com", f"search/{source.get('product')}"
-    return "x://gnip-stream.x.com", f"stream/{source.get('stream')}"
-
-
-def _landing(directory: ObjectStoragePath, manifest: Manifest) -> OutputDataset:
+def _landing(directory: ObjectStoragePath, manifest: Manifest, schema: Schema | None) -> OutputDataset:
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import output_statistics_output_dataset
 
@@ -65,13 +45,14 @@ def _landing(directory: ObjectStoragePath, manifest: Manifest) -> OutputDataset:
     return OutputDataset(
         namespace=namespace,
         name=name,
-        facets=_columns(manifest),
+        # other formats hold what the service sent, which may have any fields
+        facets=_columns(schema) if schema and manifest.file_format == "parquet" else {},
         outputFacets={"outputStatistics": statistics},
     )
 
 
 def _storage_dataset(directory: ObjectStoragePath) -> tuple[str, str]:
-    """Return namespace and name of a directory as OpenLineage wants them; on Azure, the account is part of it."""
+    """Return namespace and name of a directory by OpenLineage's rules; on Azure, the account is part of it."""
     address = urlsplit(dataset_uri(directory))
     path = address.path.strip("/")
     if address.scheme in ("file", "local"):
@@ -81,29 +62,14 @@ def _storage_dataset(directory: ObjectStoragePath) -> tuple[str, str]:
     return f"{address.scheme}://{address.netloc}", path
 
 
-def _columns(manifest: Manifest) -> dict[str, DatasetFacet]:
-    """Return the columns of Parquet; other formats hold what the service sent, which may have any."""
+def _columns(schema: Schema) -> dict[str, DatasetFacet]:
     from openlineage.client.facet_v2 import schema_dataset
 
     from airflow_provider_twexport.core.schema import type_name
 
-    schema = _schema(manifest.source)
-    if manifest.file_format != "parquet" or schema is None:
-        return {}
     fields = [
         schema_dataset.SchemaDatasetFacetFields(name=column.name, type=type_name(column.type))
         for column in schema.columns
     ]
     raw = schema_dataset.SchemaDatasetFacetFields(name="raw", type="string")
     return {"schema": schema_dataset.SchemaDatasetFacet(fields=[*fields, raw])}
-
-
-def _schema(source: Mapping[str, Any]) -> Schema | None:
-    from airflow_provider_twexport.talkwalker.schema import SCHEMA
-    from airflow_provider_twexport.x.schema import COUNTS, POSTS, SCHEMAS
-
-    if source.get("system") == "talkwalker":
-        return SCHEMA
-    if source.get("system") == "x_enterprise_search":
-        return COUNTS if source.get("bucket") else POSTS
-    return SCHEMAS.get(str(source.get("stream")))

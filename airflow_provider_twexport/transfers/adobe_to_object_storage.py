@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
-from airflow_provider_twexport.links import ManifestLink
-from airflow_provider_twexport.telemetry import metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.landing_operator import LandingOperator
 
@@ -15,17 +13,13 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_twexport.adobe.landing import JobLanding
-    from airflow_provider_twexport.storage.file_landing import FileLanding
-    from airflow_provider_twexport.storage.manifest import Manifest
-
 
 class AdobeToObjectStorageOperator(LandingOperator):
     """Land the files of an export job in a directory of object storage, each once and byte for byte.
 
     Each file, usually snappy Parquet, becomes one part, and counts as one result; ``_manifest.json`` comes last and
-    tells which parts hold which batch and segment. Returns ``{"manifest", "results", "profiles", "bytes", "parts"}``.
-    A retry goes on with the first file that is not whole, and a landing that is there already is left as it is.
+    says which parts hold which batch and segment. Returns ``{"manifest", "results", "profiles", "bytes", "parts"}``.
+    A retry resumes with the first incomplete file, and a complete landing is left as it is.
 
     :param job_id: the job.
     :param object_storage_path: the directory, of any scheme that Airflow's ObjectStoragePath knows; one job each.
@@ -60,22 +54,14 @@ class AdobeToObjectStorageOperator(LandingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is and what it counts."""
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-        from airflow_provider_twexport.adobe.landing import JobLanding
-        from airflow_provider_twexport.storage.file_landing import FileLanding
+        from airflow_provider_twexport.adobe.landing import JobLanding, dataset
 
         with fail_without_retry():
-            way = JobLanding(AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn(), str(self.job_id))
-            directory = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
-            ManifestLink.push(context, directory)
-            landing = FileLanding.open(directory, source=way.identity)
-            manifest = landing.committed or self._land(way, landing)
+            job = JobLanding(AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn(), str(self.job_id))
+            directory = self.directory(context, self.object_storage_path)
+            landing = job.open(directory)
+            found = landing.committed
+            manifest = found or job.land(landing)
         self.log.info("%s: %d files, %d bytes.", directory, len(manifest.parts), manifest.bytes)
-        self._tell_landing(context, directory, manifest)
-        return manifest.summary(directory) | {"profiles": manifest.source.get("profiles")}
-
-    def _land(self, way: JobLanding, landing: FileLanding) -> Manifest:
-        manifest = way.land(landing)
-        metrics.landed(self.system, manifest)
-        return manifest
+        summary = self.landed(context, directory, manifest, dataset(manifest.source), is_new=not found)
+        return summary | {"profiles": manifest.source.get("profiles")}

@@ -1,4 +1,4 @@
-"""Land what was bought at Talkwalker and left behind."""
+"""Land exports that were bought at Talkwalker and never landed."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 class TalkwalkerLandOrphansOperator(BaseOperator):
-    """Land exports of ours that were paid for and that no landing tells of, in the order of their deadlines; free.
+    """Land exports of ours that were paid for and have no landing, in the order of their deadlines; free.
 
     What an aborted or failed export brought lands too. An export of the last day is left alone: its own pipeline may
-    still be at work. Returns ``{"landed", "results", "failed"}``; one that cannot be landed does not keep the others
-    from landing, and fails the task in the end.
+    still be running. Returns ``{"landed", "results", "failed"}``; if one cannot be landed, the others are, and the task
+    fails in the end.
 
     :param landed_paths: directories to look for landings below; a list, or a text with commas.
-    :param object_storage_path: directory to land in, in one named like the collector for each; looked below, too.
-        That of a backfill is a good one: its next estimate finds what has landed.
-    :param object_storage_conn_id: Airflow connection of all these places.
+    :param object_storage_path: directory to land below, in one named after each collector; landings are looked for
+        below it, too. Use that of a backfill: its next estimate finds what has landed.
+    :param object_storage_conn_id: Airflow connection of all these directories.
     :param log_only: log what would land, and land nothing.
-    :param ledger_path: directory of the ledger, which is told of it; ``None`` for none.
+    :param ledger_path: directory of the ledger, which records the landings; ``None`` for none.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     """
 
@@ -131,8 +131,6 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
     def _land(
         self, orphan: Orphan, address: str, land: Callable[..., Manifest], context: Context
     ) -> Manifest | None:
-        from airflow_provider_twexport.storage.manifest import MANIFEST
-
         # only some of the faults of stores are an OSError, and each of these exports has a deadline
         try:
             manifest = land(orphan, address)
@@ -140,16 +138,9 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
             self.log.exception("Not landed: %s.", orphan)
             return None
         self.log.info("Landed %s, in %s: %d results.", orphan, address, manifest.results)
-        metrics.landed("talkwalker", manifest)
-        metrics.spent("talkwalker", manifest.exported)
-        books = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
-        if orphan.export:
-            books.ended(orphan.export)
-        books.landed(
-            orphan.export_id,
-            str(self._at(address) / MANIFEST),
-            manifest.results,
-            truncated=manifest.truncated,
-            complete=manifest.complete,
-        )
+        metrics.landed("talkwalker", manifest, manifest.exported)
+        ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
+        if task := orphan.export:
+            ledger.ended(task.id, str(task.status), task.exported())
+        ledger.landed(self._at(address), manifest)
         return manifest

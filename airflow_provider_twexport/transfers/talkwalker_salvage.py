@@ -1,4 +1,4 @@
-"""Land what an export had brought when it broke off."""
+"""Land what an export brought until it ended early."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
 
 
 class TalkwalkerSalvageExportOperator(TalkwalkerToObjectStorageOperator):
-    """Land what an aborted or failed export had brought until then: it is paid for, and forgotten after 7 days.
+    """Land what an aborted or failed export brought until it ended: it is paid for, and deleted after 7 days.
 
     Takes and returns what :class:`TalkwalkerToObjectStorageOperator` does. The manifest says ``complete: false`` and
-    why, and the next landing of the same window takes the place of this one. It is skipped if nothing was ordered or
-    brought, and if the export did not break off: then a retry lands all of it.
+    why, and the next landing of the same window replaces this one. The task is skipped if nothing was ordered or
+    brought, and if the export did not end early: then a retry lands all of it.
     """
 
-    # what can be had is to be had; there will be no more of it
     _salvages = True
 
     def __init__(self, **kwargs: Any) -> None:
@@ -38,9 +37,10 @@ class TalkwalkerSalvageExportOperator(TalkwalkerToObjectStorageOperator):
             task = TalkwalkerHook(self.talkwalker_conn_id).get_conn().get_export(self.export_id)
             if task.status.has_results:
                 raise AirflowSkipException(
-                    f"Export {task.id} is {task.raw_status}: it did not break off, and can be landed whole."
+                    f"Export {task.id} is {task.raw_status}: it did not end early, so land all of it."
                 )
             if task.status.is_lost and task.exported() == 0:
-                raise AirflowSkipException(f"Export {task.id} is {task.raw_status} and had brought nothing.")
-            check_nothing_better(self._directory(self._window(context)), task)
+                raise AirflowSkipException(f"Export {task.id} is {task.raw_status} and brought nothing.")
+            directory = self.directory(context, self._path(self._window(context)))
+            check_nothing_better(directory, task)
         return super().execute(context)

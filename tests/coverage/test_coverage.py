@@ -92,19 +92,19 @@ def test_overlapping_exports_were_bought_twice() -> None:
 
 def test_a_truncated_landing_is_whole_once_its_rest_has_landed() -> None:
     """Days of a rest are landed, the others when all of it is; neither was bought twice, not even in two steps."""
-    whole = span(0, 6, results=100, truncated=True, collector_id="T")
-    first = span(1, 2, "e2", collector_id="A", remainder_of=("T",), remainder_windows=2)
-    second = span(4, 6, "e3", collector_id="B", remainder_of=("T",), remainder_windows=2)
+    whole = span(0, 6, results=100, truncated=True, owner="T")
+    first = span(1, 2, "e2", owner="A", remainder_of=("T",), remainder_windows=2)
+    second = span(4, 6, "e3", owner="B", remainder_of=("T",), remainder_windows=2)
     assert states(whole) == ["truncated"] * 6
     assert states(whole, first) == ["truncated", "landed", *["truncated"] * 4]
     again = replace(second, truncated=True)
     assert states(whole, first, again)[4:] == ["truncated"] * 2
-    third = span(5, 6, "e4", collector_id="C", remainder_of=("T", "B"), remainder_windows=1)
+    third = span(5, 6, "e4", owner="C", remainder_of=("T", "B"), remainder_windows=1)
     for landings in ([whole, first, second], [whole, first, again, third]):
         assert states(*landings) == ["landed"] * 6
         (covered,) = coverage(landings)
         assert covered.counts["bought_twice"] == 0
-    stranger = span(1, 2, "e5", collector_id="X")
+    stranger = span(1, 2, "e5", owner="X")
     (covered,) = coverage([whole, first, second, stranger])
     assert covered.counts["bought_twice"] == 1
 
@@ -178,26 +178,20 @@ def test_every_hour_counts(spans: list[tuple[int, int]]) -> None:
         assert day.bought_twice == any(count > 1 for count in holders)
 
 
-def test_a_piece_is_read_from_a_manifest() -> None:
-    """Scope and topics come from the source; where it does not name them, from the collector's name."""
-    source = {
-        "collector_id": "twx-demo-project-20240101-20240102-6dd2d4caa3",
-        "export_id": "e1",
-        "window": {"start": "2024-01-01T00:00:00Z", "stop": "2024-01-02T00:00:00Z"},
-    }
-    name = source["collector_id"]
-    assert landed_span(Manifest(source)) == LandedSpan(
-        days(0, 1), "twx-demo-project", "e1", 7, collector_id=name
-    )
-    told = landed_span(Manifest(source | {"project_id": "p", "topics": ["a"], "query": "cats"}))
-    assert told == LandedSpan(days(0, 1), "p", "e1", 7, topics=("a",), query="cats", collector_id=name)
-    rest = landed_span(Manifest(source | {"remainder_of": ["twx-whole"], "remainder_windows": 3}))
-    assert rest is not None
-    assert (rest.remainder_of, rest.remainder_windows) == (("twx-whole",), 3)
-    assert landed_span(Manifest({"collector_id": "box", "window": None})) is None
+def test_a_span_is_read_from_a_manifest() -> None:
+    """Scope, topics and query come from the source; a landing of no scope is one of its own."""
+    window = {"start": "2024-01-01T00:00:00Z", "stop": "2024-01-02T00:00:00Z"}
+    source = {"owner": "twx-demo", "export_id": "e1", "window": window}
+    assert landed_span(Manifest(source)) == LandedSpan(days(0, 1), "twx-demo", "e1", 7, owner="twx-demo")
+    span = landed_span(Manifest(source | {"scope": "p", "topics": ["a"], "query": "cats"}))
+    assert span == LandedSpan(days(0, 1), "p", "e1", 7, topics=("a",), query="cats", owner="twx-demo")
+    remainder = landed_span(Manifest(source | {"remainder_of": ["twx-whole"], "remainder_windows": 3}))
+    assert remainder is not None
+    assert (remainder.remainder_of, remainder.remainder_windows) == (("twx-whole",), 3)
+    assert landed_span(Manifest({"owner": "box", "window": None})) is None
 
 
-def test_nothing_landed_is_no_track() -> None:
+def test_nothing_landed_is_no_series() -> None:
     """Without landings there is nothing to tell."""
     assert coverage([]) == []
 

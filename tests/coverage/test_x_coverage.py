@@ -28,7 +28,7 @@ def test_a_search_covers_its_window() -> None:
     span = landed_span(Landed())
     assert span is not None
     assert (span.scope, span.query, span.window) == ("fullarchive", "coffee", JANUARY)
-    assert span.export_id == Landed().source["search_id"]
+    assert span.export_id == Landed().source["owner"]
 
 
 def test_a_search_is_not_taken_for_an_export_of_talkwalker() -> None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 from airflow.sdk import DAG
+from upath import UPath
 
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.operators.talkwalker import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.operators.talkwalker_coverage import TalkwalkerCheckCoverageOperator
 from airflow_provider_twexport.storage.landing import Landing
+from airflow_provider_twexport.talkwalker import remainder_of
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.landing import CollectorLanding, source_of
 from airflow_provider_twexport.talkwalker.models import ExportOrder
@@ -67,8 +69,6 @@ def test_returns_each_window_and_its_price(run_dag: DagRunner, simulator: Simula
         "expected": first["expected"],
         "credits": first["expected"],
         "map_name": "2024-01",
-        "exclude_landed": None,
-        "remainder_windows": None,
         "object_storage_path": f"file://{tmp_path}/{first['collector_id']}",
     }
     assert "[2024-01-01T00:00Z, 2024-02-01T00:00Z)  new" in run.log
@@ -172,7 +172,7 @@ def land_truncated(
     client, name = TalkwalkerClient(simulator.token, simulator.url, QUICK), collector_id_of(order)
     client.put_collector(name)
     task = client.create_export(order, name)
-    source = source_of(name, task.id, order.window, limit=limit, **given)
+    source = source_of(name, task.id, order.to_json())
     with Landing.open(root / name, source=source) as landing:
         return order, CollectorLanding(client, name, client.get_export(task.id), limit).land(landing)
 
@@ -197,9 +197,12 @@ def test_the_remainder_of_a_truncated_landing_is_planned(
     credits = sum(window["credits"] for window in windows)
     assert landed.missing <= credits < landed.missing + 2_500
     for window in windows:
-        assert window["exclude_landed"] == [f"file://{tmp_path}/{collector_id_of(order)}"]
-        assert window["remainder_windows"] == len(windows)
         assert window["object_storage_path"] == f"file://{tmp_path}/{window['collector_id']}"
+        recorded = remainder_of.read(UPath(window["object_storage_path"]))
+        assert recorded is not None
+        assert recorded.collector_ids == (collector_id_of(order),)
+        assert recorded.paths == (f"file://{tmp_path}/{collector_id_of(order)}",)
+        assert recorded.windows == len(windows)
     assert f"{len(windows)} marked +: the remainder of exports that landed truncated." in run.log
     assert f"About {credits - landed.missing:,} credits of it pay again" in run.log
 

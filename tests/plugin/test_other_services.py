@@ -158,7 +158,7 @@ def test_a_search_is_a_landing_of_its_dag(
     viewer = server.visitor("VIEWER")
     (landing,) = wait_until(lambda: viewer.json("landings", dag_id="searched")["rows"])
     assert (landing["system"], landing["scope"], landing["query"]) == (
-        "x_enterprise_search",
+        "x_search",
         "fullarchive",
         "coffee",
     )

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.storage.landing import Landing
+from airflow_provider_twexport.storage.landing import Dedup, Landing
+from airflow_provider_twexport.storage.part_options import PartOptions
 from airflow_provider_twexport.x.search.client import XSearchClient
 from airflow_provider_twexport.x.search.pages import SearchRequest, post_id
 from airflow_provider_twexport.x.session import XCredential
@@ -39,9 +40,9 @@ def land(directory: str, url: str, dies_at: float) -> None:
     with Landing.open(
         directory,
         source=SEARCH.source("fullarchive", None),
-        max_part_results=20_000,
-        record_id=post_id,
-        batches_cost=True,
+        parts=PartOptions(max_part_results=20_000),
+        dedup=Dedup(post_id),
+        durable_batches=True,
     ) as landing:
         for number, batch in enumerate(client.pages(SEARCH, cursor=landing.cursor)):
             die_if(number == dies_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from functools import partial
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.core.batch import Batch
@@ -11,13 +11,20 @@ from airflow_provider_twexport.core.schema import Column, Schema
 from airflow_provider_twexport.storage import formats, manifest
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.landing import Landing
+from airflow_provider_twexport.storage.part_options import PartOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SOURCE = {"system": "talkwalker", "collector_id": "twx-one", "export_id": "export-1"}
+SOURCE = {"system": "made-up", "owner": "twx-one", "export_id": "export-1"}
 SCHEMA = Schema("made-up", 1, (Column("id", "int64", "id"), Column("text", "string", "text")))
-open_landing = partial(Landing.open, source=SOURCE, schema=SCHEMA)
+PARTS = tuple(it.name for it in fields(PartOptions))
+
+
+def open_landing(directory: Any, *, source: Any = SOURCE, schema: Schema = SCHEMA, **options: Any) -> Landing:
+    """Open a landing; options are those of ``Landing.open`` and, flat, those of ``PartOptions``."""
+    parts = PartOptions(**{name: options.pop(name) for name in PARTS if name in options})
+    return Landing.open(directory, source=source, schema=schema, parts=parts, **options)
 
 
 def stream(batches: int, per_batch: int = 5) -> list[Batch]:
@@ -40,9 +47,9 @@ def record(number: int) -> bytes:
     return f'{{"id":{2**53 + number},"text":"café \u2028 {number}"}}'.encode()
 
 
-def read_from(batches: Sequence[Batch], offset: str | None) -> Iterator[Batch]:
+def read_from(batches: Sequence[Batch], cursor: str | None) -> Iterator[Batch]:
     """Yield what the service has after a cursor; cursors are positions."""
-    yield from batches[int(offset or 0) :]
+    yield from batches[int(cursor or 0) :]
 
 
 def land(directory: Any, batches: Sequence[Batch], **options: Any) -> manifest.Manifest:

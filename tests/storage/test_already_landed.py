@@ -10,22 +10,22 @@ import pytest
 from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.already_landed import landed_hours, read
+from airflow_provider_twexport.storage.already_landed import AlreadyLanded, landed_hours, read
 from airflow_provider_twexport.storage.formats import FORMATS
-from tests.storage.stream import SCHEMA, record
+from tests.storage.stream import open_landing, record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 from airflow_provider_twexport.exceptions import CorruptLandingError, ManifestNotFoundError
-from airflow_provider_twexport.storage.landing import Landing
+from airflow_provider_twexport.storage.landing import Dedup
 
 HOUR = 3_600_000
 
 
 def source(name: str) -> dict[str, Any]:
     """Where results come from."""
-    return {"collector_id": name, "export_id": f"export-of-{name}"}
+    return {"owner": name, "export_id": f"export-of-{name}"}
 
 
 def batch(first: int, stop: int) -> Batch:
@@ -35,10 +35,15 @@ def batch(first: int, stop: int) -> Batch:
 
 def land(path: Path, name: str, *batches: Batch, complete: bool = True, **options: Any) -> manifest.Manifest:
     """Land batches and return the manifest."""
-    with Landing.open(path, source=source(name), schema=SCHEMA, **options) as landing:
+    with open_landing(path, source=source(name), **options) as landing:
         for each in batches:
             landing.write(each)
         return landing.commit(exported=landing.arrived, complete=complete)
+
+
+def excluding(*paths: Path) -> Dedup:
+    """Drop what other landings hold."""
+    return Dedup(exclude=AlreadyLanded(paths))
 
 
 def records(path: Path) -> list[bytes]:
@@ -73,7 +78,7 @@ def test_what_landed_elsewhere_is_left_out_and_counted(file_format: str, tmp_pat
         tmp_path / "c",
         "c",
         batch(40, 110),
-        exclude_landed=[tmp_path / "a", tmp_path / "b"],
+        dedup=excluding(tmp_path / "a", tmp_path / "b"),
         file_format=file_format,
     )
     assert (landed.results, landed.excluded, landed.exported) == (40, 30, 70)
@@ -84,12 +89,12 @@ def test_what_landed_elsewhere_is_left_out_and_counted(file_format: str, tmp_pat
 def test_a_retry_gives_the_same(tmp_path: Path) -> None:
     """Broken off after a checkpoint, with results delivered again: nothing is counted twice."""
     land(tmp_path / "a", "a", batch(0, 50))
-    options: dict[str, Any] = {"exclude_landed": [tmp_path / "a"], "max_part_results": 10, "schema": SCHEMA}
-    broken = Landing.open(tmp_path / "b", source=source("b"), **options)
+    options: dict[str, Any] = {"dedup": excluding(tmp_path / "a"), "max_part_results": 10}
+    broken = open_landing(tmp_path / "b", source=source("b"), **options)
     for each in (batch(30, 70), batch(70, 80)):
         broken.write(each)
     broken.discard()
-    with Landing.open(tmp_path / "b", source=source("b"), **options) as again:
+    with open_landing(tmp_path / "b", source=source("b"), **options) as again:
         assert again.cursor is None
         for each in (batch(30, 60), batch(40, 80)):
             again.write(each)
@@ -101,11 +106,11 @@ def test_a_retry_gives_the_same(tmp_path: Path) -> None:
 def test_a_retry_goes_on_where_nothing_was_left_out_yet(tmp_path: Path) -> None:
     """Then nothing of it is unknown."""
     land(tmp_path / "a", "a", batch(0, 50))
-    options: dict[str, Any] = {"exclude_landed": [tmp_path / "a"], "max_part_results": 10, "schema": SCHEMA}
-    broken = Landing.open(tmp_path / "b", source=source("b"), **options)
+    options: dict[str, Any] = {"dedup": excluding(tmp_path / "a"), "max_part_results": 10}
+    broken = open_landing(tmp_path / "b", source=source("b"), **options)
     broken.write(batch(60, 80))
     broken.discard()
-    with Landing.open(tmp_path / "b", source=source("b"), **options) as again:
+    with open_landing(tmp_path / "b", source=source("b"), **options) as again:
         assert again.cursor == "80"
         again.write(batch(40, 60))
         assert (again.results, again.arrived) == (30, 40)
@@ -114,11 +119,11 @@ def test_a_retry_goes_on_where_nothing_was_left_out_yet(tmp_path: Path) -> None:
 def test_only_whole_landings_can_be_left_out(tmp_path: Path) -> None:
     """One that is not there, not whole, or damaged is told before anything is read."""
     with pytest.raises(ManifestNotFoundError):
-        land(tmp_path / "b", "b", exclude_landed=[tmp_path / "no"])
+        land(tmp_path / "b", "b", dedup=excluding(tmp_path / "no"))
     land(tmp_path / "part", "a", batch(0, 5), complete=False)
     with pytest.raises(CorruptLandingError, match="does not hold all results"):
-        land(tmp_path / "b", "b", exclude_landed=[tmp_path / "part"])
+        land(tmp_path / "b", "b", dedup=excluding(tmp_path / "part"))
     land(tmp_path / "a", "a", batch(0, 5))
     (tmp_path / "a" / "part-00000.jsonl.gz").write_bytes(b"something else")
     with pytest.raises(CorruptLandingError, match="Restore it"):
-        land(tmp_path / "b", "b", exclude_landed=[tmp_path / "a"])
+        land(tmp_path / "b", "b", dedup=excluding(tmp_path / "a"))

@@ -16,8 +16,7 @@ from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS, FileFormat
 from airflow_provider_twexport.storage.json_lines import BLOCK_BYTES, CompressedLines
-from airflow_provider_twexport.storage.landing import Landing
-from tests.storage.stream import SOURCE, assert_landed_exactly_once, each_once, land, landed_records
+from tests.storage.stream import assert_landed_exactly_once, each_once, land, landed_records, open_landing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +130,7 @@ def test_a_level_out_of_range_is_refused(
 ) -> None:
     """The error names the range, and nothing was touched."""
     with pytest.raises(InvalidRequestError, match=f"compression_level {level}.*{range_named}"):
-        Landing.open(tmp_path, source=SOURCE, file_format=file_format, compression_level=level)
+        open_landing(tmp_path, file_format=file_format, compression_level=level)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -154,7 +153,7 @@ def broken_format(monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_an_error_of_a_thread_ends_a_write(tmp_path: Path, broken_format: str) -> None:
     """It surfaces after a few blocks, not only at the end, and leaves no file."""
-    landing = Landing.open(tmp_path, source=SOURCE, file_format=broken_format)
+    landing = open_landing(tmp_path, file_format=broken_format)
     with pytest.raises(BoomError):  # noqa: PT012
         for batch in BATCHES:
             landing.write(batch)
@@ -163,7 +162,7 @@ def test_an_error_of_a_thread_ends_a_write(tmp_path: Path, broken_format: str) -
 
 def test_an_error_of_a_thread_ends_a_commit(tmp_path: Path, broken_format: str) -> None:
     """It surfaces there at the latest, and leaves no file."""
-    landing = Landing.open(tmp_path, source=SOURCE, file_format=broken_format)
+    landing = open_landing(tmp_path, file_format=broken_format)
     landing.write(BATCHES[0])
     with pytest.raises(BoomError):
         landing.commit()
@@ -174,7 +173,7 @@ def test_an_error_of_a_thread_ends_a_commit(tmp_path: Path, broken_format: str) 
 @pytest.mark.parametrize("batches", [1, len(BATCHES)])
 def test_a_discarded_part_leaves_nothing(tmp_path: Path, file_format: str, batches: int) -> None:
     """Whatever is under way, no file is left, visible or not."""
-    landing = Landing.open(tmp_path, source=SOURCE, file_format=file_format)
+    landing = open_landing(tmp_path, file_format=file_format)
     for batch in BATCHES[:batches]:
         landing.write(batch)
     landing.discard()
@@ -184,7 +183,7 @@ def test_a_discarded_part_leaves_nothing(tmp_path: Path, file_format: str, batch
 @pytest.mark.parametrize("file_format", LINES)
 def test_bytes_grow_with_the_open_part(tmp_path: Path, file_format: str) -> None:
     """What is written counts at once, never less than before, and comes to what the manifest says."""
-    landing = Landing.open(tmp_path, source=SOURCE, file_format=file_format, max_part_bytes=2_000_000)
+    landing = open_landing(tmp_path, file_format=file_format, max_part_bytes=2_000_000)
     seen = [landing.bytes]
     for batch in BATCHES:
         landing.write(batch)

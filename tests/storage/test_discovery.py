@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def land(directory: Any, collector_id: str, results: int = 3, complete: bool = True) -> None:
     """Write a landing."""
-    with Landing.open(directory, source={"collector_id": collector_id}) as landing:
+    with Landing.open(directory, source={"owner": collector_id}) as landing:
         landing.write(Batch([b'{"n":%d}' % number for number in range(results)], "end"))
         landing.commit(exported=results, complete=complete)
 
@@ -31,7 +31,7 @@ def test_all_below_are_found(tmp_path: Path) -> None:
     land(tmp_path / "year=2024" / "month=01", "a")
     land(memory / "deep" / "down", "b")
     found = find_landings([tmp_path, memory, tmp_path / "not-there"])
-    assert set(found.by_collector()) == {"a", "b"}
+    assert set(found.by_owner()) == {"a", "b"}
     assert found.problems == ()
 
 
@@ -40,7 +40,7 @@ def test_the_best_landing_of_a_collector_counts(tmp_path: Path) -> None:
     land(tmp_path / "1", "a", 5, complete=False)
     land(tmp_path / "2", "a", 3)
     land(tmp_path / "3", "a", 9, complete=False)
-    assert find_landings([tmp_path]).by_collector()["a"].results == 3
+    assert find_landings([tmp_path]).by_owner()["a"].results == 3
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -60,14 +60,14 @@ def test_only_what_has_changed_is_read_again(tmp_path: Path) -> None:
     land(tmp_path / "1", "a")
     land(tmp_path / "2", "b", complete=False)
     known: Known = {}
-    first = find_landings([tmp_path], known).by_collector()
+    first = find_landings([tmp_path], known).by_owner()
     land(tmp_path / "2", "b", 5)
     land(tmp_path / "3", "c")
-    second = find_landings([tmp_path], known).by_collector()
+    second = find_landings([tmp_path], known).by_owner()
     assert second["a"] is first["a"]
     assert (second["b"].results, second["c"].results) == (5, 3)
     (tmp_path / "1" / "_manifest.json").unlink()
-    assert set(find_landings([tmp_path], known).by_collector()) == {"b", "c"}
+    assert set(find_landings([tmp_path], known).by_owner()) == {"b", "c"}
 
 
 def test_ledgers_are_found_beside_landings(tmp_path: Path) -> None:

@@ -18,11 +18,10 @@ from airflow_provider_twexport.core.timing import Timing
 from airflow_provider_twexport.exceptions import TwexportError
 from airflow_provider_twexport.storage import formats, part_verification
 from airflow_provider_twexport.storage.directory import Directory
-from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, load
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.results import EARLIEST
-from tests.storage.stream import SOURCE
+from tests.storage.stream import open_landing
 from tests.talkwalker.test_results import OURS, control
 from tests.waiting import PATIENCE
 
@@ -216,7 +215,7 @@ def _watchdog() -> Iterator[None]:
 def land(service: Service, directory: Path, file_format: str) -> Manifest:
     """Land whatever the service sends."""
     client = TalkwalkerClient("not-a-token", f"http://127.0.0.1:{service.server_address[1]}", SHORT)
-    with Landing.open(directory, source=SOURCE, file_format=file_format, max_part_bytes=20_000) as landing:
+    with open_landing(directory, file_format=file_format, max_part_bytes=20_000) as landing:
         drain = client.drain("twx-one", export_id=OURS, missing=lambda: RESULTS - landing.results)
         with naming_the_offset(lambda: landing.cursor or EARLIEST):
             for batch in drain:

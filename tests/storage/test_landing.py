@@ -27,7 +27,7 @@ from airflow_provider_twexport.exceptions import (
 )
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.formats import FORMATS
-from airflow_provider_twexport.storage.landing import Landing
+from airflow_provider_twexport.storage.landing import Dedup, Landing
 from tests.storage.stream import (
     SOURCE,
     assert_landed_exactly_once,
@@ -86,7 +86,7 @@ def test_parts_and_offsets_belong_together(tmp_path: Path) -> None:
 
 def test_no_part_ends_without_a_cursor(tmp_path: Path) -> None:
     """Batches after which no read can go on stay in one part, however big it gets."""
-    with Landing.open(tmp_path, source=SOURCE, file_format="jsonl", max_part_bytes=1) as landing:
+    with open_landing(tmp_path, file_format="jsonl", max_part_bytes=1) as landing:
         for number in range(50):
             landing.write(Batch([record(number)], None))
         assert landing.cursor is None
@@ -139,7 +139,7 @@ def test_an_error_leaves_nothing_visible(tmp_path: Path) -> None:
     """Where the caller fails, the open part is gone and the checkpoint stays."""
     begin(tmp_path, BATCHES[:2])
     before = names(tmp_path)
-    with pytest.raises(BoomError), Landing.open(tmp_path, source=SOURCE, file_format="jsonl") as landing:  # noqa: PT012
+    with pytest.raises(BoomError), open_landing(tmp_path, file_format="jsonl") as landing:  # noqa: PT012
         landing.write(BATCHES[3])
         raise BoomError
     assert names(tmp_path) == before == ["_checkpoint.json", "part-00000.jsonl", "part-00001.jsonl"]
@@ -157,7 +157,7 @@ def small_disk() -> Iterator[None]:
 @pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_surfaces_as_it_is(tmp_path: Path) -> None:
     """The system's own error comes through, the half part is gone, and the landing takes no more."""
-    landing = Landing.open(tmp_path, source=SOURCE, file_format="jsonl")
+    landing = open_landing(tmp_path, file_format="jsonl")
     with pytest.raises(OSError, match="too large") as raised:  # noqa: PT012
         for number in range(10):
             landing.write(Batch([os.urandom(500_000).hex().encode()], str(number)))
@@ -183,7 +183,7 @@ def test_a_retry_reads_on_from_the_checkpoint(tmp_path: Path) -> None:
     """What is durable is neither read nor written again."""
     begin(tmp_path, BATCHES[:6])
     written = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("part-*")}
-    landing = Landing.open(tmp_path, source=SOURCE, file_format="jsonl")
+    landing = open_landing(tmp_path, file_format="jsonl")
     assert landing.cursor == "6"
     assert landing.results == len(each_once(BATCHES[:6]))
     land(tmp_path, BATCHES, file_format="jsonl")
@@ -240,7 +240,7 @@ def test_parts_of_a_stream_whose_records_cannot_come_again_are_not_read(
     age(tmp_path, 0, 900)
     age(tmp_path, 1, 601)
     damage(tmp_path / "part-00001.jsonl")  # type: ignore[operator]
-    with open_landing(tmp_path, file_format="jsonl", remembered_seconds=600) as landing:
+    with open_landing(tmp_path, file_format="jsonl", dedup=Dedup(window_seconds=600)) as landing:
         assert landing.cursor == "6"
         assert landing.write(BATCHES[1]) == BATCHES[1].records
         assert landing.write(BATCHES[4]) == []
@@ -251,7 +251,7 @@ def test_the_last_parts_of_a_stream_are_checked(tmp_path: Path) -> None:
     begin(tmp_path, BATCHES[:6])
     age(tmp_path, 1, 599)
     damage_by_one_byte(tmp_path / "part-00001.jsonl")
-    assert open_landing(tmp_path, file_format="jsonl", remembered_seconds=600).cursor is None
+    assert open_landing(tmp_path, file_format="jsonl", dedup=Dedup(window_seconds=600)).cursor is None
 
 
 def test_another_format_is_landed_from_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -271,7 +271,7 @@ def test_another_collector_is_refused(tmp_path: Path, complete: bool) -> None:
         begin(tmp_path, BATCHES)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(DirectoryInUseError, match=r"'twx-one'.*'twx-two'"):
-        Landing.open(tmp_path, source={"collector_id": "twx-two"})
+        Landing.open(tmp_path, source={"owner": "twx-two"})
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -304,15 +304,15 @@ def test_an_incomplete_landing_is_continued(tmp_path: Path) -> None:
 
 
 def test_a_source_must_say_whose_it_is(tmp_path: Path) -> None:
-    """Without a collector nobody could tell two landings apart."""
-    with pytest.raises(InvalidRequestError, match="collector_id"):
+    """Without an owner nobody could tell two landings apart."""
+    with pytest.raises(InvalidRequestError, match="names no owner"):
         Landing.open(tmp_path, source={})
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
     """The error lists what is supported."""
     with pytest.raises(UnsupportedFormatError, match=r"'csv'.*jsonl, jsonl.gz"):
-        Landing.open(tmp_path, source=SOURCE, file_format="csv")
+        open_landing(tmp_path, file_format="csv")
 
 
 def test_each_part_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -334,14 +334,14 @@ some_records = st.lists(st.integers(0, 30).map(record), max_size=6)
     deaths=st.lists(st.integers(1, 8), max_size=4),
     file_format=st.sampled_from(sorted(FORMATS)),
     max_part_bytes=st.sampled_from([1, 100, 500]),
-    remembered_seconds=st.sampled_from([None, 600]),
+    window_seconds=st.sampled_from([None, 600]),
 )
 def test_any_stream_through_any_deaths(
     delivered: list[tuple[list[bytes], bool, int]],
     deaths: list[int],
     file_format: str,
     max_part_bytes: int,
-    remembered_seconds: float | None,
+    window_seconds: float | None,
 ) -> None:
     """Whatever is delivered, twice or without cursors, and whenever tries die: each record is landed once."""
     batches = [
@@ -352,7 +352,7 @@ def test_any_stream_through_any_deaths(
     options = {
         "file_format": file_format,
         "max_part_bytes": max_part_bytes,
-        "remembered_seconds": remembered_seconds,
+        "dedup": Dedup(window_seconds=window_seconds),
     }
     abandoned = []
     try:

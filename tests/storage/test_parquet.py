@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_twexport.exceptions import CorruptPartError
 from airflow_provider_twexport.storage.arrow_types import arrow_schema
-from airflow_provider_twexport.storage.formats import ROW_GROUP_BYTES
 from airflow_provider_twexport.storage.parquet import ParquetEncoder, decode
+from airflow_provider_twexport.storage.part_options import ROW_GROUP_BYTES
 from airflow_provider_twexport.talkwalker.schema import SCHEMA
 from tests import captured
 

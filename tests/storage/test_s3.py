@@ -13,7 +13,7 @@ from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.landing import Landing
 from tests.storage.dying import LARGE_PART_BYTES, LARGE_STREAM
-from tests.storage.stream import SOURCE, assert_landed_exactly_once, land, stream
+from tests.storage.stream import SOURCE, assert_landed_exactly_once, land, open_landing, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def test_a_part_of_many_blocks_is_landed(bucket: Bucket) -> None:
 @pytest.mark.parametrize("batches", [1, 20])
 def test_an_error_leaves_no_object_and_no_open_upload(bucket: Bucket, batches: int) -> None:
     """Within the first block or after it, an error aborts the upload, also once Python collects the file."""
-    landing = Landing.open(bucket / "landing", source=SOURCE, file_format="jsonl")
+    landing = open_landing(bucket / "landing", file_format="jsonl")
     with pytest.raises(ZeroDivisionError), landing:  # noqa: PT012
         for batch in BIG[:batches]:
             landing.write(batch)
@@ -62,7 +62,7 @@ def test_an_error_leaves_no_object_and_no_open_upload(bucket: Bucket, batches: i
 
 def test_an_upload_that_fails_is_not_visible(bucket: Bucket) -> None:
     """Where S3 itself refuses to complete a part, its error surfaces and nothing is left."""
-    landing = Landing.open(impatient(bucket / "landing"), source=SOURCE, file_format="jsonl")
+    landing = open_landing(impatient(bucket / "landing"), file_format="jsonl")
     for batch in BIG:
         landing.write(batch)
     bucket.abort_uploads()
@@ -94,7 +94,7 @@ def test_what_a_commit_could_not_abort_the_next_try_aborts(bucket: Bucket) -> No
 
 def test_a_try_overtaken_by_another_fails(bucket: Bucket) -> None:
     """Its upload was aborted by the other's commit; what that one landed stays as it is."""
-    slow = Landing.open(impatient(bucket / "landing"), source=SOURCE, file_format="jsonl")
+    slow = open_landing(impatient(bucket / "landing"), file_format="jsonl")
     for batch in BIG[:20]:
         slow.write(batch)
     land(bucket / "landing", BATCHES)
@@ -111,7 +111,7 @@ def test_a_retry_sees_what_others_did_meanwhile(bucket: Bucket) -> None:
     directory.fs.ls(directory.path)
     elsewhere = UPath(str(directory), **bucket.options, skip_instance_cache=True)
     elsewhere.fs.rm(elsewhere.path, recursive=True)
-    with Landing.open(elsewhere, source=SOURCE, max_part_bytes=1) as broken_off:
+    with open_landing(elsewhere, max_part_bytes=1) as broken_off:
         broken_off.write(BATCHES[0])
     assert Landing.open(directory, source=SOURCE).cursor == "1"
 

@@ -10,8 +10,9 @@ import pytest
 from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.exceptions import DirectoryInUseError
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.landing import Landing
+from airflow_provider_twexport.storage.landing import Dedup, Landing
 from airflow_provider_twexport.x.search.pages import post_id
+from tests.storage import stream
 from tests.storage.dying_search import SEARCH
 from tests.storage.stream import landed_records
 from tests.x.search.test_client import truth
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.simulator_process import Simulator
 
-SOURCE = {"system": "made-up", "search_id": "one"}
+SOURCE = {"system": "made-up", "owner": "one"}
 
 
 def test_100_000_posts_through_kills_cost_each_page_once(
@@ -54,7 +55,7 @@ def batches(count: int) -> list[Batch]:
 
 def open_landing(path: Path, **options: Any) -> Landing:
     """Open a landing whose batches cost."""
-    return Landing.open(path, source=SOURCE, record_id=post_id, batches_cost=True, **options)
+    return stream.open_landing(path, source=SOURCE, dedup=Dedup(post_id), durable_batches=True, **options)
 
 
 def test_what_was_written_is_there_again(tmp_path: Path) -> None:
@@ -92,8 +93,8 @@ def test_paid_batches_are_not_replaced(tmp_path: Path) -> None:
     before = sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(DirectoryInUseError, match="paid for"):
         open_landing(tmp_path, file_format="jsonl")
-    with pytest.raises(DirectoryInUseError, match=r"search 'one'.*search 'two'"):
-        Landing.open(tmp_path, source={"search_id": "two"}, batches_cost=True)
+    with pytest.raises(DirectoryInUseError, match=r"'one'.*'two'"):
+        Landing.open(tmp_path, source={"owner": "two"}, durable_batches=True)
     (tmp_path / "part-00001.jsonl.gz").write_bytes(b"")
     with pytest.raises(DirectoryInUseError, match="paid for"):
         open_landing(tmp_path)

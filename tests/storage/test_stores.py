@@ -14,7 +14,7 @@ from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.storage.landing import Landing
 from tests.object_stores import Place
 from tests.storage.dying import LARGE_PART_BYTES, LARGE_STREAM
-from tests.storage.stream import SOURCE, assert_landed_exactly_once, land, stream
+from tests.storage.stream import SOURCE, assert_landed_exactly_once, land, open_landing, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ def test_a_forgotten_part_does_not_become_visible(blocks: int, store: Place) -> 
 @pytest.mark.parametrize("batches", [1, 20])
 def test_an_error_leaves_what_was_whole(batches: int, store: Place) -> None:
     """In a first part, nothing; in a later one, the parts before it and the checkpoint."""
-    landing = Landing.open(store / "landing", source=SOURCE, **LARGE)
+    landing = open_landing(store / "landing", **LARGE)
     with pytest.raises(ZeroDivisionError), landing:  # noqa: PT012
         for batch in LARGE_STREAM[:batches]:
             landing.write(batch)
@@ -94,7 +94,7 @@ def test_a_kill_in_the_middle_of_a_part_costs_nothing(
     options = json.dumps(store.options)
     assert run_program("tests.storage.dying", "inside", f"{store.address}/landing", options, batches) == -9
     assert visible(store / "landing") == (["_checkpoint.json", "part-00000.jsonl"] if done else [])
-    assert Landing.open(store / "landing", source=SOURCE, **LARGE).cursor == (str(done) if done else None)
+    assert open_landing(store / "landing", **LARGE).cursor == (str(done) if done else None)
     land(store / "landing", LARGE_STREAM, **LARGE)
     assert_landed_exactly_once(store / "landing", LARGE_STREAM)
 

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_twexport.core.batch import Batch
-from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.x.schema import COUNTS, POSTS
 from tests import captured
 from tests.service_clients import x_client_of
+from tests.storage.stream import open_landing
 from tests.x.search.test_client import everything
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def landed(
     path: Path, records: list[bytes], schema: Schema = POSTS
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Return the rows of a Parquet part, and what did not fit."""
-    with Landing.open(path, source={"search_id": "one"}, file_format="parquet", schema=schema) as landing:
+    with open_landing(path, source={"owner": "one"}, file_format="parquet", schema=schema) as landing:
         landing.write(Batch(records, "end"))
         (part,) = landing.commit().parts
     return pq.read_table(path / part.name).to_pylist(), part.coercion_failures

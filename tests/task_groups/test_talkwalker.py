@@ -145,13 +145,13 @@ def test_the_ledger_records_who_paid_and_where_it_landed(
 def test_a_ledger_that_cannot_be_written_stops_nothing(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What was bought lands; the log says what the ledger was not told, and why."""
+    """What was bought lands; the log says what the ledger does not record, and why."""
     (tmp_path / "a-file").write_text("in the way")
     run = run_dag(pipeline(tmp_path / "lake", ledger_path=f"file://{tmp_path}/a-file/_ledger"))
     assert run.state == "success"
     assert manifest.read(tmp_path / "lake").results == 500
     for what in ("ordered", "ended", "landed", "deleted"):
-        assert re.search(rf"was not told that export \S+ is {what} \(\w+Error: .*a-file", caplog.text)
+        assert re.search(rf"does not record that export \S+ is {what} \(\w+Error: .*a-file", caplog.text)
 
 
 def slow(path: Path, **arguments: Any) -> DAG:

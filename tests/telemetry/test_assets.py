@@ -135,7 +135,7 @@ def test_a_search_tells_of_its_window(run_dag: DagRunner, tmp_path: Path) -> Non
         )
     run_dag(dag)
     (event,) = told(run_dag, asset)
-    assert (event["system"], event["window"]) == ("x_enterprise_search", WINDOW)
+    assert (event["system"], event["window"]) == ("x_search", WINDOW)
     assert "coffee" not in str(event)
 
 

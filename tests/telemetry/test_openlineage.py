@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_twexport.adobe import landing as adobe
+from airflow_provider_twexport.core.dataset import Dataset
 from airflow_provider_twexport.storage.manifest import Manifest, empty_manifest
-from airflow_provider_twexport.telemetry.openlineage import lineage_of, source_dataset
+from airflow_provider_twexport.talkwalker import landing as talkwalker
+from airflow_provider_twexport.telemetry.openlineage import lineage_of
+from airflow_provider_twexport.x.search import landing as x_search
+from airflow_provider_twexport.x.streams import landing as x_streams
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,23 +60,21 @@ def test_the_event_of_a_landing_names_both_ends(tmp_path: Path, simulator: Any) 
 
 
 @pytest.mark.parametrize(
-    ("source", "namespace", "name"),
+    ("landing", "source", "namespace", "name"),
     [
-        ({"system": "talkwalker", "stream_id": "s", "collector_id": "c"}, "api.talkwalker.com", "stream/s"),
-        (
-            {"system": "talkwalker", "query": "coffee", "collector_id": "c"},
-            "api.talkwalker.com",
-            "collector/c",
-        ),
-        ({"system": "x_enterprise_search", "product": "30day"}, "gnip-api.x.com", "search/30day"),
-        ({"system": "x_stream_recovery", "stream": "likes"}, "gnip-stream.x.com", "stream/likes"),
-        ({"system": "adobe", "sandbox": "prod", "dataset_id": "d"}, "platform.adobe.io", "prod/d"),
+        (talkwalker, {"stream_id": "s", "collector_id": "c"}, "talkwalker://api.talkwalker.com", "stream/s"),
+        (talkwalker, {"query": "q", "collector_id": "c"}, "talkwalker://api.talkwalker.com", "collector/c"),
+        (x_search, {"product": "30day"}, "x://gnip-api.x.com", "search/30day"),
+        (x_streams, {"stream": "likes"}, "x://gnip-stream.x.com", "stream/likes"),
+        (adobe, {"sandbox": "prod", "dataset_id": "d"}, "adobe://platform.adobe.io", "prod/d"),
     ],
 )
-def test_each_source_has_a_name_that_stays(source: dict[str, Any], namespace: str, name: str) -> None:
+def test_each_source_has_a_name_that_stays(
+    landing: Any, source: dict[str, Any], namespace: str, name: str
+) -> None:
     """Whichever connection leads there."""
-    found, called = source_dataset(source)
-    assert (found.partition("://")[2], called) == (namespace, name)
+    found = landing.dataset(source)
+    assert (found.namespace, found.name) == (namespace, name)
 
 
 def test_a_bucket_is_named_as_openlineage_wants(airflow_bucket: dict[str, str]) -> None:
@@ -79,7 +82,7 @@ def test_a_bucket_is_named_as_openlineage_wants(airflow_bucket: dict[str, str]) 
     path = ObjectStoragePath(
         airflow_bucket["object_storage_path"], conn_id=airflow_bucket["object_storage_conn_id"]
     )
-    lineage = lineage_of(path, _manifest("jsonl.gz"))
+    lineage = lineage_of(path, _manifest("jsonl.gz"), Dataset("made-up://host", "box"))
     (landed,) = lineage.outputs
     assert f"{landed.namespace}/{landed.name}" == airflow_bucket["object_storage_path"]
     assert landed.namespace.startswith("s3://lake-")
@@ -87,4 +90,4 @@ def test_a_bucket_is_named_as_openlineage_wants(airflow_bucket: dict[str, str]) 
 
 
 def _manifest(file_format: str) -> Manifest:
-    return empty_manifest({"system": "talkwalker", "collector_id": "box"}, file_format)
+    return empty_manifest({"owner": "box"}, file_format)

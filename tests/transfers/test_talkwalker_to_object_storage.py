@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
+from upath import UPath
 
 from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.storage import manifest
@@ -18,6 +19,7 @@ from airflow_provider_twexport.storage.formats import FORMATS
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.record_identity import identity
+from airflow_provider_twexport.talkwalker.remainder_of import RemainderOf
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 from tests.service_clients import JANUARY
 from tests.waiting import QUICK
@@ -347,13 +349,13 @@ def test_what_landed_before_is_left_out(
         {"match": RESULTS, "fault": "cut", "after_results": 700, "mid_line": True},
         {"match": RESULTS, "fault": "error", "code": 1, "times": 9},
     )
+    remainder_of = RemainderOf(collector_ids=("box",), paths=(f"file://{tmp_path}/first",), windows=1)
+    remainder_of.record(UPath(tmp_path / "more"))
     run = land(
         run_dag,
         collector_id="more",
         export_id=whole,
         object_storage_path=f"file://{tmp_path}/more",
-        exclude_landed=f"file://{tmp_path}/first",
-        remainder_windows="1",
         file_format=file_format,
     )
     assert (run.state, run.tries["land"]) == ("success", 2)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # free, but the service answers at most twice a minute, there may be several servers, and people test connections
 USAGE_SECONDS = 600.0
-_SEARCH = "x_enterprise_search"
+_SEARCH = "x_search"
 
 
 class XAccount(UsageAccount):

@@ -56,6 +56,11 @@ def fingerprint_in(collector_id: str) -> str | None:
     return match and match[1]
 
 
+def scope_in(collector_id: str) -> str:
+    """Return the part of a collector's name that stands for the scope: ``twx-<slug>``."""
+    return collector_id.rsplit("-", 3)[0]
+
+
 def window_in(collector_id: str) -> tuple[str, Window] | None:
     """Return the scope's slug and the window, to the minute, in a collector's name.
 

@@ -28,9 +28,8 @@ def known_orders(sources: Iterable[Mapping[str, Any]], project_id: str | None = 
     """
     orders = {ExportOrder(_ANY_WINDOW, project_id=project_id)} if project_id else set()
     for source in sources:
-        if source.get("search_id"):  # of another service
-            continue
-        if any(source.get(key) for key in ("project_id", "stream_id", "query")):
+        is_ours = source.get("system", "talkwalker") == "talkwalker"
+        if is_ours and any(source.get(key) for key in ("project_id", "stream_id", "query")):
             orders |= {_order(source, limit) for limit in {source.get("limit") or MAX_LIMIT, MAX_LIMIT}}
     return orders
 

@@ -84,7 +84,7 @@ class XSearchClient:
         account, label = quote(credential.account, safe=""), quote(credential.label, safe="")
         self._usage_path = f"/metrics/usage/accounts/{account}.json"
         self._path = f"/search/{product}/accounts/{account}/{label}"
-        self._product = product
+        self.product = product
         self._limiter = RateLimiter(
             f"{self.base_url} {credential.account} {product}",
             requests_per_minute,
@@ -130,7 +130,7 @@ class XSearchClient:
 
     def _check_window(self, request: SearchRequest) -> None:
         now = pendulum.now("UTC")
-        if self._product == "30day" and request.window.start < now - PAGE_REACH:
+        if self.product == "30day" and request.window.start < now - PAGE_REACH:
             raise InvalidRequestError(
                 f"The window {request.window} starts more than 31 days ago. Product 30day has no older posts; "
                 "use fullarchive."

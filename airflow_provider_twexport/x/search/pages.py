@@ -69,7 +69,7 @@ class SearchRequest:
                 )
 
     def source(self, product: str, max_results: int | None) -> dict[str, Any]:
-        """Return the ``source`` of a manifest; ``search_id`` is a digest of all of it.
+        """Return the ``source`` of a manifest; its ``owner`` is a digest of all of it.
 
         :param product: ``30day`` or ``fullarchive``, whose cursors differ.
         :param max_results: the limit of the landing; ``None`` for no limit.
@@ -83,7 +83,7 @@ class SearchRequest:
             "window": self.window.to_json(),
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-        return {"system": "x_enterprise_search", "search_id": digest, **content}
+        return {"system": "x_search", "owner": digest, "scope": product, **content}
 
     @property
     def unit(self) -> Bucket:
