@@ -62,9 +62,10 @@ def capture(url: str, seconds: int, rate: int, file_format: str, remembered: flo
     connection["extra"] = json.dumps({"account": "demo", "label": "prod"})
     os.environ["AIRFLOW_CONN_X_ENTERPRISE_DEFAULT"] = json.dumps(connection)
     from airflow_provider_twexport.storage import manifest
-    from airflow_provider_twexport.transfers import x_stream_to_object_storage as transfer
+    from airflow_provider_twexport.transfers.x_stream_to_object_storage import XStreamToObjectStorageOperator
+    from airflow_provider_twexport.x.streams import landing
 
-    transfer.REMEMBERED_SECONDS = remembered
+    landing.DEDUP_WINDOW_SECONDS = remembered
     memory: list[float] = []
 
     def sample() -> None:
@@ -73,7 +74,7 @@ def capture(url: str, seconds: int, rate: int, file_format: str, remembered: flo
             memory.append(resident_mib())
 
     with tempfile.TemporaryDirectory() as directory:
-        operator = transfer.XStreamToObjectStorageOperator(
+        operator = XStreamToObjectStorageOperator(
             task_id="land",
             object_storage_path=f"file://{directory}",
             duration=timedelta(seconds=seconds),

@@ -9,7 +9,6 @@ import sys
 
 from airflow_provider_twexport.adobe.client import AdobeClient
 from airflow_provider_twexport.adobe.landing import JobLanding
-from airflow_provider_twexport.storage.file_landing import FileLanding
 from tests.adobe_account import CREDENTIAL
 from tests.storage.measuring import peak_mib
 from tests.waiting import QUICK
@@ -18,5 +17,5 @@ if __name__ == "__main__":
     address, job_id, directory, range_bytes = sys.argv[1:]
     client = AdobeClient(CREDENTIAL, "prod", address, address, QUICK)
     way = JobLanding(client, job_id, int(range_bytes))
-    way.land(FileLanding.open(directory, source=way.identity))
+    way.land(way.open(directory))
     print(peak_mib())

@@ -18,7 +18,6 @@ from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES
 from airflow_provider_twexport.exceptions import DirectoryInUseError
 from airflow_provider_twexport.storage import manifest
-from airflow_provider_twexport.storage.file_landing import FileLanding
 from tests.adobe_account import INSTANT, ORDER, client_of
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ FILES = {"path": "/files/", "query": "path="}
 def land(client: AdobeClient, job_id: str, directory: Any) -> Manifest:
     """Land a job."""
     way = JobLanding(client, job_id, range_bytes=64 * 1024)
-    landing = FileLanding.open(directory, source=way.identity)
+    landing = way.open(directory)
     return landing.committed or way.land(landing)
 
 
@@ -176,7 +175,7 @@ def test_an_existing_landing_costs_nothing(
     requests = len(simulator.ledger()["requests"])
     assert land(adobe_client, job_id, tmp_path) == first
     assert len(simulator.ledger()["requests"]) == requests
-    with pytest.raises(DirectoryInUseError, match=r"job '100'.*job '101'"):
+    with pytest.raises(DirectoryInUseError, match=r"'100'.*'101'"):
         land(adobe_client, adobe_client.create_export_job(ORDER).id, tmp_path)
 
 

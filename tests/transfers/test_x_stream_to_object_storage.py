@@ -142,7 +142,7 @@ def test_likes_and_unlikes_have_their_columns(
     ("arguments", "words"),
     [
         ({}, "has no end"),
-        ({"duration": timedelta(minutes=1), "stop": "2099-01-01"}, "give one of them"),
+        ({"duration": timedelta(minutes=1), "stop": "2099-01-01"}, "Give one of them"),
         ({"start": "2099-01-01", "duration": timedelta(minutes=1)}, "in the future"),
         ({"max_results": 1, "partitions": [3]}, "Choose from 1 and 2"),
         ({"max_results": 1, "stream": "firehose"}, "one of decahose, likes"),
