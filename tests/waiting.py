@@ -20,6 +20,7 @@ QUICK = Timing(
     order_listed=(0.0, 0.1, 0.2),
     lock_settle=0.1,
     lock_poll=0.1,
+    clock_skew=0.2,
     budget_recheck=1.5,
     idle_read=0.5,
     second_read=0.1,

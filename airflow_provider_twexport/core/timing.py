@@ -19,11 +19,13 @@ class Timing:
 
     :param retry: how a call that may be repeated is retried.
     :param order_listed: before each look for a new order in the service's list of orders.
-    :param lock_settle: after a lock ticket is put, before the queue is read.
+    :param lock_settle: after a lock ticket is put, before the queue is read; more than the unit of creation dates.
     :param lock_poll: between two looks at the queue, times the tickets ahead, at most 10.
     :param lock_valid: how long after a ticket is put its order may be sent.
-    :param lock_dead: when others may remove a ticket; more than ``lock_valid`` and the longest request together.
+    :param lock_dead: when others may remove a ticket: ``lock_valid``, the longest request (60), a list that lags (90),
+        and clocks that differ (15), together.
     :param lock_patience: how long to stay in the queue at most.
+    :param clock_skew: by how much the nodes of a service may disagree about the time.
     :param budget_recheck: between two looks at an account on which an order fits by less than others are being charged.
     :param idle_read: how long an open read may make no progress before the client ends it.
     :param read_stalled: how long a read may bring no result, though offsets change, before it fails.
@@ -47,11 +49,12 @@ class Timing:
 
     retry: Retry = field(default_factory=Retry)
     order_listed: tuple[float, ...] = (0.0, 1.0, 3.0, 6.0, 10.0)
-    lock_settle: float = 1.0
+    lock_settle: float = 1.5
     lock_poll: float = 1.0
-    lock_valid: float = 240.0
-    lock_dead: float = 420.0
+    lock_valid: float = 90.0
+    lock_dead: float = 255.0
     lock_patience: float = 1800.0
+    clock_skew: float = 5.0
     budget_recheck: float = 5.0
     idle_read: float = 15.0
     read_stalled: float = 600.0

@@ -16,8 +16,12 @@ import pendulum
 from airflow_provider_twexport.core.text_table import aligned, edges
 from airflow_provider_twexport.exceptions import NotFoundError
 from airflow_provider_twexport.talkwalker.models import RETENTION
-from airflow_provider_twexport.talkwalker.purchasing.account_lock import TICKET_PREFIX
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX, window_in
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
+    PREFIX,
+    TICKET_PREFIX,
+    is_helper,
+    window_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -58,7 +62,7 @@ _MEANINGS = {
     OrphanState.LOST: "paid, not landed, and its collector was deleted",
     OrphanState.LANDED: "all that was exported has landed; its collector is no longer needed",
     OrphanState.EMPTY: "a collector of more than 7 days that holds nothing",
-    OrphanState.TICKET: "a place in the queue for the account's lock that was left behind; it holds nothing",
+    OrphanState.TICKET: "a note of an order, such as a lock ticket, that was left behind; it holds nothing",
 }
 
 
@@ -374,7 +378,7 @@ def _never_filled(
     kept_for = STALE_AFTER if is_ticket else RETENTION
     if created is None or created > now - kept_for:
         return None
-    state = OrphanState.TICKET if is_ticket else OrphanState.EMPTY
+    state = OrphanState.TICKET if is_helper(collector_id) else OrphanState.EMPTY
     return Orphan(collector_id, state, None, None, collector_exists=True, now=now)
 
 

@@ -17,7 +17,6 @@ met its limit did. ``min_credits_left`` above 0 leaves room for one that does no
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import re
@@ -29,7 +28,12 @@ import pendulum
 
 from airflow_provider_twexport.exceptions import BudgetExceededError, InvalidRequestError, NotFoundError
 from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, RETENTION
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX
+from airflow_provider_twexport.talkwalker.purchasing import receipts
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
+    PREFIX,
+    RESERVATION_PREFIX,
+    short_hash,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +48,6 @@ NO_RUN = "none"
 MAX_READS = 6
 # the nodes of a service may disagree by so much about the time
 CLOCK_SKEW = pendulum.duration(seconds=5)
-RESERVATION_PREFIX = f"{PREFIX}reservation-"
 _RESERVATION = re.compile(RESERVATION_PREFIX + r"(\d+)-([0-9a-f]{10}|none)-([0-9a-f]{10})-(\d{1,15})")
 
 
@@ -118,12 +121,14 @@ class Reservation:
 class ExportCost:
     """What one export has cost and may still cost.
 
+    :param collector_hash: :func:`short_hash` of the collector that it fills.
     :param task: the export.
     :param used: results that it is known to have exported.
     :param to_come: credits that it may still use.
     :param limit_is_known: whether it is known where it ends.
     """
 
+    collector_hash: str
     task: ExportTask
     used: int
     to_come: int
@@ -135,18 +140,21 @@ class ExportCost:
         return self.used + self.to_come
 
     @classmethod
-    def of(cls, task: ExportTask, limit: int | None) -> ExportCost:
+    def of(cls, collector_hash: str, task: ExportTask, limit: int | None) -> ExportCost:
         """Return the cost of an export.
 
+        :param collector_hash: of the collector that it fills.
         :param limit: the limit in its reservation; ``None`` if there is none.
         """
         if not task.is_unfinished:
             exported = task.exported(limit)
-            return cls(task, task.processed if exported is None else exported, 0, limit_is_known=True)
+            return cls(
+                collector_hash, task, task.processed if exported is None else exported, 0, limit_is_known=True
+            )
         # without `ready`, nobody knows how much of `processed` is exported and charged already
         used = task.ready or 0
         to_come = max((limit or _max_results(task)) - used, 0)
-        return cls(task, used, to_come, limit_is_known=limit is not None)
+        return cls(collector_hash, task, used, to_come, limit_is_known=limit is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +171,13 @@ class AccountUsage:
     @classmethod
     def read(cls, client: TalkwalkerClient) -> AccountUsage:
         """Read both from the service; free."""
-        names = (collector.id for collector in client.list_collectors())
+        names = [collector.id for collector in client.list_collectors()]
         reservations = tuple(filter(None, map(Reservation.from_collector_id, names)))
         limits: dict[str, int] = {}
         for each in reservations:
             limits[each.collector_hash] = max(each.limit, limits.get(each.collector_hash, 0))
-        costs = [ExportCost.of(task, limits.get(_collector_hash(task))) for task in client.list_exports()]
+        exports = receipts.list_exports(client, names)
+        costs = [ExportCost.of(hashed, task, limits.get(hashed)) for hashed, task in exports]
         return cls(tuple(costs), reservations)
 
     def unfinished(self) -> list[ExportCost]:
@@ -185,7 +194,7 @@ class AccountUsage:
         return [
             cost
             for cost in self.costs
-            if ((cost.task.collector_id or "").startswith(PREFIX) or _collector_hash(cost.task) in reserved)
+            if ((cost.task.collector_id or "").startswith(PREFIX) or cost.collector_hash in reserved)
             and (cost.task.created is None or cost.task.created.in_timezone("UTC").date() == day)
         ]
 
@@ -199,13 +208,13 @@ class AccountUsage:
         return [
             cost
             for cost in self.costs
-            if (ordered := since.get(_collector_hash(cost.task)))
+            if (ordered := since.get(cost.collector_hash))
             and (cost.task.created is None or cost.task.created >= ordered)
         ]
 
     def stale_reservations(self, now: pendulum.DateTime) -> list[Reservation]:
         """Return the reservations that no budget needs any more."""
-        unfinished = {_collector_hash(cost.task) for cost in self.unfinished()}
+        unfinished = {cost.collector_hash for cost in self.unfinished()}
         return [
             each
             for each in self.reservations
@@ -266,15 +275,6 @@ def remove_stale_reservations(client: TalkwalkerClient, usage: AccountUsage, now
             client.delete_collector(reservation.collector_id)
         except NotFoundError:
             log.debug("Reservation %s is gone already.", reservation.collector_id)
-
-
-def short_hash(name: str) -> str:
-    """Return 10 hexadecimal digits that stand for a collector or a run."""
-    return hashlib.sha256(name.encode()).hexdigest()[:10]
-
-
-def _collector_hash(task: ExportTask) -> str:
-    return short_hash(task.collector_id or "")
 
 
 def _counts_for_others(reservation: Reservation, now: pendulum.DateTime) -> bool:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 # what the names of all our collectors begin with
 PREFIX = "twx-"
+# and those of the empty collectors that orders leave for other orders to read
+TICKET_PREFIX = f"{PREFIX}lock-"
+RESERVATION_PREFIX = f"{PREFIX}reservation-"
+RECEIPT_PREFIX = f"{PREFIX}order-"
+RENEWAL_PREFIX = f"{PREFIX}renew-"
+_HELPERS = (TICKET_PREFIX, RESERVATION_PREFIX, RECEIPT_PREFIX, RENEWAL_PREFIX)
 SLUG_LENGTH = 20
 HASH_LENGTH = 10
 _NAMED = re.compile(rf"{PREFIX}(.+)-(\d{{8}}(?:t\d{{4}})?)-(\d{{8}}(?:t\d{{4}})?)-[0-9a-f]{{{HASH_LENGTH}}}")
@@ -48,6 +54,16 @@ def collector_id_of(order: ExportOrder) -> str:
     return (
         f"{PREFIX}{slug or 'x'}-{_stamp(order.window.start)}-{_stamp(order.window.stop)}-{fingerprint(order)}"
     )
+
+
+def short_hash(name: str) -> str:
+    """Return 10 hexadecimal digits that stand for a collector or a run."""
+    return hashlib.sha256(name.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def is_helper(collector_id: str) -> bool:
+    """Return whether a collector is none that results go to, but a note of an order to other orders."""
+    return collector_id.startswith(_HELPERS) and not _NAMED.fullmatch(collector_id)
 
 
 def fingerprint_in(collector_id: str) -> str | None:

@@ -21,10 +21,10 @@ from airflow_provider_twexport.exceptions import (
     OrderUnconfirmedError,
 )
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
-from airflow_provider_twexport.talkwalker.purchasing.account_lock import AccountLock
-from airflow_provider_twexport.talkwalker.purchasing.budget import Budget, Reservation, short_hash
+from airflow_provider_twexport.talkwalker.purchasing.budget import Budget, Reservation
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import Purchase, buy_once
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of, short_hash
+from airflow_provider_twexport.talkwalker.purchasing.order_lock import OrderLock
 from tests.at_once import run_at_once
 from tests.talkwalker.purchasing.ordering import month_of
 from tests.talkwalker.purchasing.ordering import order as order_month
@@ -187,7 +187,7 @@ def test_a_process_that_is_killed_with_the_lock_blocks_the_others_for_minutes_on
     assert (
         order_in_processes([arguments(simulator, 0, 2_000, min_credits_left=0)], "--die-before-buying") == []
     )
-    assert (len(registers(client, "lock")), len(registers(client, "reservation"))) == (1, 1)
+    assert (len(registers(client, "lock")), len(registers(client, "reservation"))) == (2, 1)
     other = months(simulator, 2_000)[1]
     client.timing = replace(QUICK, lock_patience=0)
     with pytest.raises(LockTimeoutError, match="1 other orders on this account still have to finish"):
@@ -234,7 +234,7 @@ def test_an_order_that_took_too_long_to_get_ready_takes_the_lock_again(
 
     client.timing = replace(QUICK, lock_valid=0)
     assert not buy(client, months(simulator, 500)[0], NOTHING_BELOW_0, before_buying=age).adopted
-    assert len(set(tickets)) == 2
+    assert len(set(tickets)) == 4  # of the account and of the collector, twice
     assert len(bought(simulator)) == 1
 
 
@@ -246,10 +246,10 @@ def test_tickets_that_wait_too_long_go_to_the_end_of_the_queue(
     seen: set[str] = set()
 
     def wait() -> None:
-        with AccountLock(TalkwalkerClient(simulator.token, simulator.url, renewing)):
+        with OrderLock(TalkwalkerClient(simulator.token, simulator.url, renewing)):
             pass
 
-    with AccountLock(client) as first:
+    with OrderLock(client) as first:
         second = threading.Thread(target=wait)
         second.start()
         while len(seen) < 3:
@@ -399,18 +399,16 @@ def test_recreating_keeps_to_the_budget_before_it_clears_away(
     assert buy(client, first, NOTHING_BELOW_0).task.id == new.task.id
 
 
-def test_without_a_budget_there_are_no_extra_calls(client: TalkwalkerClient, simulator: Simulator) -> None:
-    """Orders and adoptions without a budget make no extra calls."""
+def test_whoever_adopts_takes_no_lock(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Two lists are all that it takes, with and without a budget; without one, the account is not asked for credits."""
     (first,) = months(simulator, 100, 1)
     buy(client, first, Budget(run="dag monday"))
-    assert [(call["method"], call["path"]) for call in simulator.ledger()["requests"]] == [
-        ("PUT", f"/api/v3/stream/c/{collector_id_of(first)}"),
-        ("GET", "/api/v3/tasks/export"),
-        ("POST", f"/api/v3/stream/p/{simulator.project_id}/export"),
-        ("GET", "/api/v3/tasks/export"),
-    ]
-    buy(client, first, NOTHING_BELOW_0)
-    assert not [call for call in simulator.ledger()["requests"] if "/credits" in call["path"]]
+    asked = len(simulator.ledger()["requests"])
+    for budget in (Budget(run="dag monday"), NOTHING_BELOW_0):
+        assert buy_once(client, first, collector_id_of(first), budget=budget).adopted
+    calls = [(call["method"], call["path"]) for call in simulator.ledger()["requests"]]
+    assert calls[asked:] == [("GET", "/api/v3/stream/info"), ("GET", "/api/v3/tasks/export")] * 2
+    assert not [path for _, path in calls if "/credits" in path]
 
 
 @pytest.mark.parametrize(

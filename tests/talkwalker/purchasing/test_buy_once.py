@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,12 +15,13 @@ from airflow_provider_twexport.exceptions import (
     ThrottledError,
     TransientError,
 )
-from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
-from airflow_provider_twexport.talkwalker.purchasing.buy_once import Purchase, buy_once
+from airflow_provider_twexport.talkwalker.purchasing.buy_once import KnownExport, buy_once
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from tests.service_clients import JANUARY, order
-from tests.waiting import PATIENCE, QUICK
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
+    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder
     from tests.simulator_process import Simulator
 
@@ -35,9 +36,9 @@ def box(client: TalkwalkerClient) -> None:
     client.put_collector("box")
 
 
-def exports(simulator: Simulator) -> list[dict[str, int]]:
+def exports(simulator: Simulator) -> list[dict[str, Any]]:
     """Return what was ordered, by the simulator's own ledger."""
-    exports: list[dict[str, int]] = simulator.ledger()["exports"]
+    exports: list[dict[str, Any]] = simulator.ledger()["exports"]
     return exports
 
 
@@ -81,6 +82,7 @@ def test_an_order_that_never_arrived_is_not_repeated(
     with pytest.raises(OrderUnconfirmedError, match="looks again before it buys"):
         buy_once(client, order, "box")
     assert exports(simulator) == []
+    simulator.advance(QUICK.lock_dead)
     assert not buy_once(client, order, "box").adopted
     assert charged(simulator) == 1_000
 
@@ -90,7 +92,7 @@ def test_a_crash_right_after_ordering_costs_once(
 ) -> None:
     """The look after the order fails for good, as if the process had died: the next try adopts."""
     listing = {"method": "GET", "path": "/tasks/export$"}
-    simulator.faults({"match": listing, "fault": "html", "skip": 1, "times": QUICK.retry.attempts})
+    simulator.faults({"match": listing, "fault": "html", "skip": 2, "times": QUICK.retry.attempts})
     with pytest.raises(TransientError):
         buy_once(client, order, "box")
     assert buy_once(client, order, "box").adopted
@@ -117,25 +119,16 @@ def test_an_account_without_credits_is_an_error_of_its_own(
     assert exports(simulator) == []
 
 
-def test_two_at_the_same_moment_pay_once(
+def test_an_export_that_was_ordered_without_the_lock_is_kept_and_ours_aborted(
     client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
-    """Both look, both order, and both keep the older one; the younger is aborted before it exports."""
+    """Somebody orders by hand right before us: whoever looks keeps the older export."""
     simulator.settings(queue_seconds=3600)
-    both_have_looked = threading.Barrier(2)
-    bought: list[Purchase] = []
-
-    def buy() -> None:
-        own = TalkwalkerClient(simulator.token, simulator.url, QUICK)
-        bought.append(buy_once(own, order, "box", before_buying=lambda: both_have_looked.wait() and None))
-
-    threads = [threading.Thread(target=buy) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=PATIENCE)
-    assert len({purchase.task.id for purchase in bought}) == 1
-    assert sorted(purchase.adopted for purchase in bought) == [False, True]
+    theirs: list[str] = []
+    purchase = buy_once(
+        client, order, "box", before_buying=lambda: theirs.append(client.create_export(order, "box").id)
+    )
+    assert (purchase.adopted, [purchase.task.id]) == (True, theirs)
     assert sorted(export["status"] for export in exports(simulator)) == ["aborted", "queued"]
 
 
@@ -187,12 +180,41 @@ def test_recreate_does_not_pay_again_on_a_retry(
 ) -> None:
     """What the first try of the same order bought is adopted by its second."""
     buy_once(client, order, "box")
-    second = buy_once(client, order, "box", if_exists="recreate")
-    assert second.task.created is not None
-    third = buy_once(client, order, "box", if_exists="recreate", ordered_since=second.task.created)
-    assert third.adopted
+    second = buy_once(client, order, "box", if_exists="recreate", renewal="run 1")
+    third = buy_once(client, order, "box", if_exists="recreate", renewal="run 1")
+    assert (second.adopted, third.adopted) == (False, True)
     assert third.task.id == second.task.id
     assert charged(simulator) == 2_000
+    assert not buy_once(client, order, "box", if_exists="recreate", renewal="run 2").adopted
+
+
+@pytest.mark.parametrize("skew", [-600, 600])
+def test_recreate_pays_once_whatever_the_service_takes_for_the_time(
+    skew: int, client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """The service's clock is compared with itself only, also where a try ends right after ordering."""
+    simulator.settings(clock_skew_seconds=skew)
+    buy_once(client, order, "box")
+    listing = {"method": "GET", "path": "/tasks/export$"}
+    simulator.faults({"match": listing, "fault": "html", "skip": 3, "times": QUICK.retry.attempts})
+    with pytest.raises(TransientError):
+        buy_once(client, order, "box", if_exists="recreate", renewal="run 1")
+    for _ in range(3):
+        assert buy_once(client, order, "box", if_exists="recreate", renewal="run 1").adopted
+    assert charged(simulator) == 2_000
+
+
+def test_a_recreation_that_broke_off_before_it_ordered_is_done_by_its_retry(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """What was there before is not mistaken for what the first try bought."""
+    old = buy_once(client, order, "box")
+    simulator.faults({"match": ORDERING, "fault": "error", "code": 9})
+    with pytest.raises(InsufficientCreditsError):
+        buy_once(client, order, "box", if_exists="recreate", renewal="run 1")
+    again = buy_once(client, order, "box", if_exists="recreate", renewal="run 1")
+    assert not again.adopted
+    assert again.task.id != old.task.id
 
 
 def test_recreate_aborts_what_still_runs(
@@ -271,3 +293,66 @@ def test_orders_go_out_in_epoch_milliseconds(
     (export,) = exports(simulator)
     assert export["start"] == JANUARY.start.int_timestamp * 1000
     assert export["stop"] == JANUARY.stop.int_timestamp * 1000
+
+
+GONE = {"match": {"method": "GET", "path": "/tasks/export/."}, "fault": "error", "code": 15, "http": 404}
+
+
+def test_an_export_that_the_list_has_forgotten_is_adopted(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """The list is called recent; what others remember is asked for by its id."""
+    first = buy_once(client, order, "box")
+    simulator.settings(list_keeps=0)
+    known = KnownExport(first.task.id, limit=1_000)
+    again = buy_once(client, order, "box", known_exports=lambda: [known])
+    assert (again.adopted, again.task.id, again.landed) == (True, first.task.id, None)
+    assert len(exports(simulator)) == 1
+
+
+def test_a_landing_of_an_export_that_is_gone_is_adopted(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Nothing is read again, and nothing is bought."""
+    simulator.settings(list_keeps=0)
+    simulator.faults(GONE)
+    known = KnownExport("forgotten", limit=300, landed="file:///landed/_manifest.json")
+    purchase = buy_once(client, order, "box", known_exports=lambda: [known])
+    assert (purchase.adopted, purchase.task.id, purchase.limit) == (True, "forgotten", 300)
+    assert purchase.landed == "file:///landed/_manifest.json"
+    assert exports(simulator) == []
+
+
+def test_a_landing_of_an_export_that_expired_is_adopted(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """After 7 days the results are gone, and all of them have landed."""
+    simulator.control("time", {"offset_seconds": -8 * 86_400})
+    first = buy_once(client, order, "box")
+    simulator.control("time", {"offset_seconds": 0})
+    known = KnownExport(first.task.id, landed="file:///landed/_manifest.json")
+    purchase = buy_once(client, order, "box", known_exports=lambda: [known])
+    assert (purchase.adopted, purchase.landed) == (True, known.landed)
+
+
+def test_an_export_that_is_gone_and_has_not_landed_is_an_error(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """It was paid for, so it is not silently bought again; the error says what landed."""
+    simulator.faults(GONE)
+    known = KnownExport("forgotten", extent="Landed at here: 5 results, incomplete.")
+    with pytest.raises(ResultsExpiredError, match=r"5 results, incomplete.*if_exists='recreate'"):
+        buy_once(client, order, "box", known_exports=lambda: [known])
+    assert exports(simulator) == []
+    assert not buy_once(client, order, "box", if_exists="recreate", known_exports=lambda: [known]).adopted
+
+
+def test_an_export_keeps_the_limit_that_it_was_ordered_with(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Ordered with less than its collector's name says, it is adopted with that limit."""
+    name = collector_id_of(order)
+    client.put_collector(name)
+    buy_once(client, replace(order, limit=300), name)
+    adopted = buy_once(client, order, name)
+    assert (adopted.adopted, adopted.limit) == (True, 300)

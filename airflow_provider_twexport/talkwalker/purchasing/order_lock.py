@@ -1,4 +1,6 @@
-"""A lock on a Talkwalker account, so that of two orders at the same moment the second sees what the first has bought.
+"""A lock on orders, so that of two orders at the same moment the second sees what the first has bought.
+
+An order holds the lock on its collector, and where a budget must hold, the lock on the account too, taken first.
 
 The service has no lock, and tasks on different machines share nothing else. But a collector is a register that every
 holder of the token can write, list and remove for free, and the service itself says when it was created. So whoever
@@ -7,13 +9,15 @@ wants to order puts a ticket, an empty collector, into a queue. The oldest ticke
 Why two tickets never hold the lock together. Let A's ticket be older than B's, by creation date, then by id. B reads
 the queue only after its own ticket is in it, and ``lock_settle`` seconds later. If A's ticket is there, B waits until
 it is gone. If it is not there yet, it was created ``lock_settle`` seconds after B's, so it is not the older one, unless
-the service's own clocks differ by that much. If it is not there any more, A has released the lock, and A's order is in
-the list of exports, because a ticket is removed only after that is sure.
+the service's own clocks differ by that much; dates in whole seconds differ by less than one. If it is not there any
+more, A has released the lock, and A's order is in the list of exports or has a receipt, because a ticket is removed
+only after that is sure.
 
 Why a dead task does not block the queue for ever. A ticket is valid for ``lock_valid`` seconds from when it was sent:
-no order leaves later than that, and no request takes longer than what is left of ``lock_dead``. After ``lock_dead``
-seconds by the service's clock anybody may remove the ticket. A task that waits longer than half of ``lock_valid``
-replaces its ticket with a new one, at the end of the queue, so the oldest ticket always has time left to order.
+no order leaves later than that. After ``lock_dead`` seconds by the service's clock anybody may remove the ticket. Until
+then its order has arrived and is listed: 90 s until it leaves, 60 s for the longest request, 90 s for a list that lags,
+and 15 s for clocks that differ, 255 s in all. A task that waits longer than half of ``lock_valid`` replaces its ticket
+with a new one, at the end of the queue, so the oldest ticket always has time left to order.
 """
 
 from __future__ import annotations
@@ -32,22 +36,23 @@ from airflow_provider_twexport.exceptions import (
     TwexportError,
     UnexpectedResponseError,
 )
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import TICKET_PREFIX, short_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pendulum
 
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 
 log = logging.getLogger(__name__)
 
-TICKET_PREFIX = f"{PREFIX}lock-"
 MAX_POLL_FACTOR = 10
 
 
 @dataclass(slots=True)
 class LockTicket:
-    """A place in the queue for the account's lock, and what is known of the order that it was taken for.
+    """A place in the queue for a lock, and what is known of the order that it was taken for.
 
     :param id: the collector that is the ticket.
     :param created: when it was created, by the service's clock.
@@ -68,6 +73,11 @@ class LockTicket:
     def age(self) -> float:
         """Return the seconds since the ticket was sent."""
         return time.monotonic() - self.sent
+
+    @property
+    def may_be_dead_soon(self) -> bool:
+        """Return whether too little time is left to get ready and order."""
+        return self.age > self.valid / 2
 
     def seconds_since(self, created: pendulum.DateTime) -> float:
         """Return how old another ticket is at least; compares the service's clock with nothing but itself."""
@@ -90,32 +100,44 @@ class LockTicket:
         self.outcome_is_unknown = False
 
 
-class AccountLock:
-    """Context manager that holds the lock of a client's account; its value is the ticket to order with.
+class OrderLock:
+    """Context manager that holds a lock on orders; its value is the ticket to order with.
 
     A block that ends while nobody knows whether its order arrived keeps the lock until its ticket is dead.
 
     :param client: whose account's orders wait for each other.
+    :param collector_id: lock the orders into this collector; ``None`` for all orders that hold the account's lock.
+    :param while_waiting: called at each look at the queue; what it raises ends the wait.
+    :param outer: the ticket of a lock that is held already.
     :raises LockTimeoutError: on entering, if the lock did not become free within ``lock_patience`` seconds.
+    :raises LockExpiredError: on entering, if the outer ticket got too old meanwhile.
     :raises UnexpectedResponseError: on entering, if the service does not say when the ticket was created.
     """
 
-    def __init__(self, client: TalkwalkerClient) -> None:
+    def __init__(
+        self,
+        client: TalkwalkerClient,
+        collector_id: str | None = None,
+        while_waiting: Callable[[], None] = lambda: None,
+        outer: LockTicket | None = None,
+    ) -> None:
         self._client = client
+        self._noun = f"into collector {collector_id}" if collector_id else "on this account"
+        self._prefix = TICKET_PREFIX + (f"{short_hash(collector_id)}-" if collector_id else "")
+        self._while_waiting = while_waiting
+        self._outer = outer
         self._created: dict[str, pendulum.DateTime] = {}
+        self._reported: set[str] = set()
 
     def __enter__(self) -> LockTicket:
         timing, since = self._client.timing, time.monotonic()
         self._ticket = self._join_queue()
         try:
-            while older := self._count_older():
-                if time.monotonic() - since > timing.lock_patience:
-                    raise LockTimeoutError(
-                        f"{older} other orders on this account still have to finish before this one, after "
-                        f"{timing.lock_patience:.0f} s. Nothing was bought."
-                    )
-                time.sleep(timing.lock_poll * min(older, MAX_POLL_FACTOR) * random.uniform(0.5, 1.0))
-                if self._ticket.age > self._ticket.valid / 2:
+            while older := self._older():
+                self._while_waiting()
+                self._check_wait(len(older), time.monotonic() - since)
+                time.sleep(timing.lock_poll * min(len(older), MAX_POLL_FACTOR) * random.uniform(0.5, 1.0))
+                if self._ticket.may_be_dead_soon:
                     self._remove(self._ticket.id)
                     self._ticket = self._join_queue()
         except BaseException:
@@ -127,9 +149,21 @@ class AccountLock:
         if not self._ticket.outcome_is_unknown:
             self._remove(self._ticket.id)
 
+    def _check_wait(self, older: int, waited: float) -> None:
+        if waited > self._client.timing.lock_patience:
+            raise LockTimeoutError(
+                f"{older} other orders {self._noun} still have to finish before this one, after "
+                f"{self._client.timing.lock_patience:.0f} s. Nothing was bought."
+            )
+        if self._outer and self._outer.may_be_dead_soon:
+            raise LockExpiredError(
+                f"Other orders {self._noun} take so long that the account's lock was released meanwhile. Nothing was "
+                "bought."
+            )
+
     def _join_queue(self) -> LockTicket:
         """Create a ticket, and let it settle."""
-        ticket_id, sent = f"{TICKET_PREFIX}{secrets.token_hex(8)}", time.monotonic()
+        ticket_id, sent = f"{self._prefix}{secrets.token_hex(8)}", time.monotonic()
         timing = self._client.timing
         try:
             self._client.put_collector(ticket_id)
@@ -153,12 +187,29 @@ class AccountLock:
                 "Ticket %s stays until it is %.0f s old: %s", ticket_id, self._client.timing.lock_dead, error
             )
 
-    def _count_older(self) -> int:
-        """Count the tickets to wait for, and remove dead ones."""
-        listed = {each.id for each in self._client.list_collectors() if each.id.startswith(TICKET_PREFIX)}
+    def _older(self) -> set[str]:
+        """Return the tickets to wait for, and remove dead ones."""
+        listed = {each.id for each in self._client.list_collectors() if self._is_in_queue(each.id)}
         if self._ticket.id not in listed:
-            return 1  # a list without our own ticket may lack others too
-        return sum(map(self._must_wait_for, listed - {self._ticket.id}))
+            return {self._ticket.id}  # a list without our own ticket may lack others too
+        older = {other for other in listed - {self._ticket.id} if self._must_wait_for(other)}
+        for other in older - self._reported:
+            self._report(other)
+        return older
+
+    def _is_in_queue(self, collector_id: str) -> bool:
+        return collector_id.startswith(self._prefix) and "-" not in collector_id.removeprefix(self._prefix)
+
+    def _report(self, other: str) -> None:
+        self._reported.add(other)
+        dead_in = self._client.timing.lock_dead - self._ticket.seconds_since(self._created[other])
+        log.info(
+            "Waiting for another order %s (ticket %s), for %.0f s at most: a task that was killed while it ordered "
+            "may have bought something that is not listed yet.",
+            self._noun,
+            other,
+            max(0.0, dead_in),
+        )
 
     def _must_wait_for(self, other: str) -> bool:
         try:
@@ -178,8 +229,8 @@ class AccountLock:
             created = self._client.get_collector(ticket_id).created
             if created is None:
                 raise UnexpectedResponseError(
-                    "Talkwalker does not say when a collector was created, so orders cannot wait for each other, and "
-                    "no budget can be kept. Nothing was bought. Report this to Talkwalker."
+                    "Talkwalker does not say when a collector was created, so orders cannot wait for each other. "
+                    "Nothing was bought. Report this to Talkwalker."
                 )
             self._created[ticket_id] = created
         return self._created[ticket_id]
