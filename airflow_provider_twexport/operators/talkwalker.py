@@ -17,7 +17,7 @@ from airflow_provider_twexport.telemetry.ledger import TaskLedger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pendulum
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.sdk import Context
 
     from airflow_provider_twexport.core.partitioning import PartitionBy
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
     from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
+    from airflow_provider_twexport.talkwalker.purchasing.buy_once import KnownExport
 
 __all__ = [
     "TalkwalkerAbortExportOperator",
@@ -65,7 +66,10 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
     """Order an export into a collector, once: an existing one is adopted, whoever ordered it.
 
     :class:`TalkwalkerOrderOperator` documents the order's parameters. Returns ``{"export_id", "collector_id", "start",
-    "stop", "limit", "adopted"}``.
+    "stop", "limit", "adopted", "manifest"}``. ``limit`` is the one that the export was ordered with, where that is
+    known. ``manifest`` is ``None``, unless Talkwalker no longer has the results and all of them landed before.
+
+    Before it buys, it asks Talkwalker's list, the landing at ``object_storage_path`` and the ledger.
 
     :param collector_id: the collector that the results go to.
     :param if_exists: what to do if an export into this collector exists: ``adopt`` it, ``fail``, or ``recreate``,
@@ -77,11 +81,12 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
     :param max_credits_per_run: credits that all exports of this DAG run may cost whose tasks have this parameter too.
     :param max_credits_per_day: credits that exports into collectors named ``twx-...`` may cost that were ordered on
         the same day, in UTC.
-    :param object_storage_path: where this window lands; the error about results that can no longer be read says what
-        landed there.
+    :param object_storage_path: where this window lands; what landed there is not bought again, and the error about
+        results that can no longer be read says what did.
     :param object_storage_conn_id: Airflow connection of that storage, and of the ledger's.
     :param partition_by: how the transfer names directories below that path.
-    :param ledger_path: directory of the ledger, which records what this run bought or adopted; ``None`` for no ledger.
+    :param ledger_path: directory of the ledger, which records what this run bought or adopted, and is asked what was
+        bought before; ``None`` for no ledger.
     :param cancel_on_kill: abort the export if the task is killed right after ordering it.
     """
 
@@ -147,13 +152,14 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                     affordable,
                     self.collector_id or "",
                     if_exists=self.if_exists,
-                    ordered_since=self._ordered_since(context),
+                    renewal=self._renewal(context),
                     budget=self._budget(context),
+                    known_exports=lambda: self._known_exports(order),
                 )
             except ResultsExpiredError as error:
                 error.prepend(self._what_landed(order))
                 raise
-            if purchase.adopted:
+            if purchase.adopted and not purchase.landed:
                 self._check_not_deleted(client, order, purchase.task)
         if purchase.adopted:
             self._log_adoption(order, purchase.task)
@@ -168,15 +174,18 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         ExportsPageLink.push(context, purchase.task.id)
         address = f"{client.base_url}/api/v3/tasks/export/{purchase.task.id}"
         TalkwalkerExportLink.push_url(context, address)
+        # what an adopted export was ordered with is what it can bring
+        bought = replace(affordable, limit=purchase.limit or affordable.limit)
         ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
-        order_details = {"collector_id": self.collector_id, **affordable.to_json()}
+        order_details = {"collector_id": self.collector_id, **bought.to_json()}
         ledger.ordered(purchase.task.id, order_details, adopted=purchase.adopted)
         return {
             "export_id": purchase.task.id,
             "collector_id": self.collector_id,
             **order.window.to_json(),
-            "limit": affordable.limit,
+            "limit": bought.limit,
             "adopted": purchase.adopted,
+            "manifest": purchase.landed,
         }
 
     def on_kill(self) -> None:
@@ -202,18 +211,28 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             run=f"{dag_run.dag_id} {dag_run.run_id}",
         )
 
-    def _ordered_since(self, context: Context) -> pendulum.DateTime | None:
-        """Return when this order was first tried; ``None`` on its first try."""
-        import pendulum
-
+    def _renewal(self, context: Context) -> str:
+        """Return what all tries of this order have in common; a clear raises max_tries, a retry does not."""
         ti = context["ti"]
-        # a clear raises max_tries, a retry does not
-        first_try = ti.max_tries - (self.retries or 0) + 1
-        ordered_at = context["dag_run"].start_date
-        if ti.try_number <= first_try or ordered_at is None:
-            return None
-        # the service's clock may be behind ours
-        return pendulum.instance(ordered_at).subtract(minutes=5)
+        return f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index} {ti.max_tries}"
+
+    def _known_exports(self, order: ExportOrder) -> list[KnownExport]:
+        """Return what the landing of this window and the ledger know of this collector, oldest first."""
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.talkwalker.purchasing import witnesses
+
+        known: list[KnownExport] = []
+        if self.ledger_path:
+            path = ObjectStoragePath(self.ledger_path, conn_id=self.object_storage_conn_id)
+            try:
+                known += witnesses.in_ledger(path, self.collector_id or "")
+            except Exception as error:  # whatever a store raises; it is one witness of several
+                self.log.warning("The ledger in %s cannot be read: %s", self.ledger_path, error)
+        if self.object_storage_path and (landed := self._landing(self.object_storage_path, order)):
+            directory = self._directory(self.object_storage_path, order)
+            known += witnesses.in_manifest(landed, directory, self.collector_id or "")
+        return known
 
     def _log_adoption(self, order: ExportOrder, task: ExportTask) -> None:
         from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
@@ -253,17 +272,21 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             )
 
     def _landing(self, object_storage_path: str, order: ExportOrder) -> Manifest | None:
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-        from airflow_provider_twexport.core.partitioning import landing_path
         from airflow_provider_twexport.exceptions import ManifestNotFoundError
         from airflow_provider_twexport.storage import manifest
 
-        path = landing_path(object_storage_path, order.window, self.partition_by)
         try:
-            return manifest.read(ObjectStoragePath(path, conn_id=self.object_storage_conn_id))
+            return manifest.read(self._directory(object_storage_path, order))
         except ManifestNotFoundError:
             return None
+
+    def _directory(self, object_storage_path: str, order: ExportOrder) -> ObjectStoragePath:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_twexport.core.partitioning import landing_path
+
+        path = landing_path(object_storage_path, order.window, self.partition_by)
+        return ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
 
     def _what_landed(self, order: ExportOrder) -> str:
         if not self.object_storage_path:

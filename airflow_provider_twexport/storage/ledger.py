@@ -1,8 +1,8 @@
 """The ledger: what was ordered, by which run, what it cost, and where it landed.
 
 It is a directory beside the landings with one small file for each entry. A file is named by its content, so a task that
-records the same again changes nothing, and writers never collide. The ledger is for people: only the service's own list
-of exports decides whether something is bought.
+records the same again changes nothing, and writers never collide. The ledger is for people, and a witness:
+what it knows of a collector is asked of the service before an export is bought again.
 
 Schema, version 1 (readers ignore unknown keys, and report unknown versions)::
 
@@ -279,6 +279,29 @@ def read(path: StoragePath | str | os.PathLike[str], known: dict[str, LedgerEntr
         found = list(readers.map(lambda name: _read(directory, name, known), names))
     problems = tuple(it for it in found if isinstance(it, str))
     return Ledger(_histories(it for it in found if isinstance(it, LedgerEntry)), problems)
+
+
+def exports_into(path: StoragePath | str | os.PathLike[str], collector_id: str) -> tuple[ExportHistory, ...]:
+    """Return the exports into a collector that a ledger knows, in the order in which they were first recorded.
+
+    Of other exports, only the entries of kind ``ordered`` are read.
+
+    :param path: the directory of the ledger.
+    :param collector_id: the collector.
+    """
+    directory = Directory(path)
+    names = [name for name in directory.names() if name.endswith(".json")]
+    ordered = _read_all(directory, [name for name in names if f".{EntryKind.ORDERED}." in name])
+    ids = {it.export_id for it in ordered if it.details.get("collector_id") == collector_id}
+    prefixes = tuple(f"{quote(export_id, safe='')}." for export_id in ids)
+    entries = _read_all(directory, [name for name in names if name.startswith(prefixes)]) if ids else []
+    return tuple(sorted(_histories(entries), key=lambda it: it.entries[0].at))
+
+
+def _read_all(directory: Directory, names: list[str]) -> list[LedgerEntry]:
+    with ThreadPoolExecutor(READERS) as readers:
+        found = readers.map(lambda name: _read(directory, name, {}), names)
+        return [it for it in found if isinstance(it, LedgerEntry)]
 
 
 def _read(directory: Directory, name: str, known: dict[str, LedgerEntry]) -> LedgerEntry | str:

@@ -144,6 +144,8 @@ def talkwalker_export(
             export_id=export["export_id"],
             limit=export["limit"],
             start=export["start"],
+            manifest=export["manifest"],
+            object_storage_conn_id=object_storage_conn_id,
             on_truncated=on_truncated,
             poke_interval=poke_interval,
             deferrable=deferrable,

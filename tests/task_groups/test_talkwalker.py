@@ -109,16 +109,69 @@ def test_buying_again_replaces_what_has_landed(
     assert manifest.read(tmp_path).source["export_id"] == bought
 
 
-def test_forgotten_results_name_their_landing(
+GONE = {"match": {"method": "GET", "path": "/tasks/export/."}, "fault": "error", "code": 15, "http": 404}
+
+
+def test_a_landing_that_the_service_has_forgotten_is_kept(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """The error about an export that is older than 7 days names the landing of this window."""
+    """Its list no longer shows the export, nor does it know it by its id: nothing is bought, and the landing stays."""
+    first = run_dag(pipeline(tmp_path))
+    landed = manifest.read(tmp_path)
+    simulator.settings(list_keeps=0)
+    simulator.faults(GONE | {"times": None})
+    again = run_dag(pipeline(tmp_path))
+    assert again.state == "success"
+    assert again.results["export.create_export"] == first.results["export.create_export"] | {
+        "adopted": True,
+        "manifest": f"file://{tmp_path}/_manifest.json",
+    }
+    assert again.results["export.wait_for_export"] == first.results["export.wait_for_export"]
+    assert manifest.read(tmp_path) == landed
+    assert simulator.ledger()["credits"]["charged_total"] == 500
+
+
+def test_an_export_that_the_list_has_forgotten_is_asked_for_by_its_id(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """The landing names it, and so does the ledger, where the landing is gone."""
+    first = run_dag(
+        pipeline(tmp_path / "lake", ledger_path=f"file://{tmp_path}/books", delete_collector=False)
+    )
+    simulator.settings(list_keeps=0)
+    for lake in ("lake", "elsewhere"):
+        again = run_dag(
+            pipeline(tmp_path / lake, ledger_path=f"file://{tmp_path}/books", delete_collector=False)
+        )
+        assert again.results["export.create_export"] == first.results["export.create_export"] | {
+            "adopted": True
+        }
+        assert again.state == "success"
+    assert simulator.ledger()["credits"]["charged_total"] == 500
+
+
+def test_results_that_expired_after_they_landed_are_adopted(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """After 7 days Talkwalker no longer has them; the landing of this window has them all."""
     simulator.control("time", {"offset_seconds": -8 * 86_400})
     run_dag(pipeline(tmp_path))
     simulator.control("time", {"offset_seconds": 0})
     run = run_dag(pipeline(tmp_path))
+    assert run.state == "success"
+    assert run.results["export.create_export"]["manifest"] == f"file://{tmp_path}/_manifest.json"
+    assert simulator.ledger()["credits"]["charged_total"] == 500
+
+
+def test_expired_results_name_their_landing(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
+    """The error about an export that is older than 7 days says what of it has landed."""
+    simulator.control("time", {"offset_seconds": -8 * 86_400})
+    run_dag(pipeline(tmp_path / "here"))
+    simulator.control("time", {"offset_seconds": 0})
+    run = run_dag(pipeline(tmp_path / "there"))
     assert run.states["export.create_export"] == "failed"
-    assert f"Landed at file://{tmp_path}: 500 results, complete." in run.log
+    assert "Nothing of this window has landed at" in run.log
+    assert simulator.ledger()["credits"]["charged_total"] == 500
 
 
 def test_the_ledger_records_who_paid_and_where_it_landed(

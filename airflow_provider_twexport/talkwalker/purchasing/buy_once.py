@@ -291,7 +291,7 @@ class PurchaseAttempt:
         return Purchase(task, adopted=True, limit=limit, landed=known.landed if known else None)
 
     def _known(self, export_id: str) -> KnownExport | None:
-        return next((each for each in self.known_exports() if each.export_id == export_id), None)
+        return next((each for each in reversed(self.known_exports()) if each.export_id == export_id), None)
 
     def _reserved_limit(self, task: ExportTask) -> int | None:
         """Return the limit that the order of an export has left in a reservation."""
