@@ -23,7 +23,7 @@ from airflow_provider_twexport.plugin.rows import (
 )
 from airflow_provider_twexport.talkwalker.models import ExportStatus
 from airflow_provider_twexport.talkwalker.orphans import Orphan, OrphanState, disposable, orphans
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX, window_in
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX, is_helper, window_in
 from airflow_provider_twexport.talkwalker.unlanded import unlanded
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class TalkwalkerAccount(ChargedAccount):
         tasks = client.list_exports()
         per_second = self._speeds.update(tasks, time.monotonic())
         # requested after the exports, so that whatever an export writes into is among them
-        collectors = client.list_collectors()
+        collectors = [it for it in client.list_collectors() if not is_helper(it.id)]
         now, landed = pendulum.now("UTC"), context.landed
         found = find_orphans(tasks, collectors, landed, now)
         existing = {collector.id for collector in collectors}
