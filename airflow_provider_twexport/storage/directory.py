@@ -89,6 +89,19 @@ class Directory:
             return []
         return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
+    def sizes(self) -> dict[str, int]:
+        """Return the size of each file, by name, from one listing."""
+        if atomic_file.is_local(self._fs):
+            return _local_sizes(self._root)
+        self._forget_listing()
+        try:
+            found = self._fs.ls(self._root, detail=True)
+        except FileNotFoundError:
+            return {}
+        return {
+            it["name"].rstrip("/").rpartition("/")[2]: it["size"] or 0 for it in found if it["type"] == "file"
+        }
+
     def remove(self, name: str) -> None:
         """Remove a file if it exists."""
         with suppress(FileNotFoundError):
@@ -107,6 +120,17 @@ class Directory:
 
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}"
+
+
+def _local_sizes(root: str) -> dict[str, int]:
+    # fsspec's listing fails if another try removes a file meanwhile
+    found = {}
+    with suppress(FileNotFoundError), os.scandir(root) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                if entry.is_file():
+                    found[entry.name] = entry.stat().st_size
+    return found
 
 
 def as_storage_path(path: StoragePath | str | os.PathLike[str]) -> StoragePath:

@@ -1,6 +1,7 @@
 """Files become parts, byte for byte, and parts a manifest: through crashes at any moment, in constant memory.
 
-A crash loses what came after the last checkpoint, which lists the complete files. A retry resumes with the next file.
+A crash loses what came after the last checkpoint, which lists the complete files. A retry resumes with the next file,
+under names of its own.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_twexport import __version__
 from airflow_provider_twexport.exceptions import ReadInterruptedError
-from airflow_provider_twexport.storage import resume
+from airflow_provider_twexport.storage import part_verification, resume
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.formats import AS_IS
-from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, empty_manifest
+from airflow_provider_twexport.storage.manifest import CHECKPOINT, Manifest, empty_manifest
 from airflow_provider_twexport.storage.part import now
 from airflow_provider_twexport.storage.part_writer import PartWriter
+from airflow_provider_twexport.storage.tries import Try
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
+    from types import TracebackType
 
     from airflow_provider_twexport.storage.directory import StoragePath
 
@@ -46,11 +49,17 @@ class SourceFile:
 
 
 class FileLanding:
-    """Lands the files of one export in one directory; created by :meth:`open`."""
+    """Lands the files of one export in one directory; created by :meth:`open`.
 
-    def __init__(self, directory: Directory, landed: Manifest) -> None:
+    :param lost: which parts of a complete landing, which this one replaces, are lost.
+    """
+
+    def __init__(
+        self, directory: Directory, landed: Manifest, lost: str | None = None, *, is_first: bool = False
+    ) -> None:
         self._directory = directory
         self._landed = landed
+        self._try = Try(directory, is_first, lost)
         self._saved_bytes = landed.bytes
 
     @classmethod
@@ -62,10 +71,13 @@ class FileLanding:
         :raises DirectoryInUseError: the directory belongs to another owner.
         """
         place = Directory(directory)
-        found = resume.load(place, source)
-        if found and found.complete:
-            resume.cleanup(place, found)
-        return cls(place, found or empty_manifest(source, AS_IS.name))
+        earlier = resume.load(place, source)
+        if earlier.committed:
+            return cls(place, earlier.committed)
+        if earlier.lost:
+            log.warning("%s was complete, and now %s: landing again", place, earlier.lost)
+        found = next(iter(earlier.unfinished), empty_manifest(source, AS_IS.name))
+        return cls(place, found, earlier.lost, is_first=earlier.is_empty)
 
     @property
     def committed(self) -> Manifest | None:
@@ -79,16 +91,14 @@ class FileLanding:
 
     def missing(self, files: Sequence[SourceFile]) -> Sequence[SourceFile]:
         """Return the files that are still to be copied, in order; all of them if earlier tries saw other files."""
-        there = set(self._directory.names())
         landed = [(part.last_cursor, part.bytes) for part in self._landed.parts]
         listed = [(file.key, file.size) for file in files]
-        if landed == listed[: len(landed)] and all(part.name in there for part in self._landed.parts):
+        problem = part_verification.lost(self._landed.parts, self._directory.sizes())
+        if landed != listed[: len(landed)]:
+            problem = "the service lists other files now"
+        if problem is None:
             return files[len(landed) :]
-        log.warning(
-            "%s: landing restarts from the beginning, because the service lists other files now",
-            self._directory,
-        )
-        resume.remove_all(self._directory)
+        log.warning("%s: an earlier try is not resumed, because %s", self._directory, problem)
         self._landed, self._saved_bytes = empty_manifest(self._landed.source, AS_IS.name), 0
         return files
 
@@ -99,7 +109,7 @@ class FileLanding:
         :param total: bytes of all files together.
         :raises ReadInterruptedError: more or fewer bytes came than the file has.
         """
-        name = f"part-{len(self._landed.parts):05}.{file.suffix}"
+        name = self._try.part_name(len(self._landed.parts), file.suffix)
         part = PartWriter(self._directory, name, _AsIs(), self._landed.final_cursor)
         try:
             for block in blocks:
@@ -118,23 +128,41 @@ class FileLanding:
             final_cursor=file.key,
         )
         if self._landed.bytes - self._saved_bytes >= total / CHECKPOINTS:
-            self._save(CHECKPOINT, complete=False)
+            self._save_checkpoint()
 
     def commit(self, files: int, source: Mapping[str, Any]) -> Manifest:
-        """Write the manifest, and remove the files of earlier tries.
+        """Write the manifest, and if it is complete remove the files of other tries.
 
         :param files: how many files the export has.
         :param source: goes into the manifest.
+        :returns: the manifest; that of another try, if that was faster.
+        :raises IncompleteLandingError: somebody has removed parts of this landing.
         """
         self._landed = replace(self._landed, exported=files, source=dict(source))
-        self._save(MANIFEST, complete=self._landed.results == files)
-        resume.cleanup(self._directory, self._landed)
+        self._landed = self._try.commit(self._stamped(complete=self._landed.results == files))
+        if self._landed.complete:
+            resume.cleanup(self._directory)
         return self._landed
 
-    def _save(self, name: str, *, complete: bool) -> None:
-        landed = replace(self._landed, complete=complete, created_at=now(), provider_version=__version__)
-        self._directory.write(name, landed.to_json().encode())
-        self._landed, self._saved_bytes = landed, landed.bytes
+    def __enter__(self) -> Self:
+        """Return the landing."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End this try; an error also says which parts of an earlier landing are lost."""
+        self._try.end()
+        self._try.explain(error)
+
+    def _save_checkpoint(self) -> None:
+        self._try.begin()
+        self._landed = self._stamped(complete=False)
+        self._directory.write(CHECKPOINT, self._landed.to_json().encode())
+        self._saved_bytes = self._landed.bytes
+
+    def _stamped(self, *, complete: bool) -> Manifest:
+        return replace(self._landed, complete=complete, created_at=now(), provider_version=__version__)
 
 
 class _AsIs:

@@ -1,9 +1,12 @@
 """Batches become parts, and parts a manifest: exactly once, through crashes at any moment, in constant memory.
 
 A crash loses what came after the last checkpoint, which lists the complete parts and the cursor after them. A retry
-resumes there and writes the next part again, over whatever an earlier try left under that name. Records that the
-service delivers again are recognized by their digests; a retry rebuilds these from the parts and verifies the parts at
-the same time. A stream repeats only recent records, so for a stream a retry reads only the last parts.
+resumes there and writes the next parts under names of its own.
+
+Where a service may deliver any record again, records are recognized by their digests; a retry rebuilds these from the
+parts and verifies the parts at the same time. A stream repeats only recent records, so for a stream a retry reads only
+the last parts. Where the reader recognizes what is delivered again, no record is remembered, and a retry looks only at
+the names and sizes of the parts.
 
 If each batch costs money, it is also stored in a file of its own until the part that holds it is complete, so that a
 crash loses no paid batch.
@@ -13,34 +16,38 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from airflow_provider_twexport import __version__
 from airflow_provider_twexport.exceptions import (
+    CorruptLandingError,
     DirectoryInUseError,
     InvalidRequestError,
     LandingClosedError,
 )
 from airflow_provider_twexport.storage import part_verification, resume
-from airflow_provider_twexport.storage.dedup import RecentRecords, SeenRecords
+from airflow_provider_twexport.storage.dedup import RecentRecords, SeenRecords, digests
 from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.journal import Journal
-from airflow_provider_twexport.storage.manifest import CHECKPOINT, MANIFEST, Manifest, empty_manifest
+from airflow_provider_twexport.storage.manifest import CHECKPOINT, Manifest, empty_manifest
 from airflow_provider_twexport.storage.part import now
 from airflow_provider_twexport.storage.part_options import PartOptions
 from airflow_provider_twexport.storage.part_writer import PartWriter
+from airflow_provider_twexport.storage.tries import Try
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from airflow_provider_twexport.core.batch import Batch
     from airflow_provider_twexport.core.schema import Schema
     from airflow_provider_twexport.storage.already_landed import AlreadyLanded
     from airflow_provider_twexport.storage.directory import StoragePath
+    from airflow_provider_twexport.storage.manifest import Repeats
     from airflow_provider_twexport.storage.part import Part
 
 log = logging.getLogger(__name__)
@@ -57,14 +64,20 @@ class Dedup:
         are no older. ``None``: forever, and all parts.
     :param exclude: results of other landings; they are dropped and counted. An interrupted landing that has dropped
         some of them restarts from the beginning, so that each is counted once.
+    :param repeats: what to do with equal records if whoever reads has left out what was delivered again, so that each
+        was exported: ``keep`` them, or ``drop`` and count them. ``None``: a record that equals an earlier one was
+        delivered again, and is dropped.
     """
 
     identity: Callable[[bytes], bytes] | None = None
     window_seconds: float | None = None
     exclude: AlreadyLanded | None = None
+    repeats: Repeats | None = None
 
-    def remembered(self) -> SeenRecords | RecentRecords:
-        """Return a memory for the records of one landing."""
+    def remembered(self) -> SeenRecords | RecentRecords | None:
+        """Return a memory for the records of one landing; ``None`` if none has to be remembered."""
+        if self.repeats == "keep":
+            return None
         if self.window_seconds is None:
             return SeenRecords(identity=self.identity)
         return RecentRecords(self.window_seconds, self.identity)
@@ -87,12 +100,18 @@ class _Settings:
 
 
 class Landing:
-    """Lands the results of one export in one directory; created by :meth:`open`."""
+    """Lands the results of one export in one directory; created by :meth:`open`.
 
-    def __init__(self, directory: Directory, landed: Manifest, settings: _Settings) -> None:
+    :param lost: which parts of a complete landing, which this one replaces, are lost.
+    """
+
+    def __init__(
+        self, directory: Directory, landed: Manifest, settings: _Settings, lost: str | None, *, is_first: bool
+    ) -> None:
         self._directory = directory
         self._landed = landed
         self._settings = settings
+        self._try = Try(directory, is_first, lost)
         self._journal = Journal(directory) if settings.durable_batches else None
         self._seen = settings.dedup.remembered()
         self._part: PartWriter | None = None
@@ -109,10 +128,12 @@ class Landing:
         dedup: Dedup | None = None,
         max_results: int | None = None,
         durable_batches: bool = False,
+        can_land_again: bool = False,
     ) -> Self:
         """Start a landing, resume an interrupted one, or find that it is complete.
 
-        A landing of an earlier order by the same owner is removed first.
+        A landing of an earlier order by the same owner is removed first. What else earlier tries left stays until this
+        landing is complete.
 
         :param directory: of this landing and no other.
         :param source: goes into the manifest unchanged; its ``owner`` says whose results these are, its ``export_id``
@@ -123,8 +144,11 @@ class Landing:
         :param max_results: results beyond this number are dropped.
         :param durable_batches: store each batch as soon as it is written, and never restart from the beginning, because
             each batch costs money.
+        :param can_land_again: a complete landing whose parts are lost is landed again, because that costs nothing as
+            long as the service has the results.
         :raises ManifestNotFoundError: an excluded directory holds no landing.
-        :raises CorruptLandingError: an excluded landing is incomplete or damaged.
+        :raises CorruptLandingError: an excluded landing is incomplete or damaged; or parts of this landing, which was
+            complete, are lost.
         :raises DirectoryInUseError: the directory belongs to another owner; or this landing cannot be resumed, and its
             batches cost money.
         :raises UnsupportedFormatError: the results have no typed columns, or a package is missing.
@@ -134,24 +158,29 @@ class Landing:
             raise InvalidRequestError("A landing's source names no owner. Say whose results these are.")
         parts, dedup = parts or PartOptions(), dedup or Dedup()
         settings = _Settings(parts, schema, dedup, max_results, durable_batches)
-        place, fresh = Directory(directory), empty_manifest(json.loads(json.dumps(source)), parts.file_format)
-        found = resume.load(place, fresh.source)
-        if found and found.complete:
-            resume.cleanup(place, found)
-            return cls(place, found, settings)
+        place = Directory(directory)
+        fresh = empty_manifest(json.loads(json.dumps(source)), parts.file_format, dedup.repeats)
+        earlier = resume.load(place, fresh.source)
+        if earlier.committed:
+            return cls(place, earlier.committed, settings, None, is_first=False)
+        if earlier.lost:
+            _explain_loss(place, earlier.lost, can_land_again=can_land_again)
         parts.encoder(schema).close()  # fails here if a package is missing, before anything is read
         if dedup.exclude:
             dedup.exclude.load()
-        landing = cls(place, replace(found, source=fresh.source) if found else fresh, settings)
-        if problem := landing._why_not_resumable():
+        for found in earlier.unfinished:
+            landing = cls(place, replace(found, source=fresh.source), settings, earlier.lost, is_first=False)
+            problem = landing._why_not_resumable()
+            if problem is None:
+                break
             if durable_batches:
                 raise DirectoryInUseError(
                     f"{place} cannot be resumed, because {problem}. Its results were paid for, so they are not "
                     "replaced. Land with the same settings as before, or choose another directory and pay again."
                 )
-            log.warning("%s: landing restarts from the beginning, because %s", place, problem)
-            resume.remove_all(place)
-            landing = cls(place, fresh, settings)
+            log.warning("%s: an earlier try is not resumed, because %s", place, problem)
+        else:
+            landing = cls(place, fresh, settings, earlier.lost, is_first=earlier.is_empty)
         landing._replay_journal()
         return landing
 
@@ -171,9 +200,35 @@ class Landing:
         return self._landed.results + (self._part.results if self._part else 0)
 
     @property
-    def arrived(self) -> int:
+    def distinct(self) -> int:
         """How many results came: those that this landing holds, and those excluded because other landings hold them."""
         return self.results + self._landed.excluded
+
+    @property
+    def arrived(self) -> int:
+        """How many results came, those dropped because an equal one came before included."""
+        return self.distinct + self._landed.repeats_dropped
+
+    @property
+    def foreign(self) -> int:
+        """How many results of other exports came and were dropped."""
+        return self._landed.foreign_dropped
+
+    @property
+    def repeats(self) -> Repeats | None:
+        """What this landing does with equal results that were exported each."""
+        return self._settings.dedup.repeats
+
+    @property
+    def unconfirmed(self) -> Counter[int]:
+        """How often each record, by its digest, is among those of earlier tries that come after the cursor again."""
+        left, found = self._landed.unconfirmed, Counter[int]()
+        for part in reversed(self._landed.parts):
+            if left <= 0:
+                break
+            found.update(self._last_digests(part, left))
+            left -= part.results
+        return found
 
     @property
     def bytes(self) -> int:
@@ -208,6 +263,19 @@ class Landing:
             self.discard()
             raise
 
+    def restart(self, repeats: Repeats) -> None:
+        """Land everything again from the beginning; what has landed stays until that is complete.
+
+        :param repeats: what to do with equal results now.
+        """
+        self._check_open()
+        self._drop_part()
+        self._try.end()
+        self._try = Try(self._directory, is_first=False, lost=self._try.lost)
+        self._settings = replace(self._settings, dedup=replace(self._settings.dedup, repeats=repeats))
+        self._seen = self._settings.dedup.remembered()
+        self._landed = empty_manifest(self._landed.source, self._landed.file_format, repeats)
+
     def checkpoint(self, report: dict[str, Any]) -> None:
         """End the open part, so that everything so far survives a crash.
 
@@ -233,7 +301,7 @@ class Landing:
         incomplete_because: str | None = None,
         report: dict[str, Any] | None = None,
     ) -> Manifest:
-        """End the last part, write the manifest, and remove the files of earlier tries.
+        """End the last part, write the manifest, and if it is complete remove the files of other tries.
 
         :param exported: how many results the service exported.
         :param truncated: whether the export reached its limit.
@@ -242,6 +310,8 @@ class Landing:
         :param complete: ``False`` if results are missing: a later landing resumes here.
         :param incomplete_because: why results are missing, in a sentence.
         :param report: of a stream: how it was read.
+        :returns: the manifest; that of another try, if that was faster.
+        :raises IncompleteLandingError: somebody has removed parts of this landing.
         :raises LandingClosedError: it was committed or discarded.
         """
         self._check_open()
@@ -256,22 +326,29 @@ class Landing:
                 truncated=truncated,
                 estimated_total=estimated_total,
             )
-            self._save(MANIFEST, complete=complete)
-        finally:
+            self._landed = self._try.commit(self._stamped(complete=complete))
+        except BaseException:
             self.discard()
-        resume.cleanup(self._directory, self._landed)
+            raise
+        self._ended = True
+        if self._landed.complete:
+            resume.cleanup(self._directory)
+        else:
+            self._directory.remove(CHECKPOINT)
+            self._try.end()
         return self._landed
 
     def discard(self) -> None:
         """Drop the open part and end this landing; the last checkpoint stays for the next try."""
-        part, self._part, self._ended = self._part, None, True
-        if part is None:
+        if self._ended:
             return
-        try:
-            part.discard()
-        except Exception:
-            # The error that made the caller discard is the one to show.
-            log.warning("%s: the open part could not be removed", self._directory, exc_info=True)
+        self._ended = True
+        for remove in (self._drop_part, self._try.end):
+            try:
+                remove()
+            except Exception:
+                # The error that made the caller discard is the one to show.
+                log.warning("%s: files of this try could not be removed", self._directory, exc_info=True)
 
     def __enter__(self) -> Self:
         """Return the landing."""
@@ -280,8 +357,9 @@ class Landing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Discard what was not committed."""
+        """Discard what was not committed; an error also says which parts of an earlier landing are lost."""
         self.discard()
+        self._try.explain(error)
 
     def _check_open(self) -> None:
         if self._ended:
@@ -294,7 +372,7 @@ class Landing:
         if self._journal is None:
             return
         if not self._landed.parts:
-            self._save(CHECKPOINT, complete=False)  # it records who owns these batches
+            self._save_checkpoint()  # it records who owns these batches
         try:
             for batch in self._journal.replay(len(self._landed.parts), lambda: self.cursor):
                 self._take(batch)
@@ -303,8 +381,8 @@ class Landing:
             raise
 
     def _take(self, batch: Batch) -> Records:
-        new = self._seen.add(batch.records)
-        duplicates = len(batch.records) - len(new)
+        new = self._seen.add(batch.records) if self._seen else batch.records
+        equal = len(batch.records) - len(new)
         exclude, max_results = self._settings.dedup.exclude, self._settings.max_results
         kept = exclude.without(new) if exclude else new
         excluded = len(new) - len(kept)
@@ -313,24 +391,27 @@ class Landing:
         if kept:
             self._part = self._part or self._next_part()
             self._part.write(kept)
+        landed, repeats = self._landed, self.repeats
         self._landed = replace(
-            self._landed,
-            duplicates_dropped=self._landed.duplicates_dropped + duplicates + batch.replays,
-            foreign_dropped=self._landed.foreign_dropped + batch.foreign,
-            excluded=self._landed.excluded + excluded,
+            landed,
+            duplicates_dropped=landed.duplicates_dropped + batch.replays + (0 if repeats else equal),
+            repeats_dropped=landed.repeats_dropped + (equal if repeats else 0),
+            foreign_dropped=landed.foreign_dropped + batch.foreign,
+            excluded=landed.excluded + excluded,
+            unconfirmed=landed.unconfirmed + len(kept) if repeats and batch.cursor is None else 0,
             final_cursor=self.cursor if batch.cursor is None else batch.cursor,
         )
         return kept
 
     def _checkpoint(self) -> None:
         self._end_part()
-        self._save(CHECKPOINT, complete=False)
+        self._save_checkpoint()
         if self._journal:
             self._journal.clear(len(self._landed.parts))
 
     def _next_part(self) -> PartWriter:
         options = self._settings.parts
-        name = f"part-{len(self._landed.parts):05}.{options.file_format}"
+        name = self._try.part_name(len(self._landed.parts), options.file_format)
         return PartWriter(self._directory, name, options.encoder(self._settings.schema), self.cursor)
 
     def _end_part(self) -> None:
@@ -346,21 +427,53 @@ class Landing:
         )
         log.info("%s/%s: %d results, %d bytes", self._directory, part.name, part.results, part.bytes)
 
-    def _save(self, name: str, *, complete: bool) -> None:
-        landed = replace(self._landed, complete=complete, created_at=now(), provider_version=__version__)
-        self._directory.write(name, landed.to_json().encode())
-        self._landed = landed
+    def _drop_part(self) -> None:
+        part, self._part = self._part, None
+        if part:
+            part.discard()
+
+    def _save_checkpoint(self) -> None:
+        self._try.begin()
+        self._landed = self._stamped(complete=False)
+        self._directory.write(CHECKPOINT, self._landed.to_json().encode())
+
+    def _stamped(self, *, complete: bool) -> Manifest:
+        return replace(self._landed, complete=complete, created_at=now(), provider_version=__version__)
 
     def _why_not_resumable(self) -> str | None:
-        """Rebuild the digests from the parts; return why this landing cannot be resumed, or ``None``."""
-        options, dedup = self._settings.parts, self._settings.dedup
-        if self._landed.file_format != options.file_format:
-            return f"it started as {self._landed.file_format} and file_format is now {options.file_format}"
-        if dedup.exclude and self._landed.excluded:
+        """Verify the parts, and remember their records where that is needed; return why not, or ``None``."""
+        landed, options, dedup = self._landed, self._settings.parts, self._settings.dedup
+        if landed.file_format != options.file_format:
+            return f"it started as {landed.file_format} and file_format is now {options.file_format}"
+        if landed.repeats != dedup.repeats:
+            return f"it started with repeats={landed.repeats!r}, and this is now {dedup.repeats!r}"
+        counts_are_certain = dedup.repeats == "keep" and not landed.unconfirmed
+        if dedup.exclude and landed.excluded and not counts_are_certain:
             return "only the first try knows how many of its results were excluded"
+        if self._seen is None:
+            return part_verification.lost(landed.parts, self._directory.sizes())
+        if dedup.repeats and landed.unconfirmed:
+            return "some of its results come again, and it does not know which of them were equal to others"
         problems = (
             part_verification.problem(self._directory, part, options.format, self._seen.add)
-            for part in self._landed.parts
+            for part in landed.parts
             if dedup.may_repeat(part)
         )
         return next(filter(None, problems), None)
+
+    def _last_digests(self, part: Part, count: int) -> Iterator[int]:
+        """Yield the digests of the last records of a part."""
+        skipped = max(0, part.results - count)
+        with self._directory.open(part.name) as file:
+            for records in self._settings.parts.format.decode(file):
+                yield from digests(records[skipped:])
+                skipped = max(0, skipped - len(records))
+
+
+def _explain_loss(place: Directory, lost: str, *, can_land_again: bool) -> None:
+    if not can_land_again:
+        raise CorruptLandingError(
+            f"{place} was complete, and now {lost}. Restore the files from a backup; or remove the directory to land "
+            "again, which may cost again, or bring less."
+        )
+    log.warning("%s was complete, and now %s: landing again, which is free", place, lost)

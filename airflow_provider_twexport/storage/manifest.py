@@ -20,10 +20,16 @@ Schema, version 1 (readers ignore unknown keys; an unknown version is an error):
     truncated           true: the export reached its limit, more results match
     estimated_total     how many results match, by the service's estimate; of counts, their sum; null: unknown
     bytes               size of all parts, as written
-    duplicates_dropped  how many records were delivered again and dropped, because their bytes, or ids, are equal
+    duplicates_dropped  how many records were delivered again and dropped: replays, and where repeats is null, all whose
+                        bytes, or ids, are equal
+    repeats             what became of results that are equal although each was exported: "keep", "drop"; null: the
+                        service does not tell these from results that are delivered again
+    repeats_dropped     how many results were exported and dropped because an equal one is here
     foreign_dropped     how many results of other exports were dropped
     excluded            how many results were excluded because the landings of source.remainder_of hold them;
-                        results + excluded = exported in a complete landing
+                        results + excluded + repeats_dropped = exported in a complete landing, or, where more came,
+                        results + excluded = exported
+    unconfirmed         how many of the last results came after final_cursor, so the next read brings them again
     parts               in order: name, results, bytes, sha256 (of the file as written), first_cursor (the cursor
                         before its first record; null: the start), last_cursor (the cursor after its last record),
                         coercion_failures (Parquet: how many results have a value that does not fit its column, by
@@ -39,7 +45,7 @@ Schema, version 1 (readers ignore unknown keys; an unknown version is an error):
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_twexport import __version__
 from airflow_provider_twexport.exceptions import (
@@ -56,6 +62,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_twexport.storage.directory import StoragePath
+
+Repeats = Literal["keep", "drop"]
 
 MANIFEST = "_manifest.json"
 CHECKPOINT = "_checkpoint.json"
@@ -78,12 +86,25 @@ class Manifest:
     bytes: int
     duplicates_dropped: int
     foreign_dropped: int
+    repeats: Repeats | None = None
+    repeats_dropped: int = 0
     excluded: int = 0
+    unconfirmed: int = 0
     parts: tuple[Part, ...]
     final_cursor: str | None
     report: dict[str, Any] | None = None
     created_at: str
     provider_version: str
+
+    @property
+    def distinct(self) -> int:
+        """Return how many results came, without those dropped because an equal one came before."""
+        return self.results + self.excluded
+
+    @property
+    def arrived(self) -> int:
+        """Return how many results came that were exported, whether they landed or not."""
+        return self.distinct + self.repeats_dropped
 
     @property
     def missing(self) -> int | None:
@@ -156,9 +177,10 @@ class _Versioned:
     schema_version: int
 
 
-def empty_manifest(source: Mapping[str, Any], file_format: str) -> Manifest:
+def empty_manifest(source: Mapping[str, Any], file_format: str, repeats: Repeats | None = None) -> Manifest:
     """Return the manifest of a landing that has just started."""
     return Manifest(
+        repeats=repeats,
         complete=False,
         source=dict(source),
         file_format=file_format,
@@ -191,6 +213,17 @@ def read(path: StoragePath | str | os.PathLike[str]) -> Manifest:
             f"{directory} holds no {MANIFEST}: nothing has landed there yet. Check the path, or land first."
         )
     return found
+
+
+def lost_parts(path: StoragePath | str | os.PathLike[str], landed: Manifest) -> str | None:
+    """Return which parts of a landing are missing or have another size; ``None``: none. One listing, nothing is read.
+
+    :param path: the directory.
+    :param landed: its manifest.
+    """
+    from airflow_provider_twexport.storage import part_verification
+
+    return part_verification.lost(landed.parts, Directory(path).sizes())
 
 
 def verify(path: StoragePath | str | os.PathLike[str]) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Reads a part back and says whether it is still what was written."""
+"""Says whether parts are still what was written: by a listing, or by reading a part back."""
 
 from __future__ import annotations
 
@@ -10,11 +10,33 @@ from airflow_provider_twexport.exceptions import CorruptPartError
 from airflow_provider_twexport.storage.encoding import READ_BLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_twexport.storage.directory import Directory
     from airflow_provider_twexport.storage.formats import FileFormat
     from airflow_provider_twexport.storage.part import Part
+
+
+# a sentence that names more is not read
+NAMED = 3
+
+
+def lost(parts: Sequence[Part], sizes: Mapping[str, int]) -> str | None:
+    """Return which parts are missing or have another size, in one sentence without its full stop.
+
+    :param parts: as a manifest describes them.
+    :param sizes: of the files that there are, by name.
+    :returns: ``None`` if all parts are there with their size.
+    """
+    found = [
+        f"{part.name} has {sizes[part.name]} bytes instead of {part.bytes}"
+        if part.name in sizes
+        else f"{part.name} is missing"
+        for part in parts
+        if sizes.get(part.name) != part.bytes
+    ]
+    more = [f"and {len(found) - NAMED:,} more"] if len(found) > NAMED else []
+    return ", ".join([*found[:NAMED], *more]) or None
 
 
 def problem(

@@ -43,7 +43,7 @@ from airflow_provider_twexport.talkwalker.models import (
     epoch_ms,
     path_segment,
 )
-from airflow_provider_twexport.talkwalker.results import EARLIEST, EndBehaviour
+from airflow_provider_twexport.talkwalker.results import EARLIEST, EndBehaviour, ReadState
 from airflow_provider_twexport.talkwalker.results_reader import ResultsReader
 
 if TYPE_CHECKING:
@@ -259,12 +259,14 @@ class TalkwalkerClient:
         cursor: str = EARLIEST,
         export_id: str | None = None,
         missing: Callable[[], float] = lambda: math.inf,
+        state: ReadState | None = None,
     ) -> ResultsReader:
         """Return an iterable over batches of results that reads until nothing new comes.
 
         :param cursor: where to start; the cursor of a batch.
         :param export_id: leave out what belongs to other exports; ``None`` for all.
         :param missing: returns how many results are still to come after the batches yielded; infinity if unknown.
+        :param state: what earlier reads of the same log saw; ``None``: nothing.
         """
         path = _results_path(collector_id)
         return ResultsReader(
@@ -274,6 +276,7 @@ class TalkwalkerClient:
             cursor=cursor,
             export_id=export_id,
             missing=missing,
+            state=state or ReadState(),
             timing=self.timing,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -23,14 +24,14 @@ from airflow_provider_twexport.storage.already_landed import AlreadyLanded
 from airflow_provider_twexport.storage.landing import Dedup, Landing
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import fingerprint_in, scope_in
 from airflow_provider_twexport.talkwalker.record_identity import identity
-from airflow_provider_twexport.talkwalker.results import EARLIEST
+from airflow_provider_twexport.talkwalker.results import EARLIEST, ReadState
 from airflow_provider_twexport.talkwalker.schema import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_twexport.storage.directory import StoragePath
-    from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.storage.manifest import Manifest, Repeats
     from airflow_provider_twexport.storage.part_options import PartOptions
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportTask
@@ -82,19 +83,22 @@ def open_landing(
     source: Mapping[str, Any],
     parts: PartOptions | None = None,
     exclude: Sequence[StoragePath] = (),
+    repeats: Repeats = "keep",
 ) -> Landing:
-    """Start the landing of a collector, resume it, or find that it is complete.
-
-    Only equal bytes are duplicates: any other repeat was exported and paid for.
+    """Start the landing of a collector, resume it, or find that it is complete; a damaged one is landed again.
 
     :param directory: of this landing and no other.
     :param source: what :func:`source_of` returned.
     :param parts: the file format, and where a part ends; ``None`` for the defaults.
     :param exclude: directories of landings whose results are excluded.
+    :param repeats: ``keep`` or ``drop`` results that equal another one byte for byte.
     :raises CorruptLandingError: an excluded landing is incomplete or damaged.
     """
     excluded = AlreadyLanded(exclude, identity) if exclude else None
-    return Landing.open(directory, source=source, parts=parts, schema=SCHEMA, dedup=Dedup(exclude=excluded))
+    dedup = Dedup(exclude=excluded, repeats=repeats)
+    return Landing.open(
+        directory, source=source, parts=parts, schema=SCHEMA, dedup=dedup, can_land_again=True
+    )
 
 
 def dataset(source: Mapping[str, Any]) -> Dataset:
@@ -158,11 +162,15 @@ def check_nothing_better(place: StoragePath, task: ExportTask) -> None:
 class CollectorLanding:
     """Lands the results of one collector.
 
+    A result that came again by a reconnect is no result; any other one counts, equal or not, as the service's count of
+    what it exported does. Where more come than were exported, everything is read once more, and of equal results one
+    lands: they are an export's own only if they are as many as it exported.
+
     :param client: of the account.
     :param collector_id: the collector to read.
     :param task: land all results of this export and no others; ``None`` for everything that the collector holds.
     :param limit: the limit that was ordered; needed to count a truncated export if the service does not.
-    :param on_incomplete: what to do if fewer results come than were exported, even on a second read.
+    :param on_incomplete: what to do if the results that come are not as many as were exported, even on a second read.
     :param log: for warnings.
     """
 
@@ -186,14 +194,21 @@ class CollectorLanding:
 
         :param landing: an open landing.
         :raises ResultsExpiredError: the collector does not exist any more.
-        :raises IncompleteLandingError: results are missing and ``on_incomplete`` is ``fail``.
+        :raises IncompleteLandingError: fewer or more results came than were exported, and ``on_incomplete`` is
+            ``fail``.
         """
-        self._read(landing)
-        if self.exported is not None and landing.arrived < self.exported:
-            self.log.warning("%d of %d results came; reading again.", landing.arrived, self.exported)
-            time.sleep(self.client.timing.second_read)
-            self._read(landing)
-        task, why = self.task, self._why_incomplete(landing.arrived)
+        state = ReadState(landing.unconfirmed)
+        self._read_twice(landing, state, lambda: landing.arrived, until_more=True)
+        if self._has_more(landing.arrived):
+            if landing.repeats == "keep":
+                self.log.warning(
+                    "More than the %d exported results came. Landing again, without equal results.",
+                    self.exported,
+                )
+                landing.restart("drop")
+                state = ReadState()
+            self._read_twice(landing, state, lambda: landing.distinct)
+        task, why = self.task, self._why_incomplete(landing)
         return landing.commit(
             exported=self.exported,
             truncated=task is not None and task.status.is_truncated,
@@ -203,19 +218,41 @@ class CollectorLanding:
             incomplete_because=why,
         )
 
-    def _read(self, landing: Landing) -> None:
+    def _has_more(self, came: int) -> bool:
+        return self.exported is not None and came > self.exported
+
+    def _read_twice(
+        self, landing: Landing, state: ReadState, came: Callable[[], int], *, until_more: bool = False
+    ) -> None:
+        """Read the collector to its end, and once more if results are missing.
+
+        :param state: what earlier reads saw.
+        :param came: returns how many results have come.
+        :param until_more: end when more have come than were exported.
+        """
+        self._read(landing, state, came, until_more=until_more)
+        if self.exported is not None and came() < self.exported:
+            self.log.warning("%d of %d results came; reading again.", came(), self.exported)
+            time.sleep(self.client.timing.second_read)
+            self._read(landing, state, came, until_more=until_more)
+
+    def _read(self, landing: Landing, state: ReadState, came: Callable[[], int], *, until_more: bool) -> None:
         exported = self.exported
-        batches = self.client.drain(
+        reader = self.client.drain(
             self.collector_id,
             cursor=landing.cursor or EARLIEST,
             export_id=self.task.id if self.task else None,
-            missing=lambda: math.inf if exported is None else exported - landing.arrived,
+            missing=lambda: math.inf if exported is None else exported - came(),
+            state=state,
         )
-        progress = Progress(exported, landing.arrived)
+        progress = Progress(exported, came())
         try:
-            for batch in batches:
-                landing.write(batch)
-                progress.report(landing.arrived, landing.bytes)
+            with closing(iter(reader)) as batches:
+                for batch in batches:
+                    landing.write(batch)
+                    progress.report(came(), landing.bytes)
+                    if until_more and self._has_more(came()):
+                        return
         except NotFoundError as error:
             raise ResultsExpiredError(
                 f"Collector {self.collector_id} was deleted before all of it had landed, perhaps by another pipeline "
@@ -224,23 +261,57 @@ class CollectorLanding:
                 {"collector_id": self.collector_id} | (self.task.facts(self.limit) if self.task else {}),
             ) from None
 
-    def _why_incomplete(self, landed: int) -> str | None:
-        exported = self.exported
-        if exported is None or landed >= exported:
-            if exported is not None and landed > exported:
-                self.log.warning("%d results landed, though only %d were exported.", landed, exported)
+    def _why_incomplete(self, landing: Landing) -> str | None:
+        if self.task is None or self.exported is None or self.exported in (landing.arrived, landing.distinct):
             return self._ended_early()
-        msg = (
-            f"Only {landed:,} of {exported:,} exported results could be read from collector {self.collector_id}, which "
-            "keeps them for 7 days unless it is deleted. If they are lost, buy them again with if_exists='recreate'."
-        )
+        is_short = landing.arrived < self.exported
+        why = self._short_of(landing, self.exported) if is_short else self._more_than(landing, self.exported)
         if self.on_incomplete == "fail":
             raise IncompleteLandingError(
-                f"{msg} A retry resumes here; reading costs nothing.",
-                facts={"collector_id": self.collector_id, "exported": exported, "landed": landed},
+                f"{why} {'A retry resumes here' if is_short else 'A retry reads again'}; reading costs nothing.",
+                facts={
+                    "collector_id": self.collector_id,
+                    "exported": self.exported,
+                    "landed": landing.distinct,
+                    "arrived": landing.arrived,
+                    "foreign": landing.foreign,
+                },
             )
-        self.log.warning(msg)
-        return msg
+        self.log.warning(why)
+        return why
+
+    def _short_of(self, landing: Landing, exported: int) -> str:
+        """Return why fewer results can have come than were exported, as far as that can be known."""
+        reasons = [
+            f"results are older than 7 days and were dropped (these are kept until {self._readable_until()})",
+            "the collector was deleted and created again, or its results were deleted",
+            "another reader of the same collector has taken them",
+            "the service has not yet made all results readable",
+        ]
+        if self.task and self.task.ready is None:
+            reasons.append("the service does not count what it exported, and the estimate is too high")
+        if landing.foreign:
+            reasons.append(
+                f"{landing.foreign:,} results name another export than {self.task and self.task.id}"
+            )
+        return (
+            f"Only {landing.arrived:,} of {exported:,} exported results could be read from collector "
+            f"{self.collector_id}, which holds no more. This can be because {'; or '.join(reasons)}. "
+            "If they are lost, buy them again with if_exists='recreate'."
+        )
+
+    def _more_than(self, landing: Landing, exported: int) -> str:
+        """Return why more results can have come than were exported."""
+        return (
+            f"{landing.arrived:,} results came from collector {self.collector_id}, {landing.distinct:,} of them "
+            f"different, though {exported:,} were exported. Either it holds results of another export that do not "
+            "name their export; or the service delivered results again that it had reported as delivered; or its count "
+            "is too low. To land the different ones all the same, set on_incomplete='warn'."
+        )
+
+    def _readable_until(self) -> str:
+        until = self.task and self.task.readable_until
+        return str(until) if until else "7 days after the export"
 
     def _ended_early(self) -> str | None:
         if self.task is None or not self.task.status.is_lost:

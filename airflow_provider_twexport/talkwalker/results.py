@@ -264,8 +264,10 @@ class ResultsRead:
         if place not in self.state.cursors:
             self._progress += 1
             self.state.cursors.add(place)
-        # the first control confirms nothing: it is where this connection starts
-        return self._next_batch(self.cursor) if is_first else self._batch(self.cursor)
+        if not is_first:
+            return self._batch(self.cursor)
+        # it is where this connection starts, so it confirms nothing that an earlier one brought
+        return None if self.state.unconfirmed else self._next_batch(self.cursor)
 
     def _check_start(self, offset: str | int | None) -> None:
         if offset is None or self.asked not in (str(offset), EARLIEST, LATEST):

@@ -19,7 +19,7 @@ from airflow_provider_twexport.exceptions import (
 from airflow_provider_twexport.talkwalker.results import EARLIEST, EndBehaviour, ReadState, ResultsRead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
     from airflow_provider_twexport.core.batch import Batch
@@ -45,6 +45,7 @@ class ResultsReader:
     :param cursor: where to start; ``earliest`` for the beginning.
     :param export_id: the export whose results are wanted; ``None`` for all that the collector holds.
     :param missing: returns how many results are still to come behind the batches yielded; infinity if nobody knows.
+    :param state: what earlier reads of the same log saw.
     :param timing: how often a read is retried without progress, how long it may be idle, and when it is stalled.
     """
 
@@ -54,13 +55,13 @@ class ResultsReader:
     cursor: str = EARLIEST
     export_id: str | None = None
     missing: Callable[[], float] = lambda: math.inf
+    state: ReadState = field(default_factory=ReadState)
     timing: Timing = field(default_factory=Timing)
-    _state: ReadState = field(default_factory=ReadState, init=False)
     _unconfirmed: int = field(default=0, init=False)
     _is_past_end: bool = field(default=False, init=False)
     _last_result: float = field(default_factory=time.monotonic, init=False)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch]:
         """Yield batches that follow each other without a gap.
 
         :raises ReadStalledError: if no result has come for ``timing.read_stalled`` seconds, though the log moves.
@@ -75,7 +76,7 @@ class ResultsReader:
             error.prepend(f"The read reached offset {self.cursor}.")
             raise
 
-    def _wait(self) -> Iterator[Batch]:
+    def _wait(self) -> Generator[Batch]:
         """Read long connections until all has arrived, or one brings nothing more."""
         retry_state = RetryState(self.timing.retry)
         while self.missing() > self._unconfirmed:
@@ -94,7 +95,7 @@ class ResultsReader:
                 return
             self._check_stalled()
 
-    def _stop(self) -> Iterator[Batch]:
+    def _stop(self) -> Generator[Batch]:
         """Read short connections until the log is drained."""
         retry_state = RetryState(self.timing.retry)
         while True:
@@ -136,11 +137,11 @@ class ResultsReader:
         self, end_behaviour: EndBehaviour, missing: Callable[[], float]
     ) -> Generator[Batch, None, ResultsRead]:
         """Yield the batches of one connection and return what it was."""
-        read = ResultsRead(self.cursor, self.export_id, self.explain, self.redact, self._state)
+        read = ResultsRead(self.cursor, self.export_id, self.explain, self.redact, self.state)
         self._unconfirmed = 0
         with self.open_read(self.cursor, end_behaviour) as response:
-            if math.isinf(self._state.until):
-                self._state.until = response.sent_at() * 1000
+            if math.isinf(self.state.until):
+                self.state.until = response.sent_at() * 1000
             for batch in read.batches(response.blocks, missing=missing, idle_seconds=self.timing.idle_read):
                 self.cursor = batch.cursor or self.cursor
                 yield batch

@@ -53,6 +53,7 @@ def talkwalker_export(
     on_truncated: Literal["warn", "fail", "skip", "split"] = "warn",
     poke_interval: timedelta | float = 30,
     deferrable: bool = True,
+    repeats: Literal["keep", "drop"] = "keep",
     on_incomplete: Literal["fail", "warn"] = "fail",
     salvage: bool = True,
     delete_collector: bool = True,
@@ -92,7 +93,8 @@ def talkwalker_export(
         warns and leaves the remainder to the next plan with ``on_truncated="split"``.
     :param poke_interval: seconds between two checks of the export.
     :param deferrable: wait in the triggerer, without holding a worker.
-    :param on_incomplete: what to do if fewer results come than were exported: ``fail`` or ``warn``.
+    :param repeats: ``keep`` results that equal another one byte for byte, because each was paid for, or ``drop`` them.
+    :param on_incomplete: what to do if fewer results come than were exported, or more: ``fail`` or ``warn``.
     :param salvage: land what an export had brought before it was aborted, failed, or took too long: it is paid for. The
         manifest says that it is not complete, and ordering the window again replaces it.
     :param delete_collector: delete the collector once its results have landed.
@@ -161,6 +163,7 @@ def talkwalker_export(
             "stream_id": stream_id,
             "query": query,
             "topics": topics,
+            "repeats": repeats,
             "outlets": list(outlets),
             "talkwalker_conn_id": talkwalker_conn_id,
             **parts,

@@ -59,9 +59,9 @@ class AdobeToObjectStorageOperator(LandingOperator):
         with fail_without_retry():
             job = JobLanding(AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn(), str(self.job_id))
             directory = self.directory(context, self.object_storage_path)
-            landing = job.open(directory)
-            found = landing.committed
-            manifest = found or job.land(landing)
+            with job.open(directory) as landing:
+                found = landing.committed
+                manifest = found or job.land(landing)
         self.log.info("%s: %d files, %d bytes.", directory, len(manifest.parts), manifest.bytes)
         summary = self.landed(context, directory, manifest, dataset(manifest.source), is_new=not found)
         return summary | {"profiles": manifest.source.get("profiles")}

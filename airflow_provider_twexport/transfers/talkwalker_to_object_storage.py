@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links import ExportsPageLink, ManifestLink, TalkwalkerConsoleLink
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
@@ -28,8 +29,9 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
     """Land the results of a collector in a directory of object storage, each exactly once.
 
     Writes parts and, last, ``_manifest.json``; returns ``{"manifest", "results", "bytes", "parts"}``. Reading is free,
-    so a retry resumes where the last try broke off, and a complete landing is left as it is. Further arguments are
-    those of :class:`ResultsLandingOperator`, such as ``file_format``.
+    so a retry resumes where the last try broke off. A complete landing is left as it is; if parts of it were deleted or
+    cut since, it is landed again as long as the collector has the results, else the error names them. Further
+    arguments are those of :class:`ResultsLandingOperator`, such as ``file_format``.
 
     If :class:`TalkwalkerEstimateExportOperator` planned the window as the remainder of truncated landings, results that
     these hold are excluded, and their number is returned as ``excluded``. A result is the same if address, id on X,
@@ -41,8 +43,13 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
     :param object_storage_conn_id: Airflow connection of the object storage, and of the ledger's.
     :param partition_by: land in a directory below, named after the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
-    :param on_incomplete: what to do if fewer results come than were exported, even on a second read: ``fail`` (a retry
-        resumes) or ``warn``, which lands what is there and says so in the manifest.
+    :param repeats: what to do with results that equal another one byte for byte, as where two exports filled one
+        collector: ``keep`` them, because each was paid for and the manifest then counts what the export counts, or
+        ``drop`` all but one, and count them in the manifest. To drop them, all results are remembered, and a retry
+        reads the parts back. What a reconnect brings again is never kept. If more results come than were exported,
+        equal ones are dropped in either case.
+    :param on_incomplete: what to do if fewer results come than were exported, even on a second read, or more: ``fail``
+        (a retry resumes) or ``warn``, which lands what is there and says so in the manifest.
     :param limit: the limit that was ordered; needed to count a truncated export if the service does not.
     :param start: first moment of the window, for the manifest.
     :param stop: last moment of the window, exclusive, for the manifest.
@@ -85,6 +92,7 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
         export_id: str | None = None,
         object_storage_conn_id: str | None = None,
         partition_by: PartitionBy | None = None,
+        repeats: Literal["keep", "drop"] = "keep",
         on_incomplete: Literal["fail", "warn"] = "fail",
         limit: int | str | None = None,
         start: str | None = None,
@@ -99,11 +107,14 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
+        if repeats not in ("keep", "drop"):
+            raise InvalidRequestError(f"repeats={repeats!r} does not exist. Choose 'keep' or 'drop'.")
         self.collector_id = collector_id
         self.object_storage_path = object_storage_path
         self.export_id = export_id
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
+        self.repeats: Literal["keep", "drop"] = repeats
         self.on_incomplete = on_incomplete
         self.limit = limit
         self.start = start
@@ -128,7 +139,7 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
             directory = self.directory(context, self._path(window))
             remainder = remainder_of.read(directory)
             source, exclude = self._source(window, remainder), self._excluded(remainder)
-            with open_landing(directory, source, self.part_options, exclude) as landing:
+            with open_landing(directory, source, self.part_options, exclude, self.repeats) as landing:
                 found = landing.committed
                 manifest = found or self._land(landing, ledger)
         self._log(directory, manifest)
@@ -172,7 +183,6 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
 
     def _window(self, context: Context) -> Window | None:
         from airflow_provider_twexport.core.run_window import export_window
-        from airflow_provider_twexport.exceptions import InvalidRequestError
 
         try:
             return export_window(context, self.start, self.stop)
@@ -206,6 +216,8 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
         self.log.info("%s: %d results in %d parts.", directory, manifest.results, len(manifest.parts))
         if manifest.excluded:
             self.log.info("%d results were excluded, because other landings hold them.", manifest.excluded)
+        if manifest.repeats_dropped:
+            self.log.info("%d results were dropped, because an equal one landed.", manifest.repeats_dropped)
         if manifest.truncated:
             missing = "an unknown number of" if manifest.missing is None else f"about {manifest.missing:,}"
             self.log.warning("The export reached its limit: %s matching results are missing.", missing)

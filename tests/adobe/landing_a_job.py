@@ -17,5 +17,6 @@ if __name__ == "__main__":
     address, job_id, directory, range_bytes = sys.argv[1:]
     client = AdobeClient(CREDENTIAL, "prod", address, address, QUICK)
     way = JobLanding(client, job_id, int(range_bytes))
-    way.land(way.open(directory))
+    with way.open(directory) as landing:
+        way.land(landing)
     print(peak_mib())

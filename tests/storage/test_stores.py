@@ -24,8 +24,8 @@ LARGE: dict[str, Any] = {"file_format": "jsonl", "max_part_bytes": LARGE_PART_BY
 
 
 def visible(directory: Any) -> list[str]:
-    """Return the names that a reader sees; on a file system, hidden ones are the writer's own."""
-    return [name for name in Directory(directory).names() if not name.startswith(".")]
+    """Return the names that a reader sees; hidden ones, and the files of tries, are the writer's own."""
+    return [name for name in Directory(directory).names() if not name.startswith((".", "_try-"))]
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

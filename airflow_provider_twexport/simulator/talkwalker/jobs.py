@@ -50,17 +50,29 @@ class DeliveryOrder:
     """The order in which an export delivers its matches: day by day, shuffled, different for each export.
 
     It is computed, not stored: its memory grows with the days, not with the results.
+
+    :param limit: of the export.
+    :param repeated: share of what is exported that repeats the results at the beginning.
     """
 
-    def __init__(self, matches: list[Matches], seed: int) -> None:
+    def __init__(self, matches: list[Matches], seed: int, limit: int, repeated: float) -> None:
         rng = random.Random(seed)
         self._blocks = [Block(day, *_stride(day.size, rng)) for day in matches]
         rng.shuffle(self._blocks)
         self._ends = list(accumulate(block.matches.size for block in self._blocks))
         self.total = self._ends[-1] if self._ends else 0
+        exported = min(self.total, limit)
+        self._distinct = exported - int(exported * repeated)
 
     def results(self, first: int, last: int) -> Iterator[tuple[Day, int]]:
         """Yield day and index of the results at positions `[first, last)`."""
+        while first < last:
+            begin = first % self._distinct
+            count = min(last - first, self._distinct - begin)
+            yield from self._results(begin, begin + count)
+            first += count
+
+    def _results(self, first: int, last: int) -> Iterator[tuple[Day, int]]:
         number = bisect_right(self._ends, first)
         while first < last:
             block, end = self._blocks[number], self._ends[number]
@@ -82,6 +94,7 @@ def _stride(size: int, rng: random.Random) -> tuple[int, int]:
 class Export:
     """One export and its progress.
 
+    :param names_itself: whether its results name it.
     :param due: results that it has to deliver by `advanced_to`, in addition to `exported`.
     """
 
@@ -90,6 +103,7 @@ class Export:
     delivery: DeliveryOrder
     documents: Documents
     created: float
+    names_itself: bool = True
     status: str = "queued"
     exported: int = 0
     due: int = 0
@@ -108,7 +122,10 @@ class Export:
 
     def lines(self, first: int, last: int) -> Iterator[bytes]:
         """Yield the CT_RESULT lines of its results `[first, last)`."""
-        return self.documents.lines(self.order.scope, self.delivery.results(first, last), self.id)
+        lines = self.documents.lines(self.order.scope, self.delivery.results(first, last), self.id)
+        if self.names_itself:
+            return lines
+        return (line.replace(b'"task_id":"%b"' % self.id.encode(), b"") for line in lines)
 
     def advance(self, now: float, settings: TalkwalkerSettings) -> None:
         """Start when the time has come, and compute how many results are due by now."""
@@ -206,8 +223,10 @@ class Exports:
         """Queue a new export, whatever was exported before."""
         task_id = str(uuid.UUID(int=self._id_rng.getrandbits(128), version=4))
         matches = self._corpus.matches(order.scope, order.start, order.stop, settings)
-        delivery = DeliveryOrder(matches, hash64(self._seed, "delivery", task_id))
-        export = self._exports[task_id] = Export(task_id, order, delivery, self._documents, now)
+        seed = hash64(self._seed, "delivery", task_id)
+        delivery = DeliveryOrder(matches, seed, order.limit, settings.repeated_rows)
+        export = Export(task_id, order, delivery, self._documents, now, settings.task_ids)
+        self._exports[task_id] = export
         self._active.append(export)
         return export
 

@@ -53,6 +53,15 @@ class TalkwalkerSettings(Settings, frozen=True):
     list_keeps: Annotated[
         Count | None, about("how many exports the list shows, the newest; null shows all of them")
     ] = None
+    repeated_rows: Annotated[
+        float,
+        msgspec.Meta(ge=0, lt=1),
+        about("share of an export's results that repeat an earlier one, byte for byte"),
+    ] = 0.0
+    task_ids: Annotated[bool, about("whether results name their export")] = True
+    resume_overlap: Annotated[
+        Count, about("results before its offset that a read repeats, though they were delivered")
+    ] = 0
     whole_second_dates: Annotated[bool, about("whether creation dates are cut to whole seconds")] = False
     clock_skew_seconds: Annotated[
         float, about("how far creation dates are ahead of the clock; negative if they are behind")

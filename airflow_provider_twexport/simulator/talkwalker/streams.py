@@ -188,7 +188,7 @@ def starting_point(collector: Collector, requested: str, settings: TalkwalkerSet
         return collector.end, encode_offset(collector.end)
     position = decode_offset(requested)
     if position is not None and collector.base <= position <= collector.end:
-        return max(position, collector.earliest), requested
+        return max(position - settings.resume_overlap, collector.earliest), requested
     if settings.bad_offset == "restart":
         return collector.earliest, "earliest"
     raise TalkwalkerError(5, param="resume_offset", details="unknown offset")
