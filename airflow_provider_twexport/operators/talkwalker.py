@@ -276,7 +276,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         from airflow_provider_twexport.storage import manifest
 
         try:
-            return manifest.read(self._directory(object_storage_path, order))
+            return manifest.read_checked(self._directory(object_storage_path, order))
         except ManifestNotFoundError:
             return None
 
@@ -294,8 +294,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         landed = self._landing(self.object_storage_path, order)
         if landed is None:
             return f"Nothing of this window has landed at {self.object_storage_path}."
-        extent = "complete" if landed.complete else "incomplete"
-        return f"Landed at {self.object_storage_path}: {landed.results:,} results, {extent}."
+        return f"Landed at {self.object_storage_path}: {landed.extent}"
 
 
 class TalkwalkerAbortExportOperator(BaseOperator):

@@ -44,7 +44,7 @@ Schema, version 1 (readers ignore unknown keys; an unknown version is an error):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_twexport import __version__
@@ -97,14 +97,12 @@ class Manifest:
     provider_version: str
 
     @property
-    def distinct(self) -> int:
-        """Return how many results came, without those dropped because an equal one came before."""
-        return self.results + self.excluded
-
-    @property
-    def arrived(self) -> int:
-        """Return how many results came that were exported, whether they landed or not."""
-        return self.distinct + self.repeats_dropped
+    def extent(self) -> str:
+        """Return how much has landed, in words."""
+        extent = "complete" if self.complete else "incomplete"
+        return f"{self.results:,} results, {extent}." + (
+            f" {self.incomplete_because}" if self.incomplete_because else ""
+        )
 
     @property
     def missing(self) -> int | None:
@@ -215,15 +213,19 @@ def read(path: StoragePath | str | os.PathLike[str]) -> Manifest:
     return found
 
 
-def lost_parts(path: StoragePath | str | os.PathLike[str], landed: Manifest) -> str | None:
-    """Return which parts of a landing are missing or have another size; ``None``: none. One listing, nothing is read.
+def read_checked(path: StoragePath | str | os.PathLike[str]) -> Manifest:
+    """Return the manifest of a landing; it is not complete if parts are missing or have another size.
 
-    :param path: the directory.
-    :param landed: its manifest.
+    The parts are listed, not read.
+
+    :param path: the directory, or the ``_manifest.json`` in it.
+    :raises ManifestNotFoundError: the directory holds none.
     """
     from airflow_provider_twexport.storage import part_verification
 
-    return part_verification.lost(landed.parts, Directory(path).sizes())
+    landed = read(path)
+    lost = part_verification.lost(landed.parts, _directory_of(path).sizes()) if landed.complete else None
+    return replace(landed, complete=False, incomplete_because=f"{lost}.") if lost else landed
 
 
 def verify(path: StoragePath | str | os.PathLike[str]) -> Sequence[str]:

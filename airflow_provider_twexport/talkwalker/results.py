@@ -130,6 +130,7 @@ class ResultsRead:
     is_idle: bool = field(default=False, init=False)
     is_past_end: bool = field(default=False, init=False)
     _replays_to_come: Counter[int] = field(default_factory=Counter, init=False)
+    _met: set[int] = field(default_factory=set, init=False)
     _progress: int = field(default=0, init=False)
     _mark: bytes = field(default=b"", init=False)
     _parser: simdjson.Parser = field(default_factory=simdjson.Parser, init=False)
@@ -254,16 +255,22 @@ class ResultsRead:
         if offset is None or str(offset) == self.cursor:
             # a heartbeat, or a log that is no further: from here the next connection brings the same results again
             return self._unconfirmed_batch() if self.pending or self.foreign else None
-        is_first, self.cursor = self.cursor is None, self._checked(str(offset))
-        place = xxh3_64_intdigest(self.cursor.encode())
-        if place in self.state.cursors and not is_first:
+        is_first, cursor = self.cursor is None, self._checked(str(offset))
+        place = xxh3_64_intdigest(cursor.encode())
+        if place in self._met:
             raise UnexpectedResponseError(
-                f"The read is at offset {self.cursor} for the second time, so it would never end. "
+                f"The read is at offset {cursor} for the second time, so it would never end. "
                 "What came so far is kept. Report this to Talkwalker."
             )
-        if place not in self.state.cursors:
+        self._met.add(place)
+        is_new = place not in self.state.cursors
+        if is_new:
             self._progress += 1
             self.state.cursors.add(place)
+        elif not is_first:
+            # this connection begins before its offset: it confirms nothing until it is where the earlier ones ended
+            return self._unconfirmed_batch() if self.pending or self.foreign else None
+        self.cursor = cursor
         if not is_first:
             return self._batch(self.cursor)
         # it is where this connection starts, so it confirms nothing that an earlier one brought

@@ -133,6 +133,22 @@ def test_a_landing_that_the_service_has_forgotten_is_kept(
     assert simulator.ledger()["credits"]["charged_total"] == 500
 
 
+@pytest.mark.parametrize("delete_collector", [False, True])
+def test_a_landing_that_lost_a_part_is_no_witness(
+    delete_collector: bool, run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """It lands again while the collector is there; else the order stops, names the part, and buys nothing."""
+    run_dag(pipeline(tmp_path, delete_collector=delete_collector))
+    before = manifest.read(tmp_path)
+    (tmp_path / before.parts[-1].name).unlink()
+    run = run_dag(pipeline(tmp_path, delete_collector=delete_collector, default_args={"retries": 0}))
+    assert run.state == ("failed" if delete_collector else "success")
+    assert f"{before.parts[-1].name} is missing" in run.log
+    assert simulator.ledger()["credits"]["charged_total"] == 500
+    assert (manifest.verify(tmp_path) == []) is not delete_collector
+    assert all((tmp_path / part.name).exists() for part in before.parts[:-1] if delete_collector)
+
+
 def test_an_export_that_the_list_has_forgotten_is_asked_for_by_its_id(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:

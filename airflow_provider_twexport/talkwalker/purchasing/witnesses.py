@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def in_manifest(landed: Manifest, directory: object, collector_id: str) -> list[KnownExport]:
     """Return the export that a landing is of; nothing if it is of another collector, or its export was lost.
 
-    :param landed: the landing's manifest.
+    :param landed: the landing's manifest, checked for lost parts.
     :param directory: of the landing; its text is its address.
     :param collector_id: the collector whose exports are looked for.
     """
@@ -27,13 +27,12 @@ def in_manifest(landed: Manifest, directory: object, collector_id: str) -> list[
     export_id, status = source.get("export_id"), ExportStatus.from_wire(str(source.get("status") or ""))
     if source.get("collector_id") != collector_id or not export_id or status.is_lost:
         return []
-    extent = "complete" if landed.complete else "incomplete"
     return [
         KnownExport(
             str(export_id),
             limit=source.get("limit"),
             landed=str(landed.summary(directory)["manifest"]) if landed.complete else None,
-            extent=f"Landed at {directory}: {landed.results:,} results, {extent}.",
+            extent=f"Landed at {directory}: {landed.extent}",
         )
     ]
 

@@ -227,3 +227,11 @@ def test_keys_are_those_of_the_results(api: Api) -> None:
     task_id = api.export(stop="2024-01-02")
     expected = [row["key"].removeprefix("twitter:") for row in api.simulator.documents(task_id)]
     assert [key_of(line) for line in api.read_all()] == expected
+
+
+def test_rows_may_repeat_and_be_nameless(api: Api) -> None:
+    """Each by a switch: a quarter of an export repeats earlier rows byte for byte, and no row names its export."""
+    api.simulator.settings(speed=0, repeated_rows=0.25, task_ids=False)
+    rows = [item["sha256"] for item in api.simulator.documents(api.export(limit=400))]
+    assert (len(rows), len(set(rows))) == (400, 300)
+    assert all("task_id" not in str(row) for row in api.read_all())
