@@ -397,9 +397,9 @@ class OrderUnconfirmedError(RetriableError):
 
 
 class IncompleteLandingError(RetriableError):
-    """Fewer results could be read than were exported; what arrived is kept.
+    """Fewer or more results came than were exported, or parts were removed meanwhile; what arrived is kept.
 
-    Wait for the retry: it reads the rest.
+    Wait for the retry: it reads the rest, or reads again.
     """
 
 

@@ -53,6 +53,9 @@ def _table(found: Manifest) -> str:
         "bytes": f"{found.bytes:,}",
         "profiles": found.source.get("profiles"),
         "dropped": f"{found.duplicates_dropped:,} duplicates, {found.foreign_dropped:,} of other exports",
+        "repeats": f"{found.repeats_dropped:,} dropped, each of which was exported"
+        if found.repeats_dropped
+        else None,
         "excluded": f"{found.excluded:,} that other landings contain" if found.excluded else None,
     }
     parts = [f"  {part.name}  {part.results:>9,}  {part.bytes:>13,}  {part.sha256}" for part in found.parts]
