@@ -59,6 +59,7 @@ def buy_and_land(client: TalkwalkerClient, order: ExportOrder, window: PlannedWi
         CollectorLanding(client, collector_id, task, order.limit).land(landing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scope", "settings", "limit", "most_rounds"),
     [

@@ -131,6 +131,7 @@ class JobLanding:
     def _source(self, job: ExportJob, files: dict[str, list[DataFile]]) -> dict[str, Any]:
         """Return the manifest's ``source``; parts are in the order of the batches, so the counts assign them."""
         return self._identity | {
+            "scope": job.dataset_id,
             "dataset_id": job.dataset_id,
             "status": str(job.status),
             "profiles": job.profiles,

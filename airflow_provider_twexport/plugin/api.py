@@ -17,7 +17,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from airflow_provider_twexport.coverage.coverage import coverage, landed_span
 from airflow_provider_twexport.exceptions import AlreadyEndedError, NotFoundError, TwexportError
 from airflow_provider_twexport.plugin import serializers, settings
-from airflow_provider_twexport.plugin.accounts import KINDS
+from airflow_provider_twexport.plugin.accounts import KINDS, kind_of
 from airflow_provider_twexport.plugin.accounts.base import (
     Account,
     ChargedAccount,
@@ -238,9 +238,9 @@ def _days(state: AccountState, landed: Landed, visitor: Visitor, scope: Scope) -
     return daily_credits(
         [row for row in state.exports if _may_see(visitor, scope, [row.key], usage)],
         [
-            it
+            it.manifest
             for it in landed.landings
-            if it.kind is type(state.account) and _may_see(visitor, scope, it.keys, usage)
+            if kind_of(it.manifest.source) is type(state.account) and _may_see(visitor, scope, it.keys, usage)
         ],
         {
             export_id: history

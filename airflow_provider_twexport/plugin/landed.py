@@ -12,13 +12,14 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_twexport.coverage.coverage import coverage, landed_span
 from airflow_provider_twexport.plugin import settings
-from airflow_provider_twexport.plugin.accounts import kind_of
 from airflow_provider_twexport.storage import ledger
 from airflow_provider_twexport.storage.discovery import find_landings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
     from airflow_provider_twexport.coverage.coverage import LandedSpan, SeriesCoverage
-    from airflow_provider_twexport.plugin.accounts.base import Account
     from airflow_provider_twexport.storage.discovery import Known
     from airflow_provider_twexport.storage.ledger import ExportHistory, LedgerEntry
     from airflow_provider_twexport.storage.manifest import Manifest
@@ -28,31 +29,19 @@ SCAN_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Landing:
-    """One manifest and its address."""
+    """One manifest and its address.
+
+    :param export_key: identifies its export among those of all connections; ``None`` if there is none.
+    """
 
     address: str
     manifest: Manifest
+    export_key: str | None = None
 
     @property
     def id(self) -> str:
         """Return a name of it that fits into an address."""
         return hashlib.sha256(self.address.encode()).hexdigest()[:16]
-
-    @cached_property
-    def kind(self) -> type[Account] | None:
-        """Return the kind of connection that it comes from; ``None`` if it is none of ours."""
-        return kind_of(self.manifest.source)
-
-    @cached_property
-    def export_key(self) -> str | None:
-        """Return the key of its export; ``None`` if there is none."""
-        return self.kind.key(self.manifest.source) if self.kind else None
-
-    @property
-    def scope(self) -> str | None:
-        """Return the project, stream, product or dataset that it comes from; ``None`` if unknown."""
-        source, names = self.manifest.source, self.kind.scope_fields if self.kind else ()
-        return next((str(source[name]) for name in names if source.get(name)), None)
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -92,10 +81,10 @@ class Landed:
 
     @cached_property
     def by_export(self) -> dict[str, list[Landing]]:
-        """Return the landings of each export; one whose manifest names no export is found by its collector."""
+        """Return the landings of each export; one whose manifest names no export is found by its owner."""
         found: defaultdict[str, list[Landing]] = defaultdict(list)
         for landing in self.landings:
-            found[landing.export_key or str(landing.manifest.source.get("collector_id"))].append(landing)
+            found[landing.export_key or str(landing.manifest.source.get("owner"))].append(landing)
         return dict(found)
 
     @cached_property
@@ -116,9 +105,13 @@ class Landed:
 
 
 class LandingScanner:
-    """Scans the directories of the settings, and reads only what has changed since the last scan."""
+    """Scans the directories of the settings, and reads only what has changed since the last scan.
 
-    def __init__(self) -> None:
+    :param export_key: returns the key of a landing's export, by its manifest's source; ``None`` if there is none.
+    """
+
+    def __init__(self, export_key: Callable[[Mapping[str, Any]], str | None]) -> None:
+        self._export_key = export_key
         self._manifests: Known = {}
         self._entries: dict[str, LedgerEntry] = {}
         self._landed = Landed()
@@ -131,7 +124,10 @@ class LandingScanner:
         newest_first = sorted(found.manifests.items(), key=lambda it: it[1].created_at, reverse=True)
         landed = Landed(
             directories=tuple(map(str, paths)),
-            landings=tuple(Landing(address, manifest) for address, manifest in newest_first),
+            landings=tuple(
+                Landing(address, manifest, self._export_key(manifest.source))
+                for address, manifest in newest_first
+            ),
             histories={export.export_id: export for it in ledgers for export in it.exports},
             problems=(*found.problems, *(problem for it in ledgers for problem in it.problems)),
         )

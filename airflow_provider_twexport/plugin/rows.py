@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pendulum
 
     from airflow_provider_twexport.core.window import Window
-    from airflow_provider_twexport.plugin.landed import Landing
     from airflow_provider_twexport.storage.ledger import ExportHistory
+    from airflow_provider_twexport.storage.manifest import Manifest
 
 CREDITS_DAYS = 31
 
@@ -217,22 +217,22 @@ def counts(rows: Iterable[ExportRow]) -> dict[str, int]:
 
 def daily_credits(
     rows: Iterable[ExportRow],
-    landings: Iterable[Landing],
+    manifests: Iterable[Manifest],
     histories: Mapping[str, ExportHistory],
     now: pendulum.DateTime,
 ) -> list[DailyCredits]:
     """Return the credits of each of the last 31 days; where the service has forgotten an export, its landing counts.
 
     :param rows: the exports that the service lists.
-    :param landings: of exports that are charged.
+    :param manifests: of the landings of exports that are charged.
     :param histories: of the ledgers, by export.
     :param now: the present moment.
     """
     used: dict[str, tuple[date, int]] = {}
-    for landing in landings:
-        export_id = landing.manifest.source.get("export_id")
-        if export_id and landing.manifest.exported is not None:
-            used[str(export_id)] = _day(landing.manifest.created_at), landing.manifest.exported
+    for manifest in manifests:
+        export_id = manifest.source.get("export_id")
+        if export_id and manifest.exported is not None:
+            used[str(export_id)] = _day(manifest.created_at), manifest.exported
     for export_id, history in histories.items():
         if history.credits is not None and history.bought is not None:
             used[export_id] = _day(history.bought.at), history.credits

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
+from airflow_provider_twexport.plugin.accounts import kind_of
 from airflow_provider_twexport.plugin.accounts.base import ChargedAccount
 from airflow_provider_twexport.plugin.responses import (
     AccountResponse,
@@ -74,7 +75,7 @@ def landing(
     :param tasks: those that use it.
     :param visitor: who asks.
     """
-    manifest = found.manifest
+    manifest, kind = found.manifest, kind_of(found.manifest.source)
     gaps = None if manifest.report is None else len(manifest.report.get("gaps", ()))
     rules = (
         (Flag.TRUNCATED, manifest.truncated),
@@ -88,11 +89,11 @@ def landing(
         | {
             "id": found.id,
             "address": found.address,
-            "scope": found.scope,
+            "scope": manifest.source.get("scope"),
             "topics": tuple(manifest.source.get("topics") or ()),
             "window": _window(manifest),
             "parts": len(manifest.parts),
-            "requests": found.kind.requests(manifest) if found.kind else None,
+            "requests": kind.requests(manifest) if kind else None,
             "gaps": gaps,
             "flags": tuple(flag for flag, holds in rules if holds),
             "used_by": _runs(tasks, visitor),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow_provider_twexport.coverage.coverage import coverage
 from airflow_provider_twexport.exceptions import NotFoundError
 from airflow_provider_twexport.plugin import landed, usage
-from airflow_provider_twexport.plugin.accounts import BY_CONN_TYPE, base
+from airflow_provider_twexport.plugin.accounts import BY_CONN_TYPE, base, export_key
 from airflow_provider_twexport.plugin.accounts.base import (
     Account,
     ChargedAccount,
@@ -71,7 +71,7 @@ class ServerState:
 
     def __init__(self) -> None:
         self._connections = Poll(lambda: base.connections(BY_CONN_TYPE), CONNECTIONS_SECONDS)
-        self._landed = Poll(LandingScanner().scan, landed.SCAN_SECONDS)
+        self._landed = Poll(LandingScanner(export_key).scan, landed.SCAN_SECONDS)
         self._airflow = Poll(usage.read_airflow, usage.READ_SECONDS)
         self._accounts: dict[tuple[str, str], Account] = {}
         self._lock = threading.Lock()

@@ -112,6 +112,7 @@ def test_a_gibibyte_lands_despite_a_killed_worker_expired_tokens_and_broken_resp
     assert simulator.control("faults")["faults"] == []
 
 
+@pytest.mark.slow
 def test_what_has_landed_is_read_by_pyarrow_and_duckdb(
     simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_body_without_length_that_is_cut_at_the_deadline_is_no_success() -> No
         session_of(url).call("GET", "/x", timeout=0.3)
 
 
+@pytest.mark.slow
 def test_a_stream_lives_as_long_as_bytes_come_and_ends_with_silence() -> None:
     """Its head has a deadline; its body may take hours, but each next byte may not."""
 

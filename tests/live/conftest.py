@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,19 +14,36 @@ from tests.live.pipeline import Live
 from tests.simulator_process import running_simulator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.simulator_process import Simulator
 
 
 @pytest.fixture(scope="session")
-def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory in which every export lands."""
-    return tmp_path_factory.mktemp("landing")
+def live_home() -> Iterator[Callable[[str], Path]]:
+    """Make directories that stay open to PostgreSQL, which runs as another user.
+
+    Each pytest that starts closes the parent of its ``tmp_path`` to other users, also while another one runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="twexport-live-", ignore_cleanup_errors=True) as parent:
+        Path(parent).chmod(0o755)
+
+        def make(name: str) -> Path:
+            home = Path(parent, name)
+            home.mkdir()
+            return home
+
+        yield make
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, landing: Path) -> Iterator[AirflowStack]:
+def landing(live_home: Callable[[str], Path]) -> Path:
+    """Return the directory in which every export lands."""
+    return live_home("landing")
+
+
+@pytest.fixture(scope="session")
+def stack(live_home: Callable[[str], Path], landing: Path) -> Iterator[AirflowStack]:
     """Return a running Airflow with the DAGs of this folder and the example of the project, logging all it can."""
     env = {
         "TWEXPORT_DESTINATION": f"file://{landing}",
@@ -33,7 +51,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, landing: Path) -> Iterator[A
         "TWEXPORT_STREAM_SECONDS": "15",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
     }
-    home = tmp_path_factory.mktemp("airflow")
+    home = live_home("airflow")
     with AirflowStack(home, Path(__file__).parent / "dags", env=env) as running:
         yield running
 

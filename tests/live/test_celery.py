@@ -13,7 +13,7 @@ from tests.live.year import Year
 from tests.simulator_process import running_simulator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.live
 
@@ -22,9 +22,9 @@ QUICK = ("--results-per-day", "20", "--results-per-second", "null", "--reads-per
 
 
 @pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory, landing: Path) -> Iterator[Year]:
+def year(live_home: Callable[[str], Path], landing: Path) -> Iterator[Year]:
     """Return a year in an Airflow with CeleryExecutor, two workers and Valkey beside PostgreSQL."""
-    home = tmp_path_factory.mktemp("celery")
+    home = live_home("celery")
     env = {"TWEXPORT_DESTINATION": f"file://{landing}"}
     with (
         AirflowStack(home, Path(__file__).parent / "dags", env=env, celery_workers=len(WORKERS)) as stack,

@@ -34,7 +34,7 @@ from tests.simulator_process import running_simulator
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, StorageState
 
@@ -109,9 +109,7 @@ def planted_manifest(**source: str) -> str:
     """
     part = Part(f"part {PLANTED}", 1, 1, f"checksum {PLANTED}", None, None)
     window = {"start": "2024-03-01T00:00:00Z", "stop": "2024-03-02T00:00:00Z"}
-    texts = {
-        name: f"{name} {PLANTED}" for name in ("system", "export_id", "collector_id", "project_id", "query")
-    }
+    texts = {name: f"{name} {PLANTED}" for name in ("system", "export_id", "collector_id", "scope", "query")}
     planted = replace(
         empty_manifest(
             texts | {"topics": [f"topic {PLANTED}"], "window": window} | source, f"format {PLANTED}"
@@ -139,9 +137,9 @@ def lake(s3_address: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, lake: str) -> Iterator[Live]:
+def live(live_home: Callable[[str], Path], lake: str) -> Iterator[Live]:
     """An Airflow with two users, whose exports last a while."""
-    home, port = tmp_path_factory.mktemp("page"), free_port()
+    home, port = live_home("page"), free_port()
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps(dict([ADA, VIC])))
     env = {
@@ -373,8 +371,8 @@ def test_untrusted_text_stays_text(site: Site, live: Live, s3_address: str) -> N
     expect(site.page.get_by_role("dialog")).to_contain_text(f"dataset {PLANTED}")
     site.page.keyboard.press("Escape")
     for view, words in (
-        ("Landings", ["system", "project_id", "topic", "query"]),
-        ("Coverage", ["project_id", "topic", "query"]),
+        ("Landings", ["system", "scope", "topic", "query"]),
+        ("Coverage", ["scope", "topic", "query"]),
     ):
         site.page.get_by_role("tab", name=view).click()
         for word in words:

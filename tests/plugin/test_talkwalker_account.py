@@ -7,6 +7,7 @@ from typing import Any
 import pendulum
 import pytest
 
+from airflow_provider_twexport.plugin.accounts import export_key
 from airflow_provider_twexport.plugin.accounts.talkwalker import (
     Speeds,
     collector_rows,
@@ -56,7 +57,8 @@ def landing(export_id: str = "e1", where: str = "a", window: Any = JANUARY, **ch
         "created_at": "2024-06-09T01:00:00Z",
         "provider_version": "0",
     }
-    return Landing(f"file:///lake/{where}/_manifest.json", Manifest(**(facts | changes)))
+    manifest = Manifest(**(facts | changes))
+    return Landing(f"file:///lake/{where}/_manifest.json", manifest, export_key(manifest.source))
 
 
 def lake(*landings: Landing) -> Landed:
@@ -148,7 +150,7 @@ def test_collectors_say_when_their_results_are_deleted() -> None:
 def test_credits_count_on_the_day_of_the_order_once() -> None:
     """Whether the service still lists the export, or only a manifest names it, or both."""
     forgotten = landing("e0", created_at="2024-05-20T00:00:00Z", exported=70)
-    days = daily_credits(rows(task()), [landing(), forgotten], {}, NOW)
+    days = daily_credits(rows(task()), [landing().manifest, forgotten.manifest], {}, NOW)
     assert len(days) == 31
     assert {str(it.day): it.used for it in days if it.used} == {"2024-05-20": 70, "2024-06-09": 500}
 

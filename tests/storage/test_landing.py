@@ -328,6 +328,7 @@ def test_each_part_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 some_records = st.lists(st.integers(0, 30).map(record), max_size=6)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     delivered=st.lists(st.tuples(some_records, st.booleans(), st.integers(0, 2)), max_size=15),

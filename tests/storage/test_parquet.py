@@ -199,6 +199,7 @@ DOCUMENTS = JSON | st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(st.lists(DOCUMENTS, max_size=5), st.booleans())
 def test_any_document_lands_and_comes_back(documents: list[Any], ascii_only: bool) -> None:

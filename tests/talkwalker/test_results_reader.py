@@ -205,6 +205,7 @@ FAULTS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(1, 900), faults=st.lists(FAULTS, max_size=5), skips=st.integers(0, 2))
 def test_any_faults_lose_nothing_and_repeat_nothing(

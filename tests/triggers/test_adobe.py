@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("adobe_connection", "quick_timing")
 
 
+@pytest.mark.slow
 def test_one_list_serves_all(simulator: Simulator) -> None:
     """Two hundred waiting jobs cost a few pages per poll, each after the cursor of the last, and one token."""
     simulator.settings(adobe_queue_seconds=3, adobe_job_seconds=0)

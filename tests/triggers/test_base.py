@@ -60,6 +60,7 @@ def test_the_event_holds_the_error(number: int, service: Service, simulator: Sim
     assert not any(secret in str(failed) for secret in secrets(simulator))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cancel_on_kill", [True, False])
 def test_a_kill_cancels(cancel_on_kill: bool, service: Service, simulator: Simulator) -> None:
     """A user who acts on the deferred task cancels the export, if cancel_on_kill; a restart never does."""

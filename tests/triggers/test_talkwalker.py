@@ -24,6 +24,7 @@ def counts(simulator: Simulator) -> dict[str, int]:
     return counted
 
 
+@pytest.mark.slow
 def test_a_thousand_waits_cost_one_request_per_interval(simulator: Simulator) -> None:
     """They share one poll, and all of them receive the end."""
     simulator.settings(queue_seconds=3600)
@@ -49,6 +50,7 @@ def test_a_thousand_waits_cost_one_request_per_interval(simulator: Simulator) ->
     assert ONE not in counts(simulator)
 
 
+@pytest.mark.slow
 def test_the_event_loop_does_not_block(simulator: Simulator) -> None:
     """A service that responds after a second delays nothing else in the triggerer."""
     (export_id,) = TALKWALKER.order(simulator, 1)
@@ -71,6 +73,7 @@ def test_the_event_loop_does_not_block(simulator: Simulator) -> None:
     assert longest < 1.0
 
 
+@pytest.mark.slow
 def test_the_deadline_is_kept(simulator: Simulator) -> None:
     """The wait times out, even if the service never responds."""
     (export_id,) = TALKWALKER.order(simulator, 1)

@@ -24,3 +24,12 @@ def kind_of(source: Mapping[str, Any]) -> type[Account] | None:
     :param source: of its manifest.
     """
     return _BY_SYSTEM.get(str(source.get("system")))
+
+
+def export_key(source: Mapping[str, Any]) -> str | None:
+    """Return what identifies the export of a landing among those of all connections; ``None`` if there is none.
+
+    :param source: of its manifest.
+    """
+    kind = kind_of(source)
+    return kind.key(source) if kind else None

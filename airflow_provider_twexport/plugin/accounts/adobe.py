@@ -29,7 +29,6 @@ class AdobeAccount(ExportAccount):
     conn_type = AdobeExperiencePlatformHook.conn_type
     service = AdobeExperiencePlatformHook.hook_name
     systems = ("adobe",)
-    scope_fields = ("dataset_id",)
     # two sandboxes may use the same job ids, but their datasets differ
     key_fields = ("dataset_id", "job_id")
     _authenticated: tuple[tuple[object, ...], AdobeClient] | None = None

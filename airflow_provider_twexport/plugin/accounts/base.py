@@ -58,9 +58,8 @@ class Account:
     conn_type: ClassVar[str]
     # its name for people
     service: ClassVar[str] = ""
-    # the names that manifests have for it, and the fields of a manifest's source that say where results come from
+    # the names that manifests have for it
     systems: ClassVar[tuple[str, ...]] = ()
-    scope_fields: ClassVar[tuple[str, ...]] = ()
     # the fields of a task's result and of a manifest's source that identify an export, all together
     key_fields: ClassVar[tuple[str, ...]] = ()
 

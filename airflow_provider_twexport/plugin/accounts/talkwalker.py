@@ -46,7 +46,6 @@ class TalkwalkerAccount(ChargedAccount):
     conn_type = TalkwalkerHook.conn_type
     service = TalkwalkerHook.hook_name
     systems = ("talkwalker",)
-    scope_fields = ("project_id", "stream_id")
     key_fields = ("export_id",)
 
     def __init__(self, conn_id: str, context: Callable[[], Context]) -> None:

@@ -28,7 +28,6 @@ class XAccount(UsageAccount):
     conn_type = XEnterpriseHook.conn_type
     service = XEnterpriseHook.hook_name
     systems = (_SEARCH, "x_stream", "x_stream_recovery", "x_stream_replay")
-    scope_fields = ("product", "stream")
 
     def __init__(self, conn_id: str, context: Callable[[], Context]) -> None:
         super().__init__(conn_id, context)

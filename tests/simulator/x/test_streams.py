@@ -86,6 +86,7 @@ def test_the_eleventh_connection_of_a_minute_is_refused(streams: Stream) -> None
     assert (set(responses), streams.open().status_code) == ({406}, 429)
 
 
+@pytest.mark.slow
 def test_backfill_has_the_last_minutes_of_its_partition(streams: Stream) -> None:
     """After backfill the stream continues live until it says why it disconnects."""
     streams.simulator.settings(x_disconnect_every_seconds=60, speed=60)

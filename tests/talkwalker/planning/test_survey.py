@@ -78,6 +78,7 @@ def test_earlier_windows_are_in_order_and_apart() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_moved_edge_buys_nothing_twice(client: TalkwalkerClient, simulator: Simulator) -> None:
     """After more was indexed, auto would split elsewhere; it splits only what was not bought."""
     first = survey(client, ORDER).count(client)
@@ -98,6 +99,7 @@ def test_a_moved_edge_buys_nothing_twice(client: TalkwalkerClient, simulator: Si
     assert [part.credits for part in again.windows if part.window in bought] == [0, 0]
 
 
+@pytest.mark.slow
 def test_nothing_new_costs_nothing(client: TalkwalkerClient, simulator: Simulator) -> None:
     """Where all was bought, nothing is counted; what has not landed is still to be done."""
     for start, stop in (("2024-01-01", "2024-02-01"), ("2024-02-01", "2024-04-01")):
@@ -110,6 +112,7 @@ def test_nothing_new_costs_nothing(client: TalkwalkerClient, simulator: Simulato
     assert simulator.ledger()["credits"]["charged_total"] == charged
 
 
+@pytest.mark.slow
 def test_lost_results_are_left_out_unless_they_are_to_be_bought_again(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:

@@ -58,6 +58,7 @@ def test_a_plan_takes_a_handful_of_requests(
     assert len(requests) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("year", YEARS)
 @pytest.mark.parametrize("limit", [100_000, 3_600], ids=["whole", "truncated"])
 @pytest.mark.parametrize("later", [1, 1.2], ids=["", "and more is indexed"])
@@ -86,6 +87,7 @@ def buy_growing(
         buy_once(client, replace(order, window=each.window, limit=each.limit), each.collector_id)
 
 
+@pytest.mark.slow
 def test_counting_keeps_the_rate_limit_of_the_service(
     simulator: Simulator, order: ExportOrder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -316,6 +316,7 @@ def test_exports_that_others_started_count_with_all_they_can_bring(
     assert not buy(client, second, NOTHING_BELOW_0).adopted  # its progress implies how many match
 
 
+@pytest.mark.slow
 def test_a_day_has_its_budget(client: TalkwalkerClient, simulator: Simulator) -> None:
     """Ended exports count with their cost, running ones with their limit, and only on the day they were ordered."""
     simulator.control("time", {"offset_seconds": _until_noon()})
@@ -353,6 +354,7 @@ def test_a_run_has_its_budget_until_it_is_over(client: TalkwalkerClient, simulat
     assert buy(client, first, run).adopted
 
 
+@pytest.mark.slow
 def test_twelve_orders_of_one_run_keep_to_its_budget(simulator: Simulator) -> None:
     """At the same moment, each in its own thread, while nothing has been exported."""
     simulator.settings(queue_seconds=3600)
@@ -363,6 +365,7 @@ def test_twelve_orders_of_one_run_keep_to_its_budget(simulator: Simulator) -> No
     assert Counter(outcome.get("error") for outcome in outcomes) == {None: 3, "BudgetExceededError": 9}
 
 
+@pytest.mark.slow
 def test_reservations_are_removed_when_no_budget_needs_them(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:

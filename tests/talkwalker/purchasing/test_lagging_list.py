@@ -58,6 +58,7 @@ def buy_in_pairs(simulator: Simulator, **timing: Any) -> list[Purchase]:
     return bought
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "timing"),
     [
@@ -113,6 +114,7 @@ def test_a_budget_counts_what_is_not_listed_yet(client: TalkwalkerClient, simula
     assert len(simulator.ledger()["exports"]) == 2
 
 
+@pytest.mark.slow
 def test_a_kill_between_order_and_answer_costs_once(client: TalkwalkerClient, simulator: Simulator) -> None:
     """Nobody knows of the export but the ticket: others wait for it, and adopt as soon as the list shows it."""
     simulator.settings(list_delay_seconds=60, queue_seconds=3600)

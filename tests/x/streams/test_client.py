@@ -154,6 +154,7 @@ def test_more_than_backfill_can_bring_is_a_gap(simulator: Simulator) -> None:
     assert simulator.ledger()["x"]["streams"][0]["backfillMinutes"] == "5"
 
 
+@pytest.mark.slow
 def test_an_account_without_backfill_has_a_gap_for_each_reconnection(simulator: Simulator) -> None:
     """The client never requests Backfill."""
     simulator.settings(speed=20, x_backfill=False)
@@ -162,6 +163,7 @@ def test_an_account_without_backfill_has_a_gap_for_each_reconnection(simulator: 
     assert [gap.reason for gap in report.gaps] == ["operational"]
 
 
+@pytest.mark.slow
 def test_a_full_buffer_is_a_gap_despite_backfill(simulator: Simulator) -> None:
     """X has no Backfill after a full buffer."""
     simulator.settings(speed=20)
@@ -170,6 +172,7 @@ def test_a_full_buffer_is_a_gap_despite_backfill(simulator: Simulator) -> None:
     assert [gap.reason for gap in report.gaps] == ["full buffer"]
 
 
+@pytest.mark.slow
 def test_a_second_connection_hides_the_end_of_the_first(simulator: Simulator) -> None:
     """Each connection receives everything, so one may end."""
     simulator.settings(speed=20)
@@ -195,6 +198,7 @@ def test_throttling_and_transient_errors_are_retried(simulator: Simulator) -> No
     assert keys(events)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 503])
 def test_endless_refusals_are_a_gap_with_their_reason(simulator: Simulator, status: int) -> None:
     """The whole capture is a gap, which Recovery can fill, with the reason."""

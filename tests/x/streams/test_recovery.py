@@ -96,6 +96,7 @@ def test_two_slices_run_at_a_time_and_no_third(simulator: Simulator) -> None:
     assert refused == []
 
 
+@pytest.mark.slow
 def test_a_window_that_never_completes_is_an_error(simulator: Simulator) -> None:
     """A window that never completes is an error that a retry may help."""
     simulator.faults({"fault": "error", "http": 503, "message": "no", "times": None})
