@@ -109,11 +109,11 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             f"{package}.links.{name}"
             for name in (
-                "TalkwalkerExportLink",
-                "TalkwalkerConsoleLink",
-                "AdobeExportJobLink",
-                "ExportsPageLink",
-                "ManifestLink",
+                "talkwalker.TalkwalkerExportLink",
+                "talkwalker.TalkwalkerConsoleLink",
+                "adobe.AdobeExportJobLink",
+                "exports_page.ExportsPageLink",
+                "exports_page.ManifestLink",
             )
         ],
         "plugins": [{"name": "twexport", "plugin-class": f"{package}.plugin.twexport_plugin.TwexportPlugin"}],

@@ -10,7 +10,8 @@ from airflow.sdk import DAG
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_twexport.links import ManifestLink, TalkwalkerConsoleLink
+from airflow_provider_twexport.links.exports_page import ManifestLink
+from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
 

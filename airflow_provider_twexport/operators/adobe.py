@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
-from airflow_provider_twexport.links import AdobeExportJobLink
+from airflow_provider_twexport.links.adobe import AdobeExportJobLink
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 
 if TYPE_CHECKING:

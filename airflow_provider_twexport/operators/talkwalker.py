@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLink, TalkwalkerExportLink
+from airflow_provider_twexport.links.exports_page import ExportsPageLink
+from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink, TalkwalkerExportLink
 from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
 from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.telemetry.failures import fail_without_retry

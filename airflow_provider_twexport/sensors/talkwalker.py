@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLink
+from airflow_provider_twexport.links.exports_page import ExportsPageLink
+from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink
 from airflow_provider_twexport.sensors.base import ExportSensor
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 

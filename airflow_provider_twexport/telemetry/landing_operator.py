@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_twexport.links import ManifestLink
+from airflow_provider_twexport.links.exports_page import ManifestLink
 from airflow_provider_twexport.storage.part_options import MAX_PART_BYTES, ROW_GROUP_BYTES, PartOptions
 from airflow_provider_twexport.telemetry import assets, metrics
 

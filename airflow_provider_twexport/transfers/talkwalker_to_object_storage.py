@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.links import ExportsPageLink, ManifestLink, TalkwalkerConsoleLink
+from airflow_provider_twexport.links.exports_page import ExportsPageLink, ManifestLink
+from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingOperator
 from airflow_provider_twexport.telemetry.ledger import TaskLedger

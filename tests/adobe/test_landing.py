@@ -155,6 +155,7 @@ def test_both_forms_of_a_destination_land(
     assert (landed.source["profiles"], landed.source["dataset_id"]) == (1_000, "d")
 
 
+@pytest.mark.slow
 def test_many_files_and_directories_land_on_every_store(
     simulator: Simulator, adobe_client: AdobeClient, store: Place
 ) -> None:

@@ -31,6 +31,7 @@ def read_all(download: RangedDownload) -> list[bytes]:
         return [b"".join(download.bytes_of(file)) for file in FILES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("range_bytes", [1, 7, 1_000, 10_000])
 def test_every_byte_comes_once_and_in_order(range_bytes: int) -> None:
     """Every byte comes once, wherever responses break off."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, task
 
-from airflow_provider_twexport.links import AdobeExportJobLink
+from airflow_provider_twexport.links.adobe import AdobeExportJobLink
 from airflow_provider_twexport.operators.adobe import (
     AdobeCancelExportJobOperator,
     AdobeCreateExportJobOperator,

@@ -63,6 +63,7 @@ def own_address() -> str:
     return address
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "expected"), [((), 403), (("--remote-control",), 200)])
 def test_other_machines_control_it_only_when_asked(options: tuple[str, ...], expected: int) -> None:
     """Listening everywhere opens the services, not the control plane."""

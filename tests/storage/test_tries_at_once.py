@@ -127,6 +127,7 @@ def run(turns: Turns, tries: list[Callable[[], object]], deaths: int) -> None:
         turns.run(tries, deaths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deaths", [0, 2])
 @pytest.mark.parametrize("repeats", [None, "keep"])
 def test_tries_with_other_part_borders_never_mix(repeats: Any, deaths: int, tmp_path: Path) -> None:
@@ -160,6 +161,7 @@ def copy_files(directory: Path, files: int) -> manifest.Manifest:
         return landing.commit(files, {"owner": "job", "export_id": "job"})
 
 
+@pytest.mark.slow
 def test_tries_that_copy_files_never_mix(tmp_path: Path) -> None:
     """As of those that land results, a complete manifest has all its parts at any moment."""
     for seed in range(25):

@@ -138,6 +138,7 @@ def test_rows_of_an_aborted_twin_that_do_not_name_it(
     assert found.repeats_dropped == simulator.ledger()["exports"][0]["exported"] > 100
 
 
+@pytest.mark.slow
 def test_more_rows_than_can_be_explained_are_not_complete(
     client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
 ) -> None:

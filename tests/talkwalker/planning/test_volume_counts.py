@@ -37,6 +37,7 @@ def histograms(simulator: Simulator) -> int:
     return charged // 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("by", "windows", "requests"),
     [("month", 12, 1), ("week", 53, 1), ("day", 365, 1), ("hour", 8760, 12), ("auto", 1, 1)],

@@ -94,6 +94,7 @@ def test_no_more_is_requested_than_is_wanted(x_client: XSearchClient, simulator:
     assert len(came) == 510
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bucket", ["minute", "hour", "day"])
 def test_counts_add_up_to_the_posts(x_client: XSearchClient, simulator: Simulator, bucket: Any) -> None:
     """The counts of all pages, however short, add up to the number of posts."""
