@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ NAMES = ("chromium", "google-chrome")
 def browser() -> Iterator[Browser]:
     """Run a browser without a window."""
     own = next(filter(None, map(shutil.which, NAMES)), None)
+    if not own and not (BROUGHT / "chromium").exists():
+        pytest.skip("A browser, chromium or google-chrome, is not installed: `make chromium` brings one.")
     libraries = {} if own else {"LD_LIBRARY_PATH": str(BROUGHT / "al2023" / "lib")}
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(

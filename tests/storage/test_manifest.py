@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,3 +137,26 @@ def test_verify_counts_the_results(landed: Manifest, tmp_path: Path) -> None:
 
 def _fields(part: Part) -> dict[str, Any]:
     return {name: getattr(part, name) for name in part.__slots__}
+
+
+@pytest.mark.parametrize(
+    ("exported", "estimated_total", "truncated", "missing"),
+    [
+        (300, 1_000, True, 700),
+        (300, 300, False, 0),
+        (310, 300, False, 0),
+        (0, 40, True, 40),
+        (None, None, False, 0),
+        (None, 1_000, False, 0),
+        (300, None, False, 0),
+        (None, None, True, None),
+        (None, 1_000, True, None),
+        (300, None, True, None),
+    ],
+)
+def test_it_knows_how_much_a_truncated_export_lacks(
+    landed: Manifest, exported: int | None, estimated_total: int | None, truncated: bool, missing: int | None
+) -> None:
+    """The difference of the counts; where a count is unknown, 0 if nothing was cut off and None if something was."""
+    counts = replace(landed, exported=exported, estimated_total=estimated_total, truncated=truncated)
+    assert counts.missing == missing

@@ -215,6 +215,19 @@ def test_an_order_with_an_unknown_outcome_keeps_the_lock(
     assert len(bought(simulator)) == 1
 
 
+def test_a_ticket_settles_before_the_queue_is_read(simulator: Simulator) -> None:
+    """Whoever wrote an older ticket at the same moment has all of ``lock_settle`` to be seen."""
+    settle = 0.7
+    client = TalkwalkerClient(simulator.token, simulator.url, replace(QUICK, lock_settle=settle))
+    with OrderLock(client, "twx-settling"):
+        requests = simulator.control("ledger")["requests"]
+    created, read = (
+        next(each for each in requests if each["method"] == method and re.search(path, each["path"]))
+        for method, path in (("PUT", r"/twx-lock-[^/]+$"), ("GET", r"/stream/info$"))
+    )
+    assert read["at"] - created["at"] >= settle
+
+
 def test_a_refused_order_releases_the_lock(client: TalkwalkerClient, simulator: Simulator) -> None:
     """Where the service says no, it is sure that nothing was bought."""
     simulator.faults({"match": ORDERING, "fault": "error", "code": 9})
