@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_twexport.core.batch import Batch
+from airflow_provider_twexport.exceptions import CorruptLandingError
 from airflow_provider_twexport.storage import manifest
 from airflow_provider_twexport.storage.atomic_file import LocalFile
 from airflow_provider_twexport.storage.directory import Directory
@@ -191,3 +192,23 @@ def test_a_first_try_has_plain_names_and_a_later_one_its_own(tmp_path: Path) -> 
     second = land(tmp_path / "b", BATCHES, file_format="jsonl", max_part_results=4)
     assert all(part.name not in {it.name for it in first.parts} for part in second.parts)
     assert_landed_exactly_once(tmp_path / "b", BATCHES)
+
+
+def test_files_that_were_lost_are_copied_again(tmp_path: Path) -> None:
+    """A landing of files that is complete and lost one lands again, whole."""
+    lost = copy_files(tmp_path, 4).parts[2].name
+    (tmp_path / lost).unlink()
+    assert copy_files(tmp_path, 4).complete
+    assert manifest.verify(tmp_path) == []
+
+
+def test_a_landing_that_cannot_be_repeated_says_what_it_lost(tmp_path: Path) -> None:
+    """Its other parts stay, and the error names the missing part, and the part that was cut."""
+    parts = land(tmp_path, BATCHES, file_format="jsonl", max_part_results=4).parts
+    (tmp_path / parts[0].name).unlink()
+    (tmp_path / parts[1].name).write_bytes(b"")
+    with pytest.raises(
+        CorruptLandingError, match=rf"{parts[0].name} is missing, {parts[1].name} has 0 bytes"
+    ):
+        land(tmp_path, BATCHES, file_format="jsonl")
+    assert (tmp_path / parts[2].name).stat().st_size == parts[2].bytes
