@@ -16,10 +16,10 @@ def test_records_are_new_once(batches: list[list[bytes]]) -> None:
     assert new == list(dict.fromkeys(record for batch in batches for record in batch))
 
 
-def test_a_hundred_thousand_records_do_not_mix() -> None:
-    """A full table finds neither too much nor too little."""
+def test_records_of_a_large_export_do_not_mix() -> None:
+    """A table that grows past a hundred thousand records finds neither too much nor too little."""
     seen = SeenRecords(slots=1024)
-    records = [b"%d" % number for number in range(100_000)]
+    records = [b"%d" % number for number in range(300_000)]
     assert seen.add(records) == records
     assert seen.add(records) == []
 
