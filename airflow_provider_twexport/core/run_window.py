@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.core.arguments import parse_moment
+from airflow_provider_twexport.core.arguments import parse_moment, parse_value
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import date, timedelta
+
+log = logging.getLogger(__name__)
 
 _ADVICE = (
     "Give the DAG a schedule with data intervals (CronDataIntervalTimetable('0 0 1 * *', timezone='UTC')), or a "
@@ -20,14 +23,15 @@ _ADVICE = (
 
 def export_window(
     context: Mapping[str, Any],
-    start: str | datetime | None = None,
-    stop: str | datetime | None = None,
+    start: str | date | None = None,
+    stop: str | date | None = None,
     partition_length: timedelta | None = None,
 ) -> Window:
     """Return the window that a run exports.
 
-    It is ``start`` and ``stop`` where they are given; else the run's data interval, if it is not empty; else its
-    partition date and ``partition_length``; else ``start`` and ``stop`` of the run's configuration.
+    It is ``start`` and ``stop`` where they are given; else ``start`` and ``stop`` of the run's configuration; else the
+    run's data interval, if it is not empty; else its partition date and ``partition_length``. What a person said wins
+    over what the schedule implies, and Airflow's trigger form fills in a data interval by itself.
 
     :param context: the Airflow context of the task.
     :param start: first moment, inclusive; a date, or a date and time, in UTC unless it says otherwise.
@@ -35,24 +39,42 @@ def export_window(
     :param partition_length: the length of a partition.
     :raises InvalidRequestError: if there is no window, or an empty one.
     """
-    if (start is None) != (stop is None):
-        raise InvalidRequestError(
-            f"start={start!r} and stop={stop!r}: give both, or neither to take the run's."
-        )
-    if start is not None and stop is not None:
-        return Window(parse_moment(start), parse_moment(stop))
+    given = _pair(start, stop, "start={!r} and stop={!r}: give both, or neither to take the run's.")
+    if given:
+        return given
+    conf = getattr(context.get("dag_run"), "conf", None) or {}
+    asked = _pair(
+        conf.get("start"),
+        conf.get("stop"),
+        "The run's configuration has start={!r} and stop={!r}: give both, or neither.",
+    )
     interval = context.get("data_interval_start"), context.get("data_interval_end")
-    if None not in interval and interval[0] != interval[1]:
-        return Window(parse_moment(interval[0]), parse_moment(interval[1]))
+    has_interval = None not in interval and interval[0] != interval[1]
+    scheduled = Window(parse_moment(interval[0]), parse_moment(interval[1])) if has_interval else None
+    if asked:
+        if scheduled and asked != scheduled:
+            log.warning(
+                "Exporting %s, the start and stop of the run's configuration, and not the run's data interval %s: what "
+                "was asked for wins over the schedule.",
+                asked,
+                scheduled,
+            )
+        return asked
+    if scheduled:
+        return scheduled
     if context.get("partition_date") and partition_length:
         begin = parse_moment(context["partition_date"])
         return Window(begin, begin + partition_length)
-    conf = getattr(context.get("dag_run"), "conf", None) or {}
-    if conf.get("start") and conf.get("stop"):
-        return Window(parse_moment(conf["start"]), parse_moment(conf["stop"]))
     if None not in interval:
         raise InvalidRequestError(
             f"The run's data interval is empty: it begins and ends at {interval[0]}. Airflow 3 makes such runs for a "
             f"plain cron schedule. {_ADVICE}"
         )
     raise InvalidRequestError(f"This run has no window. {_ADVICE}")
+
+
+def _pair(start: object, stop: object, advice: str) -> Window | None:
+    start, stop = parse_value(start), parse_value(stop)
+    if (start is None) != (stop is None):
+        raise InvalidRequestError(advice.format(start, stop))
+    return None if start is None else Window(parse_moment(start), parse_moment(stop))

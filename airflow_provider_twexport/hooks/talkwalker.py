@@ -45,7 +45,11 @@ class TalkwalkerHook(ConnectionHook):
         :param project_id: ``None`` for the connection's, ``""`` for none.
         :param stream_id: what is exported from instead.
         """
-        return (self.project_id if project_id is None and not stream_id else project_id) or None
+        from airflow_provider_twexport.core.arguments import parse_text
+
+        if project_id is None and not parse_text("stream_id", stream_id):
+            return self.project_id
+        return parse_text("project_id", project_id)
 
     def order(
         self,
@@ -66,14 +70,14 @@ class TalkwalkerHook(ConnectionHook):
         :param topics: topic ids of the project; a list, or a text with commas.
         :param limit: results at most; ``None`` for the maximum.
         """
-        from airflow_provider_twexport.core.arguments import parse_list
+        from airflow_provider_twexport.core.arguments import parse_list, parse_text
         from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, ExportOrder
 
         return ExportOrder(
             window=window,
             project_id=self.project_for(project_id, stream_id),
-            stream_id=stream_id or None,
-            query=(query or "").strip() or None,
+            stream_id=parse_text("stream_id", stream_id),
+            query=parse_text("query", query),
             topics=parse_list(topics),
             limit=MAX_LIMIT if limit is None else limit,
         )

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
 from airflow_provider_twexport.links.adobe import AdobeExportJobLink
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.templates import RenderedFields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 CLOCK_SKEW_MINUTES = 5
 
 
-class AdobeCreateExportJobOperator(BaseOperator):
+class AdobeCreateExportJobOperator(RenderedFields, BaseOperator):
     """Order an export job once: a job that exports the same and was ordered since this run began is adopted.
 
     The service creates two jobs if an order is sent twice. So a retry finds the job of an earlier attempt by what it
@@ -50,6 +51,7 @@ class AdobeCreateExportJobOperator(BaseOperator):
     template_fields: Sequence[str] = (
         "destination",
         "filter",
+        "export_all_profiles",
         "fields",
         "merge_policy",
         "additional_fields",
@@ -68,7 +70,7 @@ class AdobeCreateExportJobOperator(BaseOperator):
         *,
         destination: Mapping[str, Any],
         filter: Mapping[str, Any] | None = None,
-        export_all_profiles: bool = False,
+        export_all_profiles: bool | str = False,
         fields: Sequence[str] | str | None = None,
         merge_policy: Mapping[str, Any] | None = None,
         additional_fields: Mapping[str, Any] | None = None,
@@ -128,11 +130,11 @@ class AdobeCreateExportJobOperator(BaseOperator):
 
     def _order(self) -> ExportJobOrder:
         from airflow_provider_twexport.adobe.models import PROFILE_SCHEMA, ExportJobOrder
-        from airflow_provider_twexport.core.arguments import parse_list
+        from airflow_provider_twexport.core.arguments import parse_flag, parse_list
         from airflow_provider_twexport.exceptions import InvalidRequestError
 
         document = {
-            "fields": ",".join(parse_list(self.fields)),
+            "fields": ",".join(parse_list(self.fields, "fields")),
             "mergePolicy": self.merge_policy,
             "filter": self.filter,
             "additionalFields": self.additional_fields,
@@ -141,7 +143,7 @@ class AdobeCreateExportJobOperator(BaseOperator):
             "evaluationInfo": self.evaluation_info,
         }
         order = ExportJobOrder({name: value for name, value in document.items() if value})
-        if not order.is_filtered and not self.export_all_profiles:
+        if not order.is_filtered and not parse_flag("export_all_profiles", self.export_all_profiles):
             raise InvalidRequestError(
                 "The filter excludes no profile, so this would export ALL profiles. Give segments, a "
                 "segmentQualificationTime or a fromIngestTimestamp, or allow it with export_all_profiles=True."
@@ -149,7 +151,7 @@ class AdobeCreateExportJobOperator(BaseOperator):
         return order
 
 
-class AdobeCancelExportJobOperator(BaseOperator):
+class AdobeCancelExportJobOperator(RenderedFields, BaseOperator):
     """Cancel an export job that has not ended, and return its id.
 
     :param job_id: the job.

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.templates import RenderedFields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import date, timedelta
 
     from airflow.sdk import Context
 
     from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 
-class TalkwalkerOrderOperator(BaseOperator):
+class TalkwalkerOrderOperator(RenderedFields, BaseOperator):
     """Base of the operators that take an order: what to export.
 
     :param collector_id: the collector that the results go to.
@@ -49,8 +50,8 @@ class TalkwalkerOrderOperator(BaseOperator):
         self,
         *,
         collector_id: str | None = None,
-        start: str | datetime | None = None,
-        stop: str | datetime | None = None,
+        start: str | date | None = None,
+        stop: str | date | None = None,
         project_id: str | None = None,
         stream_id: str | None = None,
         query: str | None = None,

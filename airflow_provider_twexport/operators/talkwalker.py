@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -14,9 +14,10 @@ from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderO
 from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
+from airflow_provider_twexport.templates import RenderedFields, check_choice, check_partition_by
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.sdk import Context
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
     from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
-    from airflow_provider_twexport.talkwalker.purchasing.buy_once import KnownExport
+    from airflow_provider_twexport.talkwalker.purchasing.buy_once import IfExists, KnownExport
+
+IF_EXISTS = ("adopt", "fail", "recreate")
+LANDING_CHOICES = {
+    "on_truncated": ("warn", "fail", "skip", "split"),
+    "on_incomplete": ("fail", "warn"),
+    "repeats": ("keep", "drop"),
+}
 
 __all__ = [
     "TalkwalkerAbortExportOperator",
@@ -88,6 +96,8 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
     :param partition_by: how the transfer names directories below that path.
     :param ledger_path: directory of the ledger, which records what this run bought or adopted, and is asked what was
         bought before; ``None`` for no ledger.
+    :param landing_options: what the tasks that wait for the export and land it are given, such as ``file_format`` or
+        ``on_truncated``; it changes nothing, but a mistake in it fails before anything is bought.
     :param cancel_on_kill: abort the export if the task is killed right after ordering it.
     """
 
@@ -99,24 +109,28 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         "max_credits_per_run",
         "max_credits_per_day",
         "object_storage_path",
+        "partition_by",
         "object_storage_conn_id",
         "ledger_path",
+        "landing_options",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"landing_options": "json"}
     operator_extra_links = (ExportsPageLink(), TalkwalkerExportLink(), TalkwalkerConsoleLink())
 
     def __init__(
         self,
         *,
         collector_id: str,
-        if_exists: Literal["adopt", "fail", "recreate"] = "adopt",
+        if_exists: IfExists | str = "adopt",
         max_credits: int | str | None = None,
         min_credits_left: int | str | None = None,
         max_credits_per_run: int | str | None = None,
         max_credits_per_day: int | str | None = None,
         object_storage_path: str | None = None,
         object_storage_conn_id: str | None = None,
-        partition_by: PartitionBy | None = None,
+        partition_by: PartitionBy | str | None = None,
         ledger_path: str | None = None,
+        landing_options: Mapping[str, Any] | None = None,
         cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -130,29 +144,36 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         self.object_storage_path = object_storage_path
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
+        check_partition_by(partition_by)
         self.ledger_path = ledger_path
+        self.landing_options = landing_options
         self.cancel_on_kill = cancel_on_kill
+        check_choice("if_exists", if_exists, IF_EXISTS)
         self._kill_client: TalkwalkerClient | None = None
         self._bought_export_id: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return what was ordered, and whether it was there before."""
+        from airflow_provider_twexport.core.arguments import parse_choice, parse_required_text
         from airflow_provider_twexport.exceptions import ResultsExpiredError
         from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 
         TalkwalkerConsoleLink.push(context)
         with fail_without_retry():
+            if_exists = cast("IfExists", parse_choice("if_exists", self.if_exists, IF_EXISTS))
+            self.collector_id = parse_required_text("collector_id", self.collector_id)
             hook = TalkwalkerHook(self.talkwalker_conn_id)
             client = hook.get_conn()
             self._kill_client = hook.get_conn()
             order = self._order(context, hook)
             affordable = self._within_max_credits(order)
+            self._check_landing(order)
             try:
                 purchase = buy_once(
                     client,
                     affordable,
                     self.collector_id or "",
-                    if_exists=self.if_exists,
+                    if_exists=if_exists,
                     renewal=self._renewal(context),
                     budget=self._budget(context),
                     known_exports=lambda: self._known_exports(order),
@@ -193,6 +214,26 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         """Abort what was just bought, with a prepared client, because Airflow allows 5 seconds."""
         if self.cancel_on_kill and self._kill_client and self._bought_export_id:
             self._kill_client.abort_when_killed(self._bought_export_id)
+
+    def _check_landing(self, order: ExportOrder) -> None:
+        """Fail before anything is bought if the results could not land."""
+        from airflow_provider_twexport.core.arguments import parse_choice
+        from airflow_provider_twexport.storage.part_options import PartOptions
+        from airflow_provider_twexport.talkwalker.landing import check_landing, source_of
+
+        given = {name: value for name, value in (self.landing_options or {}).items() if value is not None}
+        parts = PartOptions(**{it.name: given[it.name] for it in fields(PartOptions) if it.name in given})
+        for name, choices in LANDING_CHOICES.items():
+            if name in given:
+                parse_choice(name, given[name], choices)
+        if self.object_storage_path:
+            directory = self._directory(self.object_storage_path, order)
+            source = source_of(self.collector_id or "", None, order.to_json())
+            try:
+                check_landing(directory, source, parts)
+            except Exception as error:
+                error.add_note(f"Nothing was bought: the results could not land in {directory}.")
+                raise
 
     def _within_max_credits(self, order: ExportOrder) -> ExportOrder:
         from airflow_provider_twexport.core.arguments import parse_int
@@ -298,7 +339,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         return f"Landed at {self.object_storage_path}: {landed.extent}"
 
 
-class TalkwalkerAbortExportOperator(BaseOperator):
+class TalkwalkerAbortExportOperator(RenderedFields, BaseOperator):
     """Abort an export and return its id; what it has exported stays charged and in the collector.
 
     :param export_id: the export.
@@ -344,7 +385,7 @@ class TalkwalkerAbortExportOperator(BaseOperator):
         return self.export_id
 
 
-class TalkwalkerDeleteCollectorOperator(BaseOperator):
+class TalkwalkerDeleteCollectorOperator(RenderedFields, BaseOperator):
     """Delete a collector with all results that it still holds, and return its id; fine if it is gone already.
 
     :param collector_id: the collector.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -10,6 +10,7 @@ from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
 from airflow_provider_twexport.telemetry import metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.templates import check_partition_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder
     from airflow_provider_twexport.talkwalker.planning.plan import Plan, PlannedWindow
+    from airflow_provider_twexport.talkwalker.planning.splitting import SplitBy
     from airflow_provider_twexport.talkwalker.planning.survey import Survey
 
 # a plan is for people and goes through Airflow's database: the windows of a longer one are in the log only
@@ -62,6 +64,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         *TalkwalkerOrderOperator.template_fields,
         "split",
         "object_storage_path",
+        "partition_by",
         "object_storage_conn_id",
         "on_truncated",
         "buy_expired",
@@ -76,7 +79,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         split: Literal["auto", "month", "week", "day", "hour"] | str = "auto",
         object_storage_path: str | None = None,
         object_storage_conn_id: str | None = None,
-        partition_by: PartitionBy | None = None,
+        partition_by: PartitionBy | str | None = None,
         on_truncated: Literal["warn", "split"] | str = "warn",
         buy_expired: bool | str = False,
         max_windows: int | str | None = None,
@@ -89,6 +92,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         self.object_storage_path = object_storage_path
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
+        check_partition_by(partition_by)
         self.on_truncated = on_truncated
         self.buy_expired = buy_expired
         self.max_windows = max_windows
@@ -118,22 +122,18 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             return [self._task(window) for window in todo]
 
     def _survey(self, client: TalkwalkerClient, order: ExportOrder, landings: Landings) -> Survey:
+        from airflow_provider_twexport.core.arguments import parse_choice, parse_flag
         from airflow_provider_twexport.exceptions import InvalidRequestError
-        from airflow_provider_twexport.talkwalker.planning.splitting import CALENDAR_UNITS, SplitBy
+        from airflow_provider_twexport.talkwalker.planning.splitting import CALENDAR_UNITS
         from airflow_provider_twexport.talkwalker.planning.survey import survey
 
-        if self.split not in (*CALENDAR_UNITS, "auto"):
-            raise InvalidRequestError(
-                f"split={self.split!r} is unknown. Choose one of {', '.join(CALENDAR_UNITS)}, auto."
-            )
-        if self.on_truncated not in ("warn", "split"):
-            raise InvalidRequestError(f"on_truncated={self.on_truncated!r} is unknown. Choose warn or split.")
+        by = cast("SplitBy", parse_choice("split", self.split, (*CALENDAR_UNITS, "auto")))
+        parse_choice("on_truncated", self.on_truncated, ("warn", "split"))
         if self.on_truncated == "split" and not self.object_storage_path:
             raise InvalidRequestError(
                 "on_truncated='split' needs object_storage_path: what landed shows what is missing."
             )
-        by: SplitBy = self.split  # type: ignore[assignment]
-        buy_expired = str(self.buy_expired).lower() == "true"
+        buy_expired = parse_flag("buy_expired", self.buy_expired)
         return survey(
             client,
             order,

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.telemetry.failures import PermanentFailure, fail_without_retry
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
+from airflow_provider_twexport.templates import RenderedFields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 MAX_ORPHANS_IN_REPORT = 50
 
 
-class _OrphansOperator(BaseOperator):
+class _OrphansOperator(RenderedFields, BaseOperator):
     """Base of the operators that compare what the service holds with what has landed.
 
     :param landed_paths: directories below which landings are; a list, or a text with commas.
@@ -137,6 +138,7 @@ class TalkwalkerDeleteOrphansOperator(_OrphansOperator):
 
     def execute(self, context: Context) -> int:
         """Return how many collectors were deleted."""
+        from airflow_provider_twexport.core.arguments import parse_flag
         from airflow_provider_twexport.exceptions import NotFoundError
         from airflow_provider_twexport.talkwalker.orphans import disposable
 
@@ -149,7 +151,7 @@ class TalkwalkerDeleteOrphansOperator(_OrphansOperator):
             for orphan in disposable(found):
                 if orphan.collector_id in fresh:
                     continue
-                if str(self.log_only).lower() == "true":
+                if parse_flag("log_only", self.log_only, empty=True):
                     self.log.info("Would delete %s.", orphan)
                     continue
                 # a pipeline may have deleted it in the meantime

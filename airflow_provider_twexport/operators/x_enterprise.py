@@ -11,7 +11,7 @@ from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import date, timedelta
 
     from airflow.sdk import Context
 
@@ -57,8 +57,8 @@ class XSearchCountsOperator(ResultsLandingOperator):
         self,
         *,
         query: str,
-        start: str | datetime | None = None,
-        stop: str | datetime | None = None,
+        start: str | date | None = None,
+        stop: str | date | None = None,
         bucket: Bucket = "hour",
         max_requests: int | str | None = None,
         object_storage_path: str | None = None,
@@ -81,7 +81,7 @@ class XSearchCountsOperator(ResultsLandingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the total and what it took."""
-        from airflow_provider_twexport.core.arguments import parse_int
+        from airflow_provider_twexport.core.arguments import parse_int, parse_required_text
         from airflow_provider_twexport.core.run_window import export_window
         from airflow_provider_twexport.x.search.landing import SearchLanding
         from airflow_provider_twexport.x.search.pages import SearchRequest, most_requests
@@ -90,7 +90,7 @@ class XSearchCountsOperator(ResultsLandingOperator):
             window = export_window(context, self.start, self.stop, self.partition_length)
             search = SearchLanding(
                 XEnterpriseHook(self.x_conn_id).get_conn(),
-                SearchRequest(self.query, window, self.bucket),
+                SearchRequest(parse_required_text("query", self.query), window, self.bucket),
                 max_requests=parse_int("max_requests", self.max_requests),
             )
             path = self.object_storage_path

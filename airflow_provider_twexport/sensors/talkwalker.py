@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 
@@ -11,6 +11,7 @@ from airflow_provider_twexport.links.exports_page import ExportsPageLink
 from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink
 from airflow_provider_twexport.sensors.base import ExportSensor
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
+from airflow_provider_twexport.templates import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportTask
     from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
+
+OnTruncated = Literal["warn", "fail", "skip", "split"]
+ON_TRUNCATED: tuple[str, ...] = get_args(OnTruncated)
 
 
 class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
@@ -46,6 +50,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     template_fields: Sequence[str] = (
         "export_id",
+        "on_truncated",
         "limit",
         "start",
         "manifest",
@@ -61,7 +66,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
         self,
         *,
         export_id: str,
-        on_truncated: Literal["warn", "fail", "skip", "split"] = "warn",
+        on_truncated: OnTruncated | str = "warn",
         limit: int | str | None = None,
         start: str | None = None,
         manifest: str | None = None,
@@ -77,6 +82,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
         )
         self.export_id = export_id
         self.on_truncated = on_truncated
+        check_choice("on_truncated", on_truncated, ON_TRUNCATED)
         self.limit = limit
         self.start = start
         self.manifest = manifest
@@ -86,9 +92,14 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     def execute(self, context: Context) -> Any:
         """Wait, with a button that leads to the progress."""
+        from airflow_provider_twexport.core.arguments import parse_choice, parse_required_text
+
+        with fail_without_retry():
+            self.export_id = parse_required_text("export_id", self.export_id)
+            parse_choice("on_truncated", self.on_truncated, ON_TRUNCATED)
         ExportsPageLink.push(context, self.export_id)
         TalkwalkerConsoleLink.push(context)
-        if self.manifest and self.manifest != "None":
+        if self.manifest:
             with fail_without_retry():
                 return self.outcome(self._landed_export(self.manifest))
         return super().execute(context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.storage import formats
 from airflow_provider_twexport.storage.encoding import EncodingOptions
 
@@ -30,6 +31,7 @@ class PartOptions:
     :param max_part_results: and at the first cursor after this many results; ``None`` for no such bound.
     :param row_group_bytes: a row group of Parquet ends after about this many bytes of results, as received; a larger
         one needs more memory.
+    :raises InvalidRequestError: a size is not a number above 0.
     :raises UnsupportedFormatError: the file format does not exist.
     :raises InvalidCompressionLevelError: the file format does not have this compression level.
     """
@@ -42,6 +44,14 @@ class PartOptions:
 
     def __post_init__(self) -> None:
         self.format.level(self.compression_level)
+        for name in ("max_part_bytes", "max_part_results", "row_group_bytes"):
+            size = getattr(self, name)
+            if size is None and name == "max_part_results":
+                continue
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise InvalidRequestError(
+                    f"{name}={size!r} is not a number above 0. Give one, such as 64 * 1024 * 1024."
+                )
 
     @property
     def format(self) -> FileFormat:

@@ -65,6 +65,18 @@ def load(directory: Directory, source: Mapping[str, Any]) -> EarlierTries:
     return EarlierTries(None, tuple(unfinished), lost, is_empty=not found)
 
 
+def check_owner(directory: Directory, source: Mapping[str, Any]) -> None:
+    """Check that a directory holds no landing of another owner; nothing is changed.
+
+    :param directory: of the landing.
+    :param source: of the landing; :func:`owner` says whose results it holds.
+    :raises DirectoryInUseError: the directory belongs to another owner.
+    """
+    for name in (MANIFEST, CHECKPOINT):
+        if found := manifest.load(directory, name):
+            _check_owner(directory, found.source, source)
+
+
 def remove_all(directory: Directory) -> None:
     """Remove everything that a landing writes; the manifest first, so that no reader sees it without its parts."""
     directory.remove(MANIFEST)

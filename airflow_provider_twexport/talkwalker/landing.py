@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+from uuid import uuid4
 
 from airflow_provider_twexport.core.dataset import Dataset
 from airflow_provider_twexport.core.progress import Progress
@@ -20,7 +21,9 @@ from airflow_provider_twexport.exceptions import (
     NotReadyError,
     ResultsExpiredError,
 )
+from airflow_provider_twexport.storage import resume
 from airflow_provider_twexport.storage.already_landed import AlreadyLanded
+from airflow_provider_twexport.storage.directory import Directory
 from airflow_provider_twexport.storage.landing import Dedup, Landing
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import fingerprint_in, scope_in
 from airflow_provider_twexport.talkwalker.record_identity import identity
@@ -99,6 +102,23 @@ def open_landing(
     return Landing.open(
         directory, source=source, parts=parts, schema=SCHEMA, dedup=dedup, can_land_again=True
     )
+
+
+def check_landing(directory: StoragePath, source: Mapping[str, Any], parts: PartOptions) -> None:
+    """Check that results could land in a directory; a small file is written there and removed.
+
+    :param directory: of the landing.
+    :param source: what :func:`source_of` returned.
+    :param parts: how the results would be written.
+    :raises UnsupportedFormatError: a package that the format needs is missing.
+    :raises DirectoryInUseError: the directory belongs to another owner.
+    """
+    parts.encoder(SCHEMA).close()
+    place = Directory(directory)
+    resume.check_owner(place, source)
+    name = f"_write_check_{uuid4().hex}"
+    place.write(name, b"")
+    place.remove(name)
 
 
 def dataset(source: Mapping[str, Any]) -> Dataset:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import TaskGroup
 
-from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.operators.talkwalker import (
     TalkwalkerCreateCollectorOperator,
     TalkwalkerCreateExportOperator,
@@ -20,13 +20,15 @@ from airflow_provider_twexport.transfers.talkwalker_to_object_storage import Tal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import date, timedelta
     from typing import Literal
 
     from airflow.sdk import Asset, AssetAlias
 
     from airflow_provider_twexport.core.partitioning import PartitionBy
 
+# where nobody gave an argument, default_args or the operator decide; None would say something
+NOT_GIVEN: Any = object()
 # what a task is called in the UI where the group is mapped over windows: 2024-01-31, or 2024-01-31T05:00:00Z
 MAPPED_NAME = "{% if ti.map_index >= 0 %}{{ (task.start | string).replace('T00:00:00Z', '') }}{% endif %}"
 
@@ -35,31 +37,31 @@ def talkwalker_export(
     group_id: str,
     *,
     object_storage_path: str,
-    object_storage_conn_id: str | None = None,
-    partition_by: PartitionBy | None = None,
-    start: str | datetime | None = None,
-    stop: str | datetime | None = None,
-    project_id: str | None = None,
-    stream_id: str | None = None,
-    query: str | None = None,
-    topics: Sequence[str] | str | None = None,
-    limit: int | str = 1_000_000,
-    partition_length: timedelta | None = None,
-    if_exists: Literal["adopt", "fail", "recreate"] = "adopt",
-    max_credits: int | str | None = None,
-    max_credits_per_run: int | str | None = None,
-    max_credits_per_day: int | str | None = None,
-    min_credits_left: int | str | None = None,
-    on_truncated: Literal["warn", "fail", "skip", "split"] = "warn",
-    poke_interval: timedelta | float = 30,
-    deferrable: bool = True,
-    repeats: Literal["keep", "drop"] = "keep",
-    on_incomplete: Literal["fail", "warn"] = "fail",
+    object_storage_conn_id: str | None = NOT_GIVEN,
+    partition_by: PartitionBy | str | None = NOT_GIVEN,
+    start: str | date | None = NOT_GIVEN,
+    stop: str | date | None = NOT_GIVEN,
+    project_id: str | None = NOT_GIVEN,
+    stream_id: str | None = NOT_GIVEN,
+    query: str | None = NOT_GIVEN,
+    topics: Sequence[str] | str | None = NOT_GIVEN,
+    limit: int | str = NOT_GIVEN,
+    partition_length: timedelta | None = NOT_GIVEN,
+    if_exists: Literal["adopt", "fail", "recreate"] | str = NOT_GIVEN,
+    max_credits: int | str | None = NOT_GIVEN,
+    max_credits_per_run: int | str | None = NOT_GIVEN,
+    max_credits_per_day: int | str | None = NOT_GIVEN,
+    min_credits_left: int | str | None = NOT_GIVEN,
+    on_truncated: Literal["warn", "fail", "skip", "split"] | str = NOT_GIVEN,
+    poke_interval: timedelta | float = NOT_GIVEN,
+    deferrable: bool = NOT_GIVEN,
+    repeats: Literal["keep", "drop"] | str = NOT_GIVEN,
+    on_incomplete: Literal["fail", "warn"] | str = NOT_GIVEN,
     salvage: bool = True,
     delete_collector: bool = True,
-    ledger_path: str | None = None,
-    outlets: Sequence[Asset | AssetAlias] = (),
-    talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
+    ledger_path: str | None = NOT_GIVEN,
+    outlets: Sequence[Asset | AssetAlias] | Asset | AssetAlias = NOT_GIVEN,
+    talkwalker_conn_id: str = NOT_GIVEN,
     **kwargs: Any,
 ) -> TaskGroup:
     """Return a task group that creates a collector, orders an export, waits for it and lands its results.
@@ -67,6 +69,8 @@ def talkwalker_export(
     Its tasks are ``create_collector``, ``create_export``, ``wait_for_export``, ``to_object_storage`` and
     ``delete_collector``. Each may be retried and cleared without paying twice. Where the wait fails, ``salvage`` lands
     what the export had brought; the run fails all the same.
+
+    An argument that is not given is taken from ``default_args`` of the DAG and of the groups around, as for any operator.
 
     Called in a function with ``@task_group``, it can be mapped over windows: ``limit``, ``if_exists``, dates, scope and
     path may be arguments of that function. Its tasks are then named by the start of their window.
@@ -107,37 +111,34 @@ def talkwalker_export(
     :param kwargs: further arguments of :class:`ResultsLandingOperator`, such as ``file_format``, and of the task group,
         such as ``default_args`` or ``tooltip``.
     """
+    for name, flag in (("salvage", salvage), ("delete_collector", delete_collector)):
+        if not isinstance(flag, bool):
+            raise InvalidRequestError(f"{name}={flag!r} decides which tasks there are. Give True or False.")
     parts = {it.name: kwargs.pop(it.name) for it in fields(PartOptions) if it.name in kwargs}
-    scope: dict[str, Any] = {
-        "start": start,
-        "stop": stop,
-        "project_id": project_id,
-        "stream_id": stream_id,
-        "query": query,
-        "topics": topics,
-        "limit": limit,
-        "partition_length": partition_length,
-        "talkwalker_conn_id": talkwalker_conn_id,
-    }
-    storage: dict[str, Any] = {
-        "object_storage_path": object_storage_path,
-        "object_storage_conn_id": object_storage_conn_id,
-        "partition_by": partition_by,
-        "ledger_path": ledger_path,
-    }
+    account = given(talkwalker_conn_id=talkwalker_conn_id)
+    scope = given(project_id=project_id, stream_id=stream_id, query=query, topics=topics)
+    order = given(start=start, stop=stop, limit=limit, partition_length=partition_length) | scope | account
+    conn = given(object_storage_conn_id=object_storage_conn_id)
+    ledger = given(ledger_path=ledger_path) | conn
+    storage = given(partition_by=partition_by) | {"object_storage_path": object_storage_path} | ledger
+    on_end = given(on_truncated=on_truncated)
+    how = given(repeats=repeats) | parts
+    on_landing = given(on_incomplete=on_incomplete)
     defaults: Any = {"map_index_template": MAPPED_NAME, **(kwargs.pop("default_args", None) or {})}
     with TaskGroup(group_id, default_args=defaults, **kwargs) as group:
-        create_collector = TalkwalkerCreateCollectorOperator(task_id="create_collector", **scope)
-        collector_id: Any = create_collector.output
+        create_collector = TalkwalkerCreateCollectorOperator(task_id="create_collector", **order)
         create_export = TalkwalkerCreateExportOperator(
             task_id="create_export",
-            collector_id=collector_id,
-            if_exists=if_exists,
-            max_credits=max_credits,
-            max_credits_per_run=max_credits_per_run,
-            max_credits_per_day=max_credits_per_day,
-            min_credits_left=min_credits_left,
-            **scope,
+            collector_id=cast("str", create_collector.output),
+            landing_options=on_end | how | on_landing,
+            **given(
+                if_exists=if_exists,
+                max_credits=max_credits,
+                max_credits_per_run=max_credits_per_run,
+                max_credits_per_day=max_credits_per_day,
+                min_credits_left=min_credits_left,
+            ),
+            **order,
             **storage,
         )
         export: Any = create_export.output
@@ -147,11 +148,10 @@ def talkwalker_export(
             limit=export["limit"],
             start=export["start"],
             manifest=export["manifest"],
-            object_storage_conn_id=object_storage_conn_id,
-            on_truncated=on_truncated,
-            poke_interval=poke_interval,
-            deferrable=deferrable,
-            talkwalker_conn_id=talkwalker_conn_id,
+            **_waiting(group, given(poke_interval=poke_interval, deferrable=deferrable)),
+            **on_end,
+            **conn,
+            **account,
         )
         landing: dict[str, Any] = {
             "collector_id": export["collector_id"],
@@ -159,21 +159,13 @@ def talkwalker_export(
             "limit": export["limit"],
             "start": export["start"],
             "stop": export["stop"],
-            "project_id": project_id,
-            "stream_id": stream_id,
-            "query": query,
-            "topics": topics,
-            "repeats": repeats,
-            "outlets": list(outlets),
-            "talkwalker_conn_id": talkwalker_conn_id,
-            **parts,
+            **given(outlets=outlets),
+            **scope,
+            **account,
+            **how,
             **storage,
         }
-        land = TalkwalkerToObjectStorageOperator(
-            task_id="to_object_storage",
-            on_incomplete=on_incomplete,
-            **landing,
-        )
+        land = TalkwalkerToObjectStorageOperator(task_id="to_object_storage", **on_landing, **landing)
         create_collector >> create_export >> wait >> land
         if salvage:
             # neither a run's state nor what follows the group depends on a teardown
@@ -184,8 +176,18 @@ def talkwalker_export(
                 collector_id=export["collector_id"],
                 start=export["start"],
                 export_id=export["export_id"],
-                ledger_path=ledger_path,
-                object_storage_conn_id=object_storage_conn_id,
-                talkwalker_conn_id=talkwalker_conn_id,
+                **ledger,
+                **account,
             )
     return group
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that somebody gave; Airflow fills in the others from ``default_args``."""
+    return {name: value for name, value in arguments.items() if value is not NOT_GIVEN}
+
+
+def _waiting(group: TaskGroup, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return how the sensor waits: deferred, unless somebody decided otherwise."""
+    enclosing = {**(group.dag.default_args if group.dag else {}), **group.default_args}
+    return arguments if "deferrable" in enclosing else {"deferrable": True, **arguments}

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_twexport.links.exports_page import ManifestLink
 from airflow_provider_twexport.storage.part_options import MAX_PART_BYTES, ROW_GROUP_BYTES, PartOptions
 from airflow_provider_twexport.telemetry import assets, metrics
+from airflow_provider_twexport.templates import RenderedFields
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.telemetry.ledger import TaskLedger
 
 
-class LandingOperator(BaseOperator):
+class LandingOperator(RenderedFields, BaseOperator):
     """Base of the operators that land something in one directory.
 
     A button leads to the manifest from the task's start on. As soon as the landing is complete, also when it was

@@ -11,6 +11,7 @@ from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.telemetry import assets, metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
+from airflow_provider_twexport.templates import RenderedFields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.orphans import Orphan
 
 
-class TalkwalkerLandOrphansOperator(BaseOperator):
+class TalkwalkerLandOrphansOperator(RenderedFields, BaseOperator):
     """Land exports of ours that were paid for and have no landing, in the order of their deadlines; free.
 
     What an aborted or failed export brought lands too. An export of the last day is left alone: its own pipeline may
@@ -70,6 +71,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many have landed, and of how many results."""
+        from airflow_provider_twexport.core.arguments import parse_flag
         from airflow_provider_twexport.exceptions import IncompleteLandingError
         from airflow_provider_twexport.talkwalker.orphan_landing import land_orphan
         from airflow_provider_twexport.talkwalker.orphans import find_orphans
@@ -80,7 +82,7 @@ class TalkwalkerLandOrphansOperator(BaseOperator):
             landed_before = self._landings()
             found = find_orphans(client, landed_before.manifests.values())
         readable = [orphan for orphan in found if orphan.is_readable and not orphan.is_fresh]
-        if str(self.log_only).lower() == "true":
+        if parse_flag("log_only", self.log_only, empty=True):
             for orphan in readable:
                 self.log.info("Would land %s, in %s.", orphan, self._address(orphan, found))
             return {"landed": 0, "results": 0, "failed": 0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
@@ -11,6 +11,7 @@ from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingOperator
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
+from airflow_provider_twexport.templates import check_choice, check_partition_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.partitioning import PartitionBy
     from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.storage.landing import Landing
-    from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.storage.manifest import Manifest, Repeats
+    from airflow_provider_twexport.talkwalker.landing import OnIncomplete
     from airflow_provider_twexport.talkwalker.models import ExportTask
     from airflow_provider_twexport.talkwalker.remainder_of import RemainderOf
 
@@ -67,6 +69,9 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
     template_fields: Sequence[str] = (
         "collector_id",
         "object_storage_path",
+        "partition_by",
+        "repeats",
+        "on_incomplete",
         "export_id",
         "object_storage_conn_id",
         "limit",
@@ -92,9 +97,9 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
         object_storage_path: str,
         export_id: str | None = None,
         object_storage_conn_id: str | None = None,
-        partition_by: PartitionBy | None = None,
-        repeats: Literal["keep", "drop"] = "keep",
-        on_incomplete: Literal["fail", "warn"] = "fail",
+        partition_by: PartitionBy | str | None = None,
+        repeats: Literal["keep", "drop"] | str = "keep",
+        on_incomplete: Literal["fail", "warn"] | str = "fail",
         limit: int | str | None = None,
         start: str | None = None,
         stop: str | None = None,
@@ -108,15 +113,16 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
-        if repeats not in ("keep", "drop"):
-            raise InvalidRequestError(f"repeats={repeats!r} does not exist. Choose 'keep' or 'drop'.")
         self.collector_id = collector_id
         self.object_storage_path = object_storage_path
         self.export_id = export_id
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
-        self.repeats: Literal["keep", "drop"] = repeats
+        check_partition_by(partition_by)
+        self.repeats = repeats
         self.on_incomplete = on_incomplete
+        check_choice("repeats", repeats, ("keep", "drop"))
+        check_choice("on_incomplete", on_incomplete, ("fail", "warn"))
         self.limit = limit
         self.start = start
         self.stop = stop
@@ -129,6 +135,7 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is and what it counts."""
+        from airflow_provider_twexport.core.arguments import parse_choice
         from airflow_provider_twexport.talkwalker import remainder_of
         from airflow_provider_twexport.talkwalker.landing import dataset, open_landing
 
@@ -136,11 +143,12 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
         TalkwalkerConsoleLink.push(context)
         ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
         with fail_without_retry():
+            repeats = cast("Repeats", parse_choice("repeats", self.repeats, ("keep", "drop")))
             window = self._window(context)
             directory = self.directory(context, self._path(window))
             remainder = remainder_of.read(directory)
             source, exclude = self._source(window, remainder), self._excluded(remainder)
-            with open_landing(directory, source, self.part_options, exclude, self.repeats) as landing:
+            with open_landing(directory, source, self.part_options, exclude, repeats) as landing:
                 found = landing.committed
                 manifest = found or self._land(landing, ledger)
         self._log(directory, manifest)
@@ -168,15 +176,15 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
         return [ObjectStoragePath(path, conn_id=self.object_storage_conn_id) for path in paths]
 
     def _source(self, window: Window | None, remainder: RemainderOf | None) -> dict[str, Any]:
-        from airflow_provider_twexport.core.arguments import parse_int, parse_list
+        from airflow_provider_twexport.core.arguments import parse_int, parse_list, parse_text
         from airflow_provider_twexport.talkwalker.landing import source_of
 
         hook = TalkwalkerHook(self.talkwalker_conn_id)
         order = {
             "window": window.to_json() if window else None,
             "project_id": hook.project_for(self.project_id, self.stream_id),
-            "stream_id": self.stream_id,
-            "query": (self.query or "").strip(),
+            "stream_id": parse_text("stream_id", self.stream_id),
+            "query": parse_text("query", self.query) or "",
             "topics": parse_list(self.topics),
             "limit": parse_int("limit", self.limit),
         }
@@ -192,16 +200,19 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
             return None
 
     def _land(self, landing: Landing, ledger: TaskLedger) -> Manifest:
-        from airflow_provider_twexport.core.arguments import parse_int
+        from airflow_provider_twexport.core.arguments import parse_choice, parse_int
         from airflow_provider_twexport.talkwalker.landing import CollectorLanding, ended_export
 
         client = TalkwalkerHook(self.talkwalker_conn_id).get_conn()
         task = ended_export(client, self.export_id, salvage=self._salvages) if self.export_id else None
         limit = parse_int("limit", self.limit)
+        on_incomplete = cast(
+            "OnIncomplete", parse_choice("on_incomplete", self.on_incomplete, ("fail", "warn"))
+        )
         if task:
             ledger.ended(task.id, str(task.status), task.exported(limit))
             self._warn_of_deadline(task)
-        collector = CollectorLanding(client, self.collector_id, task, limit, self.on_incomplete, self.log)
+        collector = CollectorLanding(client, self.collector_id, task, limit, on_incomplete, self.log)
         return collector.land(landing)
 
     def _warn_of_deadline(self, task: ExportTask) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingOperator
+from airflow_provider_twexport.templates import check_partition_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import date, timedelta
 
     from airflow.sdk import Context
 
@@ -47,6 +48,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
     template_fields: Sequence[str] = (
         "query",
         "object_storage_path",
+        "partition_by",
         "start",
         "stop",
         "tag",
@@ -63,13 +65,13 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         *,
         query: str,
         object_storage_path: str,
-        start: str | datetime | None = None,
-        stop: str | datetime | None = None,
+        start: str | date | None = None,
+        stop: str | date | None = None,
         tag: str | None = None,
         max_results: int | str | None = None,
         max_requests: int | str | None = None,
         object_storage_conn_id: str | None = None,
-        partition_by: PartitionBy | None = None,
+        partition_by: PartitionBy | str | None = None,
         partition_length: timedelta | None = None,
         x_conn_id: str = XEnterpriseHook.default_conn_name,
         **kwargs: Any,
@@ -85,12 +87,13 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         self.max_requests = max_requests
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
+        check_partition_by(partition_by)
         self.partition_length = partition_length
         self.x_conn_id = x_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is and what it counts."""
-        from airflow_provider_twexport.core.arguments import parse_int
+        from airflow_provider_twexport.core.arguments import parse_int, parse_required_text
         from airflow_provider_twexport.core.partitioning import landing_path
         from airflow_provider_twexport.core.run_window import export_window
         from airflow_provider_twexport.x.search.landing import SearchLanding, dataset
@@ -100,7 +103,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
             window = export_window(context, self.start, self.stop, self.partition_length)
             search = SearchLanding(
                 XEnterpriseHook(self.x_conn_id).get_conn(),
-                SearchRequest(self.query, window, tag=self.tag or None),
+                SearchRequest(parse_required_text("query", self.query), window, tag=self.tag or None),
                 max_results=parse_int("max_results", self.max_results),
                 max_requests=parse_int("max_requests", self.max_requests),
             )

@@ -10,7 +10,7 @@ from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import date, timedelta
 
     from airflow.sdk import Context
 
@@ -58,8 +58,8 @@ class XStreamToObjectStorageOperator(ResultsLandingOperator):
         *,
         object_storage_path: str,
         stream: str = "decahose",
-        start: str | datetime | None = None,
-        stop: str | datetime | None = None,
+        start: str | date | None = None,
+        stop: str | date | None = None,
         duration: timedelta | None = None,
         max_results: int | str | None = None,
         partitions: Sequence[int] = (1, 2),
