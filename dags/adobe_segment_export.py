@@ -22,7 +22,7 @@ DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
 DATASET = os.environ.get("TWEXPORT_ADOBE_DATASET", "5b7c86968f7b6501e21ba9df")
 SEGMENT = os.environ.get("TWEXPORT_ADOBE_SEGMENT", "52c26d0d-45f2-47a2-ab30-ed06abc981ff")
 START, STOP = (
-    f"(data_interval_{edge} | default(dag_run.conf.{name}, true) | string | replace(' ', 'T'))"
+    f"((dag_run.conf or {{}}).get('{name}') or data_interval_{edge}) | string | replace(' ', 'T')"
     for edge, name in (("start", "start"), ("end", "stop"))
 )
 
@@ -58,7 +58,7 @@ with DAG(
     land = AdobeToObjectStorageOperator(
         task_id="land_files",
         job_id=create.output["job_id"],
-        object_storage_path=DESTINATION + "/adobe_segment_export/{{ " + START + "[:10] }}",
+        object_storage_path=DESTINATION + "/adobe_segment_export/{{ " + "(" + START + ")[:10] }}",
         outlets=[Asset("adobe_segment_export")],
     )
     create >> wait >> land

@@ -17,7 +17,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
 DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
-START = "(data_interval_start | default(dag_run.conf.start, true) | string)"
+START = "((dag_run.conf or {}).get('start') or data_interval_start) | string"
 
 with DAG(
     dag_id="talkwalker_export",
@@ -34,7 +34,7 @@ with DAG(
         "export",
         query='"coffee" AND lang:en',
         limit=100_000,
-        object_storage_path=DESTINATION + "/talkwalker_export/{{ " + START + "[:10] }}",
+        object_storage_path=DESTINATION + "/talkwalker_export/{{ (" + START + ")[:10] }}",
         ledger_path=DESTINATION + "/talkwalker_export/_ledger",
         outlets=[Asset("talkwalker_export")],
         poke_interval=float(os.environ.get("TWEXPORT_POKE_SECONDS", "30")),

@@ -66,9 +66,9 @@ with DAG(
 
     count = XSearchCountsOperator(
         task_id="count",
-        query=dag.param("query"),
-        start=dag.param("start"),
-        stop=dag.param("stop"),
+        query="{{ params.query }}",
+        start="{{ params.start }}",
+        stop="{{ params.stop }}",
         bucket="day",
         object_storage_path="{{ params.destination }}/counts/{{ params.start }}_{{ params.stop }}",
     )
@@ -83,10 +83,10 @@ with DAG(
 
     land = XSearchToObjectStorageOperator.partial(
         task_id="land",
-        query=dag.param("query"),
+        query="{{ params.query }}",
         object_storage_path="{{ params.destination }}",
         partition_by="month",
-        max_requests=dag.param("max_requests"),
+        max_requests="{{ params.max_requests }}",
         max_active_tis_per_dagrun=AT_ONCE,
         map_index_template="{{ task.start[:7] }}",
     ).expand_kwargs(months())

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 _ADVICE = (
     "Give the DAG a schedule with data intervals (CronDataIntervalTimetable('0 0 1 * *', timezone='UTC')), or a "
-    'partition and the operator window=..., or trigger it with {"start": ..., "stop": ...} as configuration.'
+    'partition and the operator partition_length=..., or trigger it with {"start": ..., "stop": ...} as configuration.'
 )
 
 
@@ -46,7 +46,7 @@ def export_window(
     asked = _pair(
         conf.get("start"),
         conf.get("stop"),
-        "The run's configuration has start={!r} and stop={!r}: give both, or neither.",
+        "start={!r} and stop={!r} of the run's configuration: give both, or neither.",
     )
     interval = context.get("data_interval_start"), context.get("data_interval_end")
     has_interval = None not in interval and interval[0] != interval[1]

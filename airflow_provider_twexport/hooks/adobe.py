@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.hooks.base import ConnectionHook, base_url, mask_quoted
+from airflow_provider_twexport.hooks.base import ConnectionHook, base_url, extra_of, secret_of, without_blanks
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.timing import Timing
 
 DEFAULT_SANDBOX = "prod"
+EXTRA_KEYS = ("org_id", "scopes", "sandbox", "tenant", "ims_host")
 
 
 class AdobeExperiencePlatformHook(ConnectionHook):
@@ -37,14 +38,13 @@ class AdobeExperiencePlatformHook(ConnectionHook):
     @property
     def tenant(self) -> str | None:
         """Return the name of the organization in the URLs of Adobe's UI, if the connection has it."""
-        return self.connection.extra_dejson.get("tenant") or None
+        return extra_of(self.connection, EXTRA_KEYS).get("tenant") or None
 
     def get_conn(self) -> AdobeClient:
         """Return a client that calls with the connection's credential.
 
         :raises ConnectionConfigError: if a field is missing, or the URL is not safe to send a credential to.
         """
-        mask_quoted(self.connection.password or "")
         return client_for(self.connection)
 
     def capabilities(self) -> str:
@@ -54,7 +54,7 @@ class AdobeExperiencePlatformHook(ConnectionHook):
         client = client_for(self.connection, ONCE)
         jobs = client.list_export_jobs(limit=1)
         newest = f"the newest is {jobs[0].id} ({jobs[0].raw_status})" if jobs else "there are none yet"
-        org_id = self.connection.extra_dejson.get("org_id")
+        org_id = extra_of(self.connection, EXTRA_KEYS).get("org_id")
         return f"Connected to {org_id}, sandbox {client.sandbox}. Export jobs can be listed: {newest}."
 
 
@@ -67,12 +67,12 @@ def client_for(connection: Connection, timing: Timing | None = None) -> AdobeCli
     from airflow_provider_twexport.adobe.oauth import DEFAULT_IMS_HOST, ServerCredential
     from airflow_provider_twexport.core.arguments import parse_list
 
-    extra = connection.extra_dejson
+    extra = extra_of(connection, EXTRA_KEYS)
     credential = ServerCredential(
-        client_id=connection.login or "",
-        client_secret=connection.password or "",
+        client_id=without_blanks(connection, "the login", connection.login),
+        client_secret=secret_of(connection),
         org_id=extra.get("org_id") or "",
-        scopes=parse_list(extra.get("scopes")),
+        scopes=parse_list(extra.get("scopes"), "scopes"),
     )
     ims_url = extra.get("ims_host") or DEFAULT_IMS_HOST
     return AdobeClient(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.hooks.base import ConnectionHook, base_url, mask_quoted
+from airflow_provider_twexport.hooks.base import ConnectionHook, base_url, extra_of, secret_of
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder
+
+EXTRA_KEYS = ("project_id",)
 
 
 class TalkwalkerHook(ConnectionHook):
@@ -37,7 +39,7 @@ class TalkwalkerHook(ConnectionHook):
     @property
     def project_id(self) -> str | None:
         """Return the project that the connection names as its default."""
-        return self.connection.extra_dejson.get("project_id") or None
+        return default_project(self.connection)
 
     def project_for(self, project_id: str | None, stream_id: str | None) -> str | None:
         """Return the project to export from: the given one, else the connection's unless there is a stream.
@@ -87,7 +89,6 @@ class TalkwalkerHook(ConnectionHook):
 
         :raises ConnectionConfigError: if the connection has no token, or no address to send it to.
         """
-        mask_quoted(self.connection.password or "")
         return client_for(self.connection)
 
     def capabilities(self) -> str:
@@ -111,6 +112,16 @@ class TalkwalkerHook(ConnectionHook):
         )
 
 
+def default_project(connection: Connection) -> str | None:
+    """Return the project that a connection names as its default.
+
+    :raises ConnectionConfigError: if its extra cannot be read, or has an unknown key.
+    """
+    from airflow_provider_twexport.core.arguments import parse_text
+
+    return parse_text("project_id", extra_of(connection, EXTRA_KEYS).get("project_id"))
+
+
 def client_for(connection: Connection, timing: Timing | None = None) -> TalkwalkerClient:
     """Return a client for a connection that was read before.
 
@@ -119,4 +130,5 @@ def client_for(connection: Connection, timing: Timing | None = None) -> Talkwalk
     from airflow_provider_twexport.talkwalker.client import DEFAULT_HOST, TalkwalkerClient
 
     timing = timing or metrics.counting_timing("talkwalker")
-    return TalkwalkerClient(connection.password or "", base_url(connection, DEFAULT_HOST), timing)
+    extra_of(connection, EXTRA_KEYS)  # a mistyped project_id would order from all of Talkwalker
+    return TalkwalkerClient(secret_of(connection), base_url(connection, DEFAULT_HOST), timing)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_twexport.hooks.base import ConnectionHook, base_url, mask_quoted
+from airflow_provider_twexport.hooks.base import ConnectionHook, base_url, extra_of, secret_of, without_blanks
 from airflow_provider_twexport.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.x.streams.client import XStreamClient
 
 DEFAULT_PRODUCT = "fullarchive"
+EXTRA_KEYS = ("account", "label", "product", "requests_per_minute")
 
 
 class XEnterpriseHook(ConnectionHook):
@@ -41,7 +42,7 @@ class XEnterpriseHook(ConnectionHook):
     @property
     def product(self) -> str:
         """Return the product that the connection searches."""
-        return self.connection.extra_dejson.get("product") or DEFAULT_PRODUCT
+        return extra_of(self.connection, EXTRA_KEYS).get("product") or DEFAULT_PRODUCT
 
     def get_conn(self) -> XSearchClient:
         """Return a client of search that signs its requests with the connection's login.
@@ -89,13 +90,12 @@ class XEnterpriseHook(ConnectionHook):
                 "requested it. Test again in a minute."
             )
             raise ThrottledError(msg, error.evidence) from None
-        return f"Connected to account {self.connection.extra_dejson['account']}. {_used(usage)}"
+        return f"Connected to account {extra_of(self.connection, EXTRA_KEYS)['account']}. {_used(usage)}"
 
     def _mask(self) -> None:
         """Keep the login out of logs, also as it appears in a header."""
-        login, password = self.connection.login or "", self.connection.password or ""
+        login, password = (self.connection.login or "").strip(), secret_of(self.connection)
         mask_secret(base64.b64encode(f"{login}:{password}".encode()).decode())
-        mask_quoted(password)
 
 
 def client_for(connection: Connection, timing: Timing | None = None) -> XSearchClient:
@@ -107,7 +107,7 @@ def client_for(connection: Connection, timing: Timing | None = None) -> XSearchC
     from airflow_provider_twexport.exceptions import ConnectionConfigError, InvalidRequestError
     from airflow_provider_twexport.x.search.client import DEFAULT_HOST, REQUESTS_PER_MINUTE, XSearchClient
 
-    extra = connection.extra_dejson
+    extra = extra_of(connection, EXTRA_KEYS)
     try:
         per_minute = parse_int("requests_per_minute", extra.get("requests_per_minute"))
     except InvalidRequestError as error:
@@ -124,10 +124,10 @@ def client_for(connection: Connection, timing: Timing | None = None) -> XSearchC
 def _credential(connection: Connection, label: str | None = None) -> XCredential:
     from airflow_provider_twexport.x.session import XCredential
 
-    extra = connection.extra_dejson
+    extra = extra_of(connection, EXTRA_KEYS)
     return XCredential(
-        login=connection.login or "",
-        password=connection.password or "",
+        login=without_blanks(connection, "the login", connection.login),
+        password=secret_of(connection),
         account=extra.get("account") or "",
         label=label or extra.get("label") or "",
     )

@@ -141,7 +141,7 @@ class Manifest:
         :param directory: of the landing; its text is its address.
         """
         return {
-            "manifest": f"{directory}/{MANIFEST}",
+            "manifest": f"{str(directory).rstrip('/')}/{MANIFEST}",
             "results": self.results,
             "bytes": self.bytes,
             "parts": len(self.parts),

@@ -50,7 +50,7 @@ class PartOptions:
                 continue
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 raise InvalidRequestError(
-                    f"{name}={size!r} is not a number above 0. Give one, such as 64 * 1024 * 1024."
+                    f"{name}={size!r} is not a number above 0, such as 64 * 1024 * 1024."
                 )
 
     @property

@@ -70,7 +70,7 @@ def talkwalker_export(
     ``delete_collector``. Each may be retried and cleared without paying twice. Where the wait fails, ``salvage`` lands
     what the export had brought; the run fails all the same.
 
-    An argument that is not given is taken from ``default_args`` of the DAG and of the groups around, as for any operator.
+    An argument that is not given comes from ``default_args`` of the DAG and of the groups around, as for any operator.
 
     Called in a function with ``@task_group``, it can be mapped over windows: ``limit``, ``if_exists``, dates, scope and
     path may be arguments of that function. Its tasks are then named by the start of their window.

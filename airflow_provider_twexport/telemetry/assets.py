@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +40,9 @@ def publish(context: Context, landed: Mapping[ObjectStoragePath, Manifest]) -> N
 
 
 def dataset_uri(directory: ObjectStoragePath) -> str:
-    """Return a directory's address without the Airflow connection in it."""
-    return str(directory.fs.unstrip_protocol(directory.path)).rstrip("/")
+    """Return a directory's address without the Airflow connection in it, as a URI: in ASCII, ``#`` as ``%23``."""
+    address = str(directory.fs.unstrip_protocol(directory.path)).rstrip("/")
+    return quote(address, safe="/:=@+,;!$&'()*~")
 
 
 def _publish_outlets(context: Context, addresses: list[str], facts: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.links import ExportsPageLink, TalkwalkerConsoleLink
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
 
@@ -31,6 +32,10 @@ class TalkwalkerSalvageExportOperator(TalkwalkerToObjectStorageOperator):
         """Return where the manifest is and what it counts."""
         from airflow_provider_twexport.talkwalker.landing import check_nothing_better
 
+        # before it may be skipped: Airflow logs an error for each button that has no URL
+        ExportsPageLink.push(context, self.export_id or self.collector_id or "")
+        TalkwalkerConsoleLink.push(context)
+        directory = self.directory(context, self.object_storage_path)
         if not self.export_id:
             raise AirflowSkipException("Nothing was ordered, so there is nothing to salvage.")
         with fail_without_retry():

@@ -15,6 +15,7 @@ from airflow_provider_twexport.exceptions import InvalidRequestError
 JAN, FEB, MAR = (pendulum.datetime(2024, month, 1) for month in (1, 2, 3))
 INTERVAL = {"data_interval_start": JAN, "data_interval_end": FEB}
 PARTITION = {"partition_date": FEB}
+NOTHING_FILLED_IN = {"dag_run": SimpleNamespace(conf={"start": None, "stop": ""})}
 CONF = {"dag_run": SimpleNamespace(conf={"start": "2024-02-01", "stop": "2024-03-01"})}
 
 
@@ -22,8 +23,10 @@ CONF = {"dag_run": SimpleNamespace(conf={"start": "2024-02-01", "stop": "2024-03
     ("context", "arguments", "expected"),
     [
         (INTERVAL | CONF, {"start": "2024-02-01", "stop": "2024-03-01"}, (FEB, MAR)),
-        (INTERVAL | CONF, {}, (JAN, FEB)),
-        (PARTITION | CONF, {"partition_length": timedelta(days=29)}, (FEB, MAR)),
+        (INTERVAL | CONF, {}, (FEB, MAR)),
+        (INTERVAL, {}, (JAN, FEB)),
+        (INTERVAL | NOTHING_FILLED_IN, {}, (JAN, FEB)),
+        (PARTITION, {"partition_length": timedelta(days=29)}, (FEB, MAR)),
         (CONF, {}, (FEB, MAR)),
         ({"data_interval_start": JAN, "data_interval_end": JAN} | CONF, {}, (FEB, MAR)),
         ({"data_interval_start": None, "data_interval_end": None} | CONF, {}, (FEB, MAR)),
@@ -32,7 +35,7 @@ CONF = {"dag_run": SimpleNamespace(conf={"start": "2024-02-01", "stop": "2024-03
 def test_the_window_comes_from_the_first_that_has_one(
     context: dict[str, Any], arguments: dict[str, Any], expected: tuple[Any, Any]
 ) -> None:
-    """Arguments, then data interval, then partition, then configuration."""
+    """Arguments, then configuration, then data interval, then partition."""
     window = export_window(context, **arguments)
     assert (window.start, window.stop) == expected
 

@@ -10,7 +10,7 @@ import pendulum
 
 from airflow_provider_twexport.core.timing import ONCE
 from airflow_provider_twexport.exceptions import AlreadyEndedError
-from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, client_for
+from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, client_for, default_project
 from airflow_provider_twexport.plugin.accounts.base import ChargedAccount, Rows, connection
 from airflow_provider_twexport.plugin.polling import Poll
 from airflow_provider_twexport.plugin.rows import (
@@ -86,7 +86,7 @@ class TalkwalkerAccount(ChargedAccount):
         exports = export_rows(
             tasks, existing, landed, found, per_second=per_second, in_use=context.in_use, now=now
         )
-        project_id = connection(self.conn_id).extra_dejson.get("project_id") or None
+        project_id = default_project(connection(self.conn_id))
         spans = unlanded(tasks, [it.manifest for it in landed.landings], project_id)
         return Rows(tuple(exports), tuple(collector_rows(tasks, collectors, found, now)), tuple(spans))
 

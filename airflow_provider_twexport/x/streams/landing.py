@@ -23,7 +23,7 @@ from airflow_provider_twexport.x.streams.recovery import recover, slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import date, timedelta
 
     from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.manifest import Manifest
@@ -51,8 +51,8 @@ class CaptureRequest:
     """
 
     stream: str
-    start: str | datetime | None = None
-    stop: str | datetime | None = None
+    start: str | date | None = None
+    stop: str | date | None = None
     duration: timedelta | None = None
     max_results: int | None = None
     partitions: Sequence[int] = PARTITIONS
