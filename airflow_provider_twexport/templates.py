@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
+from airflow.providers.common.compat.sdk import BaseOperator
+
 from airflow_provider_twexport.core.arguments import is_template, parse_choice, parse_value
 from airflow_provider_twexport.core.partitioning import PartitionBy
 
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 TEXT_FIELDS = frozenset({"query", "tag"})
 
 
-class RenderedFields:
-    """Mixin of all operators: a field that renders to nothing is ``None``, and a query always stays the text it is.
+class TemplatedOperator(BaseOperator):
+    """Base of all operators: a field that renders to nothing is ``None``, and a query always stays the text it is.
 
     ``""`` stays ``""`` where it was given as such, because ``project_id=""`` means no project.
     """
@@ -35,7 +37,7 @@ class RenderedFields:
         names = list(template_fields)
         texts = [name for name in names if name in TEXT_FIELDS]
         others = [name for name in names if name not in TEXT_FIELDS]
-        render = super()._do_render_template_fields  # type: ignore[misc]
+        render = super()._do_render_template_fields
         if texts:
             render(parent, texts, context, context["dag"].get_template_env(force_sandboxed=True), seen_oids)
         render(parent, others, context, jinja_env, seen_oids)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
 from airflow_provider_twexport.links.adobe import AdobeExportJobLink
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
-from airflow_provider_twexport.templates import RenderedFields
+from airflow_provider_twexport.templates import TemplatedOperator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 CLOCK_SKEW_MINUTES = 5
 
 
-class AdobeCreateExportJobOperator(RenderedFields, BaseOperator):
+class AdobeCreateExportJobOperator(TemplatedOperator):
     """Order an export job once: a job that exports the same and was ordered since this run began is adopted.
 
     The service creates two jobs if an order is sent twice. So a retry finds the job of an earlier attempt by what it
@@ -151,7 +149,7 @@ class AdobeCreateExportJobOperator(RenderedFields, BaseOperator):
         return order
 
 
-class AdobeCancelExportJobOperator(RenderedFields, BaseOperator):
+class AdobeCancelExportJobOperator(TemplatedOperator):
     """Cancel an export job that has not ended, and return its id.
 
     :param job_id: the job.

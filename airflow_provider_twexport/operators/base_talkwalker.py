@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
-from airflow_provider_twexport.templates import RenderedFields
+from airflow_provider_twexport.templates import TemplatedOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 
-class TalkwalkerOrderOperator(RenderedFields, BaseOperator):
+class TalkwalkerOrderOperator(TemplatedOperator):
     """Base of the operators that take an order: what to export.
 
     :param collector_id: the collector that the results go to.

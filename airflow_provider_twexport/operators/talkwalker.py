@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links.exports_page import ExportsPageLink
 from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink, TalkwalkerExportLink
@@ -14,7 +12,7 @@ from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderO
 from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
-from airflow_provider_twexport.templates import RenderedFields, check_choice, check_partition_by
+from airflow_provider_twexport.templates import TemplatedOperator, check_choice, check_partition_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -339,7 +337,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         return f"Landed at {self.object_storage_path}: {landed.extent}"
 
 
-class TalkwalkerAbortExportOperator(RenderedFields, BaseOperator):
+class TalkwalkerAbortExportOperator(TemplatedOperator):
     """Abort an export and return its id; what it has exported stays charged and in the collector.
 
     :param export_id: the export.
@@ -385,7 +383,7 @@ class TalkwalkerAbortExportOperator(RenderedFields, BaseOperator):
         return self.export_id
 
 
-class TalkwalkerDeleteCollectorOperator(RenderedFields, BaseOperator):
+class TalkwalkerDeleteCollectorOperator(TemplatedOperator):
     """Delete a collector with all results that it still holds, and return its id; fine if it is gone already.
 
     :param collector_id: the collector.

@@ -6,12 +6,10 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.telemetry.failures import PermanentFailure, fail_without_retry
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
-from airflow_provider_twexport.templates import RenderedFields
+from airflow_provider_twexport.templates import TemplatedOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 MAX_ORPHANS_IN_REPORT = 50
 
 
-class _OrphansOperator(RenderedFields, BaseOperator):
+class _OrphansOperator(TemplatedOperator):
     """Base of the operators that compare what the service holds with what has landed.
 
     :param landed_paths: directories below which landings are; a list, or a text with commas.

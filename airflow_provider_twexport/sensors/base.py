@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_twexport.telemetry import metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
-from airflow_provider_twexport.templates import RenderedFields
+from airflow_provider_twexport.templates import TemplatedOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,7 +27,7 @@ Client = TypeVar("Client")
 Export = TypeVar("Export", bound="Waitable")
 
 
-class ExportSensor(RenderedFields, BaseSensorOperator, Generic[Client, Export]):
+class ExportSensor(TemplatedOperator, BaseSensorOperator, Generic[Client, Export]):
     """Wait until an export has ended; results and exceptions are the same in poke, reschedule and deferrable mode.
 
     :param poke_interval: seconds between two polls.

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_twexport.links.exports_page import ManifestLink
 from airflow_provider_twexport.storage.part_options import MAX_PART_BYTES, ROW_GROUP_BYTES, PartOptions
 from airflow_provider_twexport.telemetry import assets, metrics
-from airflow_provider_twexport.templates import RenderedFields
+from airflow_provider_twexport.templates import TemplatedOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.telemetry.ledger import TaskLedger
 
 
-class LandingOperator(RenderedFields, BaseOperator):
+class LandingOperator(TemplatedOperator):
     """Base of the operators that land something in one directory.
 
     A button leads to the manifest from the task's start on. As soon as the landing is complete, also when it was

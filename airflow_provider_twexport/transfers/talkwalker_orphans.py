@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.telemetry import assets, metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
-from airflow_provider_twexport.templates import RenderedFields
+from airflow_provider_twexport.templates import TemplatedOperator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.orphans import Orphan
 
 
-class TalkwalkerLandOrphansOperator(RenderedFields, BaseOperator):
+class TalkwalkerLandOrphansOperator(TemplatedOperator):
     """Land exports of ours that were paid for and have no landing, in the order of their deadlines; free.
 
     What an aborted or failed export brought lands too. An export of the last day is left alone: its own pipeline may

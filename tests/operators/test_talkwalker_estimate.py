@@ -107,7 +107,11 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("over the budget", {"max_credits": 100}, "and max_credits=100. Nothing was bought."),
     ("below the minimum", {"min_credits_left": "999000"}, "and min_credits_left=999,000 must stay."),
     ("too many by volume", {"split": "auto", "limit": 400, "max_windows": 5}, "no more than 5 may be mapped"),
-    ("no such outcome", {"on_truncated": "skip"}, "on_truncated='skip' is unknown. Choose warn or split."),
+    (
+        "no such outcome",
+        {"on_truncated": "skip"},
+        "on_truncated='skip' is unknown. Choose one of warn, split.",
+    ),
     ("no place to look", {"on_truncated": "split"}, "on_truncated='split' needs object_storage_path"),
     (
         "no such split",
