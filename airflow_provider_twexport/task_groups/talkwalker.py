@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 # where nobody gave an argument, default_args or the operator decide; None would say something
 NOT_GIVEN: Any = object()
 # what a task is called in the UI where the group is mapped over windows: 2024-01-31, or 2024-01-31T05:00:00Z
-MAPPED_NAME = "{% if ti.map_index >= 0 %}{{ (task.start | string).replace('T00:00:00Z', '') }}{% endif %}"
+# (an expression, because a native template without one renders to None, which Airflow cannot measure)
+MAPPED_NAME = "{{ (task.start | string).replace('T00:00:00Z', '') if ti.map_index >= 0 else '' }}"
 
 
 def talkwalker_export(

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pendulum
 import pytest
 
-from airflow_provider_twexport.core.arguments import parse_moment
+from airflow_provider_twexport.core.arguments import (
+    parse_choice,
+    parse_flag,
+    parse_int,
+    parse_list,
+    parse_moment,
+    parse_required_text,
+    parse_text,
+)
 from airflow_provider_twexport.exceptions import InvalidRequestError
 
 
@@ -34,3 +42,67 @@ def test_what_is_not_a_moment_is_refused(value: Any) -> None:
     """A template that rendered to nothing is not a date."""
     with pytest.raises(InvalidRequestError, match="not a date"):
         parse_moment(value)
+
+
+def test_a_date_is_its_first_moment() -> None:
+    """As the text of the date is."""
+    assert parse_moment(date(2024, 1, 31)) == parse_moment("2024-01-31") == pendulum.datetime(2024, 1, 31)
+
+
+@pytest.mark.parametrize("empty", [None, "", " ", "None", "null"])
+def test_what_rendered_to_nothing_is_no_argument(empty: str | None) -> None:
+    """A form field that nobody filled in renders to one of these, and none is a query, a number or a list."""
+    assert parse_text("query", empty) is None
+    assert parse_int("limit", empty) is None
+    assert parse_list(empty) == ()
+    assert parse_flag("buy_expired", empty) is False
+    with pytest.raises(InvalidRequestError, match=r"query=.* is empty"):
+        parse_required_text("query", empty)
+
+
+@pytest.mark.parametrize(
+    ("value", "flag"), [(True, True), ("true", True), (" True ", True), (False, False), ("False", False)]
+)
+def test_a_flag_is_true_or_false(value: bool | str, flag: bool) -> None:
+    """As a value or as a rendered text."""
+    assert parse_flag("export_all_profiles", value) is flag
+
+
+@pytest.mark.parametrize("value", ["yes", "0", 1, "{}", ["true"]])
+def test_a_flag_is_not_true_because_something_is_there(value: object) -> None:
+    """A guard that any text opens is none."""
+    with pytest.raises(InvalidRequestError, match="neither true nor false"):
+        parse_flag("export_all_profiles", value)
+
+
+@pytest.mark.parametrize("value", ["1.5", 1.5, True, "1,000", ["1"], "a"])
+def test_what_is_no_whole_number_is_refused(value: object) -> None:
+    """A budget is never guessed."""
+    with pytest.raises(InvalidRequestError, match=r"limit=.* is not a whole number"):
+        parse_int("limit", value)
+
+
+def test_lists_come_in_many_forms() -> None:
+    """From Python, from a form, and from a native template; only the text of a Python list is refused."""
+    assert parse_list("a, b,") == parse_list(["a", " b "]) == ("a", "b")
+    assert parse_list(12) == parse_list([12]) == ("12",)
+    with pytest.raises(InvalidRequestError, match="commas"):
+        parse_list("['a', 'b']")
+    with pytest.raises(InvalidRequestError, match="topics="):
+        parse_list({"a": 1})  # type: ignore[arg-type]
+
+
+def test_a_text_is_no_list() -> None:
+    """A native template may render to anything."""
+    assert parse_text("project_id", 12) == "12"
+    with pytest.raises(InvalidRequestError, match=r"query=\[1\] is a list"):
+        parse_text("query", [1])
+
+
+def test_a_wrong_choice_names_the_right_ones() -> None:
+    """It never acts as the default."""
+    assert parse_choice("if_exists", " fail ", ("adopt", "fail")) == "fail"
+    with pytest.raises(
+        InvalidRequestError, match=r"if_exists='reuse' is unknown\. Choose one of adopt, fail"
+    ):
+        parse_choice("if_exists", "reuse", ("adopt", "fail"))

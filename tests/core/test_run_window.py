@@ -57,3 +57,18 @@ def test_half_a_window_is_refused(arguments: dict[str, str]) -> None:
     """An export without an end would run until now, differently each time."""
     with pytest.raises(InvalidRequestError, match="give both"):
         export_window(INTERVAL, **arguments)
+
+
+def test_a_window_that_differs_from_the_schedule_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says which of two windows is exported, and why."""
+    export_window(INTERVAL | CONF)
+    assert (
+        "[2024-02-01T00:00:00Z, 2024-03-01T00:00:00Z), the start and stop of the run's configuration"
+        in caplog.text
+    )
+
+
+def test_half_a_window_in_the_configuration_is_refused() -> None:
+    """It does not silently become the data interval."""
+    with pytest.raises(InvalidRequestError, match="of the run's configuration: give both"):
+        export_window(INTERVAL | {"dag_run": SimpleNamespace(conf={"start": "2024-02-01"})})

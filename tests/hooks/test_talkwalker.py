@@ -41,6 +41,9 @@ def test_a_read_only_token_is_reported(talkwalker_connection: Callable[..., None
         ({"host": "http://talkwalker.example.com"}, "clear text"),
         ({"host": "http://127.0.0.1:9"}, "did not respond"),
         ({"host": "http://127.0.0.1:notaport"}, "not a URL"),
+        ({"extra": '{"projectid": "abc"}'}, "unknown keys: projectid. It may have project_id."),
+        ({"extra": "{project_id: abc}"}, "is not a JSON object"),
+        ({"extra": '["project_id"]'}, "is not a JSON object"),
     ],
 )
 def test_what_is_wrong_is_reported_and_not_raised(
@@ -77,3 +80,14 @@ def test_the_host_may_be_written_in_several_ways(
     """A name, a whole address, or nothing at all for the service itself."""
     talkwalker_connection(**parts)
     assert TalkwalkerHook().get_conn().base_url == address
+
+
+def test_blanks_around_the_token_are_ignored(
+    simulator: Simulator, talkwalker_connection: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A copied token often ends with a line end."""
+    talkwalker_connection(password=f" {simulator.token}\n")
+    works, _ = TalkwalkerHook().test_connection()
+    assert works
+    assert "blanks around the password are ignored" in caplog.text
+    assert simulator.token not in caplog.text

@@ -179,7 +179,8 @@ def test_a_stream_shows_its_time_and_gaps(server: Server, lake: Path) -> None:
     time = {"start": "2024-06-01T10:00:00.000+00:00", "stop": "2024-06-01T11:00:00.000+00:00"}
     gap = time | {"partition": 1, "reason": "silence"}
     report = time | {"stream": "decahose", "gaps": [gap, gap]}
-    landed = replace(empty_manifest({"system": "x_stream", "stream": "decahose"}, "jsonl.gz"), report=report)
+    source = {"system": "x_stream", "stream": "decahose", "scope": "decahose"}
+    landed = replace(empty_manifest(source, "jsonl.gz"), report=report)
     (lake / "stream").mkdir(parents=True)
     (lake / "stream" / MANIFEST).write_text(landed.to_json())
     viewer = server.visitor("VIEWER")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG
+from airflow.sdk import DAG, TaskGroup
 
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.operators.talkwalker import TalkwalkerCreateExportOperator
 from airflow_provider_twexport.storage import ledger, manifest
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
@@ -341,3 +342,123 @@ def test_the_readme_dag_runs(
     assert run.state == "success", run.log
     (written,) = (tmp_path / "lake").rglob("_manifest.json")
     assert manifest.read(written).complete
+
+
+def test_default_args_reach_the_tasks(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
+    """Of the DAG and of the group around: what nobody gave to the group comes from there."""
+    defaults = {
+        "limit": 300,
+        "max_credits": 200,
+        "start": "2024-01-01",
+        "stop": "2024-02-01",
+        "file_format": "jsonl",
+    }
+    with (
+        DAG("defaults", schedule=None, default_args=defaults),
+        TaskGroup(
+            "outer", default_args={"poke_interval": 0.3, "query": "coffee", "max_credits": 100}
+        ) as group,
+    ):
+        talkwalker_export("export", object_storage_path=f"file://{tmp_path}")
+    run = run_dag(group.dag)
+    assert run.state == "success"
+    assert simulator.ledger()["credits"]["charged_total"] == 100
+    assert [it.file_format for it in [manifest.read(tmp_path)]] == ["jsonl"]
+
+
+def test_default_args_choose_the_account(simulator: Simulator, tmp_path: Path, run_dag: DagRunner) -> None:
+    """A connection that is not there fails each task, instead of buying on the default account."""
+    with DAG("account", schedule=None, default_args={"talkwalker_conn_id": "not_there"}) as dag:
+        talkwalker_export("export", query="coffee", object_storage_path=f"file://{tmp_path}")
+    assert run_dag(dag).state == "failed"
+    assert simulator.ledger()["credits"]["charged_total"] == 0
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_form_with_empty_fields_exports_nothing_else(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path, native: bool
+) -> None:
+    """None in a form is no query, project, topic, budget or ledger; a quoted phrase keeps its quotes."""
+    names = ("project_id", "topics", "max_credits", "ledger_path", "limit")
+    fields: dict[str, Any] = dict.fromkeys(names, "{{ params.empty }}")
+    with DAG(
+        "form",
+        schedule=None,
+        params={"empty": None, "query": '"iced coffee"'},
+        render_template_as_native_obj=native,
+    ) as dag:
+        talkwalker_export(
+            "export",
+            query="{{ params.query }}",
+            start="2024-01-01",
+            stop="2024-01-08",
+            object_storage_path=f"file://{tmp_path}/lake",
+            poke_interval=0.3,
+            **fields,
+        )
+    run = run_dag(dag)
+    assert run.state == "success", run.log
+    source = manifest.read(tmp_path / "lake").source
+    assert (source["query"], source["project_id"], source["topics"]) == (
+        '"iced coffee"',
+        simulator.project_id,
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        (
+            {"on_truncated": "error"},
+            "on_truncated='error' is unknown. Choose one of warn, fail, skip, split.",
+        ),
+        ({"if_exists": "reuse"}, "if_exists='reuse' is unknown. Choose one of adopt, fail, recreate."),
+        ({"on_incomplete": "ignore"}, "on_incomplete='ignore' is unknown. Choose one of fail, warn."),
+        (
+            {"partition_by": "quarter"},
+            "partition_by='quarter' is unknown. Choose one of year, month, day, hour.",
+        ),
+        ({"max_part_bytes": "64MB"}, "max_part_bytes='64MB' is not a number above 0"),
+        ({"file_format": "csv"}, "csv"),
+        ({"salvage": "{{ params.salvage }}"}, "Give True or False"),
+    ],
+)
+def test_a_mistake_fails_when_the_dag_is_parsed(
+    argument: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    """Nothing acts as the default, and nothing is bought."""
+    with pytest.raises(InvalidRequestError, match=re.escape(sentence)):
+        pipeline(tmp_path, query="coffee", **argument)
+
+
+@pytest.mark.parametrize("name", ["on_truncated", "if_exists", "on_incomplete", "partition_by", "repeats"])
+def test_a_templated_mistake_buys_nothing(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path, name: str
+) -> None:
+    """A choice may be a template, and is checked before the order."""
+    arguments: dict[str, Any] = {name: "{{ 'rea' + 'lly' }}"}
+    run = run_dag(pipeline(tmp_path, query="coffee", **arguments))
+    assert run.state == "failed"
+    assert f"{name}='really' is unknown" in run.log
+    assert simulator.ledger()["credits"]["charged_total"] == 0
+
+
+def test_a_directory_that_cannot_be_written_buys_nothing(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """A file is where the directory should be."""
+    (tmp_path / "lake").write_text("a file")
+    run = run_dag(pipeline(tmp_path / "lake", query="coffee"))
+    assert run.state == "failed"
+    assert "Nothing was bought: the results could not land" in run.log
+    assert simulator.ledger()["credits"]["charged_total"] == 0
+
+
+def test_a_directory_of_another_owner_buys_nothing(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """It is found before the order, and not when the results land."""
+    assert run_dag(pipeline(tmp_path, query="coffee")).state == "success"
+    assert run_dag(pipeline(tmp_path, query="tea")).state == "failed"
+    assert simulator.ledger()["credits"]["charged_total"] == 500
