@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import jinja2
-    from airflow.sdk import Context
+    from airflow.sdk import DAG, Context
 
 # native rendering takes the quotes from a quoted phrase, and digits for a number
 TEXT_FIELDS = frozenset({"query", "tag"})
@@ -44,6 +44,15 @@ class TemplatedOperator(BaseOperator):
         for name in names:
             if getattr(parent, name, None):
                 setattr(parent, name, parse_value(getattr(parent, name)))
+
+    def _render(self, template: jinja2.Template, context: Context, dag: DAG | None = None) -> Any:
+        """Render a template natively only where its environment is native; Airflow looks at the DAG alone."""
+        from airflow.sdk.definitions.context import render_template_to_string
+        from jinja2.nativetypes import NativeEnvironment
+
+        if isinstance(template.environment, NativeEnvironment):
+            return super()._render(template, context, dag)
+        return render_template_to_string(template, context)
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
