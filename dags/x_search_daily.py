@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import DAG, Asset, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator

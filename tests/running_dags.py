@@ -27,9 +27,17 @@ class Run:
 
 def dags_in(directory: Path) -> DagBag:
     """Return the DAGs of a directory, parsed anew."""
-    from airflow.dag_processing.dagbag import DagBag
-
+    DagBag, _ = _dagbag()  # noqa: N806
     return DagBag(directory)
+
+
+def _dagbag() -> tuple[Any, Any]:
+    """Return ``DagBag`` and ``sync_bag_to_db``, which Airflow 3.2 has moved."""
+    try:
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    except ModuleNotFoundError:
+        from airflow.models.dagbag import DagBag, sync_bag_to_db
+    return DagBag, sync_bag_to_db
 
 
 class DagRunner:
@@ -41,8 +49,8 @@ class DagRunner:
     def __call__(self, dag: DAG, **options: Any) -> Run:
         """Return what became of a run of ``dag``."""
         from airflow.dag_processing.bundles.manager import DagBundlesManager
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
+        DagBag, sync_bag_to_db = _dagbag()  # noqa: N806
         DagBundlesManager().sync_bundles_to_db()
         bag = DagBag("/dev/null")
         bag.dags[dag.dag_id] = dag
