@@ -35,10 +35,16 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--port", type=int, default=8089, help="0 picks a free one")
     options.add_argument("--seed", type=int, default=1, help="same seed, same documents")
     options.add_argument("--speed", type=float, default=1.0, help="simulated seconds in a real one")
+    options.add_argument(
+        "--hostile",
+        action="store_true",
+        help="turn on all behaviours that no document describes; options for single ones win",
+    )
     group = options.add_argument_group("settings", "also changeable while running; null means unlimited")
     for settings in (TalkwalkerSettings, XSettings, AdobeSettings):
         for name, schema in settings.schema().items():
-            text = f"{schema['description']} (default: {_spelled(schema['default'])})"
+            hostile = f"; hostile: {_spelled(schema['hostile'])}" if "hostile" in schema else ""
+            text = f"{schema['description']} (default: {_spelled(schema['default'])}{hostile})"
             group.add_argument(
                 f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, metavar="VALUE", help=text
             )
@@ -73,6 +79,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _chosen(settings: S, options: argparse.Namespace) -> S:
     """Return the settings of one service with those that the command line names."""
     names = settings.to_json()
+    if options.hostile:
+        settings = settings.changed(settings.hostile())
     return settings.changed({name: value for name, value in vars(options).items() if name in names})
 
 

@@ -127,12 +127,14 @@ class Control:
         return settings
 
     def change_settings(self, body: Json) -> Json:
-        """Change some settings: `{name: value}`."""
-        known = self.show_settings({})
+        """Change some settings: `{name: value}`; `hostile` first turns on all undocumented behaviours, or off."""
+        known = self.show_settings({}) | {"hostile": False}
         if unknown := sorted(body.keys() - known.keys()):
             raise ValueError(f"unknown setting {', '.join(unknown)}; known: {', '.join(known)}")
         for service in self._services:
             own = service.settings.to_json()
+            if "hostile" in body:
+                service.change(service.settings.hostile(on=bool(body["hostile"])))
             service.change({name: value for name, value in body.items() if name in own})
         if "speed" in body:
             self._clock.speed = float(body["speed"])

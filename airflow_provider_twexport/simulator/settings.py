@@ -11,9 +11,13 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 
 
-def about(description: str) -> msgspec.Meta:
-    """Describe a switch, for `--help` and for `GET /_control/`."""
-    return msgspec.Meta(description=description)
+def about(description: str, hostile: Any = None) -> msgspec.Meta:
+    """Describe a switch, for `--help` and for `GET /_control/`.
+
+    :param hostile: the value for `--hostile`; None if the switch is no behaviour that nobody has documented.
+    """
+    extra = {} if hostile is None else {"hostile": hostile}
+    return msgspec.Meta(description=description, extra_json_schema=extra)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +37,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def to_json(self) -> dict[str, Any]:
         """Return the values by name."""
         return msgspec.structs.asdict(self)
+
+    @classmethod
+    def hostile(cls, on: bool = True) -> dict[str, Any]:
+        """Return the changes that turn on each behaviour that nobody has documented, or off."""
+        key = "hostile" if on else "default"
+        return {name: schema[key] for name, schema in cls.schema().items() if "hostile" in schema}
 
     @classmethod
     def schema(cls) -> dict[str, dict[str, Any]]:

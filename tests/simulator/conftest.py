@@ -34,9 +34,8 @@ class Api:
             method,
             f"{self.simulator.url}{path}",
             params=params,
-            timeout=PATIENCE,
             allow_redirects=False,
-            **kwargs,
+            **{"timeout": PATIENCE, **kwargs},
         )
 
     def collector(self, collector_id: str = "box") -> str:

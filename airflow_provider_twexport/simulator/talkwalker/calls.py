@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
     Handler = Callable[[Account, Request], Awaitable[dict[str, Any] | Response]]
 
 HISTOGRAM_CREDITS = 10
+ODD_ENTRIES: list[Any] = [
+    None,
+    {},
+    "export",
+    7,
+    [],
+    {"id": None},
+    {"id": {}, "target": [], "status": 3},
+    {"id": "odd-1", "creation_date": "yesterday", "processed": "many", "progress": {}, "status": None},
+]
 MONTH_MS = 30 * DAY_MS
 
 
@@ -181,6 +192,8 @@ async def read_results(account: Account, request: Request) -> Response:
     )
     batches = reader.until_stop() if end == "stop" else reader.and_wait()
     body = faulty_streams.body(batches, request.scope, pretty=params.get("pretty") == "true")
+    if rate := account.settings.bytes_per_second:
+        body = faulty_streams.slowly(body, rate)
     return StreamingResponse(body, media_type="text/plain")
 
 
@@ -190,6 +203,7 @@ async def create_export(account: Account, request: Request) -> dict[str, Any]:
     order = requests.read_order(request, body, account.collectors, account.clock.now_ms())
     if account.credits.remaining == 0:
         raise TalkwalkerError(9)
+    await asyncio.sleep(account.settings.storage_seconds)
     export = account.exports.create(order, account.clock.now(), account.settings)
     return _tasks([export.created_json(account.settings)])
 
@@ -199,7 +213,9 @@ async def list_exports(account: Account, request: Request) -> dict[str, Any]:
     exports = account.exports.recent(account.clock.now(), account.settings)
     if fault := fault_of(request, "missing_from_list"):
         exports = [export for export in exports if fault.get("export_id") not in {None, export.id}]
-    odd = [fault.get("entry")] if (fault := fault_of(request, "odd_entry")) else []
+    odd = ODD_ENTRIES[: account.settings.odd_entries]
+    if fault := fault_of(request, "odd_entry"):
+        odd = [fault.get("entry"), *odd]
     return _tasks([*odd, *(_task(account, export, request) for export in exports)])
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Lines = AsyncIterator[bytes]
 
+PIECES_PER_SECOND = 20
 CONTROL_START = b'{"chunk_type":"CT_CONTROL"'
 FOREIGN_TASK = "ffffffff-ffff-4fff-8fff-ffffffffffff"
 
@@ -205,6 +206,16 @@ async def body(batches: AsyncIterator[list[bytes]], scope: Scope, *, pretty: boo
             yield piece
     except ConnectionCut:
         await break_connection(scope)
+
+
+async def slowly(body: Lines, bytes_per_second: int) -> Lines:
+    """Yield a body piece by piece, at a speed."""
+    size = max(1, bytes_per_second // PIECES_PER_SECOND)
+    async for piece in body:
+        for start in range(0, len(piece), size):
+            part = piece[start : start + size]
+            await asyncio.sleep(len(part) / bytes_per_second)
+            yield part
 
 
 async def _joined(batches: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:

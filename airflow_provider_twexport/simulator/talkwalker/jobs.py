@@ -166,7 +166,9 @@ class Export:
             task["ready"] = self.exported
         if self.messages:
             task["messages"] = self.messages
-        return {**task, "status": self.status}
+        if settings.numbers_as_text:
+            task |= {name: str(task[name]) for name in ("processed", "progress", "ready") if name in task}
+        return {**task, "status": self.status.upper() if settings.upper_case else self.status}
 
     def ledger_json(self) -> dict[str, Any]:
         """Return the task for the ledger, with everything that the vendor does not show."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -96,6 +97,7 @@ class Talkwalker:
         _raise_queued_error(request)
         self._check_rights(request.query_params.get("access_token"), call.right)
         result = await call.handler(self._account, request)
+        await asyncio.sleep(self.settings.answer_seconds)
         request.scope[LEDGER_ENTRY]["code"] = "0"
         return result if isinstance(result, Response) else self._envelope(request, 0, "OK", result)
 

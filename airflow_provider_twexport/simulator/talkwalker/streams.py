@@ -157,14 +157,19 @@ class Collectors:
         return list(self._collectors.values())
 
 
-def encode_offset(position: int) -> str:
-    """Write a log position as an opaque token: url-safe base64 of a protocol buffer."""
+def encode_offset(position: int, beat: int = 0) -> str:
+    """Write a log position as an opaque token: url-safe base64 of a protocol buffer.
+
+    :param beat: tells tokens of the same position apart.
+    """
     varint = bytearray()
     while position > 0x7F:
         varint.append(position & 0x7F | 0x80)
         position >>= 7
     varint.append(position)
-    return base64.urlsafe_b64encode(bytes((0x12, len(varint))) + varint).decode().rstrip("=")
+    suffix = bytes((0x18, *beat.to_bytes(4))) if beat else b""
+    raw = bytes((0x12, len(varint))) + varint + suffix
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def decode_offset(token: str) -> int | None:
@@ -173,8 +178,9 @@ def decode_offset(token: str) -> int | None:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    position = sum((byte & 0x7F) << (7 * index) for index, byte in enumerate(raw[2:]))
-    return position if encode_offset(position) == token.rstrip("=") else None
+    varint, beat = (raw[2:-5], int.from_bytes(raw[-4:])) if raw[-5:-4] == b"\x18" else (raw[2:], 0)
+    position = sum((byte & 0x7F) << (7 * index) for index, byte in enumerate(varint))
+    return position if encode_offset(position, beat) == token.rstrip("=") else None
 
 
 def starting_point(collector: Collector, requested: str, settings: TalkwalkerSettings) -> tuple[int, str]:
@@ -212,7 +218,7 @@ class Reader:
     first_offset: str
 
     def __post_init__(self) -> None:
-        self._blocks = 0
+        self._blocks = self._beats = self._results = 0
         self._control_position = self.position
 
     async def until_stop(self) -> AsyncIterator[list[bytes]]:
@@ -225,27 +231,31 @@ class Reader:
             yield [self._control(encode_offset(self.position))]
 
     async def and_wait(self) -> AsyncIterator[list[bytes]]:
-        """Yield all lines and those of later results, with keepalives, until the client disconnects."""
+        """Yield all lines and those of later results, with heartbeats, until the client disconnects."""
         yield [self._control(self.first_offset)]
         last_sent = time.monotonic()
         while not self.collector.deleted:
-            if lines := self._next_lines():
+            most = self.settings().results_per_wait
+            if most is not None and self._results >= most:
+                return
+            if lines := self._next_lines(LINES_AT_ONCE if most is None else most - self._results):
                 yield lines
                 last_sent = time.monotonic()
             elif time.monotonic() - last_sent >= self.settings().keepalive_seconds:
-                yield [KEEPALIVE]
+                yield self._heartbeat()
                 last_sent = time.monotonic()
             else:
                 await asyncio.sleep(POLL_SECONDS)
 
-    def _next_lines(self) -> list[bytes]:
+    def _next_lines(self, most: int = LINES_AT_ONCE) -> list[bytes]:
         """Read results up to the end of the block or of the log, and the control of a complete block."""
         self.advance()
         block_size = self.settings().control_every
         self.position = max(self.position, self.collector.earliest)
         block_end = (self.position // block_size + 1) * block_size
-        last = min(block_end, self.collector.end, self.position + LINES_AT_ONCE)
+        last = min(block_end, self.collector.end, self.position + min(most, LINES_AT_ONCE))
         lines = list(self.collector.lines(self.position, last))
+        self._results += last - self.position
         self.position = last
         if last == block_end:
             lines.append(self._control(encode_offset(last)))
@@ -253,7 +263,17 @@ class Reader:
             self._control_position = last
         return lines
 
+    def _heartbeat(self) -> list[bytes]:
+        kind = self.settings().heartbeat
+        if kind == "moving_control":
+            self._beats += 1
+            return [self._control(encode_offset(self.position, self._beats))]
+        if kind == "control":
+            return [self._control(self._last_offset)]
+        return [KEEPALIVE] if kind == "blank" else []
+
     def _control(self, offset: str) -> bytes:
+        self._last_offset = offset
         chunk = {
             "connection_id": self.connection_id,
             "resume_offset": offset,
