@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param, task
 from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.sdk import DAG, Param, task
 
 from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator

@@ -14,8 +14,8 @@ import os
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG, Asset, task
 from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.sdk import DAG, Asset, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator

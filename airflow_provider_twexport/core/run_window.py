@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import pendulum
 
 from airflow_provider_twexport.core.arguments import parse_moment, parse_value
 from airflow_provider_twexport.core.window import Window
-from airflow_provider_twexport.exceptions import InvalidRequestError
+from airflow_provider_twexport.exceptions import InvalidRequestError, NotReadyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date, timedelta
+    from datetime import date
+
+# a scheduler starts the run of a window as it ends, by its own clock
+SCHEDULER_TOLERANCE = timedelta(minutes=1)
 
 log = logging.getLogger(__name__)
 
@@ -78,3 +84,24 @@ def _pair(start: object, stop: object, advice: str) -> Window | None:
     if (start is None) != (stop is None):
         raise InvalidRequestError(advice.format(start, stop))
     return None if start is None else Window(parse_moment(start), parse_moment(stop))
+
+
+def check_ended(window: Window, settle: timedelta = timedelta(0)) -> None:
+    """Check that a window is over before it is bought: what is published later would be missing without a trace.
+
+    :param window: to be bought.
+    :param settle: how long after its end results may still be indexed that belong to it.
+    :raises InvalidRequestError: if it ends in the future.
+    :raises NotReadyError: if it has ended, but may not have settled; a retry may succeed.
+    """
+    now = pendulum.now("UTC")
+    if window.stop > now + SCHEDULER_TOLERANCE:
+        raise InvalidRequestError(
+            f"The window {window} ends in the future. What is published until then would be missing, though it would "
+            "count as exported. Choose a stop that has passed, or run this when the window is over. Nothing was bought."
+        )
+    if settle and window.stop + settle > now:
+        raise NotReadyError(
+            f"The window {window} settles until {(window.stop + settle).to_iso8601_string()}. Retry then. Nothing was "
+            "bought."
+        )

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
+import pendulum
+
 from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pendulum
-
 CalendarUnit = Literal["hour", "day", "week", "month"]
+
+# how much the clocks of a service and of a worker may differ
+CLOCK_TOLERANCE = pendulum.duration(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,23 @@ class Window:
     def overlaps(self, other: Window) -> bool:
         """Return whether some time lies in both windows."""
         return self.start < other.stop and other.start < self.stop
+
+    def within(self, other: Window) -> Window:
+        """Return the time that lies in both windows.
+
+        :raises InvalidRequestError: if there is none.
+        """
+        return Window(max(self.start, other.start), min(self.stop, other.stop))
+
+    def passed_at(self, moment: pendulum.DateTime) -> Window | None:
+        """Return the part that had passed at a moment: all that an export of that moment can hold.
+
+        :param moment: by a clock that may be slow by as much as ``CLOCK_TOLERANCE``.
+        :returns: ``None`` if nothing had.
+        """
+        if self.stop <= moment + CLOCK_TOLERANCE:
+            return self
+        return Window(self.start, moment) if self.start < moment else None
 
     def to_json(self) -> dict[str, str]:
         """Return ``{"start", "stop"}`` as ISO 8601 texts in UTC."""

@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.core.text_table import aligned, edges
 from airflow_provider_twexport.core.window import Window
 
@@ -134,17 +135,19 @@ class SeriesCoverage:
 
 
 def landed_span(manifest: Manifest) -> LandedSpan | None:
-    """Return the span that a landing covers; ``None`` if its manifest has no window.
+    """Return the span that a landing covers; ``None`` if its manifest has no window that had begun.
 
     :param manifest: such as :func:`storage.manifest.read` returns.
     """
     source = manifest.source
-    window = source.get("window")
-    if not window:
+    named = source.get("window")
+    # what was published after it landed is not in it
+    window = Window.from_json(named).passed_at(parse_moment(manifest.created_at)) if named else None
+    if window is None:
         return None
     owner = str(source.get("owner") or "")
     return LandedSpan(
-        window=Window.from_json(window),
+        window=window,
         scope=str(source.get("scope") or owner),
         export_id=str(source.get("export_id") or owner),
         results=manifest.results,

@@ -101,12 +101,14 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the windows that need something."""
+        from airflow_provider_twexport.core.run_window import check_ended
         from airflow_provider_twexport.talkwalker.planning.plan_table import table
 
         with fail_without_retry():
             hook = TalkwalkerHook(self.talkwalker_conn_id)
             client = hook.get_conn()
             order = self._order(context, hook)
+            check_ended(order.window)
             landings = self._landings()
             survey = self._survey(client, order, landings)
             self._check_length(survey.count_todo())

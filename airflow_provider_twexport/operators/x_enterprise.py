@@ -82,12 +82,13 @@ class XSearchCountsOperator(ResultsLandingOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the total and what it took."""
         from airflow_provider_twexport.core.arguments import parse_int, parse_required_text
-        from airflow_provider_twexport.core.run_window import export_window
+        from airflow_provider_twexport.core.run_window import check_ended, export_window
         from airflow_provider_twexport.x.search.landing import SearchLanding
         from airflow_provider_twexport.x.search.pages import SearchRequest, most_requests
 
         with fail_without_retry():
             window = export_window(context, self.start, self.stop, self.partition_length)
+            check_ended(window)
             search = SearchLanding(
                 XEnterpriseHook(self.x_conn_id).get_conn(),
                 SearchRequest(parse_required_text("query", self.query), window, self.bucket),

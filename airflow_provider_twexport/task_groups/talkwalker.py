@@ -48,6 +48,7 @@ def talkwalker_export(
     topics: Sequence[str] | str | None = NOT_GIVEN,
     limit: int | str = NOT_GIVEN,
     partition_length: timedelta | None = NOT_GIVEN,
+    settle: timedelta = NOT_GIVEN,
     if_exists: Literal["adopt", "fail", "recreate"] | str = NOT_GIVEN,
     max_credits: int | str | None = NOT_GIVEN,
     max_credits_per_run: int | str | None = NOT_GIVEN,
@@ -89,6 +90,8 @@ def talkwalker_export(
     :param topics: topic ids of the project; a list, or a text with commas.
     :param limit: results at most, 1 to 1,000,000; each costs a credit.
     :param partition_length: the length of the window of a run that has only a partition date.
+    :param settle: how long after its end a window is not ordered yet; results are indexed after they are published. The
+        order fails until then, so its retries must last longer.
     :param if_exists: what to do if this was exported before: ``adopt``, ``fail`` or ``recreate`` (pays again).
     :param max_credits: credits that the export may cost at most; lowers ``limit``.
     :param max_credits_per_run: credits that all exports ordered by one run may cost.
@@ -133,6 +136,7 @@ def talkwalker_export(
             collector_id=cast("str", create_collector.output),
             landing_options=on_end | how | on_landing,
             **given(
+                settle=settle,
                 if_exists=if_exists,
                 max_credits=max_credits,
                 max_credits_per_run=max_credits_per_run,

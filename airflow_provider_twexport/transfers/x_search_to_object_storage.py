@@ -95,12 +95,13 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         """Return where the manifest is and what it counts."""
         from airflow_provider_twexport.core.arguments import parse_int, parse_required_text
         from airflow_provider_twexport.core.partitioning import landing_path
-        from airflow_provider_twexport.core.run_window import export_window
+        from airflow_provider_twexport.core.run_window import check_ended, export_window
         from airflow_provider_twexport.x.search.landing import SearchLanding, dataset
         from airflow_provider_twexport.x.search.pages import SearchRequest
 
         with fail_without_retry():
             window = export_window(context, self.start, self.stop, self.partition_length)
+            check_ended(window)
             search = SearchLanding(
                 XEnterpriseHook(self.x_conn_id).get_conn(),
                 SearchRequest(parse_required_text("query", self.query), window, tag=self.tag or None),

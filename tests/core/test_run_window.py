@@ -9,8 +9,9 @@ from typing import Any
 import pendulum
 import pytest
 
-from airflow_provider_twexport.core.run_window import export_window
-from airflow_provider_twexport.exceptions import InvalidRequestError
+from airflow_provider_twexport.core.run_window import check_ended, export_window
+from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.exceptions import InvalidRequestError, NotReadyError
 
 JAN, FEB, MAR = (pendulum.datetime(2024, month, 1) for month in (1, 2, 3))
 INTERVAL = {"data_interval_start": JAN, "data_interval_end": FEB}
@@ -72,3 +73,19 @@ def test_half_a_window_in_the_configuration_is_refused() -> None:
     """It does not silently become the data interval."""
     with pytest.raises(InvalidRequestError, match="of the run's configuration: give both"):
         export_window(INTERVAL | {"dag_run": SimpleNamespace(conf={"start": "2024-02-01"})})
+
+
+def test_a_window_that_ends_in_the_future_is_not_bought() -> None:
+    """One that has just ended is, because a scheduler starts its run at that moment."""
+    now = pendulum.now("UTC")
+    check_ended(Window(now.subtract(days=1), now))
+    with pytest.raises(InvalidRequestError, match="ends in the future"):
+        check_ended(Window(now.subtract(days=1), now.add(days=3)))
+
+
+def test_a_window_settles_before_it_is_bought() -> None:
+    """The order fails until then, and a retry may succeed."""
+    now = pendulum.now("UTC")
+    check_ended(Window(now.subtract(days=2), now.subtract(days=1)), timedelta(hours=23))
+    with pytest.raises(NotReadyError, match="settles until"):
+        check_ended(Window(now.subtract(days=2), now.subtract(days=1)), timedelta(hours=25))

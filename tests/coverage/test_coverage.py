@@ -191,6 +191,18 @@ def test_a_span_is_read_from_a_manifest() -> None:
     assert landed_span(Manifest({"owner": "box", "window": None})) is None
 
 
+def test_what_was_published_after_a_landing_is_not_landed() -> None:
+    """A window that ended in the future is covered up to the landing; one that had not begun is not."""
+    source = {
+        "owner": "twx-demo",
+        "window": {"start": "2024-01-01T00:00:00Z", "stop": "2024-01-05T00:00:00Z"},
+    }
+    landed = landed_span(Manifest(source, created_at="2024-01-02T00:00:00+00:00"))
+    assert landed is not None
+    assert landed.window == days(0, 1)
+    assert landed_span(Manifest(source, created_at="2023-12-31T00:00:00+00:00")) is None
+
+
 def test_nothing_landed_is_no_series() -> None:
     """Without landings there is nothing to tell."""
     assert coverage([]) == []

@@ -21,6 +21,7 @@ class Landed:
     results: int = 7
     complete: bool = True
     truncated: bool = False
+    created_at: str = "2026-01-01T00:00:00+00:00"
 
 
 def test_a_search_covers_its_window() -> None:

@@ -462,3 +462,15 @@ def test_a_directory_of_another_owner_buys_nothing(
     assert run_dag(pipeline(tmp_path, query="coffee")).state == "success"
     assert run_dag(pipeline(tmp_path, query="tea")).state == "failed"
     assert simulator.ledger()["credits"]["charged_total"] == 500
+
+
+def test_a_window_that_ends_in_the_future_buys_nothing(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """It would be called whole for ever."""
+    stop = pendulum.now("UTC").add(days=3)
+    run = run_dag(pipeline(tmp_path, query="coffee", start=stop.subtract(days=4), stop=stop))
+    assert run.state == "failed"
+    assert "ends in the future" in run.log
+    assert simulator.ledger()["counts"].get("POST /api/v3/stream/c/{collector_id}/export", 0) == 0
+    assert simulator.ledger()["credits"]["charged_total"] == 0

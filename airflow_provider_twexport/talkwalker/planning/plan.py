@@ -265,6 +265,37 @@ _RULES: tuple[tuple[WindowState, Callable[[_Facts], bool]], ...] = (
 )
 
 
+def window_states(
+    order: ExportOrder,
+    windows: Iterable[Window],
+    *,
+    exports: Iterable[ExportTask],
+    landed: Callable[[str], Manifest | None],
+    collectors: Collection[str] | None,
+    now: pendulum.DateTime,
+) -> dict[Window, WindowState]:
+    """Return how far the purchase of each window is; the parameters are those of :func:`plan`.
+
+    :raises UnexpectedResponseError: if an export of one of the windows has an undocumented status.
+    """
+    bought = _newest_by_collector(exports)
+    return {
+        window: _state_of(collector_id_of(replace(order, window=window)), bought, landed, collectors, now)
+        for window in windows
+    }
+
+
+def _state_of(
+    collector_id: str,
+    bought: Mapping[str, ExportTask],
+    landed: Callable[[str], Manifest | None],
+    collectors: Collection[str] | None,
+    now: pendulum.DateTime,
+) -> WindowState:
+    gone = collectors is not None and collector_id not in collectors
+    return _state(_Facts(bought.get(collector_id), landed(collector_id), gone, now - RETENTION))
+
+
 def plan(
     order: ExportOrder,
     expected: Iterable[tuple[Window, int | None]],
@@ -272,6 +303,7 @@ def plan(
     exports: Iterable[ExportTask],
     balance: int,
     landed: Callable[[str], Manifest | None] = lambda collector_id: None,
+    landed_ids: Iterable[str] = (),
     collectors: Collection[str] | None = None,
     counting_credits: int = 0,
     buy_expired: bool = False,
@@ -281,10 +313,11 @@ def plan(
     """Return what the windows would cost; makes no calls.
 
     :param order: scope and limit of each export; its own window does not matter.
-    :param expected: the windows in order and apart, each with the results it is expected to bring, ``None`` if unknown.
+    :param expected: the windows in order, each with the results it is expected to bring, ``None`` if unknown.
     :param exports: the service's list of exports.
     :param balance: credits on the account, looked up after counting.
     :param landed: returns what has landed of a collector, such as the ``get`` of a dict.
+    :param landed_ids: collectors that something has landed of, also of other windows; overlaps with them are reported.
     :param collectors: ids of the collectors that exist; a finished export whose collector is gone counts as expired.
         ``None`` if unknown.
     :param counting_credits: credits spent on counting.
@@ -294,21 +327,22 @@ def plan(
     :raises UnexpectedResponseError: if an export of one of the windows has an undocumented status.
     """
     now = now or pendulum.now("UTC")
-    kept_since, settled_since = now - RETENTION, now - SETTLED_AFTER
+    settled_since = now - SETTLED_AFTER
     bought = _newest_by_collector(exports)
     priced = []
     for window, results in expected:
         part = replace(order, window=window)
         collector_id = collector_id_of(part)
         task = bought.get(collector_id)
-        gone = collectors is not None and collector_id not in collectors
-        state = _state(_Facts(task, landed(collector_id), gone, kept_since))
+        state = _state_of(collector_id, bought, landed, collectors, now)
         buy = state.is_to_buy or (buy_expired and state is WindowState.EXPIRED)
         may_grow = results is None or window.stop > settled_since
         found = _priced(part, collector_id, state, task, results, buy=buy, may_grow=may_grow)
         remainder = (remainders or {}).get(window)
         priced.append(_as_remainder(found, remainder) if remainder else found)
-    return Plan(_with_balances(_with_overlaps(priced, bought), balance), balance, counting_credits)
+    return Plan(
+        _with_balances(_with_overlaps(priced, {*bought, *landed_ids}), balance), balance, counting_credits
+    )
 
 
 def _priced(
@@ -357,10 +391,10 @@ def _newest_by_collector(exports: Iterable[ExportTask]) -> dict[str, ExportTask]
     return {task.collector_id or "": task for task in paid}
 
 
-def _with_overlaps(windows: list[PlannedWindow], bought: Iterable[str]) -> list[PlannedWindow]:
+def _with_overlaps(windows: list[PlannedWindow], known: Iterable[str]) -> list[PlannedWindow]:
     """Return the windows, those to buy with the other collectors that hold some of their time; one pass over both."""
-    # windows of one plan lie apart, so only names from elsewhere matter
-    others = set(bought) - {planned.collector_id for planned in windows}
+    # what a plan buys lies apart from all else in it, so only names from elsewhere matter
+    others = set(known) - {planned.collector_id for planned in windows}
     held = [_NamedWindow(it, *named) for it in others if (named := window_in(it))]
     held.sort(key=lambda it: (it.window.start, it.collector_id), reverse=True)
     current: list[_NamedWindow] = []

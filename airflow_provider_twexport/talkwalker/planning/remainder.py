@@ -24,6 +24,7 @@ from airflow_provider_twexport.talkwalker.histogram import (
 from airflow_provider_twexport.talkwalker.planning.splitting import (
     HEADROOM,
     between,
+    outermost,
     refined,
     split_by_volume,
 )
@@ -106,7 +107,7 @@ def truncated_windows(
         return
     chain = (*outer, collector_id)
     within = {it for it in collector_ids if (named := window_in(it)) and window.contains(named[1])}
-    bought = bought_windows(replace(order, window=window), within - set(chain))
+    bought = outermost(bought_windows(replace(order, window=window), within - set(chain)))
     yield TruncatedWindow(window, chain, bought, _planned_windows(collector_id, landed.values()))
     for part in bought:
         yield from truncated_windows(order, part, landed, collector_ids, chain)

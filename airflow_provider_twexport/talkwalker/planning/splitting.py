@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, get_args
@@ -107,11 +107,49 @@ def expected_in(windows: Sequence[Window], volumes: Iterable[Volume]) -> list[Vo
     return [Volume(window, total) for window, total in zip(windows, totals, strict=True)]
 
 
+def outermost(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """Return windows apart: of two that overlap, the one that comes first.
+
+    :param windows: in order.
+    """
+    apart: list[Window] = []
+    for window in windows:
+        if not apart or window.start >= apart[-1].stop:
+            apart.append(window)
+    return tuple(apart)
+
+
+class Union:
+    """The time of some windows, however they overlap."""
+
+    def __init__(self) -> None:
+        self._starts: list[float] = []
+        self._stops: list[float] = []
+
+    def holds(self, window: Window) -> bool:
+        """Return whether all of a window lies in it."""
+        place = bisect_right(self._starts, window.start.timestamp()) - 1
+        return place >= 0 and self._stops[place] >= window.stop.timestamp()
+
+    def overlaps(self, window: Window) -> bool:
+        """Return whether some of a window lies in it."""
+        place = bisect_right(self._stops, window.start.timestamp())
+        return place < len(self._starts) and self._starts[place] < window.stop.timestamp()
+
+    def add(self, window: Window) -> None:
+        """Add the time of a window."""
+        start, stop = window.start.timestamp(), window.stop.timestamp()
+        first, last = bisect_left(self._stops, start), bisect_right(self._starts, stop)
+        if first < last:
+            start, stop = min(start, self._starts[first]), max(stop, self._stops[last - 1])
+        self._starts[first:last], self._stops[first:last] = [start], [stop]
+
+
 def between(whole: Window, kept: Iterable[Window]) -> Iterator[Window]:
     """Yield the time between some windows.
 
     :param whole: the range.
-    :param kept: windows within it, in order and apart.
+    :param kept: windows that overlap it, in order.
     """
     start = whole.start
     for window in kept:

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
+from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.exceptions import PermissionDeniedError
 from airflow_provider_twexport.talkwalker.histogram import why_uncountable
-from airflow_provider_twexport.talkwalker.planning.plan import PlannedWindow, WindowState, plan
+from airflow_provider_twexport.talkwalker.planning.plan import PlannedWindow, WindowState, plan, window_states
 from airflow_provider_twexport.talkwalker.planning.remainder import (
     Remainder,
     count_landed,
     count_remainder,
     truncated_windows,
 )
-from airflow_provider_twexport.talkwalker.planning.splitting import HEADROOM, between, split
+from airflow_provider_twexport.talkwalker.planning.splitting import HEADROOM, Union, between, split
 from airflow_provider_twexport.talkwalker.planning.volume_counts import count_volumes, counting_price
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import bought_windows, match_order
@@ -50,8 +51,8 @@ class Survey:
     :param exports: the service's list of exports.
     :param collectors: ids of the collectors that exist; ``None`` where the token may not list them.
     :param landed: what has landed, by collector.
-    :param kept: the windows of the range that were bought or landed before, in order and apart.
-    :param gaps: the time between them.
+    :param kept: the windows of the range that were bought or landed before, in order.
+    :param gaps: the time that none of them holds.
     :param buy_expired: whether to buy again what was bought and is lost.
     :param truncated: of those kept, and of the windows of their remainders, those that landed truncated.
     :param landed_hours: returns the results by hour of a collector's landing.
@@ -175,12 +176,24 @@ class Survey:
             exports=self.exports,
             balance=balance,
             landed=self.landed.get,
+            landed_ids=self.landed,
             collectors=self.collectors,
             counting_credits=counting_credits,
             buy_expired=self.buy_expired,
             remainders=remainders,
             now=now,
         )
+
+
+# how far on each is: of two windows of the same time, the lower one is kept
+_RANKS = {
+    WindowState.LANDED: 0,
+    WindowState.TRUNCATED: 0,
+    WindowState.READABLE: 1,
+    WindowState.RUNNING: 2,
+    WindowState.PARTIAL: 3,
+    WindowState.EXPIRED: 4,
+}
 
 
 def survey(
@@ -207,8 +220,17 @@ def survey(
     collectors = _list_collectors(client)
     bought = {task.collector_id for task in exports if task.collector_id and task.is_adoptable}
     collector_ids = bought | set(landings)
-    kept = bought_windows(order, collector_ids)
-    gaps = tuple(between(order.window, kept))
+    states = window_states(
+        order,
+        bought_windows(order, collector_ids),
+        exports=exports,
+        landed=landings.get,
+        collectors=collectors,
+        now=pendulum.now("UTC"),
+    )
+    passed = _passed(order, states, exports, landings)
+    kept = kept_windows(order.window, states, passed, buy_expired=buy_expired)
+    gaps = tuple(between(order.window, [passed[it] for it in kept]))
     truncated = (
         part for window in kept for part in truncated_windows(order, window, landings, collector_ids)
     )
@@ -224,6 +246,61 @@ def survey(
         tuple(truncated) if landed_hours else (),
         landed_hours,
     )
+
+
+def kept_windows(
+    whole: Window,
+    states: Mapping[Window, WindowState],
+    passed: Mapping[Window, Window],
+    *,
+    buy_expired: bool = False,
+) -> tuple[Window, ...]:
+    """Return the windows that a plan keeps, so that no time that was bought is sold again.
+
+    What is usable is kept, unless windows that are further on or larger hold all of it. What is bought again is kept
+    only if it lies apart from those: a part of a window cannot be bought under the name of the whole.
+
+    :param whole: the range.
+    :param states: the windows that were bought or landed before, and how far each is; they may overlap.
+    :param passed: of each, the part that had passed when it was ordered; without one, it holds nothing.
+    :param buy_expired: whether to buy again what was bought and is lost.
+    :returns: in order; they may overlap.
+    """
+    held = Union()
+    kept: list[Window] = []
+    for window in sorted(passed, key=lambda it: (_RANKS[states[it]], -it.seconds, it.start)):
+        state = states[window]
+        is_sold = state is WindowState.PARTIAL or (state is WindowState.EXPIRED and buy_expired)
+        extent = window if is_sold else passed[window]
+        if not extent.overlaps(whole) or (
+            held.overlaps(extent) if is_sold else held.holds(extent.within(whole))
+        ):
+            continue
+        held.add(extent)
+        kept.append(window)
+    return tuple(sorted(kept, key=lambda it: (it.start, -it.seconds)))
+
+
+def _passed(
+    order: ExportOrder,
+    windows: Iterable[Window],
+    exports: Iterable[ExportTask],
+    landed: Mapping[str, Manifest],
+) -> dict[Window, Window]:
+    """Return the part of each window that had passed when its newest export was ordered, or else when it landed."""
+    ordered: dict[str, pendulum.DateTime] = {}
+    for task in exports:
+        if task.collector_id and task.created and task.is_adoptable:
+            ordered[task.collector_id] = max(task.created, ordered.get(task.collector_id, task.created))
+    found: dict[Window, Window] = {}
+    for window in windows:
+        collector_id = collector_id_of(replace(order, window=window))
+        landing = landed.get(collector_id)
+        moment = ordered.get(collector_id) or (parse_moment(landing.created_at) if landing else None)
+        extent = window if moment is None else window.passed_at(moment)
+        if extent:
+            found[window] = extent
+    return found
 
 
 def is_part_of(order: ExportOrder, collector_id: str) -> bool:

@@ -257,6 +257,14 @@ class PurchaseAttempt:
                 "Set if_exists='adopt' to use it, or 'recreate' to pay for it again.",
                 facts=task.facts(self.order.limit),
             )
+        window = self.order.window
+        if task.created and window.passed_at(task.created) != window:
+            raise ExportExistsError(
+                f"Export {task.id} was ordered on {task.created.to_iso8601_string()}, before {window} ended, "
+                "so it lacks what was published later. Nothing was bought. Choose a window that begins there, or set "
+                "if_exists='recreate' to pay for all of it again.",
+                facts=task.facts(self.order.limit),
+            )
         forgotten = task.readable_until
         if not forgotten or forgotten >= pendulum.now("UTC"):
             return self._adopted(task)

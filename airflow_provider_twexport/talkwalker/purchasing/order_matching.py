@@ -52,15 +52,11 @@ def bought_windows(order: ExportOrder, collector_ids: Iterable[str]) -> tuple[Wi
 
     :param order: the range as its window, scope and limit.
     :param collector_ids: collectors of whatever content.
-    :returns: in order and apart; of two that overlap, the one that begins earlier, else the longer one.
+    :returns: in order, of those that begin together the longer one first; they may overlap.
     """
-    matched = [part.window for each in collector_ids if (part := match_order(each, [order]))]
+    matched = {part.window for each in collector_ids if (part := match_order(each, [order]))}
     inside = [window for window in matched if order.window.overlaps(window)]
-    apart: list[Window] = []
-    for window in sorted(inside, key=lambda it: (it.start, -it.stop.timestamp())):
-        if not apart or window.start >= apart[-1].stop:
-            apart.append(window)
-    return tuple(apart)
+    return tuple(sorted(inside, key=lambda it: (it.start, -it.stop.timestamp())))
 
 
 def _order(source: Mapping[str, Any], limit: int) -> ExportOrder:

@@ -13,4 +13,5 @@ class Manifest:
     source: dict[str, Any] = field(default_factory=dict)
     complete: bool = True
     truncated: bool = False
+    created_at: str = "2030-01-01T00:00:00+00:00"
     results: int = 7

@@ -63,8 +63,8 @@ def test_only_the_window_may_differ(change: dict[str, object]) -> None:
     assert not is_part_of(ORDER, "somebodys-own")
 
 
-def test_earlier_windows_are_in_order_and_apart() -> None:
-    """Windows across the edges count, those outside do not, and of two that overlap one is kept."""
+def test_earlier_windows_are_in_order() -> None:
+    """Windows across the edges count, those outside and those of another order do not."""
     collector_ids = [
         collector_of("2024-03-20", "2024-04-10"),
         collector_of("2024-01-10", "2024-01-20"),
@@ -74,6 +74,7 @@ def test_earlier_windows_are_in_order_and_apart() -> None:
     ]
     assert bought_windows(ORDER, collector_ids) == (
         days("2024-01-05", "2024-01-15"),
+        days("2024-01-10", "2024-01-20"),
         days("2024-03-20", "2024-04-10"),
     )
 
