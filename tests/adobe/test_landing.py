@@ -197,6 +197,18 @@ def test_an_empty_export_is_a_landing_too(
     assert_landed(simulator, job_id, tmp_path / "empty files")
 
 
+def test_only_an_empty_export_may_name_no_batch(simulator: Simulator, tmp_path: Path) -> None:
+    """A job that succeeded without a batch lands if it exported no profiles; otherwise it is an error."""
+    simulator.settings(adobe_queue_seconds=0, adobe_job_seconds=None, adobe_profiles=1)
+    simulator.faults({"fault": "status", "status": "SUCCEEDED", "times": None})
+    client = client_of(simulator)
+    job_id = client.create_export_job(ORDER).id
+    with pytest.raises(exceptions.UnexpectedResponseError, match="names no batch"):
+        land(client, job_id, tmp_path)
+    simulator.settings(adobe_profiles=0)
+    assert (land(client, job_id, tmp_path).parts, manifest.read(tmp_path).complete) == ((), True)
+
+
 @pytest.mark.parametrize(
     ("settings", "expected", "words"),
     [

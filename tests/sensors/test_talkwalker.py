@@ -9,6 +9,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 from airflow.sdk import DAG
 
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
@@ -228,6 +229,14 @@ def test_execution_timeout_aborts_while_deferred(
     )
     assert run.states["wait"] == "failed"
     assert "did not end within the task's execution_timeout" in run.log
+    assert [export["status"] for export in simulator.ledger()["exports"]] == ["aborted"]
+
+
+def test_a_deferral_that_no_triggerer_ends_aborts(stuck_id: str, simulator: Simulator) -> None:
+    """Where the deferral itself times out, the worker that Airflow starts for it aborts the export."""
+    sensor = TalkwalkerExportSensor(task_id="wait", export_id=stuck_id, deferrable=True)
+    with pytest.raises(AirflowSensorTimeout):
+        sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
     assert [export["status"] for export in simulator.ledger()["exports"]] == ["aborted"]
 
 

@@ -191,6 +191,21 @@ def test_a_retry_reads_on_from_the_checkpoint(tmp_path: Path) -> None:
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in written} == written
 
 
+@pytest.mark.parametrize("further", [manifest.MANIFEST, manifest.CHECKPOINT])
+def test_a_retry_continues_the_try_that_got_further(tmp_path: Path, further: str) -> None:
+    """Of an incomplete manifest and a checkpoint, the one with more parts counts, whichever it is."""
+    begin(tmp_path, BATCHES[:2])
+    short = (tmp_path / manifest.CHECKPOINT).read_bytes()
+    begin(tmp_path, BATCHES[2:6])
+    for name in (manifest.MANIFEST, manifest.CHECKPOINT):
+        if name != further:
+            (tmp_path / further).write_bytes((tmp_path / manifest.CHECKPOINT).read_bytes())
+            (tmp_path / name).write_bytes(short)
+    assert open_landing(tmp_path, file_format="jsonl").cursor == "6"
+    land(tmp_path, BATCHES, file_format="jsonl")
+    assert_landed_exactly_once(tmp_path, BATCHES)
+
+
 def damage_by_removal(part: Path) -> None:
     """Remove a part."""
     part.unlink()

@@ -133,7 +133,7 @@ class Job:
             "status": status,
             "profileInstanceId": "ups",
             "errors": ERRORS if has_errors else [],
-            "metrics": self._metrics(settings),
+            "metrics": self._metrics(settings, status),
             "computeGatewayJobId": {
                 "exportJob": str(uuid.UUID(int=hash64(self.id, "export"))),
                 "pushJob": str(uuid.UUID(int=hash64(self.id, "push"))),
@@ -174,11 +174,11 @@ class Job:
             "batchId": batch.id,
         }
 
-    def _metrics(self, settings: AdobeSettings) -> dict[str, Any]:
+    def _metrics(self, settings: AdobeSettings, status: str) -> dict[str, Any]:
         start, end = self.created_ms, int((self.updated or self.created) * 1000)
         span = {"startTimeInMs": start, "endTimeInMs": end, "totalTimeInMs": end - start}
         times = dict.fromkeys(("totalTime", "profileExportTime", "aCPDatasetWriteTime"), span)
-        if self.status != "SUCCEEDED":
+        if status != "SUCCEEDED":
             return times
         count = settings.adobe_profiles
         return {

@@ -24,11 +24,15 @@ from airflow_provider_twexport.exceptions import (
     TwexportError,
     UnexpectedResponseError,
 )
+from airflow_provider_twexport.storage.part_options import PartOptions
+from airflow_provider_twexport.x.search.landing import SearchLanding
 from airflow_provider_twexport.x.search.pages import SearchRequest, most_requests, post_id
 from tests.service_clients import JANUARY, x_client_of
 from tests.waiting import PATIENCE, QUICK
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_provider_twexport.x.search.client import XSearchClient
     from tests.simulator_process import Simulator
 
@@ -156,6 +160,24 @@ def test_windows_can_shrink_in_the_middle(x_client: XSearchClient, simulator: Si
     came = ids([*first.records, *rest])
     assert sorted(set(came), reverse=True) == sorted(truth(simulator), reverse=True)
     assert len(came) - len(set(came)) <= 5
+
+
+def test_the_posts_of_one_minute_land_once_on_both_sides_of_a_pages_edge(
+    x_client: XSearchClient, simulator: Simulator, tmp_path: Path
+) -> None:
+    """A window that shrinks after the first page searches the minute at its edge again, and no post is lost or doubled."""
+    simulator.settings(x_posts_per_day=20_000)
+    request = SearchRequest("coffee", Window(JANUARY.start, JANUARY.start.add(hours=2)))
+    batches = x_client.pages(request)
+    with SearchLanding(x_client, request).open(tmp_path, PartOptions("jsonl")) as landing:
+        landing.write(next(batches))
+        simulator.settings(x_longest_window_hours=1)
+        for batch in batches:
+            landing.write(batch)
+        landed = landing.commit()
+    lines = b"".join((tmp_path / part.name).read_bytes() for part in landed.parts).splitlines()
+    assert ids(lines) == truth(simulator, "coffee", request.window)
+    assert landed.duplicates_dropped > 0
 
 
 @pytest.mark.parametrize("fault", ["drop", "lost_answer", "garbage", "html"])

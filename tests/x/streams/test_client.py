@@ -20,7 +20,7 @@ from airflow_provider_twexport.exceptions import (
     TransientError,
 )
 from airflow_provider_twexport.x.streams.capture_report import CaptureReport, iso
-from airflow_provider_twexport.x.streams.client import XStreamClient, reconnect_after
+from airflow_provider_twexport.x.streams.client import XStreamClient, _Partition, reconnect_after
 from airflow_provider_twexport.x.streams.messages import message_key
 from tests.service_clients import x_credential_of
 from tests.waiting import PATIENCE, QUICK
@@ -180,6 +180,13 @@ def test_a_second_connection_hides_the_end_of_the_first(simulator: Simulator) ->
     events, report = captured(client_of(simulator), 30, reached={1: None}, connections=2)
     assert (report.gaps, report.partitions["1"].connected) == ([], 3)
     assert len(keys(events)) > len(set(keys(events)))
+
+
+def test_older_messages_of_another_connection_take_nothing_back() -> None:
+    """What one connection has read stays read when Backfill brings another the messages before it."""
+    partition = _Partition(1, reached=None)
+    assert [partition.reach(moment) for moment in (200.0, 140.0, 210.0)] == [200.0, 200.0, 210.0]
+    assert partition.backfill(215.0, is_available=True) == (1, None)
 
 
 def test_another_reader_must_be_stopped(simulator: Simulator) -> None:
