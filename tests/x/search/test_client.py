@@ -165,13 +165,13 @@ def test_windows_can_shrink_in_the_middle(x_client: XSearchClient, simulator: Si
 def test_the_posts_of_one_minute_land_once_on_both_sides_of_a_pages_edge(
     x_client: XSearchClient, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """A window that shrinks after the first page searches the minute at its edge again, and no post is lost or doubled."""
-    simulator.settings(x_posts_per_day=20_000)
-    request = SearchRequest("coffee", Window(JANUARY.start, JANUARY.start.add(hours=2)))
+    """Where a window shrinks, the minute at the edge is searched again; no post is lost or doubled."""
+    simulator.settings(x_posts_per_day=6_000)
+    request = SearchRequest("coffee", Window(JANUARY.start, JANUARY.start.add(hours=12)))
     batches = x_client.pages(request)
     with SearchLanding(x_client, request).open(tmp_path, PartOptions("jsonl")) as landing:
         landing.write(next(batches))
-        simulator.settings(x_longest_window_hours=1)
+        simulator.settings(x_longest_window_hours=7)
         for batch in batches:
             landing.write(batch)
         landed = landing.commit()
