@@ -35,7 +35,8 @@ class Api:
             f"{self.simulator.url}{path}",
             params=params,
             allow_redirects=False,
-            **{"timeout": PATIENCE, **kwargs},
+            timeout=kwargs.pop("timeout", PATIENCE),
+            **kwargs,
         )
 
     def collector(self, collector_id: str = "box") -> str:
