@@ -303,6 +303,8 @@ class Landing:
     ) -> Manifest:
         """End the last part, write the manifest, and if it is complete remove the files of other tries.
 
+        A complete landing without results has one part without rows.
+
         :param exported: how many results the service exported.
         :param truncated: whether the export reached its limit.
         :param estimated_total: how many results match, by the service's estimate.
@@ -316,6 +318,9 @@ class Landing:
         """
         self._check_open()
         try:
+            if complete and self._part is None and not self._landed.parts:
+                # a directory without any part is an error to most readers; one without rows has a schema
+                self._part = self._next_part()
             self._end_part()
             self._landed = replace(
                 self._landed,

@@ -75,9 +75,15 @@ def read_volumes(bins: Any, window: Window, interval: Interval) -> list[Volume]:
     buckets = window.cut(interval)
     indexes = _indexes(buckets, interval)
     counts = [0] * len(buckets)
+    if not isinstance(bins, list | tuple):
+        raise UnexpectedResponseError(
+            f"Talkwalker's histogram has no list of bins, but {str(bins)[:200]}. Report this to Talkwalker."
+        )
     for item in bins:
         begin, count = _bin(item)
         if begin not in indexes:
+            if not count:
+                continue
             raise UnexpectedResponseError(
                 f"Talkwalker counted {count:,} results in the {interval} at {begin} ms, which is not in {window}. "
                 "Report this to Talkwalker, and split by month, week, day or hour meanwhile."
@@ -95,7 +101,10 @@ def _indexes(buckets: Sequence[Window], interval: Interval) -> dict[int, int]:
 def _bin(item: Any) -> tuple[int, int]:
     try:
         count = item["v"]
-        return int(item["t"]), int(count[0] if isinstance(count, list) else count)
-    except (KeyError, IndexError, TypeError, ValueError):
+        begin, number = int(item["t"]), int(count[0] if isinstance(count, list) else count)
+        if number < 0:
+            raise ValueError(number)
+        return begin, number
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         msg = f"Talkwalker's histogram has a bin that cannot be read: {str(item)[:200]}. Report this to Talkwalker."
         raise UnexpectedResponseError(msg) from None

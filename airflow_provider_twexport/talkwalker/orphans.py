@@ -205,11 +205,14 @@ def orphans(
     :raises UnexpectedResponseError: if an export of ours has an undocumented status.
     """
     now = now or pendulum.now("UTC")
-    existing = {found.id for found in collectors if found.id.startswith(PREFIX)}
+    collectors = list(collectors)
+    existing = {it.id for it in collectors if window_in(it.id) or is_helper(it.id)}
+    # one that collects by itself belongs to somebody, whatever its name is
+    active = {it.id for it in collectors if it.state.upper() == "ACTIVE"}
     filled = _by_collector(exports)
     landed = _Landings(manifests)
     found = []
-    for collector_id in sorted(existing | filled.keys()):
+    for collector_id in sorted((existing | filled.keys()) - active):
         tasks, exists = filled.get(collector_id), collector_id in existing
         if tasks:
             begun = created(collector_id) if exists and not landed.all_of(tasks) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -127,9 +128,31 @@ def test_missing_bins_are_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"t": 1_704_070_800_000, "v": [1]}, {"t": "soon", "v": [1]}, {"t": 1}, None, {"t": 1, "v": []}]
+    "bad",
+    [
+        {"t": 1_704_070_800_000, "v": [1]},
+        {"t": "soon", "v": [1]},
+        {"t": 1},
+        None,
+        {"t": 1, "v": []},
+        {"t": 1_704_067_200_000, "v": [-50]},
+        {"t": 1_704_067_200_000, "v": [math.inf]},
+    ],
 )
 def test_a_strange_bin_is_an_error(bad: Any) -> None:
     """Days of another time zone, or bins of another shape, are an error, not a wrong price."""
     with pytest.raises(UnexpectedResponseError):
         read_volumes([bad], Window(DAY, DAY.add(days=2)), "day")
+
+
+@pytest.mark.parametrize("bins", [None, {"t": 1}, "none", 5])
+def test_what_is_no_list_of_bins_is_an_error(bins: Any) -> None:
+    """Not a traceback after the count was paid."""
+    with pytest.raises(UnexpectedResponseError, match="has no list of bins"):
+        read_volumes(bins, Window(DAY, DAY.add(days=2)), "day")
+
+
+def test_an_empty_bin_outside_the_window_is_no_error() -> None:
+    """A count that ends at the window's end may have one more, of nothing."""
+    bins = [{"t": DAY.add(days=2).timestamp() * 1000, "v": [0]}]
+    assert [count for _, count in read_volumes(bins, Window(DAY, DAY.add(days=2)), "day")] == [0, 0]

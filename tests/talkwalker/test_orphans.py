@@ -109,14 +109,21 @@ def test_only_our_collectors_are_considered() -> None:
     [
         ("twx-lock-1", 0.9, None),
         ("twx-lock-1", 1.1, "ticket"),
-        ("twx-demo-1", 6.9, None),
-        ("twx-demo-1", 7.1, "empty"),
+        (COLLECTOR, 6.9, None),
+        (COLLECTOR, 7.1, "empty"),
+        ("twx-live-brand", 7.1, None),
     ],
 )
 def test_collectors_without_exports(name: str, days: float, state: str | None) -> None:
     """A purchase that may still be running is left alone."""
     orphans_found = found(collectors=(name,), collector_age=days)
     assert [str(orphan.state) for orphan in orphans_found] == ([state] if state else [])
+
+
+def test_a_collector_that_collects_by_itself_is_left_alone() -> None:
+    """It is somebody's, whatever its name is."""
+    active = [Collector(COLLECTOR, "ACTIVE")]
+    assert orphans([export()], active, (), created=lambda _: NOW.subtract(days=30), now=NOW) == []
 
 
 def test_an_export_that_brought_nothing_is_not_reported() -> None:

@@ -161,6 +161,9 @@ def _buy_with_locks(attempt: PurchaseAttempt, budget: Budget, before_buying: Cal
         outer = tickets[0] if tickets else None
         tickets.append(locks.enter_context(OrderLock(client, attempt.collector_id, look, outer)))
         look()
+        # whoever held the lock may have recorded an export that the list has forgotten since
+        if purchase := attempt.adopt_known():
+            return purchase
         now = tickets[0].created
         if budget:
             usage = check_budget(client, budget, limit, now)
