@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 from typing import Any, Protocol
 
+from airflow_provider_twexport.exceptions import IncompleteLandingError
+
 UPLOAD_BLOCK = 8 * 1024 * 1024
 
 
@@ -46,7 +48,13 @@ class LocalFile:
         """Sync the bytes, rename, then sync the name: a power cut leaves the old file or the new one."""
         os.fsync(self._file.fileno())
         self._file.close()
-        os.replace(self._temporary, self._target)
+        try:
+            os.replace(self._temporary, self._target)
+        except FileNotFoundError:
+            raise IncompleteLandingError(
+                f"{self._target} was removed while it was being written: another try has landed everything and "
+                "cleaned up, or somebody else removes files there. A retry finds what has landed."
+            ) from None
         _sync_directory(self._target.parent)
 
     def discard(self) -> None:

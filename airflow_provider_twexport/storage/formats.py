@@ -34,6 +34,7 @@ class FileFormat:
         :class:`CorruptPartError`.
     :param levels: the valid compression levels.
     :param default_level: the level to use if nobody chose one.
+    :param has_columns: whether a part declares its columns, so that one without rows says something.
     """
 
     name: str
@@ -41,6 +42,7 @@ class FileFormat:
     decode: Callable[[BinaryIO], Iterator[Sequence[bytes]]]
     levels: range = range(0)
     default_level: int = 0
+    has_columns: bool = False
 
     def level(self, chosen: int | None) -> int:
         """Return the compression level to use.
@@ -162,7 +164,9 @@ FORMATS = {
         FileFormat("jsonl", _plain, _decode_lines),
         FileFormat("jsonl.gz", _gzip, _decode_gzip, levels=range(4), default_level=2),
         FileFormat("jsonl.zst", _zstd, _decode_zstd, levels=range(1, 23), default_level=3),
-        FileFormat("parquet", _parquet, _decode_parquet, levels=range(1, 23), default_level=1),
+        FileFormat(
+            "parquet", _parquet, _decode_parquet, levels=range(1, 23), default_level=1, has_columns=True
+        ),
     )
 }
 

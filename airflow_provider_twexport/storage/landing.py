@@ -303,7 +303,7 @@ class Landing:
     ) -> Manifest:
         """End the last part, write the manifest, and if it is complete remove the files of other tries.
 
-        A complete landing without results has one part without rows.
+        A complete landing without results has one part with columns and no rows, if its format has columns.
 
         :param exported: how many results the service exported.
         :param truncated: whether the export reached its limit.
@@ -318,8 +318,9 @@ class Landing:
         """
         self._check_open()
         try:
-            if complete and self._part is None and not self._landed.parts:
-                # a directory without any part is an error to most readers; one without rows has a schema
+            is_empty = self._part is None and not self._landed.parts
+            if complete and is_empty and self._settings.parts.format.has_columns:
+                # most readers fail on a directory without a file, and then a whole lake cannot be read
                 self._part = self._next_part()
             self._end_part()
             self._landed = replace(

@@ -262,7 +262,9 @@ class ResultsRead:
                 f"The read is at offset {cursor} for the second time, so it would never end. "
                 "What came so far is kept. Report this to Talkwalker."
             )
-        self._met.add(place)
+        if not is_first:
+            # the first only repeats the request: a connection that begins before its offset comes to it again
+            self._met.add(place)
         is_new = place not in self.state.cursors
         if is_new:
             self._progress += 1

@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_twexport.core.batch import Batch
 from airflow_provider_twexport.exceptions import CorruptPartError
 from airflow_provider_twexport.storage.arrow_types import arrow_schema
+from airflow_provider_twexport.storage.landing import Landing
 from airflow_provider_twexport.storage.parquet import ParquetEncoder, decode
-from airflow_provider_twexport.storage.part_options import ROW_GROUP_BYTES
+from airflow_provider_twexport.storage.part_options import ROW_GROUP_BYTES, PartOptions
 from airflow_provider_twexport.talkwalker.schema import SCHEMA
 from tests import captured
 
@@ -314,6 +316,23 @@ RENAMED = {
     "source": "extra_source_attributes",
     "article": "extra_article_attributes",
 }
+
+
+def test_a_lake_with_an_empty_window_can_be_read(tmp_path: Path) -> None:
+    """A window without results has a part with the columns; every reader takes both windows as one table."""
+    duckdb, polars, pandas = (pytest.importorskip(name) for name in ("duckdb", "polars", "pandas"))
+    for month, records in (("01", []), ("02", [json.dumps(FULL).encode()])):
+        directory = tmp_path / f"month={month}"
+        source = {"owner": month, "window": None}
+        parts = PartOptions("parquet")
+        with Landing.open(directory, source=source, parts=parts, schema=SCHEMA) as landing:
+            landing.write(Batch(records, "end"))
+            landing.commit()
+    for pattern, count in (("month=01", 0), ("*", 1)):
+        files = f"{tmp_path}/{pattern}/*.parquet"
+        assert len(duckdb.read_parquet(files).fetchall()) == count
+        assert polars.scan_parquet(files).select("url").collect().height == count
+    assert list(pandas.read_parquet(tmp_path / "month=01").columns[:1]) == ARROW_SCHEMA.names[:1]
 
 
 def without_nulls(value: Any) -> Any:

@@ -119,6 +119,20 @@ def test_rows_that_the_service_repeats_though_it_said_they_were_delivered(
     assert (found.complete, found.results, found.repeats) == (True, 1_000, "drop")
 
 
+def test_a_retry_whose_read_begins_blocks_before_its_offset(
+    client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
+) -> None:
+    """It comes to the offset that it was asked for once more, which is no circle; each row lands once."""
+    export_id = export(client, simulator)
+    simulator.settings(resume_overlap=250)
+    broken = {"fault": "error", "code": 1, "times": 2 * QUICK.retry.attempts}
+    simulator.faults({"match": RESULTS, "fault": "cut", "after_results": 730}, {"match": RESULTS} | broken)
+    with pytest.raises(RetriableError):
+        land(client, export_id, tmp_path)
+    assert land(client, export_id, tmp_path).complete
+    assert landed(tmp_path) == truth(simulator, export_id)
+
+
 @pytest.mark.parametrize("repeats", ["keep", "drop"])
 def test_rows_of_an_aborted_twin_that_do_not_name_it(
     repeats: str, client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
