@@ -33,6 +33,9 @@ MAX_WINDOWS = 400
 # a pool that includes deferred tasks limits the windows that are bought and have not landed yet
 POOL = os.environ.get("TWEXPORT_POOL", "default_pool")
 
+# a question that nobody answers fails then, and nothing is bought
+ANSWER_WITHIN = timedelta(hours=float(os.environ.get("TWEXPORT_ANSWER_HOURS", "72")))
+
 WHAT, HOW, MONEY = "What", "How", "Money"
 OPTIONAL_TEXT, OPTIONAL_NUMBER = ["null", "string"], ["null", "integer"]
 QUESTION = "Buy exports for {{ '{:,}'.format(ti.xcom_pull(task_ids='%s', key='plan').credits) }} credits?"
@@ -224,6 +227,7 @@ with DAG(
         ignore_downstream_trigger_rules=True,
         # Airflow 3.3.2 may fail a task that is answered the moment it asks; it then asks again
         retry_delay=timedelta(seconds=5),
+        response_timeout=ANSWER_WITHIN,
     )
     buy = EmptyOperator(task_id="buy", trigger_rule="none_failed_min_one_success")
 
@@ -278,6 +282,7 @@ with DAG(
         # what has landed is reported in any case
         ignore_downstream_trigger_rules=False,
         retry_delay=timedelta(seconds=5),
+        response_timeout=ANSWER_WITHIN,
     )
     buy_remainder = EmptyOperator(task_id="buy_remainder", trigger_rule="none_failed_min_one_success")
 

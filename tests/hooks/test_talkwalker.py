@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk import Connection
 
-from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.exceptions import ConnectionConfigError
+from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook, default_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +44,6 @@ def test_a_read_only_token_is_reported(talkwalker_connection: Callable[..., None
         ({"host": "http://127.0.0.1:9"}, "did not respond"),
         ({"host": "http://127.0.0.1:notaport"}, "not a URL"),
         ({"extra": '{"projectid": "abc"}'}, "unknown keys: projectid. It may have project_id."),
-        ({"extra": "{project_id: abc}"}, "is not a JSON object"),
-        ({"extra": '["project_id"]'}, "is not a JSON object"),
     ],
 )
 def test_what_is_wrong_is_reported_and_not_raised(
@@ -80,6 +80,13 @@ def test_the_host_may_be_written_in_several_ways(
     """A name, a whole address, or nothing at all for the service itself."""
     talkwalker_connection(**parts)
     assert TalkwalkerHook().get_conn().base_url == address
+
+
+@pytest.mark.parametrize("extra", ["{project_id: abc}", '["project_id"]', "abc"])
+def test_an_extra_that_cannot_be_read_is_refused(extra: str) -> None:
+    """It would order from all of Talkwalker instead of the project."""
+    with pytest.raises(ConnectionConfigError, match="extra of connection mine is not a JSON object"):
+        default_project(Connection(conn_id="mine", conn_type="talkwalker", extra=extra))
 
 
 def test_blanks_around_the_token_are_ignored(

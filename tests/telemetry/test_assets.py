@@ -71,6 +71,14 @@ def test_each_landing_is_an_event_that_tells_of_it(
     assert told(run_dag, directories) == [{"uri": airflow_bucket["object_storage_path"], **facts}]
 
 
+def test_an_odd_address_is_an_asset_too(run_dag: DagRunner, tmp_path: Path) -> None:
+    """Airflow takes only ASCII, and would cut the address at the number sign; the landing succeeds in any case."""
+    alias = AssetAlias("odd_directories")
+    run = run_dag(pipeline({"object_storage_path": f"file://{tmp_path}/café #1"}, outlets=alias))
+    assert run.state == "success"
+    assert [it["uri"] for it in told(run_dag, alias)] == [f"file://{tmp_path}/caf%C3%A9%20%231"]
+
+
 def test_a_landing_that_was_there_before_is_told_again(run_dag: DagRunner, tmp_path: Path) -> None:
     """This run succeeded, too, and what waits for it must run."""
     asset = Asset("mentions_twice")
