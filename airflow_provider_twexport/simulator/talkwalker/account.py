@@ -67,6 +67,7 @@ class Account:
         self.exports = Exports(seed, self.corpus, documents)
         self._recent_calls: defaultdict[str, deque[float]] = defaultdict(deque)
         self._rng = random.Random(hash64(seed, "ids"))
+        self._loss_rng = random.Random(hash64(seed, "lost answers"))
 
     def advance(self) -> None:
         """Deliver and charge what is due by now, and drop what has expired."""
@@ -96,6 +97,10 @@ class Account:
         if allowed is not None and len(recent) >= allowed:
             raise TalkwalkerError(8)
         recent.append(now)
+
+    def loses_answer(self) -> bool:
+        """Whether the order that was just taken remains without an answer."""
+        return self._loss_rng.random() < self.settings.lost_answers
 
     def new_id(self) -> str:
         """Return an id for a request or connection: `#`, six digits of time, six random ones, `#`."""

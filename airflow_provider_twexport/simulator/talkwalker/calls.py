@@ -14,7 +14,7 @@ from airflow_provider_twexport.simulator.talkwalker.account import ACCOUNT_ID
 from airflow_provider_twexport.simulator.talkwalker.corpus import PROJECTS, STREAMS
 from airflow_provider_twexport.simulator.talkwalker.errors import TalkwalkerError
 from airflow_provider_twexport.simulator.talkwalker.streams import Reader, starting_point
-from airflow_provider_twexport.simulator.wire import fault_of
+from airflow_provider_twexport.simulator.wire import break_connection, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -172,7 +172,8 @@ async def resume_collector(account: Account, request: Request) -> dict[str, Any]
 
 async def list_streams(account: Account, request: Request) -> dict[str, Any]:
     """GET /stream/info."""
-    collectors = [_collector_json(collector) for collector in account.collectors.all()]
+    listed = account.collectors.listed(account.clock.now(), account.settings)
+    collectors = [_collector_json(collector) for collector in listed]
     streams = [{"stream_id": stream, "enabled": True} for stream in STREAMS]
     return {"result_stream": {"collectors": collectors, "streams": streams}}
 
@@ -205,6 +206,8 @@ async def create_export(account: Account, request: Request) -> dict[str, Any]:
         raise TalkwalkerError(9)
     await asyncio.sleep(account.settings.storage_seconds)
     export = account.exports.create(order, account.clock.now(), account.settings)
+    if account.loses_answer():
+        await break_connection(request.scope)
     return _tasks([export.created_json(account.settings)])
 
 

@@ -41,9 +41,10 @@ class TalkwalkerSettings(Settings, frozen=True):
         float, msgspec.Meta(gt=0), about("seconds without a result before a `wait` read gets a blank line")
     ] = 3.0
     heartbeat: Annotated[
-        Literal["blank", "control", "moving_control", "none"],
+        Literal["blank", "control", "moving_control", "circling_control", "none"],
         about(
-            "what a `wait` read gets then: a blank line, its last control, controls with new offsets, or nothing",
+            "what a `wait` read gets then: a blank line, its last control, controls with new offsets or with two in "
+            "turn, or nothing",
             hostile="control",
         ),
     ] = "blank"
@@ -68,6 +69,18 @@ class TalkwalkerSettings(Settings, frozen=True):
     list_keeps: Annotated[
         Count | None, about("how many exports the list shows, the newest; null shows all of them", hostile=2)
     ] = None
+    collector_list_delay_seconds: Annotated[
+        Amount,
+        about(
+            "seconds until the list of collectors shows a new one; it can be asked for by its id at once",
+            hostile=2.0,
+        ),
+    ] = 0.0
+    lost_answers: Annotated[
+        float,
+        msgspec.Meta(ge=0, le=1),
+        about("share of orders whose connection breaks after they were taken", hostile=0.5),
+    ] = 0.0
     odd_entries: Annotated[
         Count, about("entries at the head of the list of exports that nobody can read", hostile=8)
     ] = 0

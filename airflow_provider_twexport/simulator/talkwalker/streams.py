@@ -152,9 +152,10 @@ class Collectors:
         for collector in self._collectors.values():
             collector.expire(before)
 
-    def all(self) -> list[Collector]:
-        """List the collectors in order of creation."""
-        return list(self._collectors.values())
+    def listed(self, now: float, settings: TalkwalkerSettings) -> list[Collector]:
+        """List the collectors that the service's list shows, in order of creation."""
+        delay = settings.collector_list_delay_seconds
+        return [each for each in self._collectors.values() if each.created + delay <= now]
 
 
 def encode_offset(position: int, beat: int = 0) -> str:
@@ -267,6 +268,9 @@ class Reader:
         kind = self.settings().heartbeat
         if kind == "moving_control":
             self._beats += 1
+            return [self._control(encode_offset(self.position, self._beats))]
+        if kind == "circling_control":
+            self._beats = self._beats % 2 + 1
             return [self._control(encode_offset(self.position, self._beats))]
         if kind == "control":
             return [self._control(self._last_offset)]

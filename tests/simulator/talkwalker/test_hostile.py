@@ -56,7 +56,16 @@ def test_heartbeats(api: Api) -> None:
     assert [offset_of(line) for line in heartbeats(api, "control")] == ["earliest", "earliest"]
     moving = [offset_of(line) for line in heartbeats(api, "moving_control")]
     assert len({"earliest", *moving}) == 3
+    first, second, third = circle(api)
+    assert first == third != second
     assert [offset_of(line) for line in lines(api.read(moving[1]).content)] == [moving[1]]
+
+
+def circle(api: Api) -> list[str]:
+    """Return the offsets of three heartbeats that go in a circle."""
+    api.simulator.settings(heartbeat="circling_control", keepalive_seconds=0.05)
+    with api.read(end="wait", stream=True) as response:
+        return [offset_of(line) for line in itertools.islice(live_lines(response), 1, 4)]
 
 
 def test_no_heartbeat(api: Api) -> None:
@@ -82,6 +91,29 @@ def test_reads_are_slow(api: Api) -> None:
     before = time.monotonic()
     assert len(api.read().content) == size
     assert time.monotonic() - before >= 0.45
+
+
+def test_answers_to_orders_are_lost(api: Api) -> None:
+    """The connection breaks, and the export is there."""
+    api.collector()
+    api.simulator.settings(lost_answers=1)
+    with pytest.raises(requests.ConnectionError):
+        api.order()
+    assert len(api.simulator.ledger()["exports"]) == 1
+
+
+def test_the_list_of_collectors_lags(api: Api) -> None:
+    """It shows a new collector late, which can be asked for by its id at once."""
+    api.simulator.settings(collector_list_delay_seconds=60)
+    api.collector()
+
+    def listed() -> list[dict[str, str]]:
+        return api.call("GET", "/api/v3/stream/info").json()["result_stream"]["collectors"]
+
+    assert listed() == []
+    assert api.call("GET", "/api/v3/stream/c/box").ok
+    api.simulator.advance(61)
+    assert [each["collector_id"] for each in listed()] == ["box"]
 
 
 def test_odd_entries(api: Api) -> None:
