@@ -195,7 +195,7 @@ class TalkwalkerClient:
         return self._read_list(
             result,
             "tasks",
-            ExportTask.from_json,
+            _listed_export,
             needed=lambda item: isinstance(item, dict) and item.get("target") == collector_id is not None,
         )
 
@@ -318,6 +318,16 @@ def _items(result: dict[str, Any], name: str) -> list[Any]:
             "Check the connection's host."
         )
     return items
+
+
+def _listed_export(item: Any) -> ExportTask:
+    """Read an entry of the list; one that says neither where it writes nor how it stands would count as running."""
+    export = ExportTask.from_json(item)
+    if export.collector_id is None and not isinstance(item.get("status"), str):
+        raise UnexpectedResponseError(
+            f"Talkwalker lists export {export.id} without a collector and a status. Check the connection's host."
+        )
+    return export
 
 
 def _first_export(body: Any) -> ExportTask:

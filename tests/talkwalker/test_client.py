@@ -287,6 +287,16 @@ def test_an_odd_entry_in_the_list_does_not_hide_the_others(
     assert all((each.collector_id, each.created) != ("box", None) for each in listed)
 
 
+def test_an_entry_without_collector_and_status_is_no_export(
+    client: TalkwalkerClient, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would count as a running one, with all that an export can bring, and no budget could ever be kept."""
+    entry = {"id": "odd", "target": None, "status": None, "processed": "many"}
+    simulator.faults({"fault": "odd_entry", "match": {"path": "/tasks/export$"}, "entry": entry})
+    assert client.list_exports() == []
+    assert "export odd without a collector and a status" in caplog.text
+
+
 def test_numbers_and_dates_are_read_also_as_text() -> None:
     """A service that quotes its numbers says the same."""
     task = ExportTask.from_json(ODD_ENTRIES["numbers as text"])

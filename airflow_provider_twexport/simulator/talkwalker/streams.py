@@ -221,6 +221,8 @@ class Reader:
     def __post_init__(self) -> None:
         self._blocks = self._beats = self._results = 0
         self._control_position = self.position
+        # blocks before it were delivered by an earlier read, so they do not end this one
+        self._resumed_at = decode_offset(self.first_offset) or self.position
 
     async def until_stop(self) -> AsyncIterator[list[bytes]]:
         """Yield the lines of a few blocks, and then a control if there was a result after the last one."""
@@ -260,7 +262,7 @@ class Reader:
         self.position = last
         if last == block_end:
             lines.append(self._control(encode_offset(last)))
-            self._blocks += 1
+            self._blocks += last > self._resumed_at
             self._control_position = last
         return lines
 

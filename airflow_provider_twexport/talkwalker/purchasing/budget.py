@@ -34,6 +34,7 @@ from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     RESERVATION_PREFIX,
     short_hash,
 )
+from airflow_provider_twexport.talkwalker.purchasing.notes import leave_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -265,7 +266,7 @@ def reserve(
     :param now: the present moment by the service's clock.
     """
     run_hash = short_hash(budget.run) if budget.run and budget.max_credits_per_run is not None else None
-    client.put_collector(Reservation(limit, run_hash, short_hash(collector_id), now).collector_id)
+    leave_note(client, Reservation(limit, run_hash, short_hash(collector_id), now).collector_id)
 
 
 def remove_stale_reservations(client: TalkwalkerClient, usage: AccountUsage, now: pendulum.DateTime) -> None:

@@ -21,6 +21,7 @@ import pendulum
 from airflow_provider_twexport.exceptions import (
     ExportExistsError,
     LockExpiredError,
+    LockTimeoutError,
     NotFoundError,
     OrderUnconfirmedError,
     ResultsExpiredError,
@@ -44,6 +45,7 @@ from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     fingerprint_in,
     short_hash,
 )
+from airflow_provider_twexport.talkwalker.purchasing.notes import leave_note
 from airflow_provider_twexport.talkwalker.purchasing.order_lock import OrderLock
 from airflow_provider_twexport.talkwalker.purchasing.receipts import leave_receipt, list_exports
 
@@ -334,7 +336,12 @@ class PurchaseAttempt:
         for marker in self.helpers:
             if marker.startswith(self._renewals_prefix):
                 self._remove_old_marker(marker, ticket)
-        self.client.put_collector(f"{self._renewals_prefix}{short_hash(self.renewal)}")
+        marker = f"{self._renewals_prefix}{short_hash(self.renewal)}"
+        if not leave_note(self.client, marker):
+            raise LockTimeoutError(
+                f"Talkwalker does not list collector {marker} yet, without which a retry could not find what this try "
+                "buys. Nothing was bought. A retry orders."
+            )
 
     def _remove_old_marker(self, marker: str, ticket: LockTicket) -> None:
         try:

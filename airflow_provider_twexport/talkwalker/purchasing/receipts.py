@@ -21,6 +21,7 @@ from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     is_helper,
     short_hash,
 )
+from airflow_provider_twexport.talkwalker.purchasing.notes import leave_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,14 +63,16 @@ def leave_receipt(client: TalkwalkerClient, task: ExportTask, collector_id: str)
     if Receipt.from_collector_id(receipt.collector_id) is None or len(receipt.collector_id) > MAX_LENGTH:
         return False
     try:
-        client.put_collector(receipt.collector_id)
+        is_listed = leave_note(client, receipt.collector_id)
     except TwexportError as error:
         log.warning("Export %s is not listed yet, and its receipt could not be left: %s", task.id, error)
         return False
     log.info(
         "Export %s is not listed yet: receipt %s says that it was bought.", task.id, receipt.collector_id
     )
-    return True
+    if not is_listed:
+        log.warning("Receipt %s is not listed yet either, so the order stays locked.", receipt.collector_id)
+    return is_listed
 
 
 def list_exports(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import requests
 
 from airflow_provider_twexport.simulator.talkwalker.settings import TalkwalkerSettings
 from tests.simulator.conftest import Api, is_result, lines, live_lines, offset_of
-from tests.simulator_process import running_simulator
+from tests.simulator_process import ROOT, running_simulator
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ def test_every_hostile_value_differs_from_the_default() -> None:
     hostile, usual = TalkwalkerSettings.hostile(), TalkwalkerSettings.hostile(on=False)
     assert [name for name in hostile if hostile[name] == usual[name]] == []
     assert TalkwalkerSettings().changed(hostile).to_json().items() >= hostile.items()
+
+
+def test_the_docs_list_all_of_them() -> None:
+    """With the value of each."""
+    page = (ROOT / "docs/simulator.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+)` \| `.+?` \| `(.+?)` \|", page, re.MULTILINE))
+    hostile = TalkwalkerSettings.hostile()
+    assert listed == {name: str(value).lower() for name, value in hostile.items()}
 
 
 def test_heartbeats(api: Api) -> None:

@@ -188,6 +188,17 @@ def test_recreate_does_not_pay_again_on_a_retry(
     assert not buy_once(client, order, "box", if_exists="recreate", renewal="run 2").adopted
 
 
+def test_recreate_pays_once_where_the_list_of_collectors_lags(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """An order leaves only when a retry can see that it does."""
+    buy_once(client, order, "box")
+    simulator.settings(collector_list_delay_seconds=0.2)
+    second = buy_once(client, order, "box", if_exists="recreate", renewal="run 1")
+    assert buy_once(client, order, "box", if_exists="recreate", renewal="run 1").task.id == second.task.id
+    assert charged(simulator) == 2_000
+
+
 @pytest.mark.parametrize("skew", [-600, 600])
 def test_recreate_pays_once_whatever_the_service_takes_for_the_time(
     skew: int, client: TalkwalkerClient, simulator: Simulator, order: ExportOrder

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 NEVER = 86_400
 PAIRS = 6
+MANY_PAIRS = 100
 
 
 def helpers(client: TalkwalkerClient, kind: str) -> list[str]:
@@ -39,18 +40,18 @@ def helpers(client: TalkwalkerClient, kind: str) -> list[str]:
     return [each.id for each in client.list_collectors() if each.id.startswith(f"twx-{kind}-")]
 
 
-def buy_in_pairs(simulator: Simulator, **timing: Any) -> list[Purchase]:
-    """Let two buy each month at the same moment, each with a client of its own."""
-    go, bought = threading.Barrier(2 * PAIRS), []
+def buy_in_pairs(simulator: Simulator, pairs: int, **timing: Any) -> list[Purchase]:
+    """Let two place each order at the same moment, each with a client of its own."""
+    go, bought = threading.Barrier(2 * pairs), []
 
     def buy(number: int) -> None:
         client = TalkwalkerClient(simulator.token, simulator.url, replace(PATIENT, **timing))
-        order = month_of(number, simulator.project_id, 100)
+        order = month_of(number % 24, simulator.project_id, 100 + number // 24)
         client.put_collector(collector_id_of(order))
         go.wait()
         bought.append(buy_once(client, order, collector_id_of(order)))
 
-    threads = [threading.Thread(target=buy, args=(number // 2,)) for number in range(2 * PAIRS)]
+    threads = [threading.Thread(target=buy, args=(number // 2,)) for number in range(2 * pairs)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -60,22 +61,27 @@ def buy_in_pairs(simulator: Simulator, **timing: Any) -> list[Purchase]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("settings", "timing"),
+    ("pairs", "settings", "timing"),
     [
-        ({}, {}),
-        ({"whole_second_dates": True}, {"lock_settle": 1.2}),
-        ({"list_delay_seconds": NEVER}, {}),
-        ({"list_delay_seconds": 0.2, "whole_second_dates": True}, {"lock_settle": 1.2}),
+        (PAIRS, {}, {}),
+        (MANY_PAIRS, {"whole_second_dates": True, "storage_seconds": 0.2}, {"lock_settle": 1.2}),
+        (PAIRS, {"list_delay_seconds": NEVER}, {}),
+        (PAIRS, {"list_delay_seconds": 0.2, "whole_second_dates": True}, {"lock_settle": 1.2}),
+        (PAIRS, {"list_delay_seconds": NEVER, "collector_list_delay_seconds": 0.2}, {}),
     ],
 )
 def test_two_at_the_same_moment_pay_once(
-    settings: dict[str, Any], timing: dict[str, Any], client: TalkwalkerClient, simulator: Simulator
+    pairs: int,
+    settings: dict[str, Any],
+    timing: dict[str, Any],
+    client: TalkwalkerClient,
+    simulator: Simulator,
 ) -> None:
     """One of each pair buys, the other adopts, and nothing is aborted; without a budget, too."""
     simulator.settings(queue_seconds=3600, **settings)
-    bought = buy_in_pairs(simulator, **timing)
-    assert sorted(purchase.adopted for purchase in bought) == [False] * PAIRS + [True] * PAIRS
-    assert [export["status"] for export in simulator.ledger()["exports"]] == ["queued"] * PAIRS
+    bought = buy_in_pairs(simulator, pairs, **timing)
+    assert sorted(purchase.adopted for purchase in bought) == [False] * pairs + [True] * pairs
+    assert [export["status"] for export in simulator.ledger()["exports"]] == ["queued"] * pairs
     assert {purchase.task.id for purchase in bought} == {
         export["id"] for export in simulator.ledger()["exports"]
     }
@@ -102,6 +108,7 @@ def test_an_export_that_is_not_listed_yet_is_adopted_at_once(
 def test_a_budget_counts_what_is_not_listed_yet(client: TalkwalkerClient, simulator: Simulator) -> None:
     """Orders follow each other without a wait, and not one credit is spent twice."""
     simulator.settings(credits=250, queue_seconds=3600, list_delay_seconds=NEVER)
+    simulator.settings(collector_list_delay_seconds=0.2)
     for number in range(3):
         order = month_of(number, simulator.project_id, 100)
         name = collector_id_of(order)
