@@ -278,7 +278,7 @@ def window_states(
 
     :raises UnexpectedResponseError: if an export of one of the windows has an undocumented status.
     """
-    bought = _newest_by_collector(exports)
+    bought = newest_by_collector(exports)
     return {
         window: _state_of(collector_id_of(replace(order, window=window)), bought, landed, collectors, now)
         for window in windows
@@ -328,7 +328,7 @@ def plan(
     """
     now = now or pendulum.now("UTC")
     settled_since = now - SETTLED_AFTER
-    bought = _newest_by_collector(exports)
+    bought = newest_by_collector(exports)
     priced = []
     for window, results in expected:
         part = replace(order, window=window)
@@ -384,7 +384,7 @@ def _state(facts: _Facts) -> WindowState:
     return next(state for state, holds in _RULES if holds(facts))
 
 
-def _newest_by_collector(exports: Iterable[ExportTask]) -> dict[str, ExportTask]:
+def newest_by_collector(exports: Iterable[ExportTask]) -> dict[str, ExportTask]:
     """Return the newest paid export into each collector: an older one was cleared away for it."""
     paid = [task for task in exports if task.collector_id and task.is_adoptable]
     paid.sort(key=lambda task: (task.created or pendulum.DateTime.max, task.id))

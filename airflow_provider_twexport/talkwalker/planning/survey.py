@@ -17,7 +17,13 @@ import pendulum
 from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.exceptions import PermissionDeniedError
 from airflow_provider_twexport.talkwalker.histogram import why_uncountable
-from airflow_provider_twexport.talkwalker.planning.plan import PlannedWindow, WindowState, plan, window_states
+from airflow_provider_twexport.talkwalker.planning.plan import (
+    PlannedWindow,
+    WindowState,
+    newest_by_collector,
+    plan,
+    window_states,
+)
 from airflow_provider_twexport.talkwalker.planning.remainder import (
     Remainder,
     count_landed,
@@ -230,7 +236,7 @@ def survey(
     )
     passed = _passed(order, states, exports, landings)
     kept = kept_windows(order.window, states, passed, buy_expired=buy_expired)
-    gaps = tuple(between(order.window, [passed[it] for it in kept]))
+    gaps = tuple(between(order.window, kept.values()))
     truncated = (
         part for window in kept for part in truncated_windows(order, window, landings, collector_ids)
     )
@@ -240,7 +246,7 @@ def survey(
         exports,
         collectors,
         landings,
-        kept,
+        tuple(kept),
         gaps,
         buy_expired,
         tuple(truncated) if landed_hours else (),
@@ -254,8 +260,8 @@ def kept_windows(
     passed: Mapping[Window, Window],
     *,
     buy_expired: bool = False,
-) -> tuple[Window, ...]:
-    """Return the windows that a plan keeps, so that no time that was bought is sold again.
+) -> dict[Window, Window]:
+    """Return the windows that a plan keeps, and the time that each holds, so that no time is sold twice.
 
     What is usable is kept, unless windows that are further on or larger hold all of it. What is bought again is kept
     only if it lies apart from those: a part of a window cannot be bought under the name of the whole.
@@ -264,10 +270,10 @@ def kept_windows(
     :param states: the windows that were bought or landed before, and how far each is; they may overlap.
     :param passed: of each, the part that had passed when it was ordered; without one, it holds nothing.
     :param buy_expired: whether to buy again what was bought and is lost.
-    :returns: in order; they may overlap.
+    :returns: in order; they may overlap. What is bought again holds all of its window.
     """
     held = Union()
-    kept: list[Window] = []
+    kept: dict[Window, Window] = {}
     for window in sorted(passed, key=lambda it: (_RANKS[states[it]], -it.seconds, it.start)):
         state = states[window]
         is_sold = state is WindowState.PARTIAL or (state is WindowState.EXPIRED and buy_expired)
@@ -277,8 +283,8 @@ def kept_windows(
         ):
             continue
         held.add(extent)
-        kept.append(window)
-    return tuple(sorted(kept, key=lambda it: (it.start, -it.seconds)))
+        kept[window] = extent
+    return dict(sorted(kept.items(), key=lambda it: (it[0].start, -it[0].seconds)))
 
 
 def _passed(
@@ -288,15 +294,12 @@ def _passed(
     landed: Mapping[str, Manifest],
 ) -> dict[Window, Window]:
     """Return the part of each window that had passed when its newest export was ordered, or else when it landed."""
-    ordered: dict[str, pendulum.DateTime] = {}
-    for task in exports:
-        if task.collector_id and task.created and task.is_adoptable:
-            ordered[task.collector_id] = max(task.created, ordered.get(task.collector_id, task.created))
+    newest = newest_by_collector(exports)
     found: dict[Window, Window] = {}
     for window in windows:
         collector_id = collector_id_of(replace(order, window=window))
-        landing = landed.get(collector_id)
-        moment = ordered.get(collector_id) or (parse_moment(landing.created_at) if landing else None)
+        task, landing = newest.get(collector_id), landed.get(collector_id)
+        moment = (task and task.created) or (parse_moment(landing.created_at) if landing else None)
         extent = window if moment is None else window.passed_at(moment)
         if extent:
             found[window] = extent

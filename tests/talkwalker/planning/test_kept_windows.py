@@ -57,11 +57,11 @@ def test_no_usable_time_is_sold_and_all_else_is(
         for window in states
     }
     kept = kept_windows(WHOLE, states, passed, buy_expired=buy_expired)
-    gaps = list(between(WHOLE, [passed[it] for it in kept]))
+    gaps = list(between(WHOLE, kept.values()))
     is_sold = {WindowState.PARTIAL, *([WindowState.EXPIRED] if buy_expired else [])}
     usable = {hour for it, state in states.items() if state in USABLE for hour in within(passed[it])}
     sold = [hour for window in gaps for hour in within(window)]
-    again = [hour for it in kept if states[it] in is_sold for hour in within(passed[it])]
+    again = [hour for it in kept if states[it] in is_sold for hour in within(it)]
     lost = {hour for it in kept if states[it] is WindowState.EXPIRED for hour in within(passed[it])}
     assert not usable & {*sold, *again}
     assert len(sold) + len(again) == len({*sold, *again})
