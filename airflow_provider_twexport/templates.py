@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 TEXT_FIELDS = frozenset({"query", "tag"})
 
 
+# what the operators that wait for results and land them may be told to do
+LANDING_CHOICES = {
+    "on_truncated": ("warn", "fail", "skip", "split"),
+    "on_incomplete": ("fail", "warn"),
+    "repeats": ("keep", "drop"),
+}
+
+
 class TemplatedOperator(BaseOperator):
     """Base of all operators: a field that renders to nothing is ``None``, and a query always stays the text it is.
 

@@ -24,9 +24,9 @@ class ManifestLink(PushedLink):
         :param context: of the task.
         :param directory: of the landing; its text is its URL.
         """
-        cls.push_url(
-            context, _exports_page(view="landings", manifest=f"{str(directory).rstrip('/')}/_manifest.json")
-        )
+        from airflow_provider_twexport.storage.manifest import address
+
+        cls.push_url(context, _exports_page(view="landings", manifest=address(directory)))
 
 
 class ExportsPageLink(PushedLink):

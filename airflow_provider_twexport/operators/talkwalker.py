@@ -13,7 +13,12 @@ from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderO
 from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
-from airflow_provider_twexport.templates import TemplatedOperator, check_choice, check_partition_by
+from airflow_provider_twexport.templates import (
+    LANDING_CHOICES,
+    TemplatedOperator,
+    check_choice,
+    check_partition_by,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,11 +34,6 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.purchasing.buy_once import IfExists, KnownExport
 
 IF_EXISTS = ("adopt", "fail", "recreate")
-LANDING_CHOICES = {
-    "on_truncated": ("warn", "fail", "skip", "split"),
-    "on_incomplete": ("fail", "warn"),
-    "repeats": ("keep", "drop"),
-}
 
 __all__ = [
     "TalkwalkerAbortExportOperator",

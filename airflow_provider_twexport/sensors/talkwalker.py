@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 
@@ -11,7 +11,7 @@ from airflow_provider_twexport.links.exports_page import ExportsPageLink
 from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink
 from airflow_provider_twexport.sensors.base import ExportSensor
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
-from airflow_provider_twexport.templates import check_choice
+from airflow_provider_twexport.templates import LANDING_CHOICES, check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportTask
     from airflow_provider_twexport.triggers.talkwalker import TalkwalkerExportTrigger
-
-OnTruncated = Literal["warn", "fail", "skip", "split"]
-ON_TRUNCATED: tuple[str, ...] = get_args(OnTruncated)
 
 
 class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
@@ -66,7 +63,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
         self,
         *,
         export_id: str,
-        on_truncated: OnTruncated | str = "warn",
+        on_truncated: Literal["warn", "fail", "skip", "split"] | str = "warn",
         limit: int | str | None = None,
         start: str | None = None,
         manifest: str | None = None,
@@ -82,7 +79,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
         )
         self.export_id = export_id
         self.on_truncated = on_truncated
-        check_choice("on_truncated", on_truncated, ON_TRUNCATED)
+        check_choice("on_truncated", on_truncated, LANDING_CHOICES["on_truncated"])
         self.limit = limit
         self.start = start
         self.manifest = manifest
@@ -96,7 +93,7 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
         with fail_without_retry():
             self.export_id = parse_required_text("export_id", self.export_id)
-            parse_choice("on_truncated", self.on_truncated, ON_TRUNCATED)
+            parse_choice("on_truncated", self.on_truncated, LANDING_CHOICES["on_truncated"])
         ExportsPageLink.push(context, self.export_id)
         TalkwalkerConsoleLink.push(context)
         if self.manifest:

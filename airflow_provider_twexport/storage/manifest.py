@@ -141,7 +141,7 @@ class Manifest:
         :param directory: of the landing; its text is its address.
         """
         return {
-            "manifest": f"{str(directory).rstrip('/')}/{MANIFEST}",
+            "manifest": address(directory),
             "results": self.results,
             "bytes": self.bytes,
             "parts": len(self.parts),
@@ -194,6 +194,14 @@ def empty_manifest(source: Mapping[str, Any], file_format: str, repeats: Repeats
         created_at=now(),
         provider_version=__version__,
     )
+
+
+def address(directory: object) -> str:
+    """Return the address of a landing's manifest.
+
+    :param directory: of the landing, which may be the root of a bucket; its text is its address.
+    """
+    return f"{str(directory).rstrip('/')}/{MANIFEST}"
 
 
 def read(path: StoragePath | str | os.PathLike[str]) -> Manifest:

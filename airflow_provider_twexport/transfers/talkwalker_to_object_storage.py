@@ -11,7 +11,7 @@ from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingOperator
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
-from airflow_provider_twexport.templates import check_choice, check_partition_by
+from airflow_provider_twexport.templates import LANDING_CHOICES, check_choice, check_partition_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,8 +121,8 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
         check_partition_by(partition_by)
         self.repeats = repeats
         self.on_incomplete = on_incomplete
-        check_choice("repeats", repeats, ("keep", "drop"))
-        check_choice("on_incomplete", on_incomplete, ("fail", "warn"))
+        check_choice("repeats", repeats, LANDING_CHOICES["repeats"])
+        check_choice("on_incomplete", on_incomplete, LANDING_CHOICES["on_incomplete"])
         self.limit = limit
         self.start = start
         self.stop = stop
@@ -143,7 +143,7 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
         TalkwalkerConsoleLink.push(context)
         ledger = TaskLedger(self.ledger_path, self.object_storage_conn_id, context)
         with fail_without_retry():
-            repeats = cast("Repeats", parse_choice("repeats", self.repeats, ("keep", "drop")))
+            repeats = cast("Repeats", parse_choice("repeats", self.repeats, LANDING_CHOICES["repeats"]))
             window = self._window(context)
             directory = self.directory(context, self._path(window))
             remainder = remainder_of.read(directory)
@@ -207,7 +207,8 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
         task = ended_export(client, self.export_id, salvage=self._salvages) if self.export_id else None
         limit = parse_int("limit", self.limit)
         on_incomplete = cast(
-            "OnIncomplete", parse_choice("on_incomplete", self.on_incomplete, ("fail", "warn"))
+            "OnIncomplete",
+            parse_choice("on_incomplete", self.on_incomplete, LANDING_CHOICES["on_incomplete"]),
         )
         if task:
             ledger.ended(task.id, str(task.status), task.exported(limit))

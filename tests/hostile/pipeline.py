@@ -17,7 +17,6 @@ import airflow_provider_twexport.storage.parquet
 import airflow_provider_twexport.talkwalker.landing
 import airflow_provider_twexport.talkwalker.purchasing.buy_once  # noqa: F401
 from airflow_provider_twexport.core import timing
-from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.operators.talkwalker import (
     TalkwalkerCreateCollectorOperator,
     TalkwalkerCreateExportOperator,
@@ -25,6 +24,7 @@ from airflow_provider_twexport.operators.talkwalker import (
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.transfers.talkwalker_to_object_storage import TalkwalkerToObjectStorageOperator
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,20 +34,16 @@ if TYPE_CHECKING:
 
 FORK = multiprocessing.get_context("fork")
 # the bounds of the real timing in the same relation to what the service does, whose lists lag for 1.5 s at most
-TIMING = timing.Timing(
-    retry=Retry(attempts=4, first_wait=0.02, throttled_wait=0.05, throttled_for=5.0),
+TIMING = replace(
+    QUICK,
     order_listed=(0.0, 0.2, 0.4),
     lock_settle=0.15,
-    lock_poll=0.1,
     lock_valid=5.0,
     lock_dead=10.0,
     lock_patience=40.0,
     clock_skew=0.5,
     budget_recheck=1.0,
-    idle_read=0.5,
     read_stalled=3.0,
-    second_read=0.1,
-    requests_per_second=100_000,
 )
 WHOLE_SECONDS = replace(TIMING, lock_settle=1.2)
 

@@ -134,14 +134,14 @@ def test_a_retry_whose_read_begins_blocks_before_its_offset(
 
 
 @pytest.mark.parametrize("repeats", ["keep", "drop"])
-def test_rows_of_an_aborted_twin_that_do_not_name_it(
+def test_rows_of_an_aborted_duplicate_that_do_not_name_it(
     repeats: str, client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
 ) -> None:
     """They equal rows of the export that was kept: none is doubled, and none is lost."""
     simulator.settings(task_ids=False, results_per_second=100)
-    twin = export(client, simulator)
+    duplicate = export(client, simulator)
     simulator.advance(3)
-    client.abort_export(twin)
+    client.abort_export(duplicate)
     simulator.settings(results_per_second=None)
     export_id = export(client, simulator, limit=10_000)
     found = land(client, export_id, tmp_path, repeats)
@@ -156,7 +156,7 @@ def test_rows_of_an_aborted_twin_that_do_not_name_it(
 def test_more_rows_than_can_be_explained_are_not_complete(
     client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """Repeats of its own and of a nameless twin cannot be told apart: an error, or all different rows."""
+    """Repeats of its own and of a nameless duplicate look the same: an error, or all different rows."""
     simulator.settings(task_ids=False, repeated_rows=0.5)
     first, second = (export(client, simulator, limit) for limit in (200, 1_000))
     with pytest.raises(IncompleteLandingError, match=r"1,200 results came.*500 of them different") as raised:

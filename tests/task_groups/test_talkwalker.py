@@ -378,7 +378,7 @@ def test_default_args_choose_the_account(simulator: Simulator, tmp_path: Path, r
 def test_a_form_with_empty_fields_exports_nothing_else(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path, native: bool
 ) -> None:
-    """None in a form is no query, project, topic, budget or ledger; a quoted phrase keeps its quotes."""
+    """None in a form counts as empty, for each parameter; a quoted phrase keeps its quotes."""
     names = ("project_id", "topics", "max_credits", "ledger_path", "limit")
     fields: dict[str, Any] = dict.fromkeys(names, "{{ params.empty }}")
     with DAG(
