@@ -40,8 +40,9 @@ CHROMIUM := $(if $(shell command -v chromium || command -v google-chrome),,.tool
 demo: $(VENV)/.demo
 	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
 
+# A quick test waits for the simulator half of its time, so three at once keep two cores busy too.
 check: lint
-	$(BIN)/pytest --numprocesses 2 -m "not slow"
+	$(BIN)/pytest --numprocesses 3 -m "not slow" --ignore tests/live
 
 # Most of a test's time is waiting, for an Airflow or a store: three at once keep two cores busy.
 test: lint azurite chromium

@@ -243,7 +243,7 @@ class ManifestNotFoundError(NotFoundError):
 
 
 class ExportExistsError(FatalError):
-    """An export into this collector exists already, and ``if_exists`` is ``fail``.
+    """This export exists already, and ``if_exists`` is ``fail``.
 
     Set ``if_exists`` to ``adopt`` to use it, or to ``recreate`` to pay for it again.
     """

@@ -2,7 +2,7 @@
 
 It is a directory beside the landings with one small file for each entry. A file is named by its content, so a task that
 records the same again changes nothing, and writers never collide. The ledger is for people, and a witness:
-what it knows of a collector is asked of the service before an export is bought again.
+the service is asked about what it knows before an export is bought again.
 
 Schema, version 1 (readers ignore unknown keys, and report unknown versions)::
 
@@ -281,18 +281,20 @@ def read(path: StoragePath | str | os.PathLike[str], known: dict[str, LedgerEntr
     return Ledger(_histories(it for it in found if isinstance(it, LedgerEntry)), problems)
 
 
-def exports_into(path: StoragePath | str | os.PathLike[str], collector_id: str) -> tuple[ExportHistory, ...]:
-    """Return the exports into a collector that a ledger knows, in the order in which they were first recorded.
+def exports_ordered_with(
+    path: StoragePath | str | os.PathLike[str], **details: str
+) -> tuple[ExportHistory, ...]:
+    """Return the exports of a ledger whose order has these details, in the order in which they were recorded.
 
     Of other exports, only the entries of kind ``ordered`` are read.
 
     :param path: the directory of the ledger.
-    :param collector_id: the collector.
+    :param details: what the order must say.
     """
     directory = Directory(path)
     names = [name for name in directory.names() if name.endswith(".json")]
     ordered = _read_all(directory, [name for name in names if f".{EntryKind.ORDERED}." in name])
-    ids = {it.export_id for it in ordered if it.details.get("collector_id") == collector_id}
+    ids = {it.export_id for it in ordered if details.items() <= it.details.items()}
     prefixes = tuple(f"{quote(export_id, safe='')}." for export_id in ids)
     entries = _read_all(directory, [name for name in names if name.startswith(prefixes)]) if ids else []
     return tuple(sorted(_histories(entries), key=lambda it: it.entries[0].at))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from airflow_provider_twexport.triggers.shared_poll import SharedPoll
 
 
+@pytest.mark.slow
 def test_nobody_asks_for_what_nothing_waits_for() -> None:
     """An id leaves the poll with the last that waited for it, whether answered or cancelled."""
     asked: list[frozenset[str]] = []

@@ -49,6 +49,6 @@ def in_ledger(path: StoragePath | str | os.PathLike[str], collector_id: str) -> 
         KnownExport(
             each.export_id, limit=each.order.get("limit"), extent=f"The ledger says: {each.state.meaning}."
         )
-        for each in ledger.exports_into(path, collector_id)
+        for each in ledger.exports_ordered_with(path, collector_id=collector_id)
         if each.state is not LedgerState.BROKEN_OFF
     ]

@@ -189,6 +189,7 @@ def test_seed_decides_the_documents(api: Api) -> None:
     assert ours == theirs[0] != theirs[1]
 
 
+@pytest.mark.slow
 def test_ten_thousand_exports_are_listed(api: Api) -> None:
     """The list has no pages: it has all exports, however many there are."""
     api.simulator.settings(queue_seconds=3600)

@@ -98,7 +98,10 @@ def test_page_edges_may_repeat_a_post(search: Search) -> None:
     assert first["results"][-1]["id"] == second["results"][0]["id"]
 
 
-@pytest.mark.parametrize(("bucket", "periods"), [("day", 31), ("hour", 744), ("minute", 44_640)])
+@pytest.mark.parametrize(
+    ("bucket", "periods"),
+    [("day", 31), ("hour", 744), pytest.param("minute", 44_640, marks=pytest.mark.slow)],
+)
 def test_counts_count_the_posts(search: Search, bucket: str, periods: int) -> None:
     """Buckets are contiguous, the newest first, and their sum is the number of posts."""
     (page,) = search.pages("prod/counts", **JANUARY, bucket=bucket)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from searchtweets import ResultStream, gen_rule_payload
 
 from tests.simulator.x.test_search import UNLIMITED, post_ids
@@ -28,6 +29,7 @@ def everything(simulator: Simulator, what: str, rule: str) -> list[Any]:
     )
 
 
+@pytest.mark.slow
 def test_it_reads_every_post(simulator: Simulator) -> None:
     """It reads each post once, and its own parser parses it."""
     rule = gen_rule_payload("coffee lang:en", results_per_call=500, **JANUARY)

@@ -44,6 +44,7 @@ def within(window: Window) -> set[int]:
     return {hour for hour in range(6, 30) if window.start <= START.add(hours=hour) < window.stop}
 
 
+@pytest.mark.slow
 @settings(max_examples=2_000)
 @given(BOUGHT, st.data(), st.booleans())
 def test_no_usable_time_is_sold_and_all_else_is(

@@ -39,7 +39,13 @@ def order(simulator: Simulator) -> ExportOrder:
 
 @pytest.mark.parametrize(
     ("by", "windows", "histograms"),
-    [("month", 12, 1), ("week", 53, 1), ("day", 365, 1), ("auto", 1, 1), ("hour", 8760, 12)],
+    [
+        ("month", 12, 1),
+        ("week", 53, 1),
+        ("day", 365, 1),
+        ("auto", 1, 1),
+        pytest.param("hour", 8760, 12, marks=pytest.mark.slow),
+    ],
 )
 def test_a_plan_takes_a_handful_of_requests(
     client: TalkwalkerClient,

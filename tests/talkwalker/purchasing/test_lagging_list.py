@@ -105,6 +105,7 @@ def test_an_export_that_is_not_listed_yet_is_adopted_at_once(
     assert len(simulator.ledger()["exports"]) == 1
 
 
+@pytest.mark.slow
 def test_a_budget_counts_what_is_not_listed_yet(client: TalkwalkerClient, simulator: Simulator) -> None:
     """Orders follow each other without a wait, and not one credit is spent twice."""
     simulator.settings(credits=250, queue_seconds=3600, list_delay_seconds=NEVER)
