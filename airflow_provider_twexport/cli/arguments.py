@@ -64,10 +64,12 @@ def storage_path(path: str, conn_id: str | None) -> Any:
     """Return a path, with an Airflow connection if one is given."""
     if not conn_id:
         return path
-    from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath
+    from airflow.providers.common.compat.sdk import BaseHook
+
+    from airflow_provider_twexport.object_storage import storage_path as airflow_path
 
     _check_exists(lambda: BaseHook.get_connection(conn_id), conn_id)
-    return ObjectStoragePath(path, conn_id=conn_id)
+    return airflow_path(path, conn_id=conn_id)
 
 
 def landings(paths: Iterable[str], conn_id: str | None) -> Landings:

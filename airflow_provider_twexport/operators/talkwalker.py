@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links.exports_page import ExportsPageLink
 from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink, TalkwalkerExportLink
+from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
 from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
@@ -269,13 +270,11 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
 
     def _known_exports(self, order: ExportOrder) -> list[KnownExport]:
         """Return what the landing of this window and the ledger know of this collector, oldest first."""
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_twexport.talkwalker.purchasing import witnesses
 
         known: list[KnownExport] = []
         if self.ledger_path:
-            path = ObjectStoragePath(self.ledger_path, conn_id=self.object_storage_conn_id)
+            path = storage_path(self.ledger_path, conn_id=self.object_storage_conn_id)
             try:
                 known += witnesses.in_ledger(path, self.collector_id or "")
             except Exception as error:  # whatever a store raises; it is one witness of several
@@ -332,12 +331,10 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
             return None
 
     def _directory(self, object_storage_path: str, order: ExportOrder) -> ObjectStoragePath:
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_twexport.core.partitioning import landing_path
 
         path = landing_path(object_storage_path, order.window, self.partition_by)
-        return ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+        return storage_path(path, conn_id=self.object_storage_conn_id)
 
     def _what_landed(self, order: ExportOrder) -> str:
         if not self.object_storage_path:

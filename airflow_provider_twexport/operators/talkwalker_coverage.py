@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 
@@ -101,14 +102,12 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
         """Yield the landings of this order, all with one scope: manifests may name theirs in more or less detail."""
         from dataclasses import replace
 
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_twexport.coverage.coverage import landed_span
         from airflow_provider_twexport.storage import discovery
         from airflow_provider_twexport.talkwalker.planning.survey import is_part_of
 
         scope = order.project_id or order.stream_id or "all"
-        root = ObjectStoragePath(self.object_storage_path, conn_id=self.object_storage_conn_id)
+        root = storage_path(self.object_storage_path, conn_id=self.object_storage_conn_id)
         for found in discovery.find_landings([root]).all_read().manifests.values():
             span = landed_span(found)
             if span and is_part_of(order, str(found.source.get("collector_id"))):

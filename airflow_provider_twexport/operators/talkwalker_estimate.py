@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
 from airflow_provider_twexport.telemetry import metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
@@ -152,21 +153,17 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         return discovery.find_landings([self._root()] if self.object_storage_path else []).all_read()
 
     def _root(self) -> ObjectStoragePath:
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-        return ObjectStoragePath(self.object_storage_path or "", conn_id=self.object_storage_conn_id)
+        return storage_path(self.object_storage_path or "", conn_id=self.object_storage_conn_id)
 
     def _landed_hours(self, landings: Landings) -> Callable[[str], LandedHours]:
         """Return what reads the results by hour of a collector's landing."""
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_twexport.storage.already_landed import landed_hours
         from airflow_provider_twexport.talkwalker.record_identity import published_ms
 
         paths = self._landing_paths(landings)
         conn_id = self.object_storage_conn_id
         return lambda collector_id: landed_hours(
-            ObjectStoragePath(paths[collector_id], conn_id=conn_id), published_ms
+            storage_path(paths[collector_id], conn_id=conn_id), published_ms
         )
 
     def _landing_paths(self, landings: Landings) -> dict[str, str]:
@@ -271,8 +268,6 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             ) from error
 
     def _record_remainder(self, planned: PlannedWindow, paths: Mapping[str, str]) -> None:
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_twexport.talkwalker.remainder_of import RemainderOf
 
         remainder_of = RemainderOf(
@@ -280,7 +275,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             paths=tuple(paths[collector_id] for collector_id in planned.remainder_of),
             windows=planned.remainder_windows,
         )
-        directory = ObjectStoragePath(self._landing_path(planned), conn_id=self.object_storage_conn_id)
+        directory = storage_path(self._landing_path(planned), conn_id=self.object_storage_conn_id)
         remainder_of.record(directory)
 
     def _task(self, planned: PlannedWindow) -> dict[str, Any]:

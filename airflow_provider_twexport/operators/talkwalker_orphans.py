@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.telemetry.failures import PermanentFailure, fail_without_retry
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
 from airflow_provider_twexport.templates import TemplatedOperator
@@ -48,7 +49,6 @@ class _OrphansOperator(TemplatedOperator):
 
     def _look(self, client: TalkwalkerClient, warn_hours: int | None = None) -> list[Orphan]:
         import pendulum
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.core.arguments import parse_list
         from airflow_provider_twexport.storage import discovery
@@ -56,7 +56,7 @@ class _OrphansOperator(TemplatedOperator):
 
         paths = parse_list(self.landed_paths)
         landed = discovery.find_landings(
-            ObjectStoragePath(path, conn_id=self.object_storage_conn_id) for path in paths
+            storage_path(path, conn_id=self.object_storage_conn_id) for path in paths
         )
         for problem in landed.problems:
             self.log.warning(problem)

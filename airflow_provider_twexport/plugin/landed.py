@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
-
 from airflow_provider_twexport.coverage.coverage import coverage, landed_span
+from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.plugin import settings
 from airflow_provider_twexport.storage import ledger
 from airflow_provider_twexport.storage.discovery import find_landings
@@ -118,7 +117,7 @@ class LandingScanner:
 
     def scan(self) -> Landed:
         """Return what is there now; the same object as before if nothing has changed."""
-        paths = [ObjectStoragePath(directory) for directory in settings.landings()]
+        paths = [storage_path(directory) for directory in settings.landings()]
         found = find_landings(paths, self._manifests)
         ledgers = [ledger.read(path, self._entries) for path in found.ledgers]
         newest_first = sorted(found.manifests.items(), key=lambda it: it[1].created_at, reverse=True)

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links.exports_page import ExportsPageLink
 from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink
+from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.sensors.base import ExportSensor
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.templates import LANDING_CHOICES, check_choice
@@ -103,12 +104,10 @@ class TalkwalkerExportSensor(ExportSensor["TalkwalkerClient", "ExportTask"]):
 
     def _landed_export(self, address: str) -> ExportTask:
         """Return the export as its landing's manifest remembers it."""
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_twexport.storage import manifest
         from airflow_provider_twexport.talkwalker.models import ExportTask
 
-        landed = manifest.read(ObjectStoragePath(address, conn_id=self.object_storage_conn_id))
+        landed = manifest.read(storage_path(address, conn_id=self.object_storage_conn_id))
         self.log.info("All results of export %s have landed: %s", self.export_id, address)
         exported = landed.results + landed.excluded if landed.exported is None else landed.exported
         return ExportTask.from_json(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_twexport.links.exports_page import ManifestLink
+from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.storage.part_options import MAX_PART_BYTES, ROW_GROUP_BYTES, PartOptions
 from airflow_provider_twexport.telemetry import assets, metrics
 from airflow_provider_twexport.templates import TemplatedOperator
@@ -37,9 +38,7 @@ class LandingOperator(TemplatedOperator):
         :param context: of the task.
         :param path: of the directory.
         """
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-        directory = ObjectStoragePath(path, conn_id=self.object_storage_conn_id)
+        directory = storage_path(path, conn_id=self.object_storage_conn_id)
         ManifestLink.push(context, directory)
         return directory
 

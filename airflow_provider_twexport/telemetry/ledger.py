@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twexport.object_storage import storage_path
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -78,7 +80,6 @@ class TaskLedger:
 
     def _write(self, path: str, kind: str, export_id: str, details: dict[str, Any]) -> None:
         import pendulum
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_twexport.storage.ledger import EntryKind, LedgerEntry, TaskRef, record
 
@@ -90,4 +91,4 @@ class TaskLedger:
             at=pendulum.now("UTC").isoformat(timespec="milliseconds"),
             details=details,
         )
-        record(ObjectStoragePath(path, conn_id=self._conn_id), entry)
+        record(storage_path(path, conn_id=self._conn_id), entry)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
+from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.telemetry import assets, metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
@@ -119,9 +120,7 @@ class TalkwalkerLandOrphansOperator(TemplatedOperator):
         return found
 
     def _at(self, address: str) -> ObjectStoragePath:
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-        return ObjectStoragePath(address, conn_id=self.object_storage_conn_id)
+        return storage_path(address, conn_id=self.object_storage_conn_id)
 
     def _address(self, orphan: Orphan, found: Sequence[Orphan]) -> str:
         from airflow_provider_twexport.talkwalker.orphan_landing import landing_path

@@ -8,6 +8,7 @@ from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links.exports_page import ExportsPageLink, ManifestLink
 from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink
+from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingOperator
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
@@ -170,10 +171,8 @@ class TalkwalkerToObjectStorageOperator(ResultsLandingOperator):
         return landing_path(self.object_storage_path, window, self.partition_by)
 
     def _excluded(self, remainder: RemainderOf | None) -> list[ObjectStoragePath]:
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         paths = remainder.paths if remainder else ()
-        return [ObjectStoragePath(path, conn_id=self.object_storage_conn_id) for path in paths]
+        return [storage_path(path, conn_id=self.object_storage_conn_id) for path in paths]
 
     def _source(self, window: Window | None, remainder: RemainderOf | None) -> dict[str, Any]:
         from airflow_provider_twexport.core.arguments import parse_int, parse_list, parse_text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
+from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingOperator
 
@@ -63,14 +64,12 @@ class XStreamRecoveryOperator(ResultsLandingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is, what it counts, and how many slices of the gaps were recovered."""
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_twexport.storage import manifest
         from airflow_provider_twexport.x.streams.landing import RecoveryLanding, captured, dataset
         from airflow_provider_twexport.x.streams.recovery import HOSTS
 
         with fail_without_retry():
-            capture_path = ObjectStoragePath(self.capture_path, conn_id=self.object_storage_conn_id)
+            capture_path = storage_path(self.capture_path, conn_id=self.object_storage_conn_id)
             capture = manifest.read(capture_path)
             report = captured(capture)
             if not report.gaps:
