@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow.sdk import ObjectStoragePath
 
 S3 = frozenset({"s3", "s3a", "s3n"})
 _configured: WeakSet[Any] = WeakSet()
@@ -23,7 +23,7 @@ def storage_path(path: str, conn_id: str | None = None) -> ObjectStoragePath:
     :param conn_id: Airflow connection; ``None`` for the one in the address, or none.
     :returns: Airflow's path object.
     """
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow.sdk import ObjectStoragePath
 
     found = ObjectStoragePath(path, conn_id=conn_id)
     if found.protocol in S3 and found.conn_id:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.sdk import BaseOperator
 
 from airflow_provider_twexport.core.arguments import is_template, parse_choice, parse_value
 from airflow_provider_twexport.core.partitioning import PartitionBy

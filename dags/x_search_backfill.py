@@ -14,9 +14,9 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG, Param, task
 
+from airflow_provider_twexport.exceptions import RequestBudgetExceededError
 from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
 
@@ -77,7 +77,7 @@ with DAG(
     def affordable(requests: int, params=None) -> None:
         """Fail if the range could need more requests than the budget."""
         if requests > params["max_requests"]:
-            raise AirflowFailException(
+            raise RequestBudgetExceededError(
                 f"The range needs up to {requests:,} requests; the budget is {params['max_requests']:,}."
             )
 

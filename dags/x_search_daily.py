@@ -14,10 +14,10 @@ import os
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG, Asset, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from airflow_provider_twexport.exceptions import RequestBudgetExceededError
 from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
 
@@ -42,7 +42,7 @@ with DAG(
     def affordable(requests: int) -> None:
         """Fail if the day could need more requests than its budget."""
         if requests > REQUESTS_PER_DAY:
-            raise AirflowFailException(
+            raise RequestBudgetExceededError(
                 f"The day needs up to {requests:,} requests; the budget is {REQUESTS_PER_DAY:,}."
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.common.compat.notifier import BaseNotifier
+from airflow.sdk import BaseNotifier
 
 
 class RememberingNotifier(BaseNotifier):

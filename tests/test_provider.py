@@ -46,7 +46,8 @@ HEAVY = (
 IMPORT = """
 import json, sys, time
 from airflow.sdk import DAG, BaseOperator, TaskGroup, task
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperatorLink, BaseSensorOperator, conf
+from airflow.sdk import BaseHook, BaseOperatorLink, BaseSensorOperator
+from airflow_provider_twexport.compat import conf
 before, began = set(sys.modules), time.process_time()
 import airflow_provider_twexport.task_groups.talkwalker
 import airflow_provider_twexport.operators.adobe, airflow_provider_twexport.sensors.adobe

@@ -64,7 +64,7 @@ def storage_path(path: str, conn_id: str | None) -> Any:
     """Return a path, with an Airflow connection if one is given."""
     if not conn_id:
         return path
-    from airflow.providers.common.compat.sdk import BaseHook
+    from airflow.sdk import BaseHook
 
     from airflow_provider_twexport.object_storage import storage_path as airflow_path
 
@@ -107,8 +107,7 @@ def adobe(conn_id: str) -> AdobeExperiencePlatformHook:
 
 
 def _check_exists(get: Callable[[], object], conn_id: str) -> None:
-    from airflow.providers.common.compat.sdk import AirflowException
-
+    from airflow_provider_twexport.compat import AirflowException
     from airflow_provider_twexport.exceptions import ConnectionConfigError
 
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import mask_secret
+from airflow.sdk.log import mask_secret
 
 from airflow_provider_twexport.hooks.base import ConnectionHook, base_url, extra_of, secret_of, without_blanks
 from airflow_provider_twexport.telemetry import metrics

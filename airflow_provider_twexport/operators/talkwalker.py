@@ -24,8 +24,7 @@ from airflow_provider_twexport.templates import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_twexport.core.partitioning import PartitionBy
     from airflow_provider_twexport.storage.manifest import Manifest

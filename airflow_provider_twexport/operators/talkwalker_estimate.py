@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_provider_twexport.compat import conf
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
@@ -16,8 +15,7 @@ from airflow_provider_twexport.templates import check_partition_by
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_twexport.core.partitioning import PartitionBy
     from airflow_provider_twexport.storage.already_landed import LandedHours

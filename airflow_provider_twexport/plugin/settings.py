@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import conf
+from airflow_provider_twexport.compat import conf
 
 SECTION = "twexport"
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_provider_twexport.compat import conf
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook
 from airflow_provider_twexport.sensors.base import ExportSensor
 

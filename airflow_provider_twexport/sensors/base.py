@@ -7,13 +7,9 @@ from abc import abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
-from airflow.providers.common.compat.sdk import (
-    AirflowSensorTimeout,
-    AirflowTaskTimeout,
-    BaseSensorOperator,
-    PokeReturnValue,
-)
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_twexport.compat import AirflowSensorTimeout, AirflowTaskTimeout
 from airflow_provider_twexport.telemetry import metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.templates import TemplatedOperator

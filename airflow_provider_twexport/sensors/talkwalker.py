@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, conf
-
+from airflow_provider_twexport.compat import AirflowSkipException, conf
 from airflow_provider_twexport.hooks.talkwalker import TalkwalkerHook
 from airflow_provider_twexport.links.exports_page import ExportsPageLink
 from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink

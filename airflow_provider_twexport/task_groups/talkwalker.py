@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.providers.common.compat.sdk import TaskGroup
+from airflow.sdk import TaskGroup
 
 from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.operators.talkwalker import (

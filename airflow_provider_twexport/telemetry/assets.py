@@ -9,8 +9,7 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_twexport.storage.manifest import Manifest
 
@@ -46,7 +45,7 @@ def dataset_uri(directory: ObjectStoragePath) -> str:
 
 
 def _publish_outlets(context: Context, addresses: list[str], facts: list[dict[str, Any]]) -> None:
-    from airflow.providers.common.compat.sdk import Asset, AssetAlias
+    from airflow.sdk import Asset, AssetAlias
 
     events: Any = context["outlet_events"]
     for outlet in context["task"].outlets:
@@ -59,7 +58,10 @@ def _publish_outlets(context: Context, addresses: list[str], facts: list[dict[st
 
 def _publish_lineage(landed: Mapping[ObjectStoragePath, Manifest]) -> None:
     """Report directories; their parts may be thousands, and are not written through Airflow's paths."""
-    from airflow.providers.common.compat.sdk import get_hook_lineage_collector
+    try:
+        from airflow.sdk.lineage import get_hook_lineage_collector
+    except ModuleNotFoundError:  # Airflow 3.1
+        from airflow.lineage.hook import get_hook_lineage_collector  # type: ignore[import-not-found, no-redef]
 
     for directory in landed:
         get_hook_lineage_collector().add_output_asset(context=directory, uri=dataset_uri(directory))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow_provider_twexport.compat import AirflowFailException
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

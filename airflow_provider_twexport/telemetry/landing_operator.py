@@ -11,8 +11,7 @@ from airflow_provider_twexport.telemetry import assets, metrics
 from airflow_provider_twexport.templates import TemplatedOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_twexport.core.dataset import Dataset
     from airflow_provider_twexport.storage.manifest import Manifest

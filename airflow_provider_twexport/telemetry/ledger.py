@@ -10,8 +10,7 @@ from airflow_provider_twexport.object_storage import storage_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_twexport.storage.manifest import Manifest
 

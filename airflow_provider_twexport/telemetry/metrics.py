@@ -95,7 +95,7 @@ class _Meter:
 
 def _task_instance() -> Any:
     """Return the task instance of this process; a triggerer serves many tasks, and has none."""
-    from airflow.providers.common.compat.sdk import get_current_context
+    from airflow.sdk import get_current_context
 
     try:
         return get_current_context()["ti"]
@@ -104,8 +104,10 @@ def _task_instance() -> Any:
 
 
 def _stats_of_a_task() -> Any:
-    from airflow.providers.common.compat.sdk import Stats
-
+    try:
+        from airflow.sdk.observability.stats import Stats
+    except ModuleNotFoundError:  # Airflow 3.1
+        from airflow.stats import Stats
     return Stats
 
 

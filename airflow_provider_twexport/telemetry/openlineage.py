@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from airflow_provider_twexport.telemetry.assets import dataset_uri
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
     from airflow.providers.openlineage.extractors import OperatorLineage
+    from airflow.sdk import ObjectStoragePath
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import DatasetFacet
 

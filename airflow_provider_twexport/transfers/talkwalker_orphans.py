@@ -15,8 +15,7 @@ from airflow_provider_twexport.templates import TemplatedOperator
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_twexport.storage.discovery import Landings
     from airflow_provider_twexport.storage.manifest import Manifest

@@ -17,8 +17,7 @@ from airflow_provider_twexport.templates import LANDING_CHOICES, check_choice, c
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_twexport.core.partitioning import PartitionBy
     from airflow_provider_twexport.core.window import Window

@@ -15,7 +15,7 @@ from airflow_provider_twexport.plugin.twexport_plugin import PREFIX, TwexportPlu
 HEAVY = ("fastapi", "starlette", "sqlalchemy", "requests", "msgspec", "fsspec")
 IMPORT = """
 import json, sys
-from airflow.providers.common.compat.sdk import AirflowPlugin
+from airflow_provider_twexport.compat import AirflowPlugin
 before = set(sys.modules)
 import airflow_provider_twexport.plugin.twexport_plugin
 print(json.dumps(sorted(set(sys.modules) - before)))

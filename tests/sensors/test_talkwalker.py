@@ -9,9 +9,9 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 from airflow.sdk import DAG
 
+from airflow_provider_twexport.compat import AirflowSensorTimeout
 from airflow_provider_twexport.sensors.talkwalker import TalkwalkerExportSensor
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder

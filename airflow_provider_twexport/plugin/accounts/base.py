@@ -173,7 +173,8 @@ def connection(conn_id: str) -> Any:
     :raises ConnectionConfigError: there is none.
     """
     from airflow.models import Connection
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    from airflow_provider_twexport.compat import AirflowNotFoundException
 
     try:
         return Connection.get_connection_from_secrets(conn_id)
