@@ -24,6 +24,9 @@ LOWEST_AS_OF := 2026-11-28
 AZURITE := .tools/azurite/node_modules/azurite/package.json
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 
+# Images often forbid to keep bytecode; then each process of pytest compiles all tests again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Bytecode is made at installation, where it costs seconds once; made by six starting processes it costs a minute.
 INSTALL = $(if $(UV),uv pip install --quiet --compile-bytecode --python $(BIN)/python,\
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check) --constraint $(PINS)

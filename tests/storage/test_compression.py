@@ -26,6 +26,7 @@ LINES = ["jsonl", "jsonl.gz", "jsonl.zst"]
 COMPRESSED = LINES[1:]
 MANY_BLOCKS = 16
 PER_BATCH = 64
+WORDS = [b"word%d" % number for number in range(1024)]
 
 
 def documents(number: int) -> list[bytes]:
@@ -36,7 +37,7 @@ def documents(number: int) -> list[bytes]:
 
 def text(chance: random.Random) -> bytes:
     """Return words."""
-    return b" ".join(b"word%d" % chance.getrandbits(10) for _ in range(370))
+    return b" ".join(chance.choices(WORDS, k=370))
 
 
 BATCHES = [
