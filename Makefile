@@ -52,7 +52,7 @@ test: lint azurite chromium
 	$(BIN)/pytest --numprocesses 3 --no-loadscope-reorder
 
 test-lowest: $(LOWEST)/.test
-	$(LOWEST)/bin/python -m pytest --numprocesses 2 -m "not slow"
+	$(LOWEST)/bin/python -m pytest --numprocesses 3 -m "not slow" --ignore tests/live
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
