@@ -263,7 +263,7 @@ class Landing:
             self.discard()
             raise
 
-    def restart(self, repeats: Repeats) -> None:
+    def restart(self, repeats: Repeats | None) -> None:
         """Land everything again from the beginning; what has landed stays until that is complete.
 
         :param repeats: what to do with equal results now.

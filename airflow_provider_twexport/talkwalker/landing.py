@@ -20,6 +20,7 @@ from airflow_provider_twexport.exceptions import (
     NotFoundError,
     NotReadyError,
     ResultsExpiredError,
+    RetriableError,
 )
 from airflow_provider_twexport.storage import resume
 from airflow_provider_twexport.storage.already_landed import AlreadyLanded
@@ -31,14 +32,16 @@ from airflow_provider_twexport.talkwalker.results import EARLIEST, ReadState
 from airflow_provider_twexport.talkwalker.schema import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
+    from airflow_provider_twexport.core.batch import Batch
     from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.manifest import Manifest, Repeats
     from airflow_provider_twexport.storage.part_options import PartOptions
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportTask
     from airflow_provider_twexport.talkwalker.remainder_of import RemainderOf
+    from airflow_provider_twexport.talkwalker.results_reader import ResultsReader
 
 OnIncomplete = Literal["fail", "warn"]
 
@@ -183,8 +186,9 @@ class CollectorLanding:
     """Lands the results of one collector.
 
     A result that came again by a reconnect is no result; any other one counts, equal or not, as the service's count of
-    what it exported does. Where more come than were exported, everything is read once more, and of equal results one
-    lands: they are an export's own only if they are as many as it exported.
+    what it exported does. Where more come than were exported, everything is read again through one connection, so
+    that no reconnect can repeat a result. Where that does not give the count, everything is read once more, and of
+    equal results one lands: they are an export's own only if they are as many as it exported.
 
     :param client: of the account.
     :param collector_id: the collector to read.
@@ -219,16 +223,12 @@ class CollectorLanding:
         """
         state = ReadState(landing.unconfirmed)
         self._read_twice(landing, state, lambda: landing.arrived, until_more=True)
+        broke_off = None
         if self._has_more(landing.arrived):
-            if landing.repeats == "keep":
-                self.log.warning(
-                    "More than the %d exported results came. Landing again, without equal results.",
-                    self.exported,
-                )
-                landing.restart("drop")
-                state = ReadState()
-            self._read_twice(landing, state, lambda: landing.distinct)
-        task, why = self.task, self._why_incomplete(landing)
+            broke_off = self._read_uninterrupted(landing)
+            if landing.arrived != self.exported:
+                self._read_without_repeats(landing)
+        task, why = self.task, self._why_incomplete(landing, broke_off)
         return landing.commit(
             exported=self.exported,
             truncated=task is not None and task.status.is_truncated,
@@ -256,18 +256,51 @@ class CollectorLanding:
             time.sleep(self.client.timing.second_read)
             self._read(landing, state, came, until_more=until_more)
 
+    def _read_uninterrupted(self, landing: Landing) -> RetriableError | None:
+        """Land again through one connection: nothing comes twice by a reconnect; return why it broke off, if it did."""
+        self.log.warning("More than the %d exported results came. Landing again, in one read.", self.exported)
+        landing.restart(landing.repeats)
+        reader = self._reader(landing, ReadState(), lambda: math.inf)
+        try:
+            self._write(landing, reader.uninterrupted(), lambda: landing.arrived, until_more=True)
+        except RetriableError as error:
+            return error
+        return None
+
+    def _read_without_repeats(self, landing: Landing) -> None:
+        """Land again, and of equal results one."""
+        self.log.warning(
+            "Not exactly the %d exported results came in one read. Landing again, without equal results.",
+            self.exported,
+        )
+        landing.restart("drop")
+        self._read_twice(landing, ReadState(), lambda: landing.distinct)
+
     def _read(self, landing: Landing, state: ReadState, came: Callable[[], int], *, until_more: bool) -> None:
         exported = self.exported
-        reader = self.client.drain(
+        reader = self._reader(landing, state, lambda: math.inf if exported is None else exported - came())
+        self._write(landing, iter(reader), came, until_more=until_more)
+
+    def _reader(self, landing: Landing, state: ReadState, missing: Callable[[], float]) -> ResultsReader:
+        return self.client.drain(
             self.collector_id,
             cursor=landing.cursor or EARLIEST,
             export_id=self.task.id if self.task else None,
-            missing=lambda: math.inf if exported is None else exported - came(),
+            missing=missing,
             state=state,
         )
-        progress = Progress(exported, came())
+
+    def _write(
+        self, landing: Landing, read: Generator[Batch], came: Callable[[], int], *, until_more: bool
+    ) -> None:
+        """Land what a read brings.
+
+        :param came: returns how many results have come.
+        :param until_more: end when more have come than were exported.
+        """
+        progress = Progress(self.exported, came())
         try:
-            with closing(iter(reader)) as batches:
+            with closing(read) as batches:
                 for batch in batches:
                     landing.write(batch)
                     progress.report(came(), landing.bytes)
@@ -281,11 +314,15 @@ class CollectorLanding:
                 {"collector_id": self.collector_id} | (self.task.facts(self.limit) if self.task else {}),
             ) from None
 
-    def _why_incomplete(self, landing: Landing) -> str | None:
+    def _why_incomplete(self, landing: Landing, broke_off: RetriableError | None) -> str | None:
         if self.task is None or self.exported is None or self.exported in (landing.arrived, landing.distinct):
             return self._ended_early()
         is_short = landing.arrived < self.exported
-        why = self._short_of(landing, self.exported) if is_short else self._more_than(landing, self.exported)
+        why = (
+            self._short_of(landing, self.exported)
+            if is_short
+            else self._more_than(landing, self.exported, broke_off)
+        )
         if self.on_incomplete == "fail":
             raise IncompleteLandingError(
                 f"{why} {'A retry resumes here' if is_short else 'A retry reads again'}; reading costs nothing.",
@@ -320,13 +357,16 @@ class CollectorLanding:
             "If they are lost, buy them again with if_exists='recreate'."
         )
 
-    def _more_than(self, landing: Landing, exported: int) -> str:
+    def _more_than(self, landing: Landing, exported: int, broke_off: RetriableError | None) -> str:
         """Return why more results can have come than were exported."""
+        undecided = (
+            f" A read without a reconnect would decide it, but broke off: {broke_off}" if broke_off else ""
+        )
         return (
             f"{landing.arrived:,} results came from collector {self.collector_id}, {landing.distinct:,} of them "
             f"different, though {exported:,} were exported. Either it holds results of another export that do not "
             "name their export; or the service delivered results again that it had reported as delivered; or its count "
-            "is too low. To land the different ones all the same, set on_incomplete='warn'."
+            f"is too low.{undecided} To land the different ones all the same, set on_incomplete='warn'."
         )
 
     def _readable_until(self) -> str:

@@ -254,7 +254,7 @@ class ResultsRead:
             self._check_start(offset)
         if offset is None or str(offset) == self.cursor:
             # a heartbeat, or a log that is no further: from here the next connection brings the same results again
-            return self._unconfirmed_batch() if self.pending or self.foreign else None
+            return self.unconfirmed_batch() if self.pending or self.foreign else None
         is_first, cursor = self.cursor is None, self._checked(str(offset))
         place = xxh3_64_intdigest(cursor.encode())
         if place in self._met:
@@ -271,7 +271,7 @@ class ResultsRead:
             self.state.cursors.add(place)
         elif not is_first:
             # this connection begins before its offset: it confirms nothing until it is where the earlier ones ended
-            return self._unconfirmed_batch() if self.pending or self.foreign else None
+            return self.unconfirmed_batch() if self.pending or self.foreign else None
         self.cursor = cursor
         if not is_first:
             return self._batch(self.cursor)
@@ -305,7 +305,7 @@ class ResultsRead:
             return None
         self.arrived += 1
         self.pending.append(record)
-        return self._unconfirmed_batch() if len(self.pending) >= MAX_BATCH_RECORDS else None
+        return self.unconfirmed_batch() if len(self.pending) >= MAX_BATCH_RECORDS else None
 
     def _is_replay(self, record: bytes) -> bool:
         digest = xxh3_64_intdigest(record)
@@ -332,7 +332,8 @@ class ResultsRead:
         task_id = document.matched.task_id if document and document.matched else None
         return task_id not in (None, self.export_id)
 
-    def _unconfirmed_batch(self) -> Batch:
+    def unconfirmed_batch(self) -> Batch:
+        """Return the results behind the last control, as a batch without a cursor."""
         self.state.unconfirmed.update(map(xxh3_64_intdigest, self.pending))
         return self._next_batch(None)
 

@@ -76,6 +76,27 @@ class ResultsReader:
             error.prepend(f"The read reached offset {self.cursor}.")
             raise
 
+    def uninterrupted(self) -> Generator[Batch]:
+        """Yield the batches of one connection, which no other resumes, until no result comes any more.
+
+        Nothing in it was delivered before, so it brings the log row by row.
+
+        :raises TwexportError: if it broke off after it had brought something.
+        """
+        start, retry_state = self.cursor, RetryState(self.timing.retry)
+        while True:
+            self._last_result = time.monotonic()
+            try:
+                read = yield from self._read("wait", lambda: math.inf, stalled=self.timing.idle_read)
+            except RetriableError as error:
+                if self.cursor != start or self.state.unconfirmed:
+                    raise
+                retry_state.wait(error)
+                continue
+            if read.pending:
+                yield read.unconfirmed_batch()
+            return
+
     def _wait(self) -> Generator[Batch]:
         """Read long connections until all has arrived, or one brings nothing more."""
         retry_state = RetryState(self.timing.retry)
@@ -134,9 +155,13 @@ class ResultsReader:
             )
 
     def _read(
-        self, end_behaviour: EndBehaviour, missing: Callable[[], float]
+        self, end_behaviour: EndBehaviour, missing: Callable[[], float], stalled: float | None = None
     ) -> Generator[Batch, None, ResultsRead]:
-        """Yield the batches of one connection and return what it was."""
+        """Yield the batches of one connection and return what it was.
+
+        :param stalled: end when no result has come for so many seconds, though cursors change.
+        """
+        stalled = self.timing.read_stalled if stalled is None else stalled
         read = ResultsRead(self.cursor, self.export_id, self.explain, self.redact, self.state)
         self._unconfirmed = 0
         with self.open_read(self.cursor, end_behaviour) as response:
@@ -148,7 +173,7 @@ class ResultsReader:
                 if batch.records:
                     # after the yield: the time that a store takes to write is no stall of the service
                     self._last_result = time.monotonic()
-                if time.monotonic() - self._last_result > self.timing.read_stalled:
+                if time.monotonic() - self._last_result > stalled:
                     break
         # the next read brings these again, because no control has come behind them
         self._unconfirmed = read.unconfirmed

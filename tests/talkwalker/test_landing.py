@@ -110,13 +110,44 @@ def test_a_retry_resumes_among_repeats(
 def test_rows_that_the_service_repeats_though_it_said_they_were_delivered(
     client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """More come than were exported, so all is read again without equal rows: each row lands once."""
+    """More come than were exported, and each read breaks off, so of equal rows one lands: each row once."""
     export_id = export(client, simulator)
-    simulator.settings(resume_overlap=50)
-    simulator.faults({"match": RESULTS, "fault": "cut", "after_results": 450})
+    simulator.settings(resume_overlap=50, results_per_wait=450)
     found = land(client, export_id, tmp_path)
     assert landed(tmp_path) == truth(simulator, export_id)
     assert (found.complete, found.results, found.repeats) == (True, 1_000, "drop")
+
+
+@pytest.mark.parametrize("heartbeat", ["none", "moving_control"])
+@pytest.mark.parametrize("repeats", ["keep", "drop"])
+def test_a_read_without_a_reconnect_decides_which_equal_rows_are_its_own(
+    repeats: str, heartbeat: str, client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
+) -> None:
+    """An export repeats rows, and so does each resumed read: one that is not resumed brings each row once."""
+    simulator.settings(repeated_rows=0.5, resume_overlap=50, heartbeat=heartbeat)
+    export_id = export(client, simulator)
+    simulator.faults(
+        {"match": RESULTS, "fault": "cut", "after_results": 450},
+        {"match": RESULTS, "fault": "error", "code": 1, "skip": 3},
+    )
+    found = land(client, export_id, tmp_path, repeats)
+    expected = truth(simulator, export_id)
+    assert landed(tmp_path) == (expected if repeats == "keep" else Counter(set(expected)))
+    assert (found.complete, found.exported, found.repeats) == (True, 1_000, repeats)
+
+
+@pytest.mark.slow
+def test_equal_rows_that_no_whole_read_tells_apart_are_not_guessed(
+    client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
+) -> None:
+    """The error says that the deciding read broke off; a retry, which nothing breaks off, lands each row."""
+    simulator.settings(repeated_rows=0.5, resume_overlap=50, results_per_wait=450)
+    export_id = export(client, simulator)
+    with pytest.raises(IncompleteLandingError, match=r"would decide it, but broke off: The read broke off"):
+        land(client, export_id, tmp_path)
+    simulator.settings(results_per_wait=None)
+    assert land(client, export_id, tmp_path).complete
+    assert landed(tmp_path) == truth(simulator, export_id)
 
 
 def test_a_retry_whose_read_begins_blocks_before_its_offset(
