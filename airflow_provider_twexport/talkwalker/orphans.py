@@ -22,6 +22,7 @@ from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     is_helper,
     window_in,
 )
+from airflow_provider_twexport.talkwalker.purchasing.receipts import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -217,8 +218,10 @@ def orphans(
         if tasks:
             begun = created(collector_id) if exists and not landed.all_of(tasks) else None
             found += [_bought(task, landed, begun, exists, now) for task in tasks]
-        elif orphan := _never_filled(collector_id, created(collector_id), now):
-            found.append(orphan)
+        else:
+            receipt = Receipt.from_collector_id(collector_id)
+            begun = receipt.created_before if receipt else created(collector_id)
+            found += _never_filled(collector_id, begun, now)
     relevant = [it for it in found if it.collector_exists or it.state is not OrphanState.LANDED]
     warned = [replace(it, warn_before=warn_before) for it in relevant]
     return sorted(warned, key=lambda it: _urgency(it, now))
@@ -375,14 +378,14 @@ def _bought(
 
 def _never_filled(
     collector_id: str, created: pendulum.DateTime | None, now: pendulum.DateTime
-) -> Orphan | None:
+) -> list[Orphan]:
     is_ticket = collector_id.startswith(TICKET_PREFIX)
     # the service may have dropped an export from its list; what that had filled in is forgotten by then
     kept_for = STALE_AFTER if is_ticket else RETENTION
     if created is None or created > now - kept_for:
-        return None
+        return []
     state = OrphanState.TICKET if is_helper(collector_id) else OrphanState.EMPTY
-    return Orphan(collector_id, state, None, None, collector_exists=True, now=now)
+    return [Orphan(collector_id, state, None, None, collector_exists=True, now=now)]
 
 
 def _urgency(orphan: Orphan, now: pendulum.DateTime) -> tuple[bool, bool, pendulum.DateTime, str]:

@@ -113,8 +113,9 @@ class Case:
 
     @property
     def may_be_ambiguous(self) -> bool:
-        """Whether equal rows of the export cannot be told from rows that the service repeats."""
-        return bool(self.settings.get("repeated_rows") and self.settings.get("resume_overlap"))
+        """Whether equal rows of the export and rows that the service repeats look the same, as each read breaks off."""
+        causes = ("repeated_rows", "resume_overlap", "results_per_wait")
+        return all(map(self.settings.get, causes))
 
 
 def case_of(seed: int, number: int) -> Case:
@@ -155,8 +156,8 @@ def _settings(rng: random.Random) -> dict[str, Any]:
         for name, value in TalkwalkerSettings.hostile().items()
         if rng.random() < share
     }
-    if "repeated_rows" in hostile and rng.random() < 0.8:
-        # together they are ambiguous, which takes long and always ends alike
+    if hostile.keys() >= {"repeated_rows", "results_per_wait"} and rng.random() < 0.8:
+        # with all three it is ambiguous, which takes long and always ends alike
         hostile.pop("resume_overlap", None)
     return {name: rng.choice(values) for name, values in SHAPES.items()} | hostile
 

@@ -29,6 +29,7 @@ from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     fingerprint_in,
     window_in,
 )
+from airflow_provider_twexport.talkwalker.purchasing.order_matching import match_order, orders_but_for_blanks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -91,6 +92,7 @@ class PlannedWindow:
     :param credits_at_most: what it could cost; the module's docstring says why.
     :param overlaps: collectors of the same project or stream that hold some of the same time under another name: split
         differently, with another limit, query or topics. They may hold the same results, which would be paid for twice.
+    :param but_for_blanks: those of them whose query differs by blanks only, as far as that is known.
     :param remainder_of: collectors whose landings hold some of its results; the truncated one is the last.
     :param remainder_windows: in how many windows the remainder of that one is planned.
     :param repeats: about how many of its results have landed; they are paid for again, and excluded when it lands.
@@ -108,6 +110,7 @@ class PlannedWindow:
     credits: int
     credits_at_most: int
     overlaps: tuple[str, ...] = ()
+    but_for_blanks: tuple[str, ...] = ()
     remainder_of: tuple[str, ...] = ()
     remainder_windows: int = 0
     repeats: int = 0
@@ -133,6 +136,7 @@ class PlannedWindow:
             "credits": self.credits,
             "credits_at_most": self.credits_at_most,
             "overlaps": list(self.overlaps),
+            "but_for_blanks": list(self.but_for_blanks),
             "remainder_of": list(self.remainder_of),
             "remainder_windows": self.remainder_windows,
             "repeats": self.repeats,
@@ -340,9 +344,11 @@ def plan(
         found = _priced(part, collector_id, state, task, results, buy=buy, may_grow=may_grow)
         remainder = (remainders or {}).get(window)
         priced.append(_as_remainder(found, remainder) if remainder else found)
-    return Plan(
-        _with_balances(_with_overlaps(priced, {*bought, *landed_ids}), balance), balance, counting_credits
-    )
+    landings = {each: landed(each) for each in landed_ids}
+    overlapping = _with_overlaps(priced, {*bought, *landings})
+    alike = orders_but_for_blanks(order, (it.source for it in landings.values() if it))
+    compared = [_with_blanks(planned, alike) for planned in overlapping]
+    return Plan(_with_balances(compared, balance), balance, counting_credits)
 
 
 def _priced(
@@ -406,6 +412,11 @@ def _with_overlaps(windows: list[PlannedWindow], known: Iterable[str]) -> list[P
         overlaps = _of_its_scope(planned, current) if planned.credits_at_most and current else ()
         found.append(replace(planned, overlaps=overlaps) if overlaps else planned)
     return found
+
+
+def _with_blanks(planned: PlannedWindow, alike: Collection[ExportOrder]) -> PlannedWindow:
+    found = tuple(each for each in planned.overlaps if match_order(each, alike))
+    return replace(planned, but_for_blanks=found) if found else planned
 
 
 class _NamedWindow(NamedTuple):

@@ -48,6 +48,11 @@ def _totals(plan: Plan) -> list[str]:
             "another limit, query or topics. Where query and topics are the same, plan with their windows and limit "
             "instead: otherwise results are paid for twice."
         )
+    if alike := [each for window in plan.windows for each in window.but_for_blanks]:
+        lines.append(
+            f"{len(alike):,} of those exports differ by blanks in the query only, such as {alike[0]}. Write the query "
+            "as it was ordered to use them: otherwise the same results are paid for twice."
+        )
     if remainders := sum(bool(window.remainder_of) for window in plan.windows):
         lines.append(f"{remainders:,} marked +: the remainder of exports that landed truncated.")
     lines.append(plan.uncertainty)

@@ -170,14 +170,17 @@ class AccountUsage:
     reservations: tuple[Reservation, ...]
 
     @classmethod
-    def read(cls, client: TalkwalkerClient) -> AccountUsage:
-        """Read both from the service; free."""
+    def read(cls, client: TalkwalkerClient, now: pendulum.DateTime) -> AccountUsage:
+        """Read both from the service; free.
+
+        :param now: the present moment by the service's clock.
+        """
         names = [collector.id for collector in client.list_collectors()]
         reservations = tuple(filter(None, map(Reservation.from_collector_id, names)))
         limits: dict[str, int] = {}
         for each in reservations:
             limits[each.collector_hash] = max(each.limit, limits.get(each.collector_hash, 0))
-        exports = receipts.list_exports(client, names)
+        exports = receipts.list_exports(client, names, now=now)
         costs = [ExportCost.of(hashed, task, limits.get(hashed)) for hashed, task in exports]
         return cls(tuple(costs), reservations)
 
@@ -236,7 +239,7 @@ def check_budget(
     reads = 0
     while True:
         reads += 1
-        usage = AccountUsage.read(client)
+        usage = AccountUsage.read(client, now)
         if (most := budget.max_credits_per_run) is not None:
             _check_sum("this run's", "max_credits_per_run", most, limit, usage.of_run(budget.run or ""))
         if (most := budget.max_credits_per_day) is not None:
@@ -249,7 +252,9 @@ def check_budget(
         if missing is None:
             return usage
         # what was charged meanwhile has counted twice; read after the balance, it does not count at all
-        if certain := _balance_error(budget.min_credits_left, limit, remaining, AccountUsage.read(client)):
+        if certain := _balance_error(
+            budget.min_credits_left, limit, remaining, AccountUsage.read(client, now)
+        ):
             raise certain
         if reads == MAX_READS:
             raise missing

@@ -47,7 +47,12 @@ from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
 )
 from airflow_provider_twexport.talkwalker.purchasing.notes import leave_note
 from airflow_provider_twexport.talkwalker.purchasing.order_lock import OrderLock
-from airflow_provider_twexport.talkwalker.purchasing.receipts import leave_receipt, list_exports
+from airflow_provider_twexport.talkwalker.purchasing.receipts import (
+    complete_receipts,
+    leave_receipt,
+    list_exports,
+    remove_old_receipts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -167,6 +172,7 @@ def _buy_with_locks(attempt: PurchaseAttempt, budget: Budget, before_buying: Cal
         if purchase := attempt.adopt_known():
             return purchase
         now = tickets[0].created
+        remove_old_receipts(client, attempt.helpers, now)
         if budget:
             usage = check_budget(client, budget, limit, now)
             remove_stale_reservations(client, usage, now)
@@ -246,8 +252,11 @@ class PurchaseAttempt:
                 _end_order(tickets)
             raise
         visible = [each for each in self.existing_exports() if each.id not in known]
-        if task.id in {each.id for each in visible} or leave_receipt(self.client, task, self.collector_id):
+        has_receipt = leave_receipt(self.client, task, self.collector_id)
+        if has_receipt or task.id in {each.id for each in visible}:
             _end_order(tickets)
+        else:
+            log.warning("Nobody can see yet that export %s was bought, so the order stays locked.", task.id)
         if visible and _age(visible[0]) < _age(task):
             # somebody ordered without a lock; whoever looks keeps the older export
             log.warning("Export %s was ordered before; aborting %s and adopting it.", visible[0].id, task.id)
@@ -296,6 +305,8 @@ class PurchaseAttempt:
         )
 
     def _adopted(self, task: ExportTask, known: KnownExport | None = None) -> Purchase:
+        if known is None:
+            complete_receipts(self.client, task, self.collector_id, self.helpers)
         limit = self._reserved_limit(task)
         if known is None and limit is None and task.ready is None:
             # the limit counts where the service does not

@@ -47,6 +47,17 @@ def match_order(collector_id: str, orders: Iterable[ExportOrder]) -> ExportOrder
     return next((order for order in candidates if collector_id_of(order) == collector_id), None)
 
 
+def orders_but_for_blanks(order: ExportOrder, sources: Iterable[Mapping[str, Any]]) -> set[ExportOrder]:
+    """Return the orders whose query differs from that of an order by blanks only; their windows mean nothing.
+
+    :param sources: ``source`` of manifests, whose queries are tried beside the tidied one.
+    """
+    query = order.query or ""
+    tried = {query.strip(), " ".join(query.split()), *(source.get("query") or "" for source in sources)}
+    alike = {each for each in tried if each != query and "".join(each.split()) == "".join(query.split())}
+    return {replace(order, query=each) for each in alike}
+
+
 def bought_windows(order: ExportOrder, collector_ids: Iterable[str]) -> tuple[Window, ...]:
     """Return the windows, within the order's or across its edges, that collectors of the same content are named for.
 

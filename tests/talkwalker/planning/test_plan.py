@@ -163,6 +163,39 @@ def test_windows_that_others_hold_under_another_name_are_marked() -> None:
     assert january(export(), export(collector_id=year)).windows[0].overlaps == ()
 
 
+@pytest.mark.parametrize("earlier", ["cats  AND\ndogs", "cats AND dogs ", "cats AND dogs"])
+@pytest.mark.parametrize("planned", ["cats AND dogs", " cats  AND dogs\n"])
+def test_an_export_that_differs_by_blanks_only_is_named(planned: str, earlier: str) -> None:
+    """It brings the same, but is another order: the plan says so, where the landing or the planned query shows it."""
+    order, before = replace(ORDER, query=planned), replace(ORDER, window=JANUARY, query=earlier)
+    bought = collector_id_of(before)
+    landed = {
+        bought: Landed(source={"query": earlier}),
+        "box": Landed(source={"query": "cats AND dog s, no"}),
+    }
+    whole = plan(
+        order,
+        [(JANUARY, 5)],
+        exports=[],
+        balance=10,
+        landed=landed.get,
+        landed_ids=landed,
+        now=NOW,  # type: ignore[arg-type]
+    )
+    is_same = planned == earlier
+    assert whole.windows[0].but_for_blanks == (() if is_same else (bought,))
+    assert (f"differ by blanks in the query only, such as {bought}" in table(whole)) is not is_same
+    other = replace(before, query="cats AND fish")
+    assert (
+        plan(
+            order, [(JANUARY, 5)], exports=[export(collector_id=collector_id_of(other))], balance=10, now=NOW
+        )
+        .windows[0]
+        .but_for_blanks
+        == ()
+    )
+
+
 def test_the_limit_bounds_the_price() -> None:
     """A window with more matches than its limit costs its limit, is marked, and may cost one batch more."""
     (window,) = january(expected=12_345).windows
@@ -225,6 +258,7 @@ def test_json_says_everything() -> None:
         "credits": 0,
         "credits_at_most": 0,
         "overlaps": [],
+        "but_for_blanks": [],
         "remainder_of": [],
         "remainder_windows": 0,
         "repeats": 0,

@@ -27,10 +27,12 @@ from tests.talkwalker.purchasing.ordering import PATIENT, month_of
 from tests.waiting import PATIENCE, QUICK, wait_until
 
 if TYPE_CHECKING:
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
     from airflow_provider_twexport.talkwalker.purchasing.buy_once import Purchase
     from tests.simulator_process import Simulator
 
-NEVER = 86_400
+DAY = 86_400
+NEVER = DAY
 PAIRS = 6
 MANY_PAIRS = 100
 
@@ -40,18 +42,24 @@ def helpers(client: TalkwalkerClient, kind: str) -> list[str]:
     return [each.id for each in client.list_collectors() if each.id.startswith(f"twx-{kind}-")]
 
 
+def buy(client: TalkwalkerClient, order: ExportOrder) -> Purchase:
+    """Order into the collector that is named by its content."""
+    client.put_collector(collector_id_of(order))
+    return buy_once(client, order, collector_id_of(order))
+
+
 def buy_in_pairs(simulator: Simulator, pairs: int, **timing: Any) -> list[Purchase]:
     """Let two place each order at the same moment, each with a client of its own."""
     go, bought = threading.Barrier(2 * pairs), []
 
-    def buy(number: int) -> None:
+    def buy_one(number: int) -> None:
         client = TalkwalkerClient(simulator.token, simulator.url, replace(PATIENT, **timing))
         order = month_of(number % 24, simulator.project_id, 100 + number // 24)
         client.put_collector(collector_id_of(order))
         go.wait()
         bought.append(buy_once(client, order, collector_id_of(order)))
 
-    threads = [threading.Thread(target=buy, args=(number // 2,)) for number in range(2 * pairs)]
+    threads = [threading.Thread(target=buy_one, args=(number // 2,)) for number in range(2 * pairs)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -68,6 +76,9 @@ def buy_in_pairs(simulator: Simulator, pairs: int, **timing: Any) -> list[Purcha
         (PAIRS, {"list_delay_seconds": NEVER}, {}),
         (PAIRS, {"list_delay_seconds": 0.2, "whole_second_dates": True}, {"lock_settle": 1.2}),
         (PAIRS, {"list_delay_seconds": NEVER, "collector_list_delay_seconds": 0.2}, {}),
+        (MANY_PAIRS, {"list_keeps": 1, "list_delay_seconds": 0.2, "collector_list_delay_seconds": 0.2}, {}),
+        (MANY_PAIRS, {"list_keeps": 2}, {}),
+        (MANY_PAIRS, {"list_keeps": 3}, {}),
     ],
 )
 def test_two_at_the_same_moment_pay_once(
@@ -91,18 +102,41 @@ def test_two_at_the_same_moment_pay_once(
 def test_an_export_that_is_not_listed_yet_is_adopted_at_once(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """A receipt says that it was bought; it goes once the list shows the export."""
+    """A receipt says that it was bought."""
     simulator.settings(list_delay_seconds=60)
     order = month_of(0, simulator.project_id, 100)
-    name = collector_id_of(order)
-    client.put_collector(name)
-    first = buy_once(client, order, name)
-    assert buy_once(client, order, name).task.id == first.task.id
-    assert len(helpers(client, "order")) == 1
+    first = buy(client, order)
+    assert buy(client, order).task.id == first.task.id
     simulator.advance(61)
-    assert buy_once(client, order, name).task.id == first.task.id
-    assert helpers(client, "order") == helpers(client, "lock") == []
+    assert buy(client, order).task.id == first.task.id
+    assert len(helpers(client, "order")) == 1
+    assert helpers(client, "lock") == []
     assert len(simulator.ledger()["exports"]) == 1
+
+
+def test_an_export_that_the_list_has_forgotten_is_adopted(
+    client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """Also one that was bought elsewhere: whoever adopts it leaves the receipt that it lacks."""
+    order = month_of(0, simulator.project_id, 100)
+    client.put_collector(collector_id_of(order))
+    bought = client.create_export(order, collector_id_of(order))
+    assert buy(client, order).task.id == bought.id
+    simulator.settings(list_keeps=0)
+    again = buy(client, order)
+    assert (again.adopted, again.task.id) == (True, bought.id)
+    assert len(simulator.ledger()["exports"]) == 1
+
+
+def test_a_receipt_is_kept_as_long_as_results_are(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """It goes when the next order finds that its export is older than 7 days."""
+    buy(client, month_of(0, simulator.project_id, 100))
+    simulator.advance(6 * DAY)
+    buy(client, month_of(1, simulator.project_id, 100))
+    assert len(helpers(client, "order")) == 2
+    simulator.advance(2 * DAY + 1)
+    buy(client, month_of(2, simulator.project_id, 100))
+    assert len(helpers(client, "order")) == 2
 
 
 @pytest.mark.slow
@@ -155,7 +189,7 @@ def test_a_kill_between_order_and_answer_costs_once(client: TalkwalkerClient, si
 
 def test_notes_of_orders_are_told_from_collectors_that_hold_results() -> None:
     """Also where a project is called like them."""
-    receipt = Receipt("0123456789", "11111111-2222-4333-8444-555555555555").collector_id
+    receipt = Receipt("0123456789", "261128", "11111111-2222-4333-8444-555555555555").collector_id
     assert len(receipt) <= 64
     assert is_helper(receipt)
     for name in (
