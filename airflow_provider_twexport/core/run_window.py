@@ -31,7 +31,7 @@ def export_window(
     context: Mapping[str, Any],
     start: str | date | None = None,
     stop: str | date | None = None,
-    partition_length: timedelta | None = None,
+    partition_length: timedelta | pendulum.Duration | None = None,
 ) -> Window:
     """Return the window that a run exports.
 
@@ -42,8 +42,9 @@ def export_window(
     :param context: the Airflow context of the task.
     :param start: first moment, inclusive; a date, or a date and time, in UTC unless it says otherwise.
     :param stop: last moment, exclusive; likewise.
-    :param partition_length: the length of a partition.
-    :raises InvalidRequestError: if there is no window, or an empty one.
+    :param partition_length: the length of a partition; months are a ``pendulum.duration(months=1)``, because a
+        timedelta of 31 days that begins on 1 February ends on 3 March.
+    :raises InvalidRequestError: if there is no window, or an empty one, or months begin within a day of UTC.
     """
     given = _pair(start, stop, "start={!r} and stop={!r}: give both, or neither to take the run's.")
     if given:
@@ -69,14 +70,24 @@ def export_window(
     if scheduled:
         return scheduled
     if context.get("partition_date") and partition_length:
-        begin = parse_moment(context["partition_date"])
-        return Window(begin, begin + partition_length)
+        return _partition(parse_moment(context["partition_date"]), partition_length)
     if None not in interval:
         raise InvalidRequestError(
             f"The run's data interval is empty: it begins and ends at {interval[0]}. Airflow 3 makes such runs for a "
             f"plain cron schedule. {_ADVICE}"
         )
     raise InvalidRequestError(f"This run has no window. {_ADVICE}")
+
+
+def _partition(begin: pendulum.DateTime, length: timedelta | pendulum.Duration) -> Window:
+    is_calendar = isinstance(length, pendulum.Duration) and (length.months or length.years)
+    if is_calendar and begin != begin.start_of("day"):
+        # midnight of 1 March in Madrid is 23:00 of 29 February in UTC, and a month after that is 29 March
+        raise InvalidRequestError(
+            f"The partition begins at {begin}, within a day of UTC, so a length in months would end on a wrong day. "
+            "Give the partitioned schedule timezone='UTC', or the operator start and stop."
+        )
+    return Window(begin, begin + length)
 
 
 def _pair(start: object, stop: object, advice: str) -> Window | None:

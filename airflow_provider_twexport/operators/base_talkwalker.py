@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import date, timedelta
 
     from airflow.sdk import Context
+    from pendulum import Duration
 
     from airflow_provider_twexport.talkwalker.models import ExportOrder
 
@@ -27,7 +28,8 @@ class TalkwalkerOrderOperator(TemplatedOperator):
     :param query: Talkwalker query; required where there is neither project nor stream.
     :param topics: topic ids of the project; a list, or a text with commas.
     :param limit: results at most, 1 to 1,000,000; each costs a credit.
-    :param partition_length: the length of the window of a run that has only a partition date.
+    :param partition_length: the length of the window of a run that has only a partition date; months are
+        ``pendulum.duration(months=1)``, because a timedelta counts days.
     :param talkwalker_conn_id: Airflow connection.
     """
 
@@ -55,7 +57,7 @@ class TalkwalkerOrderOperator(TemplatedOperator):
         query: str | None = None,
         topics: Sequence[str] | str | None = None,
         limit: int | str | None = 1_000_000,
-        partition_length: timedelta | None = None,
+        partition_length: timedelta | Duration | None = None,
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
         **kwargs: Any,
     ) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import date, timedelta
 
     from airflow.sdk import Context
+    from pendulum import Duration
 
     from airflow_provider_twexport.x.search.landing import SearchLanding
     from airflow_provider_twexport.x.search.pages import Bucket, SearchCursor
@@ -36,7 +37,8 @@ class XSearchCountsOperator(ResultsLandingOperator):
     :param max_requests: requests to send, those of earlier tries included; ``None`` for no bound.
     :param object_storage_path: directory for the counts of all buckets, one landing each; ``None``: only the total.
     :param object_storage_conn_id: Airflow connection of the object storage.
-    :param partition_length: length of the window of a run that has only a partition date.
+    :param partition_length: the length of the window of a run that has only a partition date; months are
+        ``pendulum.duration(months=1)``, because a timedelta counts days.
     :param x_conn_id: Airflow connection of X Enterprise.
     """
 
@@ -63,7 +65,7 @@ class XSearchCountsOperator(ResultsLandingOperator):
         max_requests: int | str | None = None,
         object_storage_path: str | None = None,
         object_storage_conn_id: str | None = None,
-        partition_length: timedelta | None = None,
+        partition_length: timedelta | Duration | None = None,
         x_conn_id: str = XEnterpriseHook.default_conn_name,
         **kwargs: Any,
     ) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from airflow.sdk import Asset, AssetAlias
+    from pendulum import Duration
 
     from airflow_provider_twexport.core.partitioning import PartitionBy
 
@@ -47,7 +48,7 @@ def talkwalker_export(
     query: str | None = NOT_GIVEN,
     topics: Sequence[str] | str | None = NOT_GIVEN,
     limit: int | str = NOT_GIVEN,
-    partition_length: timedelta | None = NOT_GIVEN,
+    partition_length: timedelta | Duration | None = NOT_GIVEN,
     settle: timedelta = NOT_GIVEN,
     if_exists: Literal["adopt", "fail", "recreate"] | str = NOT_GIVEN,
     max_credits: int | str | None = NOT_GIVEN,
@@ -63,6 +64,7 @@ def talkwalker_export(
     delete_collector: bool = True,
     ledger_path: str | None = NOT_GIVEN,
     outlets: Sequence[Asset | AssetAlias] | Asset | AssetAlias = NOT_GIVEN,
+    asset_partitions: bool = NOT_GIVEN,
     talkwalker_conn_id: str = NOT_GIVEN,
     **kwargs: Any,
 ) -> TaskGroup:
@@ -89,7 +91,8 @@ def talkwalker_export(
     :param query: Talkwalker query; required where there is neither project nor stream.
     :param topics: topic ids of the project; a list, or a text with commas.
     :param limit: results at most, 1 to 1,000,000; each costs a credit.
-    :param partition_length: the length of the window of a run that has only a partition date.
+    :param partition_length: the length of the window of a run that has only a partition date; months are
+        ``pendulum.duration(months=1)``, because a timedelta counts days.
     :param settle: how long after its end a window is not ordered yet; results are indexed after they are published. The
         order fails until then, so its retries must last longer.
     :param if_exists: what to do if this was exported before: ``adopt``, ``fail`` or ``recreate`` (pays again).
@@ -111,6 +114,8 @@ def talkwalker_export(
     :param outlets: assets that other DAGs may be scheduled on: each landing is an event of theirs, with its window,
         counts and manifest, and whether it is complete, which a salvaged one is not. An asset alias gets the landing's
         directory as an asset.
+    :param asset_partitions: give these events the start of the window as partition key, for DAGs whose schedule is
+        partitioned (Airflow 3.3 or newer); they then start no others.
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     :param kwargs: further arguments of :class:`ResultsLandingOperator`, such as ``file_format``, and of the task group,
         such as ``default_args`` or ``tooltip``.
@@ -164,7 +169,7 @@ def talkwalker_export(
             "limit": export["limit"],
             "start": export["start"],
             "stop": export["stop"],
-            **given(outlets=outlets),
+            **given(outlets=outlets, asset_partitions=asset_partitions),
             **scope,
             **account,
             **how,

@@ -6,6 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_provider_twexport.core.arguments import parse_moment
+from airflow_provider_twexport.exceptions import InvalidRequestError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,17 +17,36 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.manifest import Manifest
 
 FACTS = "twexport"
+# as Airflow's partitioned schedules write their keys, and its partition mappers read them
+PARTITION_KEY = "%Y-%m-%dT%H:%M:%S"
 
 log = logging.getLogger(__name__)
 
 
-def publish(context: Context, landed: Mapping[ObjectStoragePath, Manifest]) -> None:
+def check_partitions(asset_partitions: bool) -> None:
+    """Check, when the DAG is parsed, that this Airflow can give an event a partition key of its own.
+
+    :raises InvalidRequestError: before Airflow 3.3, which knows the key of the whole run only.
+    """
+    if asset_partitions:
+        import airflow.sdk
+
+        if not hasattr(airflow.sdk, "PartitionedAtRuntime"):
+            raise InvalidRequestError(
+                "asset_partitions needs Airflow 3.3 or newer. Leave it out, or upgrade Airflow."
+            )
+
+
+def publish(
+    context: Context, landed: Mapping[ObjectStoragePath, Manifest], *, partitions: bool = False
+) -> None:
     """Publish landings; an error is only logged.
 
     An asset gets one event for each task, with the facts of one landing, or those of several in a list ``landings``.
 
     :param context: of the task that landed them.
     :param landed: the manifest in each directory.
+    :param partitions: whether an asset gets an event for each window instead, with its start as partition key.
     """
     facts = [manifest.facts(directory) for directory, manifest in landed.items()]
     if not facts or "ti" not in context:
@@ -33,7 +55,7 @@ def publish(context: Context, landed: Mapping[ObjectStoragePath, Manifest]) -> N
     try:
         context["ti"].xcom_push(key=FACTS, value=facts[0] if len(facts) == 1 else facts)
         _publish_lineage(landed)
-        _publish_outlets(context, [dataset_uri(directory) for directory in landed], facts)
+        _publish_outlets(context, [dataset_uri(directory) for directory in landed], facts, partitions)
     except Exception as error:
         log.warning("What landed was not published everywhere (%s: %s).", type(error).__name__, error)
 
@@ -44,7 +66,9 @@ def dataset_uri(directory: ObjectStoragePath) -> str:
     return quote(address, safe="/:=@+,;!$&'()*~")
 
 
-def _publish_outlets(context: Context, addresses: list[str], facts: list[dict[str, Any]]) -> None:
+def _publish_outlets(
+    context: Context, addresses: list[str], facts: list[dict[str, Any]], partitions: bool
+) -> None:
     from airflow.sdk import Asset, AssetAlias
 
     events: Any = context["outlet_events"]
@@ -54,6 +78,14 @@ def _publish_outlets(context: Context, addresses: list[str], facts: list[dict[st
                 events[outlet].add(Asset(uri=address), extra=one)
         else:
             events[outlet].extra = facts[0] if len(facts) == 1 else {"landings": facts}
+            if partitions:
+                events[outlet].add_partitions(_partition_keys(facts))
+
+
+def _partition_keys(facts: list[dict[str, Any]]) -> list[str]:
+    """Return the start of each window, in UTC; a landing without one has no key."""
+    starts = [parse_moment(it["window"]["start"]) for it in facts if it["window"]["start"]]
+    return [start.strftime(PARTITION_KEY) for start in starts]
 
 
 def _publish_lineage(landed: Mapping[ObjectStoragePath, Manifest]) -> None:

@@ -24,12 +24,21 @@ class LandingOperator(TemplatedOperator):
     A button leads to the manifest from the task's start on. As soon as the landing is complete, also when it was
     complete before, the XCom ``twexport`` has its facts; each asset among the ``outlets`` gets them with its event,
     each asset alias gets the directory as an asset, and OpenLineage gets source and target.
+
+    :param asset_partitions: give the events of assets, not those of aliases, the start of the window as partition key,
+        such as ``2024-01-01T00:00:00`` in UTC (Airflow 3.3 or newer). Then they start only DAGs whose schedule is
+        partitioned; without a key they start only the others.
     """
 
     system: ClassVar[str]
     operator_extra_links: Any = (ManifestLink(),)
     object_storage_conn_id: str | None
     _lineage: tuple[ObjectStoragePath, Manifest, Dataset] | None = None
+
+    def __init__(self, *, asset_partitions: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        assets.check_partitions(asset_partitions)
+        self.asset_partitions = asset_partitions
 
     def directory(self, context: Context, path: str) -> ObjectStoragePath:
         """Return the directory to land in, and make the button lead to its manifest.
@@ -67,7 +76,7 @@ class LandingOperator(TemplatedOperator):
         if ledger:
             ledger.landed(directory, manifest)
         self._lineage = (directory, manifest, dataset)
-        assets.publish(context, {directory: manifest})
+        assets.publish(context, {directory: manifest}, partitions=self.asset_partitions)
         return manifest.summary(directory)
 
     def get_openlineage_facets_on_complete(self, ti: Any) -> Any:

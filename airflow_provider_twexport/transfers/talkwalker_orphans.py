@@ -35,6 +35,7 @@ class TalkwalkerLandOrphansOperator(TemplatedOperator):
     :param object_storage_conn_id: Airflow connection of all these directories.
     :param log_only: log what would land, and land nothing.
     :param ledger_path: directory of the ledger, which records the landings; ``None`` for none.
+    :param asset_partitions: give the assets an event for each window, with its start as partition key (Airflow 3.3).
     :param talkwalker_conn_id: Airflow connection of Talkwalker.
     """
 
@@ -56,15 +57,18 @@ class TalkwalkerLandOrphansOperator(TemplatedOperator):
         object_storage_conn_id: str | None = None,
         log_only: bool | str = False,
         ledger_path: str | None = None,
+        asset_partitions: bool = False,
         talkwalker_conn_id: str = TalkwalkerHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        assets.check_partitions(asset_partitions)
         self.landed_paths = landed_paths
         self.object_storage_path = object_storage_path
         self.object_storage_conn_id = object_storage_conn_id
         self.log_only = log_only
         self.ledger_path = ledger_path
+        self.asset_partitions = asset_partitions
         self.talkwalker_conn_id = talkwalker_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
@@ -94,6 +98,7 @@ class TalkwalkerLandOrphansOperator(TemplatedOperator):
                 for orphan, manifest in zip(readable, landed, strict=True)
                 if manifest
             },
+            partitions=self.asset_partitions,
         )
         if len(manifests) < len(landed):
             failed = len(landed) - len(manifests)

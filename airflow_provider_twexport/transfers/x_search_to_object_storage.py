@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import date, timedelta
 
     from airflow.sdk import Context
+    from pendulum import Duration
 
     from airflow_provider_twexport.core.partitioning import PartitionBy
 
@@ -41,7 +42,8 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
     :param object_storage_conn_id: Airflow connection of the object storage.
     :param partition_by: land in a directory below, named after the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
-    :param partition_length: length of the window of a run that has only a partition date.
+    :param partition_length: the length of the window of a run that has only a partition date; months are
+        ``pendulum.duration(months=1)``, because a timedelta counts days.
     :param x_conn_id: Airflow connection of X Enterprise.
     """
 
@@ -72,7 +74,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         max_requests: int | str | None = None,
         object_storage_conn_id: str | None = None,
         partition_by: PartitionBy | str | None = None,
-        partition_length: timedelta | None = None,
+        partition_length: timedelta | Duration | None = None,
         x_conn_id: str = XEnterpriseHook.default_conn_name,
         **kwargs: Any,
     ) -> None:

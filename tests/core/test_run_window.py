@@ -28,6 +28,7 @@ CONF = {"dag_run": SimpleNamespace(conf={"start": "2024-02-01", "stop": "2024-03
         (INTERVAL, {}, (JAN, FEB)),
         (INTERVAL | NOTHING_FILLED_IN, {}, (JAN, FEB)),
         (PARTITION, {"partition_length": timedelta(days=29)}, (FEB, MAR)),
+        (PARTITION, {"partition_length": pendulum.duration(months=1)}, (FEB, MAR)),
         (CONF, {}, (FEB, MAR)),
         ({"data_interval_start": JAN, "data_interval_end": JAN} | CONF, {}, (FEB, MAR)),
         ({"data_interval_start": None, "data_interval_end": None} | CONF, {}, (FEB, MAR)),
@@ -39,6 +40,34 @@ def test_the_window_comes_from_the_first_that_has_one(
     """Arguments, then configuration, then data interval, then partition."""
     window = export_window(context, **arguments)
     assert (window.start, window.stop) == expected
+
+
+def test_months_that_begin_within_a_day_are_refused() -> None:
+    """The first of a month in Madrid is the last of another in UTC, and a month from there ends on a wrong day."""
+    madrid = {"partition_date": pendulum.datetime(2024, 3, 1, tz="Europe/Madrid")}
+    with pytest.raises(InvalidRequestError, match="timezone='UTC'"):
+        export_window(madrid, partition_length=pendulum.duration(months=1))
+    day = export_window(madrid, partition_length=timedelta(days=1))
+    assert day.start == pendulum.datetime(2024, 2, 29, 23)
+
+
+@pytest.mark.parametrize(("run_offset", "is_over"), [(None, False), (-1, True)])
+def test_a_partitioned_schedule_needs_a_negative_offset(run_offset: int | None, is_over: bool) -> None:
+    """Without one, Airflow's partition begins with the run; with -1 its window has just ended."""
+    trigger = pytest.importorskip("airflow.timetables.trigger")
+    if not hasattr(trigger, "CronPartitionTimetable"):
+        pytest.skip("Airflow has partitioned schedules from 3.2 on.")
+    from airflow.timetables.base import TimeRestriction
+
+    timetable = trigger.CronPartitionTimetable("0 0 1 * *", timezone="UTC", run_offset=run_offset)
+    run = timetable.next_dagrun_info_v2(
+        last_dagrun_info=None, restriction=TimeRestriction(earliest=MAR, latest=None, catchup=True)
+    )
+    window = export_window(
+        {"partition_date": run.partition_date}, partition_length=pendulum.duration(months=1)
+    )
+    assert run.run_after == MAR
+    assert window == (Window(FEB, MAR) if is_over else Window(MAR, MAR.add(months=1)))
 
 
 def test_no_window_names_the_ways_to_give_one() -> None:
