@@ -363,4 +363,6 @@ def test_the_docs_have_each_column() -> None:
     """The table is the schema's own, with a line for each column of the file."""
     lines = SCHEMA.markdown().splitlines()[2:]
     assert [line.split("`")[1] for line in lines] == ARROW_SCHEMA.names
-    assert SCHEMA.markdown() in (Path(__file__).parents[2] / "docs/parquet_columns.md").read_text(encoding="utf-8")
+    assert SCHEMA.markdown() in (Path(__file__).parents[2] / "docs/parquet_columns.md").read_text(
+        encoding="utf-8"
+    )
