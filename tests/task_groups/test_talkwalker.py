@@ -346,6 +346,23 @@ def test_the_readme_dag_runs(
     assert manifest.read(written).complete
 
 
+def test_an_adopted_export_is_complete_with_the_limit_that_it_was_bought_with(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Bought with max_credits=300 two days ago and adopted by a task that says 500: 300 is all that can come."""
+    simulator.settings(ready_field=False)
+    assert run_dag(pipeline(tmp_path / "here", max_credits=300, delete_collector=False)).state == "success"
+    simulator.advance(2 * 86_400)
+    other = {"start": "2024-02-01", "stop": "2024-03-01", "min_credits_left": 0}
+    assert run_dag(pipeline(tmp_path / "other", **other)).state == "success"
+    run = run_dag(pipeline(tmp_path / "there"))
+    assert run.state == "success", run.log
+    found = manifest.read(tmp_path / "there")
+    assert (found.complete, found.truncated, found.results, found.exported) == (True, True, 300, 300)
+    assert (found.source["limit"], run.results["export.create_export"]["limit"]) == (300, 300)
+    assert simulator.ledger()["credits"]["charged_total"] == 300 + 500
+
+
 def test_default_args_reach_the_tasks(run_dag: DagRunner, simulator: Simulator, tmp_path: Path) -> None:
     """Of the DAG and of the group around: what nobody gave to the group comes from there."""
     defaults = {

@@ -217,12 +217,12 @@ class AccountUsage:
         ]
 
     def stale_reservations(self, now: pendulum.DateTime) -> list[Reservation]:
-        """Return the reservations that no budget needs any more."""
+        """Return the reservations that nobody needs any more: no budget, and none who adopts and needs the limit."""
         unfinished = {cost.collector_hash for cost in self.unfinished()}
         return [
             each
             for each in self.reservations
-            if each.collector_hash not in unfinished and not _counts_for_others(each, now)
+            if each.collector_hash not in unfinished and each.created <= now - RETENTION
         ]
 
 
@@ -281,12 +281,6 @@ def remove_stale_reservations(client: TalkwalkerClient, usage: AccountUsage, now
             client.delete_collector(reservation.collector_id)
         except NotFoundError:
             log.debug("Reservation %s is gone already.", reservation.collector_id)
-
-
-def _counts_for_others(reservation: Reservation, now: pendulum.DateTime) -> bool:
-    if reservation.run_hash:
-        return reservation.created > now - RETENTION
-    return reservation.created.date() == now.in_timezone("UTC").date()
 
 
 def _max_results(task: ExportTask) -> int:

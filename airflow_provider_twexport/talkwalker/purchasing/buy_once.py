@@ -176,7 +176,7 @@ def _buy_with_locks(attempt: PurchaseAttempt, budget: Budget, before_buying: Cal
         if budget:
             usage = check_budget(client, budget, limit, now)
             remove_stale_reservations(client, usage, now)
-        if budget or attempt.name_implies_other_limit:
+        if budget or not attempt.name_implies_limit:
             reserve(client, budget, limit, attempt.collector_id, now)
         before_buying()
         return attempt.buy(tickets)
@@ -198,9 +198,9 @@ class PurchaseAttempt:
     helpers: tuple[str, ...] = field(default=())
 
     @property
-    def name_implies_other_limit(self) -> bool:
-        """Return whether the collector is named by an order of another limit, so that its name misleads."""
-        return fingerprint_in(self.collector_id) not in (None, fingerprint(self.order))
+    def name_implies_limit(self) -> bool:
+        """Return whether whoever orders the same into this collector, by its name, orders it with this limit."""
+        return fingerprint_in(self.collector_id) == fingerprint(self.order)
 
     def existing_exports(self) -> list[ExportTask]:
         """Return the paid exports into the collector, oldest first, also those that the list does not show yet."""

@@ -15,6 +15,7 @@ from airflow_provider_twexport.exceptions import (
     ThrottledError,
     TransientError,
 )
+from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import KnownExport, buy_once
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from tests.service_clients import JANUARY, order
@@ -358,12 +359,16 @@ def test_an_export_that_is_gone_and_has_not_landed_is_an_error(
     assert not buy_once(client, order, "box", if_exists="recreate", known_exports=lambda: [known]).adopted
 
 
+@pytest.mark.parametrize("name", [None, "mine"])
 def test_an_export_keeps_the_limit_that_it_was_ordered_with(
-    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+    name: str | None, client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
 ) -> None:
-    """Ordered with less than its collector's name says, it is adopted with that limit."""
-    name = collector_id_of(order)
+    """Ordered with another limit than its collector's name says, if any, it is adopted with that limit for 7 days."""
+    name = name or collector_id_of(order)
     client.put_collector(name)
     buy_once(client, replace(order, limit=300), name)
+    simulator.advance(6 * 86_400)
+    client.put_collector("other")
+    buy_once(client, order, "other", budget=Budget(min_credits_left=0))
     adopted = buy_once(client, order, name)
     assert (adopted.adopted, adopted.limit) == (True, 300)
