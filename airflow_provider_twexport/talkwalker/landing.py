@@ -21,6 +21,8 @@ from airflow_provider_twexport.exceptions import (
     NotReadyError,
     ResultsExpiredError,
     RetriableError,
+    TwexportError,
+    UnexpectedResponseError,
 )
 from airflow_provider_twexport.storage import resume
 from airflow_provider_twexport.storage.already_landed import AlreadyLanded
@@ -256,14 +258,14 @@ class CollectorLanding:
             time.sleep(self.client.timing.second_read)
             self._read(landing, state, came, until_more=until_more)
 
-    def _read_uninterrupted(self, landing: Landing) -> RetriableError | None:
+    def _read_uninterrupted(self, landing: Landing) -> TwexportError | None:
         """Land again through one connection: nothing comes twice by a reconnect; return why it broke off, if it did."""
         self.log.warning("More than the %d exported results came. Landing again, in one read.", self.exported)
         landing.restart(landing.repeats)
-        reader = self._reader(landing, ReadState(), lambda: math.inf)
+        reader = self._reader(landing, ReadState(), self._missing(lambda: landing.arrived))
         try:
             self._write(landing, reader.uninterrupted(), lambda: landing.arrived, until_more=True)
-        except RetriableError as error:
+        except (RetriableError, UnexpectedResponseError) as error:
             return error
         return None
 
@@ -277,9 +279,12 @@ class CollectorLanding:
         self._read_twice(landing, ReadState(), lambda: landing.distinct)
 
     def _read(self, landing: Landing, state: ReadState, came: Callable[[], int], *, until_more: bool) -> None:
-        exported = self.exported
-        reader = self._reader(landing, state, lambda: math.inf if exported is None else exported - came())
+        reader = self._reader(landing, state, self._missing(came))
         self._write(landing, iter(reader), came, until_more=until_more)
+
+    def _missing(self, came: Callable[[], int]) -> Callable[[], float]:
+        exported = self.exported
+        return lambda: math.inf if exported is None else exported - came()
 
     def _reader(self, landing: Landing, state: ReadState, missing: Callable[[], float]) -> ResultsReader:
         return self.client.drain(
@@ -314,7 +319,7 @@ class CollectorLanding:
                 {"collector_id": self.collector_id} | (self.task.facts(self.limit) if self.task else {}),
             ) from None
 
-    def _why_incomplete(self, landing: Landing, broke_off: RetriableError | None) -> str | None:
+    def _why_incomplete(self, landing: Landing, broke_off: TwexportError | None) -> str | None:
         if self.task is None or self.exported is None or self.exported in (landing.arrived, landing.distinct):
             return self._ended_early()
         is_short = landing.arrived < self.exported
@@ -357,7 +362,7 @@ class CollectorLanding:
             "If they are lost, buy them again with if_exists='recreate'."
         )
 
-    def _more_than(self, landing: Landing, exported: int, broke_off: RetriableError | None) -> str:
+    def _more_than(self, landing: Landing, exported: int, broke_off: TwexportError | None) -> str:
         """Return why more results can have come than were exported."""
         undecided = (
             f" A read without a reconnect would decide it, but broke off: {broke_off}" if broke_off else ""

@@ -22,7 +22,7 @@ from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     is_helper,
     window_in,
 )
-from airflow_provider_twexport.talkwalker.purchasing.receipts import Receipt
+from airflow_provider_twexport.talkwalker.purchasing.receipts import Receipt, list_exports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -170,12 +170,14 @@ def find_orphans(
 ) -> list[Orphan]:
     """Compare what the service holds with what has landed, and return the orphans; free.
 
-    :param client: the client for two lists, and one call for each collector whose age matters.
+    :param client: the client for two lists, one call for each export that its list has forgotten, and one for each
+        collector whose age matters.
     :param manifests: what has landed.
     :param now: the present moment; by default the clock's.
     :param warn_before: how long before its deadline an unread export is urgent.
     """
-    exports, collectors = client.list_exports(), client.list_collectors()
+    collectors = client.list_collectors()
+    exports = [task for _, task in list_exports(client, [it.id for it in collectors])]
 
     def created(collector_id: str) -> pendulum.DateTime | None:
         try:

@@ -87,7 +87,7 @@ class ResultsReader:
         while True:
             self._last_result = time.monotonic()
             try:
-                read = yield from self._read("wait", lambda: math.inf, stalled=self.timing.idle_read)
+                read = yield from self._read("wait", lambda: math.inf, self._is_silent)
             except RetriableError as error:
                 if self.cursor != start or self.state.unconfirmed:
                     raise
@@ -96,6 +96,12 @@ class ResultsReader:
             if read.pending:
                 yield read.unconfirmed_batch()
             return
+
+    def _is_silent(self, batch: Batch) -> bool:
+        """Return whether a control came without a result, though all have come, or none for a while."""
+        if batch.records or batch.foreign:
+            return False
+        return self.missing() <= 0 or time.monotonic() - self._last_result > self.timing.idle_read
 
     def _wait(self) -> Generator[Batch]:
         """Read long connections until all has arrived, or one brings nothing more."""
@@ -155,13 +161,15 @@ class ResultsReader:
             )
 
     def _read(
-        self, end_behaviour: EndBehaviour, missing: Callable[[], float], stalled: float | None = None
+        self,
+        end_behaviour: EndBehaviour,
+        missing: Callable[[], float],
+        is_over: Callable[[Batch], bool] = lambda batch: False,
     ) -> Generator[Batch, None, ResultsRead]:
         """Yield the batches of one connection and return what it was.
 
-        :param stalled: end when no result has come for so many seconds, though cursors change.
+        :param is_over: returns whether a batch is the last.
         """
-        stalled = self.timing.read_stalled if stalled is None else stalled
         read = ResultsRead(self.cursor, self.export_id, self.explain, self.redact, self.state)
         self._unconfirmed = 0
         with self.open_read(self.cursor, end_behaviour) as response:
@@ -173,7 +181,7 @@ class ResultsReader:
                 if batch.records:
                     # after the yield: the time that a store takes to write is no stall of the service
                     self._last_result = time.monotonic()
-                if time.monotonic() - self._last_result > stalled:
+                if is_over(batch) or time.monotonic() - self._last_result > self.timing.read_stalled:
                     break
         # the next read brings these again, because no control has come behind them
         self._unconfirmed = read.unconfirmed

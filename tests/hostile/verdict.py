@@ -80,7 +80,10 @@ def _ending(played: Played, exports: list[dict[str, Any]]) -> Ending | None:
         return Ending.LANDED
     if not exports:
         return Ending.REFUSED
-    refused = all(not outcome or "IncompleteLandingError" in outcome for outcome in played.outcomes)
+    refused = all(
+        not outcome or outcome.startswith(("IncompleteLandingError", "ReadStalledError"))
+        for outcome in played.outcomes
+    )
     return Ending.AMBIGUOUS if refused and played.case.may_be_ambiguous else None
 
 

@@ -118,13 +118,13 @@ def test_rows_that_the_service_repeats_though_it_said_they_were_delivered(
     assert (found.complete, found.results, found.repeats) == (True, 1_000, "drop")
 
 
-@pytest.mark.parametrize("heartbeat", ["none", "moving_control"])
+@pytest.mark.parametrize("heartbeat", ["none", "moving_control", "circling_control"])
 @pytest.mark.parametrize("repeats", ["keep", "drop"])
 def test_a_read_without_a_reconnect_decides_which_equal_rows_are_its_own(
     repeats: str, heartbeat: str, client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
 ) -> None:
     """An export repeats rows, and so does each resumed read: one that is not resumed brings each row once."""
-    simulator.settings(repeated_rows=0.5, resume_overlap=50, heartbeat=heartbeat)
+    simulator.settings(repeated_rows=0.5, resume_overlap=50, heartbeat=heartbeat, keepalive_seconds=0.1)
     export_id = export(client, simulator)
     simulator.faults(
         {"match": RESULTS, "fault": "cut", "after_results": 450},

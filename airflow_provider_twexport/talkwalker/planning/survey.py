@@ -34,6 +34,7 @@ from airflow_provider_twexport.talkwalker.planning.splitting import HEADROOM, Un
 from airflow_provider_twexport.talkwalker.planning.volume_counts import count_volumes, counting_price
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import bought_windows, match_order
+from airflow_provider_twexport.talkwalker.purchasing.receipts import list_exports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -222,8 +223,8 @@ def survey(
         is replaced by the windows of its remainder.
     """
     landings = landed or {}
-    exports = client.list_exports()
     collectors = _list_collectors(client)
+    exports = [task for _, task in list_exports(client, collectors or ())]
     bought = {task.collector_id for task in exports if task.collector_id and task.is_adoptable}
     collector_ids = bought | set(landings)
     states = window_states(

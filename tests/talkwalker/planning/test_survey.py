@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
+from airflow_provider_twexport.talkwalker.orphans import find_orphans
 from airflow_provider_twexport.talkwalker.planning.survey import is_part_of, survey, window_name
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
@@ -51,6 +52,19 @@ def buy(client: TalkwalkerClient, start: str, stop: str) -> None:
     part = replace(ORDER, window=days(start, stop))
     client.put_collector(collector_id_of(part))
     buy_once(client, part, collector_id_of(part))
+
+
+def test_what_the_list_has_forgotten_is_not_planned_again(
+    client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """Its receipt says that it was bought; what nobody landed of it is an orphan, too."""
+    buy(client, "2024-02-01", "2024-03-01")
+    simulator.settings(list_keeps=0)
+    simulator.advance(60)
+    (kept,) = survey(client, ORDER, "month").kept
+    assert kept == days("2024-02-01", "2024-03-01")
+    (orphan,) = find_orphans(client, [])
+    assert (orphan.state, orphan.collector_id) == ("readable", collector_of("2024-02-01", "2024-03-01"))
 
 
 @pytest.mark.parametrize(

@@ -140,10 +140,12 @@ def test_a_receipt_is_kept_as_long_as_results_are(client: TalkwalkerClient, simu
 
 
 @pytest.mark.slow
-def test_a_budget_counts_what_is_not_listed_yet(client: TalkwalkerClient, simulator: Simulator) -> None:
-    """Orders follow each other without a wait, and not one credit is spent twice."""
-    simulator.settings(credits=250, queue_seconds=3600, list_delay_seconds=NEVER)
-    simulator.settings(collector_list_delay_seconds=0.2)
+@pytest.mark.parametrize("list_shows", [{"list_delay_seconds": NEVER}, {"list_keeps": 1}])
+def test_a_budget_counts_what_is_not_listed(
+    list_shows: dict[str, Any], client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """Not yet, or no longer: orders follow each other without a wait, and not one credit is spent twice."""
+    simulator.settings(credits=250, queue_seconds=3600, collector_list_delay_seconds=0.2, **list_shows)
     for number in range(3):
         order = month_of(number, simulator.project_id, 100)
         name = collector_id_of(order)
