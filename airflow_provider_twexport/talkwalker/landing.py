@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import uuid4
@@ -19,6 +19,7 @@ from airflow_provider_twexport.exceptions import (
     ManifestNotFoundError,
     NotFoundError,
     NotReadyError,
+    ReadStalledError,
     ResultsExpiredError,
     RetriableError,
     TwexportError,
@@ -270,13 +271,14 @@ class CollectorLanding:
         return None
 
     def _read_without_repeats(self, landing: Landing) -> None:
-        """Land again, and of equal results one."""
+        """Land again, and of equal results one; those that equal others are missing, so the read may never end."""
         self.log.warning(
             "Not exactly the %d exported results came in one read. Landing again, without equal results.",
             self.exported,
         )
         landing.restart("drop")
-        self._read_twice(landing, ReadState(), lambda: landing.distinct)
+        with suppress(ReadStalledError, UnexpectedResponseError):
+            self._read_twice(landing, ReadState(), lambda: landing.distinct)
 
     def _read(self, landing: Landing, state: ReadState, came: Callable[[], int], *, until_more: bool) -> None:
         reader = self._reader(landing, state, self._missing(came))

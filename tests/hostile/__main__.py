@@ -109,7 +109,9 @@ def _print_summary(verdicts: list[Verdict], wanted: int, seconds: float) -> None
     bad = sum(bool(verdict.problems) for verdict in verdicts)
     tries, kills = sum(it.tries for it in verdicts), sum(it.kills for it in verdicts)
     print(f"{len(verdicts)} of {wanted} cases in {seconds:.0f} s: {tries} tries, {kills} killed with -9")
-    print(f"{sum(it.credits for it in verdicts):,} credits, {sum(it.rows for it in verdicts):,} rows landed")
+    purchases, charged = sum(it.purchases for it in verdicts), sum(it.credits for it in verdicts)
+    rows = sum(it.rows for it in verdicts)
+    print(f"{purchases} purchases of {charged:,} credits, {rows:,} rows landed")
     for ending, count in endings.most_common():
         print(f"{count:5} {ending}")
     for verdict in verdicts:

@@ -41,6 +41,7 @@ class Verdict:
     outcome: str
     tries: int
     kills: int
+    purchases: int
     credits: int
     rows: int
     seconds: float
@@ -69,6 +70,7 @@ def judge(played: Played, simulator: Simulator) -> Verdict:
         next(filter(None, played.outcomes), ""),
         played.tries,
         played.kills,
+        len(bought),
         sum(each["charged"] for each in exports),
         rows,
         time.monotonic() - played.started,
@@ -80,10 +82,7 @@ def _ending(played: Played, exports: list[dict[str, Any]]) -> Ending | None:
         return Ending.LANDED
     if not exports:
         return Ending.REFUSED
-    refused = all(
-        not outcome or outcome.startswith(("IncompleteLandingError", "ReadStalledError"))
-        for outcome in played.outcomes
-    )
+    refused = all(not outcome or "IncompleteLandingError" in outcome for outcome in played.outcomes)
     return Ending.AMBIGUOUS if refused and played.case.may_be_ambiguous else None
 
 

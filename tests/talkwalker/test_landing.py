@@ -137,11 +137,13 @@ def test_a_read_without_a_reconnect_decides_which_equal_rows_are_its_own(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("heartbeat", ["blank", "circling_control"])
 def test_equal_rows_that_no_whole_read_tells_apart_are_not_guessed(
-    client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
+    heartbeat: str, client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
 ) -> None:
     """The error says that the deciding read broke off; a retry, which nothing breaks off, lands each row."""
     simulator.settings(repeated_rows=0.5, resume_overlap=50, results_per_wait=450)
+    simulator.settings(heartbeat=heartbeat, keepalive_seconds=0.1)
     export_id = export(client, simulator)
     with pytest.raises(IncompleteLandingError, match=r"would decide it, but broke off: The read broke off"):
         land(client, export_id, tmp_path)
