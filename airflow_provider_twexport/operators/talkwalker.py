@@ -12,6 +12,7 @@ from airflow_provider_twexport.links.talkwalker import TalkwalkerConsoleLink, Ta
 from airflow_provider_twexport.object_storage import storage_path
 from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderOperator
 from airflow_provider_twexport.operators.talkwalker_estimate import TalkwalkerEstimateExportOperator
+from airflow_provider_twexport.telemetry.budget_policy import add_budget_policy
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.ledger import TaskLedger
 from airflow_provider_twexport.templates import (
@@ -82,6 +83,9 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
 
     Before it buys, it asks Talkwalker's list, the landing at ``object_storage_path`` and the ledger.
 
+    What a budget refuses fails at once. On Airflow 3.3 and newer, a ``retry_policy`` that knows
+    ``BudgetExceededError`` or ``InsufficientCreditsError`` decides, for example to retry on the next day.
+
     :param collector_id: the collector that the results go to.
     :param if_exists: what to do if an export into this collector exists: ``adopt`` it, ``fail``, or ``recreate``,
         which empties the collector and pays again each time the task is run or cleared, but not on retries.
@@ -142,6 +146,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)  # so that .output["export_id"] is the id
         super().__init__(collector_id=collector_id, **kwargs)
+        add_budget_policy(self)
         self.if_exists = if_exists
         self.max_credits = max_credits
         self.min_credits_left = min_credits_left
@@ -167,7 +172,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 
         TalkwalkerConsoleLink.push(context)
-        with fail_without_retry():
+        with fail_without_retry(self):
             if_exists = cast("IfExists", parse_choice("if_exists", self.if_exists, IF_EXISTS))
             self.collector_id = parse_required_text("collector_id", self.collector_id)
             hook = TalkwalkerHook(self.talkwalker_conn_id)

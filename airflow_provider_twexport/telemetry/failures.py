@@ -6,9 +6,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.compat import AirflowFailException
+from airflow_provider_twexport.telemetry.budget_policy import is_left_to_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from airflow.sdk import BaseOperator
 
     from airflow_provider_twexport.exceptions import FatalError
 
@@ -32,9 +35,10 @@ class PermanentFailure(AirflowFailException):
 
 
 @contextmanager
-def fail_without_retry() -> Iterator[None]:
+def fail_without_retry(task: BaseOperator | None = None) -> Iterator[None]:
     """Fail the task without a retry on errors that a retry would meet again; let all others through.
 
+    :param task: one whose retry policy decides on budget errors; see :func:`add_budget_policy`.
     :raises PermanentFailure: for a fatal error.
     """
     from airflow_provider_twexport.exceptions import FatalError
@@ -42,4 +46,6 @@ def fail_without_retry() -> Iterator[None]:
     try:
         yield
     except FatalError as error:
+        if task and is_left_to_policy(task, error):
+            raise
         raise PermanentFailure(error) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
+from airflow_provider_twexport.telemetry.budget_policy import add_budget_policy
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingOperator
 from airflow_provider_twexport.templates import check_partition_by
@@ -80,6 +81,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
+        add_budget_policy(self)
         self.query = query
         self.object_storage_path = object_storage_path
         self.start = start
@@ -101,7 +103,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         from airflow_provider_twexport.x.search.landing import SearchLanding, dataset
         from airflow_provider_twexport.x.search.pages import SearchRequest
 
-        with fail_without_retry():
+        with fail_without_retry(self):
             window = export_window(context, self.start, self.stop, self.partition_length)
             check_ended(window)
             search = SearchLanding(
