@@ -11,6 +11,9 @@
    only that.
 
 Whatever was bought or landed before, by this DAG or another, is not paid again.
+
+A run that has not ended six days after it was queued misses its deadline: Talkwalker forgets results after seven.
+``TWEXPORT_NOTIFY`` names e-mail addresses that hear of that and of questions, ``TWEXPORT_APPROVERS`` who may answer.
 """
 
 from __future__ import annotations
@@ -18,13 +21,16 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param, task, task_group
+from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, DeadlineReference
 
 from airflow_provider_twexport.operators.talkwalker import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.operators.talkwalker_coverage import TalkwalkerCheckCoverageOperator
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
+from airflow_provider_twexport.telemetry.deadlines import log_late_run
 
 DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
 AT_ONCE = int(os.environ.get("TWEXPORT_WINDOWS_AT_ONCE", "4"))
@@ -35,6 +41,38 @@ POOL = os.environ.get("TWEXPORT_POOL", "default_pool")
 
 # a question that nobody answers fails then, and nothing is bought
 ANSWER_WITHIN = timedelta(hours=float(os.environ.get("TWEXPORT_ANSWER_HOURS", "72")))
+# ids of the Airflow users who may answer, with commas; empty: whoever may edit the run's tasks
+APPROVERS = [it.strip() for it in os.environ.get("TWEXPORT_APPROVERS", "").split(",") if it.strip()]
+# e-mail addresses, with commas, that hear of questions and late runs through the connection smtp_default
+NOTIFY = [it.strip() for it in os.environ.get("TWEXPORT_NOTIFY", "").split(",") if it.strip()]
+
+ASKING = {
+    "response_timeout": ANSWER_WITHIN,
+    "assigned_users": [{"id": it, "name": it} for it in APPROVERS] or None,
+    "notifiers": [
+        SmtpNotifier(
+            to=NOTIFY,
+            subject="{{ task.subject }}",
+            html_content="Run {{ run_id }} of {{ ti.dag_id }} asks in Airflow, under Required Actions. "
+            f"Without an answer within {ANSWER_WITHIN}, it fails and buys nothing.",
+        )
+    ]
+    if NOTIFY
+    else [],
+}
+LATE = "What it has bought and not landed is lost seven days after it was ordered."
+LATE_MAIL = {
+    "to": NOTIFY,
+    "subject": "Run {{ dag_run.dag_run_id }} of {{ dag_run.dag_id }} has not ended for six days",
+    "html_content": LATE,
+}
+DEADLINE = DeadlineAlert(
+    reference=DeadlineReference.DAGRUN_QUEUED_AT,
+    interval=timedelta(days=6),
+    callback=AsyncCallback(SmtpNotifier, LATE_MAIL)
+    if NOTIFY
+    else AsyncCallback(log_late_run, {"text": LATE}),
+)
 
 WHAT, HOW, MONEY = "What", "How", "Money"
 OPTIONAL_TEXT, OPTIONAL_NUMBER = ["null", "string"], ["null", "integer"]
@@ -67,6 +105,7 @@ with DAG(
     dag_id="talkwalker_backfill",
     description="A range of the past: estimated, approved, exported and landed once.",
     schedule=None,
+    deadline=DEADLINE,
     max_active_runs=4,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True},
     tags=["talkwalker", "export", "backfill"],
@@ -227,7 +266,7 @@ with DAG(
         ignore_downstream_trigger_rules=True,
         # Airflow 3.3.2 may fail a task that is answered the moment it asks; it then asks again
         retry_delay=timedelta(seconds=5),
-        response_timeout=ANSWER_WITHIN,
+        **ASKING,
     )
     buy = EmptyOperator(task_id="buy", trigger_rule="none_failed_min_one_success")
 
@@ -282,7 +321,7 @@ with DAG(
         # what has landed is reported in any case
         ignore_downstream_trigger_rules=False,
         retry_delay=timedelta(seconds=5),
-        response_timeout=ANSWER_WITHIN,
+        **ASKING,
     )
     buy_remainder = EmptyOperator(task_id="buy_remainder", trigger_rule="none_failed_min_one_success")
 
