@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_twexport.exceptions import BudgetExceededError, InsufficientCreditsError
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context, RetryDecision, RetryPolicy
-else:
-    try:
-        from airflow.sdk import RetryPolicy
-    except ImportError:  # before Airflow 3.3
-        RetryPolicy = object
 
 # another day, or after somebody has bought credits, the same order may be possible
 BUDGET_ERRORS = (BudgetExceededError, InsufficientCreditsError)
 
 
-class BudgetRetryPolicy(RetryPolicy):
+class BudgetRetryPolicy:
     """Fails a task at once on a budget error, unless the task's own policy says what to do.
+
+    It has the methods of Airflow's ``RetryPolicy``; as a subclass it would load that whenever a DAG is parsed.
 
     :param own: the policy that the user gave, if any; it decides on all other errors.
     """
@@ -47,8 +44,8 @@ class BudgetRetryPolicy(RetryPolicy):
 
 def add_budget_policy(task: BaseOperator) -> None:
     """Let a task's retry policy decide on budget errors, where Airflow has retry policies."""
-    if RetryPolicy is not object:
-        task.retry_policy = BudgetRetryPolicy(task.retry_policy)
+    if hasattr(task, "retry_policy"):
+        task.retry_policy = cast("RetryPolicy", BudgetRetryPolicy(task.retry_policy))
 
 
 def is_left_to_policy(task: BaseOperator, error: Exception) -> bool:
