@@ -229,7 +229,7 @@ class CollectorLanding:
         broke_off = None
         if self._has_more(landing.arrived):
             broke_off = self._read_uninterrupted(landing)
-            if landing.arrived != self.exported:
+            if broke_off or landing.arrived != self.exported:
                 self._read_without_repeats(landing)
         task, why = self.task, self._why_incomplete(landing, broke_off)
         return landing.commit(

@@ -59,6 +59,7 @@ class ResultsReader:
     timing: Timing = field(default_factory=Timing)
     _unconfirmed: int = field(default=0, init=False)
     _is_past_end: bool = field(default=False, init=False)
+    _was_resumed: bool = field(default=False, init=False)
     _last_result: float = field(default_factory=time.monotonic, init=False)
 
     def __iter__(self) -> Generator[Batch]:
@@ -108,6 +109,7 @@ class ResultsReader:
         retry_state = RetryState(self.timing.retry)
         while self.missing() > self._unconfirmed:
             before = self.cursor
+            self._was_resumed |= before != EARLIEST
             try:
                 read = yield from self._read("wait", self.missing)
             except RetriableError as error:
@@ -147,8 +149,10 @@ class ResultsReader:
         """Return whether nothing is left behind a short read."""
         if self._is_past_end or not (moved or read.arrived):
             return True
-        # nothing but what the long read had seen already, or nothing of ours
-        return read.arrived <= unconfirmed and self.missing() <= 0 and not read.is_idle
+        # nothing but what the long read had seen already, or nothing of ours; a resumed one may have counted rows twice
+        return (
+            read.arrived <= unconfirmed and self.missing() <= 0 and not read.is_idle and not self._was_resumed
+        )
 
     def _check_stalled(self) -> None:
         seconds = time.monotonic() - self._last_result

@@ -253,6 +253,25 @@ def test_equal_rows_of_the_log_all_arrive() -> None:
     assert len(rows_of(reader)) == 4
 
 
+def test_rows_that_came_twice_do_not_hide_others() -> None:
+    """After a reconnect a count that fits proves nothing: the log is read until it brings nothing."""
+    bodies = {
+        (EARLIEST, "wait"): control(EARLIEST) + result("a") + result("b") + control("o1"),
+        ("o1", "wait"): control("o1") + result("b") + control("o1") + result("c"),
+        ("o1", "stop"): control("o1") + result("c") + control("o2"),
+        ("o2", "stop"): control("o2") + result("d") + control("o3"),
+        ("o3", "stop"): control("o3"),
+    }
+    rows: list[bytes] = []
+    # more than one `stop` read brings are missing at first, so the log is read by `wait`
+    reader = reader_of(
+        lambda cursor, end: [bodies[cursor, end]], missing=lambda: 4 - len(rows) if rows else 1_000
+    )
+    for batch in reader:
+        rows += batch.records
+    assert rows == [record_of(each) for each in "abbcd"]
+
+
 def record_of(text: str) -> bytes:
     """Return the record that a result chunk holds."""
     return json.dumps(json.loads(result(text))["chunk_result"]["data"], separators=(",", ":")).encode()
