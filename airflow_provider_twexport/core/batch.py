@@ -17,9 +17,11 @@ class Batch:
     :param cursor: the opaque position after the last record; ``None`` if a read cannot resume here.
     :param foreign: how many results were dropped because they belong to another export.
     :param replays: how many were left out because the service delivered them again.
+    :param unreadable: what came and is no such document, byte for byte.
     """
 
     records: Sequence[bytes]
     cursor: str | None
     foreign: int = 0
     replays: int = 0
+    unreadable: Sequence[bytes] = ()

@@ -49,6 +49,9 @@ READ_SECONDS = 60.0
 BLOCK_BYTES = 256 * 1024
 # a list of 100,000 exports has about 40 MB; these services send nothing larger
 MAX_BODY_BYTES = 128 * 1024 * 1024
+# of an error that is not JSON
+MAX_PAGE_BYTES, MAX_WORDS = 20_000, 300
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,10 @@ class Session:
         """
         return self._credential.redact_json(value)
 
+    def evidence_of(self, method: str, path: str, status: int, content: bytes) -> Evidence:
+        """Return the evidence of a response that is no JSON, with the first words of its body."""
+        return Evidence(method, path, status, details=self.redact(_words(content)) or None)
+
     def _refuse_redirect(self, response: requests.Response, evidence: Evidence) -> None:
         if not response.is_redirect:
             return
@@ -225,6 +232,8 @@ class Session:
             body = self.redact(json.loads(content))
         except (ValueError, RecursionError):
             body = None
+            if not response.ok:
+                evidence = self.evidence_of(evidence.method, evidence.path, response.status_code, content)
         error = self._explain(response.status_code, body, evidence) or _unexplained(body, evidence)
         if error is None or (response.ok and not content):
             return body
@@ -385,6 +394,12 @@ def _blocks(response: requests.Response, evidence: Evidence, *, decompress: bool
         raise ReadIdleError("The response stays open, but no byte arrives.", evidence) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise ReadInterruptedError(f"The response broke off ({type(error).__name__}).", evidence) from None
+
+
+def _words(content: bytes) -> str:
+    """Return what a page or a plain text says, in one short line."""
+    text = _MARKUP.sub(" ", content[:MAX_PAGE_BYTES].decode(errors="replace"))
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:MAX_WORDS]
 
 
 def _unexplained(body: Any, evidence: Evidence) -> TwexportError | None:

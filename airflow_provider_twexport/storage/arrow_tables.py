@@ -96,6 +96,9 @@ class ArrowTableBuilder:
         return lines, coercion_failures
 
     def _columns_of(self, documents: Sequence[bytes], frame: bytes) -> list[Any]:
+        # a null crashes Arrow's reader, and the process with it
+        if not all(one.startswith(b"{") for one in documents):
+            raise _MismatchError
         try:
             with_maps = list(map(self._maps.decode, documents))
         except _UNREADABLE as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,8 @@ class Journal:
         """
         from isal import igzip
 
-        head = {"from": cursor, "cursor": batch.cursor, "foreign": batch.foreign}
+        unreadable = [base64.b64encode(one).decode() for one in batch.unreadable]
+        head = {"from": cursor, "cursor": batch.cursor, "foreign": batch.foreign, "unreadable": unreadable}
         lines = [json.dumps(head).encode(), *batch.records]
         self._directory.write(self._name(self._batches), igzip.compress(b"\n".join(lines), 1))
         self._batches += 1
@@ -54,7 +56,8 @@ class Journal:
             if head["from"] != cursor():
                 return
             self._batches += 1
-            yield Batch(records, head["cursor"], head["foreign"])
+            unreadable = [base64.b64decode(one) for one in head["unreadable"]]
+            yield Batch(records, head["cursor"], head["foreign"], unreadable=unreadable)
 
     def clear(self, part: int) -> None:
         """Remove all batches, because parts hold them now.

@@ -37,6 +37,7 @@ from airflow_provider_twexport.storage.part import now
 from airflow_provider_twexport.storage.part_options import PartOptions
 from airflow_provider_twexport.storage.part_writer import PartWriter
 from airflow_provider_twexport.storage.tries import Try
+from airflow_provider_twexport.storage.unreadable import UnreadableFile
 
 if TYPE_CHECKING:
     import os
@@ -114,6 +115,7 @@ class Landing:
         self._try = Try(directory, is_first, lost)
         self._journal = Journal(directory) if settings.durable_batches else None
         self._seen = settings.dedup.remembered()
+        self._unreadable = UnreadableFile.resume(directory, None if landed.complete else landed.unreadable)
         self._part: PartWriter | None = None
         self._ended = landed.complete
 
@@ -274,6 +276,7 @@ class Landing:
         self._try = Try(self._directory, is_first=False, lost=self._try.lost)
         self._settings = replace(self._settings, dedup=replace(self._settings.dedup, repeats=repeats))
         self._seen = self._settings.dedup.remembered()
+        self._unreadable = UnreadableFile(self._directory)
         self._landed = empty_manifest(self._landed.source, self._landed.file_format, repeats)
 
     def checkpoint(self, report: dict[str, Any]) -> None:
@@ -394,6 +397,7 @@ class Landing:
         excluded = len(new) - len(kept)
         if max_results is not None:
             kept = kept[: max_results - self.results]
+        self._unreadable.add(batch.unreadable)
         if kept:
             self._part = self._part or self._next_part()
             self._part.write(kept)
@@ -444,7 +448,14 @@ class Landing:
         self._directory.write(CHECKPOINT, self._landed.to_json().encode())
 
     def _stamped(self, *, complete: bool) -> Manifest:
-        return replace(self._landed, complete=complete, created_at=now(), provider_version=__version__)
+        unreadable = self._unreadable.save(self._try.unreadable_name) if self._unreadable.count else None
+        return replace(
+            self._landed,
+            complete=complete,
+            unreadable=unreadable,
+            created_at=now(),
+            provider_version=__version__,
+        )
 
     def _why_not_resumable(self) -> str | None:
         """Verify the parts, and remember their records where that is needed; return why not, or ``None``."""

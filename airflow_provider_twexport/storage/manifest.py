@@ -30,6 +30,8 @@ Schema, version 1 (readers ignore unknown keys; an unknown version is an error):
                         results + excluded + repeats_dropped = exported in a complete landing, or, where more came,
                         results + excluded = exported
     unconfirmed         how many of the last results came after final_cursor, so the next read brings them again
+    unreadable          what came as results and is no document: count, file (beside the parts: each as it came and
+                        a line feed), bytes (of the file); null: nothing
     parts               in order: name, results, bytes, sha256 (of the file as written), first_cursor (the cursor
                         before its first record; null: the start), last_cursor (the cursor after its last record),
                         coercion_failures (Parquet: how many results have a value that does not fit its column, by
@@ -55,6 +57,7 @@ from airflow_provider_twexport.exceptions import (
 )
 from airflow_provider_twexport.storage.directory import Directory, as_storage_path
 from airflow_provider_twexport.storage.part import Part, now
+from airflow_provider_twexport.storage.unreadable import Unreadable  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
     import builtins
@@ -90,6 +93,7 @@ class Manifest:
     repeats_dropped: int = 0
     excluded: int = 0
     unconfirmed: int = 0
+    unreadable: Unreadable | None = None
     parts: tuple[Part, ...]
     final_cursor: str | None
     report: dict[str, Any] | None = None

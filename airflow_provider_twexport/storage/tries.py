@@ -35,8 +35,11 @@ log = logging.getLogger(__name__)
 _TRY = re.compile(r"_try-[0-9a-f]{8}\.json")
 _STARTED = b"{}"
 _PART = r"part-\d{5,}(-[0-9a-f]{8})?(\.\w+)+"
+_UNREADABLE = r"_unreadable(-[0-9a-f]{8})?\.txt"
 _BATCH = r"_batch-\d{5,}-\d{5,}\.gz"
-OURS = re.compile(rf"{_PART}|{_BATCH}|{_TRY.pattern}|\.({_PART}|{_BATCH}|_[\w-]+\.json)\.[0-9a-f]+\.tmp")
+OURS = re.compile(
+    rf"{_PART}|{_BATCH}|{_UNREADABLE}|{_TRY.pattern}|\.({_PART}|{_BATCH}|{_UNREADABLE}|_[\w-]+\.json)\.[0-9a-f]+\.tmp"
+)
 
 
 @dataclass(slots=True)
@@ -70,8 +73,12 @@ class Try:
         :param number: of the part.
         :param suffix: of its file format.
         """
-        self.begin()
-        return f"part-{number:05}{'' if self.is_first else f'-{self._id}'}.{suffix}"
+        return self._own(f"part-{number:05}", suffix)
+
+    @property
+    def unreadable_name(self) -> str:
+        """Return a name for the file of unreadable results that no other try uses."""
+        return self._own("_unreadable", "txt")
 
     def commit(self, landed: Manifest) -> Manifest:
         """Make this the manifest of the landing, unless another try was faster; return the manifest that holds.
@@ -107,6 +114,10 @@ class Try:
                 "still there."
             )
 
+    def _own(self, stem: str, suffix: str) -> str:
+        self.begin()
+        return f"{stem}{'' if self.is_first else f'-{self._id}'}.{suffix}"
+
     @property
     def _file(self) -> str:
         return f"_try-{self._id}.json"
@@ -124,15 +135,19 @@ def clean_up(directory: Directory) -> None:
     landed = manifest.load(
         directory, MANIFEST
     )  # after the listing: a try that is not listed any more is in here
-    listed = {part.name for part in landed.parts} if landed else set()
+    listed = _files(landed) if landed else set()
     for name, other in committing.items():
-        parts = {part.name for part in other.parts}
+        parts = _files(other)
         if not parts <= listed:
             listed |= parts | {name}
     directory.remove(CHECKPOINT)
     for name in names:
         if name not in listed:
             directory.remove(name)
+
+
+def _files(landed: Manifest) -> set[str]:
+    return {part.name for part in landed.parts} | ({landed.unreadable.file} if landed.unreadable else set())
 
 
 def _is_landings(name: str) -> bool:

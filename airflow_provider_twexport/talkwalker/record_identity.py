@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from airflow_provider_twexport.talkwalker.results import without_surrogates
+from airflow_provider_twexport.core.json_documents import without_surrogates
 
 # ids of posts on X hold when they were created: milliseconds since this moment, above 22 other bits
 _X_EPOCH_MS = 1_288_834_974_657

@@ -21,6 +21,7 @@ import simdjson
 from xxhash import xxh3_64_intdigest
 
 from airflow_provider_twexport.core.batch import Batch
+from airflow_provider_twexport.core.json_documents import without_surrogates
 from airflow_provider_twexport.exceptions import (
     ReadIdleError,
     ReadInterruptedError,
@@ -69,7 +70,6 @@ _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 _CHUNKS = msgspec.json.Decoder(_Chunk)
 _EXPORT = msgspec.json.Decoder(_ResultData)
 _UNREADABLE = (ValueError, msgspec.DecodeError, RecursionError)
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _INDEXED = re.compile(rb'"search_indexed":\s*(\d+)')
 _LINE_BREAK = re.compile(rb"\r?\n[ \t\r\n]*")
 
@@ -84,11 +84,6 @@ def _chunk(text: bytes) -> _Chunk:
     start = readable.index(data)
     chunk.chunk_result.data = msgspec.Raw(text[start : start + len(data)])
     return chunk
-
-
-def without_surrogates(text: bytes) -> bytes:
-    """Return JSON of the same shape and length without what is valid but refused by msgspec: half a pair."""
-    return _SURROGATE.sub(rb"\\u0020", text)
 
 
 @dataclass(slots=True)

@@ -55,7 +55,8 @@ class Account:
                 "query": request.query,
                 **page["requestParameters"],
                 "before": request.before,
-                "results": len(page["results"]),
+                "visit": request.visit,
+                "results": len(page.get("results", ())),
             }
         )
 

@@ -77,6 +77,11 @@ def created_at(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%a %b %d %H:%M:%S +0000 %Y")
 
 
+def halved_pair(post: bytes) -> bytes:
+    """Return a post whose text begins with half of a surrogate pair, as X has sent: valid JSON, and no valid text."""
+    return post.replace(b'"text":"', b'"text":"\\ud83d ', 1)
+
+
 def _template(rng: random.Random, number: int) -> dict[str, Any]:
     lang = rng.choice(LANGUAGES)
     long = text(rng, lang, 250) if number % 6 == 0 else None

@@ -8,6 +8,8 @@ wrong order or before the archive, an empty or too long query; none of our code 
 
 from __future__ import annotations
 
+from typing import Any
+
 PROCESSING = "There were errors processing your request: "
 INVALID_DATE = (
     "Invalid date format for query parameter '{}'. Expected format is 'yyyyMMddHHmm'. "
@@ -41,3 +43,23 @@ def invalid_date(name: str) -> XError:
 def date_out_of_range(name: str, reason: str) -> XError:
     """Refuse a date outside of the range that the account may request."""
     return unprocessable(f"Invalid date for query parameter '{name}'. {reason}")
+
+
+def body_of(form: str, message: str, sent: str, transaction: str) -> Any:
+    """Return an error in the layout of one of X's generations; a text is sent as it is.
+
+    :param form: `error`, `errors` (v1), `detail` (v2), `text`, `plain` or `html`.
+    """
+    return {
+        "error": {"error": {"message": message, "sent": sent, "transactionId": transaction}},
+        "errors": {"errors": [{"message": message, "code": 131}]},
+        "detail": {
+            "errors": [{"message": message}],
+            "title": "Error",
+            "detail": message,
+            "type": "about:blank",
+        },
+        "text": {"error": message},
+        "plain": message,
+        "html": f"<html><head><style>p{{}}</style></head><body><p>{message}</p></body></html>",
+    }[form]

@@ -41,6 +41,7 @@ class PageRequest:
     :param start: of the window.
     :param stop: of the window.
     :param before: the page has what is older than this.
+    :param visit: 1 if an odd page has led here.
     """
 
     query: str
@@ -50,10 +51,13 @@ class PageRequest:
     before: int
     max_results: int
     bucket: str
+    visit: int = 0
 
-    def next_token(self, before: int) -> str:
+    def next_token(self, before: int, visit: int = 0) -> str:
         """Return the token of the page before this time; it freezes the window."""
         content = {"fromDate": format_date(self.start), "toDate": format_date(self.stop), "next": str(before)}
+        if visit:
+            content["visit"] = str(visit)
         signed = {"authenticity": _signature(self.query, content), **content}
         return base64.b64encode(msgspec.json.encode(signed)).decode()
 
@@ -102,13 +106,13 @@ def _next_page(first_page: PageRequest, token: str, fields: dict[str, Any]) -> P
         content = msgspec.json.decode(base64.b64decode(token, validate=True))
         signature = content.pop("authenticity")
         start, stop = _date("next", content["fromDate"]), _date("next", content["toDate"])
-        before = int(content["next"])
+        before, visit = int(content["next"]), int(content.get("visit", 0))
     except (ValueError, KeyError, AttributeError, msgspec.DecodeError):
         raise unprocessable("Invalid next token") from None
     is_same_window = all(fields.get(name) in (None, content[name]) for name in ("fromDate", "toDate"))
     if not is_same_window or not hmac.compare_digest(signature, _signature(first_page.query, content)):
         raise unprocessable("The next token does not belong to this request")
-    return replace(first_page, start=start, stop=stop, before=before)
+    return replace(first_page, start=start, stop=stop, before=before, visit=visit)
 
 
 def _window(fields: dict[str, Any], product: str, now: int) -> tuple[int, int]:

@@ -6,13 +6,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.simulator.day import DAY_MS
+from airflow_provider_twexport.simulator.x.odd_pages import counts_of, page_of, results_of
 from airflow_provider_twexport.simulator.x.requests import BUCKETS, format_date
 
 if TYPE_CHECKING:
+    from airflow_provider_twexport.simulator.day import Day
     from airflow_provider_twexport.simulator.x.corpus import Matches
     from airflow_provider_twexport.simulator.x.documents import Posts
     from airflow_provider_twexport.simulator.x.requests import PageRequest
     from airflow_provider_twexport.simulator.x.settings import XSettings
+
+# posts of the page before, on an odd page
+REPEATED = 10
 
 
 def data_page(request: PageRequest, matches: Matches, posts: Posts, settings: XSettings) -> dict[str, Any]:
@@ -24,11 +29,20 @@ def data_page(request: PageRequest, matches: Matches, posts: Posts, settings: XS
     has_more = matches.count(request.start, before) > 0 if is_full else slice_start > request.start
     if is_full and settings.x_repeat_at_edges:
         before += 1
-    results = [
-        posts.post(day, index, request.tag, edit_metadata=settings.x_edit_metadata) for day, index in found
-    ]
     echo = {"maxResults": request.max_results, **_window(request)}
-    return {"results": results, **_next(request, before, has_more=has_more), "requestParameters": echo}
+    page: dict[str, Any] = {
+        "results": _written(found, request, posts, settings),
+        **_next(request, before, has_more=has_more),
+        "requestParameters": echo,
+    }
+
+    def newer() -> list[dict[str, Any]]:
+        until = min(request.stop, request.before + DAY_MS)
+        last = list(matches.newest_first(request.before, until))[-REPEATED:]
+        return _written(last, request, posts, settings)
+
+    page = page_of(page, newer, request, settings)
+    return page | ({"results": results_of(page["results"], settings)} if "results" in page else {})
 
 
 def counts_page(request: PageRequest, matches: Matches, settings: XSettings) -> dict[str, Any]:
@@ -47,12 +61,21 @@ def counts_page(request: PageRequest, matches: Matches, settings: XSettings) -> 
         results.reverse()
     total = matches.count(first, max(first, last))
     echo = {"bucket": request.bucket, **_window(request)}
-    return {
+    page = {
         "results": results,
         "totalCount": total,
         **_next(request, first, has_more=has_more),
         "requestParameters": echo,
     }
+    return counts_of(page, request, settings)
+
+
+def _written(
+    found: list[tuple[Day, int]], request: PageRequest, posts: Posts, settings: XSettings
+) -> list[dict[str, Any]]:
+    return [
+        posts.post(day, index, request.tag, edit_metadata=settings.x_edit_metadata) for day, index in found
+    ]
 
 
 def _slice_start(request: PageRequest, settings: XSettings) -> int:

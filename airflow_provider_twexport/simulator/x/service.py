@@ -24,9 +24,10 @@ from airflow_provider_twexport.simulator.x.account import (
 )
 from airflow_provider_twexport.simulator.x.corpus import Matches, StreamMessages
 from airflow_provider_twexport.simulator.x.documents import Posts
-from airflow_provider_twexport.simulator.x.errors import XError
+from airflow_provider_twexport.simulator.x.errors import XError, body_of
 from airflow_provider_twexport.simulator.x.search import counts_page, data_page
 from airflow_provider_twexport.simulator.x.streams import STREAMS, Streams
+from airflow_provider_twexport.simulator.x.weather import outage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -53,9 +54,10 @@ class X:
     name: ClassVar[str] = "x"
     faults: ClassVar[Mapping[str, str]] = {
         "error": "Refuse the request; `http`, `message`.",
-        "disconnect": "End a live stream; `after_seconds`, `because` (operational, slow, full_buffer, broken, closed).",
+        "disconnect": "End a live stream; `after_seconds`, `because` (operational, slow, full_buffer, "
+        "connection_limit, broken, closed, bad_gzip).",
         "silence": "Send nothing more on a live stream; `after_seconds`.",
-        "recovery_ends": "End a past window early; `how` (with_errors, failed, nothing).",
+        "recovery_ends": "End a past window early; `how` (with_errors, failed, nothing, or as `disconnect`).",
     }
 
     def __init__(self, clock: Clock, seed: int, settings: XSettings) -> None:
@@ -158,6 +160,14 @@ class X:
         if "gzip" not in request.headers.get("accept-encoding", ""):
             raise XError(406, NO_GZIP)
         self._account.check_rate(stream, self._settings.x_connects_per_minute)
+        weather = self._settings.x_stream_weather
+        refusal = (
+            outage(weather, self._clock.now_ms())
+            if weather and "startTime" not in request.query_params
+            else None
+        )
+        if refusal and "http" in refusal:
+            raise XError(refusal["http"], refusal["message"])
 
     async def _page_request(self, request: Request, kind: str) -> PageRequest:
         product, account, label = (request.path_params[name] for name in ("product", "account", "label"))
@@ -176,8 +186,8 @@ class X:
         self._refusals += 1
         sent = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds")
         transaction = f"{hash64(self._seed, 'transaction', self._refusals):016x}"
-        body = {"error": {"message": str(error), "sent": sent, "transactionId": transaction}}
-        return json_response(body, error.status)
+        body = body_of(self._settings.x_error_body, str(error), sent, transaction)
+        return Response(body, error.status) if isinstance(body, str) else json_response(body, error.status)
 
     async def _list_posts(self, request: Request) -> Response:
         """List id and sha256 of the posts of a `query`, from `start` to `stop`, with a `tag`, the newest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from airflow_provider_twexport.simulator.settings import Count, Positive, Settings, about
+from airflow_provider_twexport.simulator.settings import Amount, Count, Positive, Settings, about
 
 
 class XSettings(Settings, frozen=True):
@@ -41,3 +41,55 @@ class XSettings(Settings, frozen=True):
         Positive | None, about("simulated seconds after which a connection to a stream ends")
     ] = None
     x_backfill: Annotated[bool, about("whether the account has backfill")] = True
+    x_stream_weather: Annotated[
+        Count,
+        about(
+            "seed of a random course of cuts, silence, notices, damaged gzip, refusals and, within each half hour, an "
+            "outage of up to ten minutes; 0 is none",
+            hostile=1,
+        ),
+    ] = 0
+    x_line_end: Annotated[
+        Literal["crlf", "lf", "mixed"], about("what ends the lines of a stream", hostile="mixed")
+    ] = "crlf"
+    x_stream_others: Annotated[
+        Count,
+        about(
+            "of so many lines of a stream, one is no message, such as HTML, a limit, a warning or null; 0 is none",
+            hostile=20,
+        ),
+    ] = 0
+    x_odd_posts: Annotated[
+        Count,
+        about("of so many posts, one has half of a surrogate pair, and so do streams; 0 is none", hostile=20),
+    ] = 0
+    x_odd_results: Annotated[
+        Count,
+        about(
+            "of so many results of a search, one follows that is none, such as null or broken JSON; 0 is none",
+            hostile=50,
+        ),
+    ] = 0
+    x_odd_pages: Annotated[
+        Amount,
+        about(
+            "share of searches answered with an empty page, one without results, one that repeats the page before, or "
+            "one whose token leads to itself",
+            hostile=0.2,
+        ),
+    ] = 0.0
+    x_odd_counts: Annotated[
+        Amount,
+        about(
+            "share of pages of counts that lack a bucket or their total, repeat a bucket, or end early",
+            hostile=0.2,
+        ),
+    ] = 0.0
+    x_completion: Annotated[
+        Literal["info", "text", "string", "count_as_text", "null_count"],
+        about("how Recovery and Replay say that they are complete", hostile="text"),
+    ] = "info"
+    x_error_body: Annotated[
+        Literal["error", "errors", "detail", "text", "plain", "html"],
+        about("layout of errors", hostile="errors"),
+    ] = "error"

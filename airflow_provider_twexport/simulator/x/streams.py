@@ -12,9 +12,13 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from airflow_provider_twexport.simulator.day import DAY_MS, MINUTE_MS
+from airflow_provider_twexport.simulator.faults import Fault
+from airflow_provider_twexport.simulator.prng import hash64
 from airflow_provider_twexport.simulator.wire import FAULT, break_connection
 from airflow_provider_twexport.simulator.x.corpus import PARTITIONS, key_of
+from airflow_provider_twexport.simulator.x.documents import halved_pair
 from airflow_provider_twexport.simulator.x.errors import INVALID_DATE, XError
+from airflow_provider_twexport.simulator.x.weather import LIMIT, fate, outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from airflow_provider_twexport.simulator.clock import Clock
-    from airflow_provider_twexport.simulator.faults import Fault
     from airflow_provider_twexport.simulator.x.corpus import StreamMessages
     from airflow_provider_twexport.simulator.x.settings import XSettings
 
@@ -40,8 +43,26 @@ GOODBYES = {
     "operational": "This stream has been disconnected for operational reasons.",
     "slow": "This stream has been disconnected because your client was unable to keep up with us.",
     "full_buffer": "Force closing connection to because it reached the maximum allowed backup (buffer size is ).",
+    "connection_limit": LIMIT,
     "too_many": "Forced Disconnect: Too many connections. (Allowed Connections = {allowed})",
 }
+# what a stream may carry beside messages; the first ones are over several lines
+OTHERS = (
+    b'{"warning":{\r\n  "code":"FALLING_BEHIND",\r\n  "percent_full":60\r\n}}',
+    b"<html>\n<head><title>Sign in</title></head></html>",
+    b'{"limit":{"track":1234,"timestamp_ms":"1480631259353"}}',
+    b'{"warning":{"code":"FALLING_BEHIND","message":"Your connection is falling behind.","percent_full":60}}',
+    b'{"error":"something went wrong"}',
+    b'{"errors":[{"message":"something went wrong","code":131}]}',
+    b"null",
+    b'"text"',
+    b"[1,2]",
+    b'{"new":"kind"}',
+    b'{"id":[1]}',
+    b'{"id":1,"text":"cut',
+    b'{"id":2,"text":"\xed\xa0\xbd\xed\xb8\x80"}',
+    b"{" * 2000,
+)
 COMPLETIONS = {
     "completed": "Completed",
     "with_errors": "Completed with Errors",
@@ -123,12 +144,14 @@ class Streams:
                 backfill_minutes = 0
                 self._without_backfill.discard(key)
             connected_at = last_sent = self._clock.now_ms()
-            sent_until, fault = connected_at - backfill_minutes * MINUTE_MS, request.scope.get(FAULT)
+            sent_until = connected_at - backfill_minutes * MINUTE_MS
+            fault, brings_nothing = self._fault_of(request, connected_at, settings)
             while (ending := self._ending(fault, connected_at, settings)) is None:
                 now = self._clock.now_ms()
-                for lines in self._lines(stream, frozenset((partition,)), sent_until, now, settings):
-                    yield pack(lines)
-                    last_sent = now
+                for lines, _ in self._lines(stream, frozenset((partition,)), sent_until, now, settings):
+                    if not brings_nothing:
+                        yield pack(lines)
+                        last_sent = now
                 sent_until = now
                 if now - last_sent >= settings.x_heartbeat_seconds * 1000:
                     yield pack(CRLF)
@@ -138,6 +161,8 @@ class Streams:
                 await asyncio.sleep(3600)
             elif ending == "broken":
                 await break_connection(request.scope)
+            elif ending == "bad_gzip":
+                yield b"\xff" * 100
             elif ending != "closed":
                 yield pack(self._goodbye(ending, settings))
             if ending in ("full_buffer", "slow"):
@@ -145,8 +170,25 @@ class Streams:
         finally:
             connected[key] -= 1
 
+    def _fault_of(
+        self, request: Request, connected_at: int, settings: XSettings
+    ) -> tuple[Fault | None, bool]:
+        """Return how a new connection ends, and whether it brings heartbeats only."""
+        if request.scope.get(FAULT) or not settings.x_stream_weather:
+            return request.scope.get(FAULT), False
+        refusal = outage(settings.x_stream_weather, connected_at)
+        if refusal is None:
+            return fate(settings.x_stream_weather, len(self.connections)), False
+        brings_nothing = refusal["because"] == "heartbeats"
+        after = 30 if brings_nothing else 0
+        because = "closed" if brings_nothing else refusal["because"]
+        return Fault("disconnect", parameters={"after_seconds": after, "because": because}), brings_nothing
+
     def _ending(self, fault: Fault | None, connected_at: int, settings: XSettings) -> str | None:
         """Return how a connection ends now, or None if it stays open."""
+        now, weather = self._clock.now_ms(), settings.x_stream_weather
+        if weather and outage(weather, now) and not outage(weather, connected_at):
+            return "operational"
         lasted = (self._clock.now_ms() - connected_at) / 1000
         if fault is not None and lasted >= float(fault.get("after_seconds", 0)):
             return "silence" if fault.kind == "silence" else str(fault.get("because", "operational"))
@@ -171,23 +213,37 @@ class Streams:
         try:
             yield pack(CRLF)
             for begin in range(start, stop, MINUTE_MS):
-                if begin >= half and ending in ("nothing", "failed"):
+                if begin >= half and ending not in ("completed", "with_errors"):
                     break
                 if ending == "with_errors" and begin == half:
                     continue
                 end = min(stop, begin + MINUTE_MS)
-                for lines in self._lines(stream, partitions, begin, end, settings):
+                for lines, messages in self._lines(stream, partitions, begin, end, settings):
                     yield pack(lines)
-                    count += lines.count(CRLF)
+                    count += messages
                     await asyncio.sleep(0)
-            if ending != "nothing":
-                yield pack(self._completion(name, ending, count, half, stop))
+            if ending == "broken":
+                await break_connection(request.scope)
+            elif ending == "bad_gzip":
+                yield b"\xff" * 100
+            elif ending in GOODBYES:
+                yield pack(self._goodbye(ending, settings))
+            elif ending in COMPLETIONS:
+                yield pack(self._completion(name, ending, count, half, stop, settings))
         finally:
             connected[RECOVERY] -= name == "Recovery"
 
-    def _completion(self, name: str, ending: str, count: int, half: int, stop: int) -> bytes:
+    def _completion(
+        self, name: str, ending: str, count: int, half: int, stop: int, settings: XSettings
+    ) -> bytes:
         message = f"{name} Request {COMPLETIONS[ending]}"
-        info = {"message": message, "sent": self._sent(), "activity_count": count}
+        form = settings.x_completion
+        if ending == "completed" and form in ("text", "string"):
+            return message.encode() if form == "text" else msgspec.json.encode(message)
+        counted = {"count_as_text": str(count), "null_count": None}.get(form, count)
+        info: dict[str, Any] = {"message": message, "sent": self._sent(), "activity_count": counted}
+        if form == "null_count":
+            info["minutes_failed"] = None
         if ending == "with_errors":
             info["minutes_failed"] = [_iso(half)]
         if ending == "failed":
@@ -196,24 +252,44 @@ class Streams:
 
     def _lines(
         self, stream: str, partitions: frozenset[int], start: int, stop: int, settings: XSettings
-    ) -> Iterator[bytes]:
-        """Yield the messages of a window, several at a time."""
+    ) -> Iterator[tuple[bytes, int]]:
+        """Yield the messages of a window, several at a time, and how many they are."""
         lines: list[bytes] = []
+        count = 0
         per_minute = settings.x_stream_per_minute
         for message in self._messages.messages(stream, partitions, start, stop, per_minute):
-            lines.append(msgspec.json.encode(message) + CRLF)
-            if len(lines) == MESSAGES_AT_ONCE:
-                yield b"".join(lines)
+            key = key_of(message)
+            encoded, end = msgspec.json.encode(message), _line_end(settings.x_line_end, key)
+            if _is_one_of(settings.x_stream_others, "others", key):
+                lines += (OTHERS[hash64("other", key) % len(OTHERS)], end)
+            lines += (
+                halved_pair(encoded) if _is_one_of(settings.x_odd_posts, "posts", key) else encoded,
+                end,
+            )
+            count += 1
+            if count == MESSAGES_AT_ONCE:
+                yield b"".join(lines), count
                 lines.clear()
+                count = 0
         if lines:
-            yield b"".join(lines)
+            yield b"".join(lines), count
 
     def _goodbye(self, reason: str, settings: XSettings) -> bytes:
         message = GOODBYES[reason].format(allowed=settings.x_connections_per_partition)
-        return msgspec.json.encode({"error": {"message": message, "sent": self._sent()}}) + CRLF
+        content = msgspec.json.encode({"error": {"message": message, "sent": self._sent()}})
+        return content + (CRLF if settings.x_line_end == "crlf" else b"\n")
 
     def _sent(self) -> str:
         return _iso(self._clock.now_ms() // 1000 * 1000)
+
+
+def _line_end(form: str, key: str) -> bytes:
+    is_lf = form == "lf" or (form == "mixed" and hash64("end", key) % 2)
+    return b"\n" if is_lf else CRLF
+
+
+def _is_one_of(number: int, what: str, key: str) -> bool:
+    return bool(number) and hash64(what, key) % number == 0
 
 
 class _Packer:

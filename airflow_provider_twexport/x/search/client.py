@@ -1,7 +1,7 @@
 """X enterprise search: the posts of a query and a window, or their counts, page by page.
 
 Vendor page: "Enterprise Search APIs" (30-day and full archive). X bills every request, also one for counts. So the
-client sends the request of a page once, and again only after the service has refused it (429, 503). After any other
+client sends the request of a page once, and again only after the service has refused it (429, 5xx). After any other
 error, the caller resumes from the last cursor. Out of scope: streams, and the premium and v2 APIs.
 """
 
@@ -14,26 +14,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import msgspec
 import pendulum
 
 from airflow_provider_twexport.core import timing as core_timing
 from airflow_provider_twexport.core.batch import Batch
+from airflow_provider_twexport.core.json_documents import load
 from airflow_provider_twexport.core.rate_limit import RateLimiter
 from airflow_provider_twexport.core.retry import RetryState, WireEvent
 from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
+    Evidence,
     InvalidRequestError,
     RequestBudgetExceededError,
     RetriableError,
     ThrottledError,
     UnexpectedResponseError,
 )
+from airflow_provider_twexport.x.error_codes import words_of
 from airflow_provider_twexport.x.search.pages import (
     MAX_PER_PAGE,
     MIN_PER_PAGE,
     PAGE_REACH,
     Page,
+    Progress,
     SearchCursor,
 )
 
@@ -48,6 +51,8 @@ log = logging.getLogger(__name__)
 DEFAULT_HOST = "https://gnip-api.x.com"
 PRODUCTS = ("30day", "fullarchive")
 REQUESTS_PER_MINUTE = 120
+# X has refused the request, or failed with it
+OVERLOADED = frozenset((500, 502, 503, 504))
 SEARCHABLE_AFTER = pendulum.duration(seconds=30)
 
 
@@ -114,19 +119,23 @@ class XSearchClient:
         """Yield the pages of a search, the newest posts first; each costs a request.
 
         Each next batch sends the request of the next page. If a page overloads the service, the client requests it
-        again with a smaller window, down to 6 hours; then the next page may repeat the posts of up to a minute.
+        again with a smaller window, down to 6 hours; then the next page may repeat the posts of up to a minute. It
+        does the same where a page's token leads nowhere, and where a count is missing.
 
         :param cursor: of the last batch received; ``None`` for the start.
         :param missing: returns how many results are still wanted; called before each request.
         :param max_requests: how many requests to send in all, those before ``cursor`` included.
         :raises RequestBudgetExceededError: if the search needs more requests.
-        :raises RetriableError: if no response came, or throttling or overload does not end; the cursor stays valid.
+        :raises IncompleteLandingError: if two pages in a row bring nothing new; the cursor stays valid.
+        :raises RetriableError: if no response came, or throttling or overload does not end; likewise.
         """
         self._check_window(request)
-        position = SearchCursor.of(request, cursor)
+        position, progress = SearchCursor.of(request, cursor), Progress(request)
         while not position.is_end and missing() > 0:
-            page, position = self._next_page(request, position, missing(), max_requests)
-            yield Batch(page.records, str(position))
+            page, here = self._next_page(request, position, missing(), max_requests)
+            position = here.after(page, request, leads_on=progress.leads_on(page, here))
+            yield Batch(page.new(here, request), str(position), unreadable=page.unreadable)
+            progress.check(page, here, position)
 
     def _check_window(self, request: SearchRequest) -> None:
         now = pendulum.now("UTC")
@@ -150,12 +159,11 @@ class XSearchClient:
                 raise _budget_exceeded(max_requests, cursor)
             cursor = replace(cursor, requests=cursor.requests + 1)
             try:
-                page = self._request_page(request, cursor, missing)
-                return page, cursor.after(page, request)
+                return self._request_page(request, cursor, missing), cursor
             except ThrottledError as error:
                 retry_state.wait(error)
             except RetriableError as error:
-                if error.evidence is None or error.evidence.status != 503:
+                if error.evidence is None or error.evidence.status not in OVERLOADED:
                     raise
                 cursor = self._after_overload(request, cursor, error, next(waits, None))
 
@@ -164,6 +172,7 @@ class XSearchClient:
     ) -> SearchCursor:
         """Sleep before the next attempt; after the last one, continue with a smaller window."""
         if seconds is not None:
+            seconds = max(seconds, min(error.retry_after or 0.0, self.timing.retry.throttled_for))
             self.timing.retry.on_event(WireEvent.RETRY)
             log.warning("%s Retrying in %.0f s.", error, seconds)
             time.sleep(seconds)
@@ -193,10 +202,18 @@ class XSearchClient:
         self._limiter.acquire()
         content = self._session.content("POST", path, body=body, timeout=self.timing.search_response)
         try:
-            return msgspec.json.decode(content, type=Page)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return Page.parse(content, request)
+        except ValueError as error:
             msg = f"X's response is not a page of a search ({error}). Check the connection's host."
-            raise UnexpectedResponseError(msg) from None
+            raise UnexpectedResponseError(msg, self._evidence(path, content)) from None
+
+    def _evidence(self, path: str, content: bytes) -> Evidence:
+        """Return what a response says that is no page; never what it holds."""
+        try:
+            words, transaction = words_of(self._session.redact(load(content)))
+        except ValueError:
+            return self._session.evidence_of("POST", path, 200, content)
+        return Evidence("POST", path, 200, request_id=transaction, details=words)
 
 
 def _budget_exceeded(max_requests: int, cursor: SearchCursor) -> RequestBudgetExceededError:

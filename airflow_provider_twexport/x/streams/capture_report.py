@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,7 +12,7 @@ import msgspec
 from airflow_provider_twexport.x.streams.messages import created_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # partition, start and stop of a slice of a past stream
 SliceKey: TypeAlias = tuple[int, str, str]
@@ -58,6 +58,8 @@ class StreamEvent:
     """Something that happened on one partition.
 
     :param records: messages that were received.
+    :param unreadable: lines that are no JSON document in UTF-8.
+    :param others: how many lines are no message, by kind.
     :param reached: everything up to here was received, in epoch seconds.
     :param connected: whether there is a new connection.
     :param gap: what the new connection cannot bring any more.
@@ -67,6 +69,8 @@ class StreamEvent:
 
     partition: int
     records: Sequence[bytes] = ()
+    unreadable: Sequence[bytes] = ()
+    others: Mapping[str, int] = field(default_factory=dict)
     reached: float | None = None
     connected: bool = False
     gap: Gap | None = None
@@ -84,6 +88,8 @@ class CaptureReport(msgspec.Struct):
     :param gaps: in the order in which they were found.
     :param minutes: by the minute in which the messages were created.
     :param slices: the slices of a past stream that are complete.
+    :param others: how many lines were no message, by kind: what X says about the stream (``operational``, ``limit``,
+        ``notice``, ...), ``unreadable`` (no JSON document in UTF-8), and ``no message``.
     """
 
     stream: str
@@ -93,6 +99,7 @@ class CaptureReport(msgspec.Struct):
     gaps: list[Gap] = msgspec.field(default_factory=list)
     minutes: dict[str, Minute] = msgspec.field(default_factory=dict)
     slices: list[SliceKey] = msgspec.field(default_factory=list)
+    others: dict[str, int] = msgspec.field(default_factory=dict)
 
     @classmethod
     def from_json(cls, report: dict[str, Any]) -> CaptureReport:
@@ -117,6 +124,8 @@ class CaptureReport(msgspec.Struct):
             partition.disconnected[reason] = partition.disconnected.get(reason, 0) + 1
         if event.slice:
             self.slices.append(event.slice)
+        for kind, number in event.others.items():
+            self.others[kind] = self.others.get(kind, 0) + number
 
     def count(self, received: Iterable[bytes], stored: Iterable[bytes]) -> None:
         """Count messages by the minute in which they were created; messages without a time are not counted.

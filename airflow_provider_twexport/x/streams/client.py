@@ -12,7 +12,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_twexport.core import timing as core_timing
@@ -27,13 +27,23 @@ from airflow_provider_twexport.exceptions import (
 )
 from airflow_provider_twexport.x.streams.capture_report import Gap, StreamEvent, iso
 from airflow_provider_twexport.x.streams.lines import lines
-from airflow_provider_twexport.x.streams.messages import FULL_BUFFER, TOO_MANY, created_ms, split_notices
+from airflow_provider_twexport.x.streams.messages import (
+    ENDINGS,
+    FULL_BUFFER,
+    NOTICE,
+    TOO_MANY,
+    created_ms,
+    is_document,
+    kind_of,
+    received,
+)
 from airflow_provider_twexport.x.streams.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow_provider_twexport.x.session import XCredential
+    from airflow_provider_twexport.x.streams.messages import Received
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +52,8 @@ STREAMS = {"decahose": "sample10", "likes": "sample10-likes"}
 PARTITIONS = (1, 2)
 MAX_BACKFILL_MINUTES = 5
 BACKFILL_OVERLAP_SECONDS = 30.0
-MAX_REFUSALS_IN_A_ROW = 3
+# 60, 120, 240 and 480 s apart: X may count a dead connection for minutes
+MAX_REFUSALS_IN_A_ROW = 5
 MAX_WAITING_EVENTS = 32
 
 
@@ -54,11 +65,14 @@ def reconnect_after(timing: core_timing.Timing, error: Exception | None, failure
     :param failures: how many attempts in a row brought nothing; the first attempt after a connection is immediate.
     """
     failures = max(1, failures)
+    requested = error.retry_after or 0.0 if isinstance(error, RetriableError) else 0.0
     if isinstance(error, ThrottledError):
-        return timing.reconnect_throttled * min(2.0 ** (failures - 1), 16)
-    if isinstance(error, RetriableError) and error.evidence and error.evidence.status not in (None, 200):
-        return timing.reconnect_refused * min(2.0 ** (failures - 1), 64)
-    return timing.reconnect_network * min(failures - 1, 64)
+        wait = timing.reconnect_throttled * min(2.0 ** (failures - 1), 16)
+    elif isinstance(error, RetriableError) and error.evidence and error.evidence.status not in (None, 200):
+        wait = timing.reconnect_refused * min(2.0 ** (failures - 1), 64)
+    else:
+        wait = timing.reconnect_network * min(failures - 1, 64)
+    return max(wait, min(requested, timing.retry.throttled_for))
 
 
 class XStreamClient:
@@ -105,22 +119,29 @@ class XStreamClient:
         """Yield what happens on some partitions, all read at the same time, until a moment.
 
         The client reconnects whenever a connection ends or falls silent, and requests what was missed by Backfill.
-        What Backfill cannot bring is reported as a gap.
+        What Backfill cannot bring is reported as a gap. A partition is read as far as the last message reaches, or the
+        last heartbeat after one: a connection that brings only a notice brings nothing.
 
         :param until: when to stop, in epoch seconds.
-        :param reached: the partitions to read, and up to when each was read already, in epoch seconds.
+        :param reached: the partitions to read, and up to when each was read already, in epoch seconds; ``None``: from
+            now on.
         :param connections: how many connections read each partition; each receives all of it.
-        :raises StreamInUseError: if X keeps refusing because of too many connections.
+        :raises StreamInUseError: if X refuses five times in a row because of too many connections, or until the end.
         :raises ConnectionConfigError: if X refuses the login, account or label.
         :raises InvalidRequestError: if X refuses anything else.
         """
-        workers = Workers("x-stream", MAX_WAITING_EVENTS)
+        workers, now = Workers("x-stream", MAX_WAITING_EVENTS), self.now()
         partitions = [_Partition(number, moment) for number, moment in reached.items()]
-        for partition in partitions if self.now() < until else ():
+        # what a thread has read and not handed on when the time is over was not received
+        handed_on = {number: now if moment is None else moment for number, moment in reached.items()}
+        for partition in partitions if now < until else ():
             for _ in range(connections):
                 workers.start(_Reader(self, partition, workers).run)
-        yield from workers.events(is_over=lambda: self.now() >= until)
-        yield from (partition.finish(until) for partition in partitions)
+        for event in workers.events(is_over=lambda: self.now() >= until):
+            if event.reached is not None:
+                handed_on[event.partition] = max(event.reached, handed_on[event.partition])
+            yield event
+        yield from (partition.finish(handed_on[partition.number], until) for partition in partitions)
 
 
 @dataclass(slots=True)
@@ -128,64 +149,86 @@ class _Partition:
     """One partition, as all its connections together have read it.
 
     :param number: of the partition.
-    :param reached: everything up to here was received, in epoch seconds.
-    :param connections: how many there are.
-    :param ended_because: why the last one ended.
+    :param reached: everything up to here was received, or is in a gap, in epoch seconds; ``None``: nobody tried yet.
+    :param delivering: how many connections have brought a message and are still open.
+    :param has_delivered: whether one ever has.
+    :param ended_because: why the last one that brought a message ended.
     :param refused_because: why there has been no other since then.
+    :param buffer_is_lost: whether what X held for it is lost, since there has been no other.
+    :param refusal: the last refusal because of too many connections, if none delivers since then.
     """
 
     number: int
     reached: float | None
-    connections: int = 0
+    delivering: int = 0
+    has_delivered: bool = False
     ended_because: str = "started later"
     refused_because: str = ""
+    buffer_is_lost: bool = False
+    refusal: ThrottledError | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def backfill(self, now: float, *, is_available: bool) -> tuple[int, Gap | None]:
-        """Return how many minutes of Backfill to request, and the gap that remains."""
+    def backfill(self, now: float, *, is_available: bool) -> tuple[int, float]:
+        """Return how many minutes of Backfill to request now, and from when on the connection then brings messages."""
         with self.lock:
             if self.reached is None:
                 self.reached = now
-                return 0, None
+                return 0, now
             missed = now - self.reached
             minutes = math.ceil((missed + BACKFILL_OVERLAP_SECONDS) / 60) if is_available else 0
             minutes = max(0, min(minutes, MAX_BACKFILL_MINUTES))
             # what a full buffer held is lost, and X has no Backfill after it
-            recovered = 0 if self.ended_because == FULL_BUFFER else 60 * minutes
-            if self.connections or missed <= recovered:
-                return minutes, None
-            return minutes, self._gap(self.reached, now - recovered)
+            return minutes, now if self.buffer_is_lost else now - 60 * minutes
 
-    def connected(self) -> None:
-        """Record a new connection."""
-        with self.lock:
-            self.connections += 1
-            self.refused_because = ""
+    def delivers(self, since: float) -> Gap | None:
+        """Record that a connection brings its first message, and return what it cannot bring any more.
 
-    def refused(self, error: RetriableError) -> None:
-        """Record that an attempt to connect failed."""
-        status = error.evidence and error.evidence.status
+        :param since: from when on it brings messages.
+        """
         with self.lock:
-            self.refused_because = f"HTTP {status}" if status else "no response"
+            start = since if self.reached is None else self.reached
+            # another connection may be about to bring what is this recent
+            tolerance = BACKFILL_OVERLAP_SECONDS if self.delivering else 0.0
+            gap = self._gap(start, since) if since - start > tolerance else None
+            self.reached = since if gap else start
+            self.delivering += 1
+            self.has_delivered, self.buffer_is_lost = True, False
+            self.refused_because, self.refusal = "", None
+            return gap
+
+    def refused(self, reason: str, refusal: ThrottledError | None = None) -> None:
+        """Record that an attempt to connect brought no message."""
+        with self.lock:
+            self.refused_because = reason
+            self.refusal = refusal
+            self.buffer_is_lost |= reason == FULL_BUFFER
 
     def disconnected(self, reason: str) -> None:
-        """Record that a connection ended."""
+        """Record that a connection ended that has brought messages."""
         with self.lock:
-            self.connections -= 1
+            self.delivering -= 1
             self.ended_because = reason
+            self.buffer_is_lost = reason == FULL_BUFFER and not self.delivering
 
-    def reach(self, moment: float) -> float:
-        """Record, and return, how far the partition was read."""
+    def reach(self, moment: float) -> None:
+        """Record how far a connection has read the partition."""
         with self.lock:
             self.reached = max(self.reached or moment, moment)
-            return self.reached
 
-    def finish(self, until: float) -> StreamEvent:
-        """Return the last event of the partition, when the capture is over."""
+    def finish(self, handed_on: float, until: float) -> StreamEvent:
+        """Return the last event of the partition, when the capture is over.
+
+        :param handed_on: up to when its messages were handed on.
+        :raises StreamInUseError: X let nobody read it because of too many connections.
+        """
         with self.lock:
-            if self.connections or self.reached is None or self.reached >= until:
+            if self.refusal and not self.has_delivered:
+                raise _in_use(self.number, self.refusal)
+            # the next capture requests so much again
+            is_read = self.delivering and until - handed_on <= BACKFILL_OVERLAP_SECONDS
+            if is_read or handed_on >= until:
                 return StreamEvent(self.number, reached=until)
-            return StreamEvent(self.number, reached=until, gap=self._gap(self.reached, until))
+            return StreamEvent(self.number, reached=until, gap=self._gap(handed_on, until))
 
     def _gap(self, start: float, stop: float) -> Gap:
         reason = ", then ".join(filter(None, (self.ended_because, self.refused_because)))
@@ -201,7 +244,10 @@ class _Reader:
         self._workers = workers
         self._failures = 0
         self._refusals = 0
+        self._brings_since = 0.0
+        self._delivers = False
         self._is_idle = False
+        self._said = ""
 
     def run(self) -> None:
         """Read, and reconnect, until it is time to stop."""
@@ -215,9 +261,12 @@ class _Reader:
     def _read_connection(self) -> RetriableError | None:
         """Read one connection to its end, and return the error with which it ended."""
         self._client.limiter.acquire()
-        minutes, gap = self._partition.backfill(self._client.now(), is_available=self._client.backfill)
+        minutes, self._brings_since = self._partition.backfill(
+            self._client.now(), is_available=self._client.backfill
+        )
         params = {"partition": self._partition.number} | ({"backfillMinutes": minutes} if minutes else {})
         self._failures += 1
+        self._delivers = self._is_idle = False
         try:
             with self._client.session.stream(
                 self._client.path,
@@ -225,18 +274,21 @@ class _Reader:
                 timeout=self._client.timing.stream_silence,
                 compressed=True,
             ) as response:
-                self._workers.put(StreamEvent(self._partition.number, connected=True, gap=gap))
+                self._put(connected=True)
                 return self._read(response.blocks)
         except RetriableError as error:
-            self._partition.refused(error)
             log.warning("Partition %d: %s", self._partition.number, error)
+            evidence = error.evidence
+            if isinstance(error, ThrottledError) and evidence and kind_of(evidence.details or "") == TOO_MANY:
+                return self._too_many_connections(error)
+            status = evidence and evidence.status
+            self._partition.refused(f"HTTP {status}" if status else "no response")
             return error
 
     def _read(self, blocks: Iterator[bytes]) -> RetriableError | None:
-        self._partition.connected()
         last_byte, reason = time.monotonic(), "closed"
         try:
-            for some_lines in lines(blocks):
+            for some_lines in lines(blocks, is_document):
                 last_byte = time.monotonic()
                 reason = self._receive(some_lines) or reason
                 if self._workers.stopping.is_set():
@@ -246,42 +298,74 @@ class _Reader:
             reason = "silence" if is_silent else "broken connection"
         if self._workers.stopping.is_set():
             return None
-        self._partition.disconnected(reason)
-        self._workers.put(StreamEvent(self._partition.number, disconnected=reason))
+        self._put(disconnected=reason)
         log.info("Partition %d: connection ended (%s).", self._partition.number, reason)
-        return self._too_many_connections() if reason == TOO_MANY else None
+        if self._delivers:
+            self._partition.disconnected(reason)
+        elif reason != TOO_MANY:
+            self._partition.refused(reason)
+        return self._too_many_connections(ThrottledError(self._said)) if reason == TOO_MANY else None
 
     def _receive(self, some_lines: Sequence[bytes]) -> str | None:
         """Hand on the messages among some lines; return why the connection will end, if a notice says it."""
-        records, notices = split_notices(some_lines)
-        for notice in notices:
+        found = received(some_lines)
+        for notice in found.notices:
             log.warning("Partition %d: X says: %s", self._partition.number, notice.text)
-        if not notices:
-            self._failures, self._refusals = 0, 0
-        self._workers.put(StreamEvent(self._partition.number, records, self._reached(records)))
-        return notices[-1].kind if notices else None
+        if found.records and not self._delivers:
+            self._delivers = True
+            if gap := self._partition.delivers(self._brings_since):
+                self._put(gap=gap, reached=self._brings_since)
+        if found.records:
+            self._failures = self._refusals = 0
+        self._put(
+            records=found.records,
+            unreadable=found.unreadable,
+            others=found.others,
+            reached=self._reached(found),
+        )
+        ending = next((one for one in reversed(found.notices) if one.kind in {*ENDINGS, NOTICE}), None)
+        if ending is None:
+            return None
+        self._said = ending.text
+        return ending.kind
 
-    def _reached(self, records: Sequence[bytes]) -> float | None:
+    def _put(self, **event: Any) -> None:
+        self._workers.put(StreamEvent(self._partition.number, **event))
+
+    def _reached(self, found: Received) -> float | None:
         """Return how far these messages bring the partition.
 
         A slow reader receives messages that are not recent, and X drops those that it still holds when it disconnects.
-        So the time in the messages counts, and the clock only while nothing but heartbeats comes.
+        So the time in the messages counts, and the clock only while nothing but heartbeats comes after them.
         """
         now = self._client.now()
-        newest = max(filter(None, map(created_ms, records[-100:])), default=None)
+        newest = max(filter(None, map(created_ms, found.records[-100:])), default=None)
         if newest is not None:
             self._is_idle = False
-            return self._partition.reach(min(now, newest / 1000))
-        if self._is_idle:
-            return self._partition.reach(now)
-        self._is_idle = True
-        return None
+            moment = min(now, newest / 1000)
+        elif not self._delivers or not found.is_heartbeat:
+            return None
+        elif self._is_idle:
+            moment = now
+        else:
+            self._is_idle = True
+            return None
+        self._partition.reach(moment)
+        return moment
 
-    def _too_many_connections(self) -> ThrottledError:
+    def _too_many_connections(self, error: ThrottledError) -> ThrottledError:
         self._refusals += 1
+        if not self._delivers:
+            self._partition.refused(TOO_MANY, error)
         if self._refusals >= MAX_REFUSALS_IN_A_ROW:
-            raise StreamInUseError(
-                f"X keeps closing partition {self._partition.number} because of too many connections. Stop the other "
-                "reader of this stream, or use fewer connections."
-            )
-        return ThrottledError("X closed the connection because of too many connections.")
+            raise _in_use(self._partition.number, error)
+        return error
+
+
+def _in_use(partition: int, error: ThrottledError) -> StreamInUseError:
+    words = (error.evidence and error.evidence.details) or error.message
+    return StreamInUseError(
+        f"X refuses partition {partition} because of too many connections: {words!r} Stop the other reader of this "
+        "stream, or use fewer connections.",
+        error.evidence,
+    )

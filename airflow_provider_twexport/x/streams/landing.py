@@ -154,7 +154,9 @@ class CaptureLanding:
         progress, part_started = Progress(None, landing.results), self.client.now()
         for event in self.client.capture(until, reached=reached, connections=self.request.connections):
             report.add(event)
-            report.count(event.records, landing.write(Batch(event.records, None)))
+            report.count(
+                event.records, landing.write(Batch(event.records, None, unreadable=event.unreadable))
+            )
             progress.report(landing.results, landing.bytes)
             if landing.results >= most:
                 return
@@ -203,7 +205,9 @@ class RecoveryLanding:
         missing = [it for it in wanted if it.key not in report.slices]
         for event in recover(self.client, missing, self.service):
             report.add(event)
-            report.count(event.records, landing.write(Batch(event.records, None)))
+            report.count(
+                event.records, landing.write(Batch(event.records, None, unreadable=event.unreadable))
+            )
             if event.slice or landing.part_is_full:
                 landing.checkpoint(report.to_json())
         return landing.commit(report=report.to_json())

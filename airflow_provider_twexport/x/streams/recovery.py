@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pendulum
 
 from airflow_provider_twexport.core.rate_limit import RateLimiter
-from airflow_provider_twexport.core.retry import WireEvent
+from airflow_provider_twexport.core.retry import RetryState, WireEvent
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import (
     IncompleteLandingError,
@@ -25,11 +25,20 @@ from airflow_provider_twexport.exceptions import (
     NotReadyError,
     ReadInterruptedError,
     RetriableError,
+    ThrottledError,
 )
 from airflow_provider_twexport.x.streams.capture_report import StreamEvent
 from airflow_provider_twexport.x.streams.client import reconnect_after
 from airflow_provider_twexport.x.streams.lines import lines
-from airflow_provider_twexport.x.streams.messages import COMPLETED, created_ms, split_notices
+from airflow_provider_twexport.x.streams.messages import (
+    COMPLETED,
+    COMPLETIONS,
+    TOO_MANY,
+    WITH_ERRORS,
+    created_ms,
+    is_document,
+    received,
+)
 from airflow_provider_twexport.x.streams.workers import Workers
 
 if TYPE_CHECKING:
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.x.streams.capture_report import Gap, SliceKey
     from airflow_provider_twexport.x.streams.client import XStreamClient
+    from airflow_provider_twexport.x.streams.messages import Notice
 
 log = logging.getLogger(__name__)
 
@@ -139,12 +149,20 @@ class _Recovery:
 
     def _complete(self, wanted: Slice) -> None:
         """Request a slice, and again what is missing of it, until it is complete."""
-        missing, attempts = [wanted.window], 0
+        missing, attempts, throttles = [wanted.window], 0, RetryState(self._client.timing.retry)
         while missing:
             window = missing.pop(0)
             remaining, error = self._request(wanted.partition, window)
-            attempts = attempts + 1 if window in remaining else 0
-            if attempts >= MAX_ATTEMPTS:
+            if window not in remaining:
+                attempts = 0
+                throttles.reset()
+            elif not isinstance(error, ThrottledError):
+                attempts += 1
+            else:
+                throttles.throttles += 1
+            if attempts >= MAX_ATTEMPTS or (
+                isinstance(error, ThrottledError) and not throttles.may_retry(error)
+            ):
                 raise error or IncompleteLandingError(
                     f"{self._service.capitalize()} of {window} does not become complete. Retry later."
                 )
@@ -152,36 +170,41 @@ class _Recovery:
             if remaining:
                 self._client.timing.retry.on_event(WireEvent.RETRY)
                 log.warning("%s: requesting again: %s", self._service, ", ".join(map(str, remaining)))
-                self._workers.stopping.wait(reconnect_after(self._client.timing, error, attempts))
+                failures = attempts + throttles.throttles
+                self._workers.stopping.wait(reconnect_after(self._client.timing, error, failures))
         self._workers.put(StreamEvent(wanted.partition, slice=wanted.key))
 
     def _request(self, partition: int, window: Window) -> tuple[list[Window], RetriableError | None]:
         """Return what is still missing of a window, and why."""
         self._limiter.acquire()
         path, params = self._target(partition, window)
-        newest, received, outcome = None, 0, None
+        newest, count, completion, last_words = None, 0, None, None
         try:
             with self._client.session.stream(
                 path, params=params, timeout=self._client.timing.stream_silence, compressed=True
             ) as response:
-                for some_lines in lines(response.blocks):
-                    records, notices = split_notices(some_lines)
-                    for notice in notices:
+                for some_lines in lines(response.blocks, is_document):
+                    found = received(some_lines)
+                    for notice in found.notices:
                         log.info("X says: %s", notice.text)
-                        outcome = notice if notice.kind != "notice" else outcome
-                    received += len(records)
-                    newest = max(filter(None, (newest, *map(created_ms, records))), default=None)
-                    self._workers.put(StreamEvent(partition, records))
+                        last_words = notice
+                        completion = notice if notice.kind in COMPLETIONS else completion
+                    count += len(found.records) + len(found.unreadable)
+                    newest = max(filter(None, (newest, *map(created_ms, found.records))), default=None)
+                    event = StreamEvent(partition, found.records, found.unreadable, found.others)
+                    self._workers.put(event)
         except RetriableError as error:
-            return [_remaining(newest, window)], error
-        if outcome is None:
-            return [_remaining(newest, window)], ReadInterruptedError("X closed before it said Completed.")
-        if outcome.kind != COMPLETED and not outcome.missing:
-            return [window], None
-        if outcome.count is not None and received < outcome.count:
-            msg = f"Only {received:,} of {outcome.count:,} messages came."
-            return [window], ReadInterruptedError(msg)
-        return list(outcome.missing), None
+            # some of its last words may have come before it broke
+            if completion is None:
+                return [_remaining(newest, window)], error
+        if completion is None:
+            return [_remaining(newest, window)], _no_completion(last_words)
+        if completion.kind != COMPLETED and not completion.missing:
+            # which minutes failed is not known
+            return [window if completion.kind == WITH_ERRORS else _remaining(newest, window)], None
+        if completion.count is not None and count < completion.count:
+            return [window], ReadInterruptedError(f"Only {count:,} of {completion.count:,} messages came.")
+        return list(completion.missing), None
 
     def _target(self, partition: int, window: Window) -> tuple[str, dict[str, str | int]]:
         """Return the path and the query of a request."""
@@ -192,6 +215,14 @@ class _Recovery:
         date_format = "YYYY-MM-DDTHH:mm:ss[Z]"
         dates = {"startTime": window.start.format(date_format), "endTime": window.stop.format(date_format)}
         return self._client.path, {"partition": partition, **dates}
+
+
+def _no_completion(last_words: Notice | None) -> RetriableError:
+    """Return why a request ended before X said that it is complete."""
+    if last_words is None:
+        return ReadInterruptedError("X closed before it said Completed.")
+    message = f"X closed before it said Completed, and said: {last_words.text}"
+    return ThrottledError(message) if last_words.kind == TOO_MANY else ReadInterruptedError(message)
 
 
 def _whole_minutes(gap: Gap, service: str, now: pendulum.DateTime) -> Window:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,11 @@ from airflow_provider_twexport.exceptions import (
     ThrottledError,
     TransientError,
 )
-from airflow_provider_twexport.x.streams.capture_report import CaptureReport, iso
+from airflow_provider_twexport.x.error_codes import explain
+from airflow_provider_twexport.x.streams.capture_report import CaptureReport, Gap, iso
 from airflow_provider_twexport.x.streams.client import XStreamClient, _Partition, reconnect_after
-from airflow_provider_twexport.x.streams.messages import message_key
+from airflow_provider_twexport.x.streams.messages import created_ms, message_key
+from airflow_provider_twexport.x.streams.recovery import recover, slices
 from tests.service_clients import x_credential_of
 from tests.waiting import PATIENCE, QUICK
 
@@ -182,15 +185,134 @@ def test_a_second_connection_hides_the_end_of_the_first(simulator: Simulator) ->
     assert len(keys(events)) > len(set(keys(events)))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("because", ["operational", "connection_limit"])
+def test_connections_that_bring_only_a_notice_bring_nothing(simulator: Simulator, because: str) -> None:
+    """After an outage of 200 seconds Backfill brings all of it, and nothing is called read before."""
+    simulator.settings(speed=20)
+    client = client_of(simulator)
+    began, path = client.now(), {"query": "partition=1"}
+    ends = {"fault": "disconnect", "match": path, "because": because}
+    simulator.faults(ends | {"after_seconds": 20}, ends | {"after_seconds": 0, "times": 3})
+    timing = replace(client.timing, reconnect_network=2.0, reconnect_throttled=1.0)
+    client = XStreamClient(x_credential_of(simulator), base_url=simulator.url, timing=timing)
+    events, report = captured(client, 400, reached={1: began})
+    assert report.gaps == []
+    wanted = simulator_keys(simulator, 1, began + 5, began + 380)
+    assert set(keys(events)) >= set(wanted)
+    last = [one for one in simulator.ledger()["x"]["streams"] if "startTime" not in one][-1]
+    assert int(last["backfillMinutes"]) * 60 >= (last["at"] / 1000 - began) - 25
+
+
+def simulator_keys(simulator: Simulator, partition: int, start: float, stop: float) -> list[str]:
+    """Return the keys of one partition, which come from Recovery, too."""
+    past = client_of(simulator)
+    window = Gap(partition, iso(start), iso(stop), "test")
+    wanted = slices([window], "recovery", past.now())
+    everything = [one for event in recover(past, wanted, "recovery") for one in event.records]
+    within = [one for one in everything if start <= (created_ms(one) or 0) / 1000 < stop]
+    return [message_key(one).decode() for one in within]
+
+
+@pytest.mark.slow
+def test_an_outage_longer_than_backfill_is_one_gap(simulator: Simulator) -> None:
+    """The gap is from the last message to where Backfill starts, once, with its reasons."""
+    simulator.settings(speed=100)
+    ends = {"fault": "disconnect", "because": "operational"}
+    simulator.faults(ends | {"after_seconds": 20}, ends | {"after_seconds": 0, "times": 8})
+    client = client_of(simulator, silence=5.0)
+    timing = replace(client.timing, reconnect_network=0.2)
+    client = XStreamClient(x_credential_of(simulator), base_url=simulator.url, timing=timing)
+    began = client.now()
+    events, report = captured(client, 1_200, reached={1: began})
+    (gap,) = report.gaps
+    assert gap.reason == "operational, then operational"
+    start, stop = (datetime.fromisoformat(edge).timestamp() for edge in (gap.start, gap.stop))
+    assert began + 10 < start < began + 60
+    assert stop - start > 60
+    wanted = [
+        *simulator_keys(simulator, 1, began + 5, start),
+        *simulator_keys(simulator, 1, stop + 1, began + 1_100),
+    ]
+    assert set(keys(events)) >= set(wanted)
+
+
+@pytest.mark.slow
+def test_heartbeats_without_a_message_bring_nothing(simulator: Simulator) -> None:
+    """A connection that never delivers leaves a gap, though it is open at the end."""
+    simulator.settings(speed=20, x_stream_per_minute=0, x_heartbeat_seconds=1)
+    _, report = captured(client_of(simulator), 30, reached={1: None})
+    assert [gap.reason for gap in report.gaps] == ["started later"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("because", ["connection_limit", "429"])
+def test_somebody_else_on_the_connection_is_an_error_with_the_words_of_x(
+    simulator: Simulator, because: str
+) -> None:
+    """Five refusals in today's words, in the stream or as 429, and not a success without messages."""
+    limit = "This stream is currently at the maximum allowed connection limit"
+    fault = {"fault": "disconnect", "because": because, "after_seconds": 0}
+    if because == "429":
+        fault = {"fault": "error", "http": 429, "message": limit}
+    simulator.faults(fault | {"times": None})
+    with pytest.raises(StreamInUseError, match=limit):
+        captured(client_of(simulator), 300, reached={1: None})
+    assert len(simulator.ledger()["requests"]) == 5
+
+
+def test_somebody_else_until_the_end_is_an_error_too(simulator: Simulator) -> None:
+    """A capture that is over before the fifth refusal is no success."""
+    simulator.settings(speed=20)
+    simulator.faults(
+        {"fault": "disconnect", "because": "connection_limit", "after_seconds": 0, "times": None}
+    )
+    client = client_of(simulator)
+    patient = replace(client.timing, reconnect_throttled=60.0)
+    client = XStreamClient(x_credential_of(simulator), base_url=simulator.url, timing=patient)
+    with pytest.raises(StreamInUseError, match="maximum allowed connection limit"):
+        captured(client, 10, reached={1: None})
+
+
+@pytest.mark.slow
+def test_damaged_gzip_ends_the_connection_and_not_the_capture(simulator: Simulator) -> None:
+    """The client reconnects, and Backfill brings what was missed."""
+    simulator.settings(speed=20)
+    simulator.faults({"fault": "disconnect", "because": "bad_gzip", "after_seconds": 9, "times": 3})
+    client = client_of(simulator)
+    began = client.now()
+    events, report = captured(client, 60, reached={1: began})
+    assert report.partitions["1"].disconnected == {"broken connection": 3}
+    assert set(keys(events)) >= set(simulator_keys(simulator, 1, began + 5, began + 50))
+    assert report.gaps == []
+
+
+@pytest.mark.slow
+def test_what_is_no_message_is_counted_and_never_a_message(simulator: Simulator) -> None:
+    """HTML, limits, warnings, null and other encodings are told apart; half a surrogate pair is a post."""
+    simulator.settings(speed=20, x_stream_others=3, x_odd_posts=3, x_line_end="mixed")
+    client = client_of(simulator)
+    began = client.now()
+    events, report = captured(client, 60)
+    wanted = truth(simulator, began + 5, began + 50)
+    assert set(keys(events)) >= set(wanted)
+    assert set(keys(events)) <= set(truth(simulator, began - 60, began + 120))
+    assert {"limit", "warning", "notice", "no message", "unreadable"} <= set(report.others)
+    assert any(b"\\ud83d " in one for event in events for one in event.records)
+    assert sum(len(event.unreadable) for event in events) == report.others["unreadable"]
+
+
 def test_older_messages_of_another_connection_take_nothing_back() -> None:
     """What one connection has read stays read when Backfill brings another the messages before it."""
-    partition = _Partition(1, reached=None)
-    assert [partition.reach(moment) for moment in (200.0, 140.0, 210.0)] == [200.0, 200.0, 210.0]
-    assert partition.backfill(215.0, is_available=True) == (1, None)
+    partition = _Partition(1, reached=200.0)
+    partition.reach(140.0)
+    assert partition.reached == 200.0
+    assert partition.backfill(215.0, is_available=True) == (1, 155.0)
+    assert partition.delivers(155.0) is None
 
 
 def test_another_reader_must_be_stopped(simulator: Simulator) -> None:
-    """Too many connections are retried a few times, then an error."""
+    """Too many connections are retried some times, then an error."""
     simulator.settings(x_connections_per_partition=1)
     with pytest.raises(StreamInUseError, match="too many connections"):
         captured(client_of(simulator), 30, reached={1: None}, connections=2)
@@ -248,3 +370,11 @@ def test_back_offs_are_those_that_x_documents() -> None:
     assert [reconnect_after(DEFAULT, TransientError(""), n) for n in (1, 2, 3, 99)] == [0, 0.25, 0.5, 16]
     assert [reconnect_after(DEFAULT, refused, n) for n in (1, 2, 3, 99)] == [5, 10, 20, 320]
     assert [reconnect_after(DEFAULT, ThrottledError(""), n) for n in (1, 2)] == [60, 120]
+    assert reconnect_after(DEFAULT, ThrottledError("", retry_after=90.0), 1) == 90
+
+
+@pytest.mark.parametrize("status", [420, 408, 429])
+def test_statuses_that_ask_for_fewer_connections_are_throttling(status: int) -> None:
+    """X's older 420, and 408, back off from a minute as 429 does."""
+    error = explain(status, {"error": "Exceeded connection limit for user"}, Evidence("GET", "/", status))
+    assert reconnect_after(DEFAULT, error, 1) == 60

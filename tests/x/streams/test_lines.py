@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
@@ -16,9 +17,17 @@ from airflow_provider_twexport.x.streams.lines import lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MESSAGES = st.lists(
-    st.binary(max_size=40).map(lambda one: one.replace(b"\r\n", b"\r").rstrip(b"\r")), max_size=30
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
 )
+DOCUMENTS = st.dictionaries(st.text(max_size=6), VALUES, max_size=4).map(lambda one: json.dumps(one).encode())
+# messages end in CRLF, or in LF as X's own do; an empty one is a heartbeat
+ENDED = st.tuples(DOCUMENTS | st.just(b""), st.sampled_from([b"\r\n", b"\n"]))
+SENT = st.lists(ENDED, max_size=20)
+EDGES = st.lists(st.integers(0, 10_000), max_size=40)
+ENDS = ("\r\n", "\n")
 
 
 def packed(pieces: list[bytes], *, trailer: bool) -> bytes:
@@ -39,21 +48,52 @@ def messages(body: Iterator[bytes]) -> list[bytes]:
     return list(chain.from_iterable(lines(body)))
 
 
-@given(MESSAGES, st.lists(st.integers(0, 10_000), max_size=40), st.booleans(), st.integers(1, 3))
+@given(SENT, EDGES, st.booleans(), st.integers(1, 3))
 def test_any_cut_gives_the_same_messages(
-    sent: list[bytes], edges: list[int], trailer: bool, members: int
+    sent: list[tuple[bytes, bytes]], edges: list[int], trailer: bool, members: int
 ) -> None:
-    """Cuts within CRLF or a header, heartbeats, lone line feeds, many members and a missing end change nothing."""
-    pieces = [one + b"\r\n" for one in sent]
+    """Cuts within CRLF or a header, heartbeats, both line ends, many members and a missing end change nothing."""
+    pieces = [b"".join(one) for one in sent]
     whole = packed(pieces, trailer=True) * (members - 1) + packed(pieces, trailer=trailer)
-    assert messages(chopped(whole, edges)) == [one.replace(b"\n", b" ") for one in sent] * members
+    assert messages(chopped(whole, edges)) == [one for one, _ in sent] * members
 
 
-@given(MESSAGES, st.lists(st.integers(0, 10_000), max_size=40))
-def test_a_stream_that_a_proxy_decompressed_is_read_too(sent: list[bytes], edges: list[int]) -> None:
+@given(SENT, EDGES)
+def test_a_stream_that_a_proxy_decompressed_is_read_too(
+    sent: list[tuple[bytes, bytes]], edges: list[int]
+) -> None:
     """A body without gzip header is read as it is."""
-    body = b"\r\n" + b"".join(one + b"\r\n" for one in sent)
-    assert messages(chopped(body, edges)) == [b"", *(one.replace(b"\n", b" ") for one in sent)]
+    body = b"\r\n" + b"".join(chain.from_iterable(sent))
+    assert messages(chopped(body, edges)) == [b"", *(one for one, _ in sent)]
+
+
+@given(st.lists(st.tuples(DOCUMENTS, st.booleans()), max_size=12), EDGES, st.sampled_from(ENDS))
+def test_a_document_over_several_lines_is_one_message(
+    sent: list[tuple[bytes, bool]], edges: list[int], end: str
+) -> None:
+    """Line feeds between tokens become spaces, beside documents on one line."""
+    body = b""
+    for document, is_spread in sent:
+        text = (
+            json.dumps(json.loads(document), indent=1).replace("\n", end) if is_spread else document.decode()
+        )
+        body += (text + end).encode()
+    assert list(map(json.loads, messages(chopped(body, edges)))) == [json.loads(one) for one, _ in sent]
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+@pytest.mark.parametrize(
+    "garbage",
+    [b"<html>\n<p>Bad gateway</p>", b'{"id":1,"text":"cut', b'{"id":1,"n":[', b'{"t":"\xed\xa0\xbd"}', b"}{"],
+)
+def test_garbage_takes_no_message_along(garbage: bytes, end: bytes) -> None:
+    """A page, a cut document, other encodings: what follows them comes whole."""
+    found = messages(iter([garbage + end + b'{"id":2}' + end + b'{"id":3}' + end + b"\r\n"]))
+    assert [one for one in found if one.startswith(b'{"id":') and one.endswith(b"}")] == [
+        b'{"id":2}',
+        b'{"id":3}',
+    ]
+    assert b" ".join(found).startswith(garbage.split(b"\n")[0])
 
 
 def test_32_megabytes_in_one_member_come_in_pieces() -> None:
@@ -68,11 +108,28 @@ def test_32_megabytes_in_one_member_come_in_pieces() -> None:
 
 
 def test_a_cut_last_line_is_not_a_message() -> None:
-    """A line counts only when its CRLF has arrived."""
+    """A document that the end of the connection cuts off is none."""
     assert messages(iter([packed([b'{"id":1}\r\n{"id"'], trailer=False)])) == [b'{"id":1}']
 
 
+@pytest.mark.parametrize(
+    "words", [b'{"error":{"message":"operational"}}', b"This stream has been disconnected"]
+)
+def test_the_last_word_needs_no_line_end(words: bytes) -> None:
+    """What X says right before it closes is heard."""
+    assert messages(iter([packed([b'{"id":1}\r\n' + words], trailer=False)])) == [b'{"id":1}', words]
+
+
 def test_a_damaged_stream_is_an_error() -> None:
-    """Damage is not mistaken for the end of the stream."""
+    """Damage is not mistaken for the end of the stream, and what came before it counts."""
+    found = lines([packed([b'{"id":1}\r\n{"id":2}'], trailer=False), b"\xff" * 100])
+    assert list(next(found)) == [b'{"id":1}']
+    assert list(next(found)) == [b'{"id":2}']
     with pytest.raises(ReadInterruptedError, match="damaged"):
-        messages(iter([packed([b"{}\r\n"], trailer=False) + b"\xff" * 100]))
+        next(found)
+
+
+def test_a_line_without_end_is_an_error() -> None:
+    """Memory is bounded whatever X sends."""
+    with pytest.raises(ReadInterruptedError, match="16,777,216 bytes"):
+        messages(b"x" * 1_000_000 for _ in range(20))

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_twexport.exceptions import InvalidRequestError, NotReadyError, TransientError
 from airflow_provider_twexport.x.streams.capture_report import Gap
-from airflow_provider_twexport.x.streams.recovery import recover, slices
+from airflow_provider_twexport.x.streams.recovery import MAX_ATTEMPTS, recover, slices
 from tests.x.streams.test_client import client_of, keys, truth
 
 if TYPE_CHECKING:
@@ -108,3 +108,28 @@ def test_likes_have_no_replay(simulator: Simulator) -> None:
     """Replay of likes is refused before any request."""
     with pytest.raises(InvalidRequestError, match="no Replay"):
         list(recover(client_of(simulator, stream="likes"), [], "replay"))
+
+
+@pytest.mark.parametrize("form", ["text", "string", "count_as_text", "null_count"])
+@pytest.mark.parametrize("service", ["recovery", "replay"])
+def test_completed_is_heard_in_every_form(simulator: Simulator, service: str, form: str) -> None:
+    """As a text without a line end, as a JSON text, with its count as text or null: no slice is requested again."""
+    simulator.settings(x_completion=form, x_stream_others=50, x_line_end="mixed")
+    recovered(simulator, 90, service)
+    assert len(simulator.ledger()["x"]["streams"]) == (1 if service == "replay" else 2)
+
+
+@pytest.mark.parametrize("words", ["operational", "closed", "connection_limit", "broken", "bad_gzip"])
+def test_any_end_continues_from_the_last_minute(simulator: Simulator, words: str) -> None:
+    """The next request starts with the minute of the newest message, however the one before ended."""
+    simulator.faults({"fault": "recovery_ends", "how": words})
+    recovered(simulator, 90)
+    starts = [one["startTime"] for one in simulator.ledger()["x"]["streams"]]
+    assert len(starts) == 3
+    assert starts[2] > max(starts[:2])
+
+
+def test_throttling_uses_up_no_attempt(simulator: Simulator) -> None:
+    """More refusals than attempts, and the slice still becomes complete."""
+    simulator.faults({"fault": "error", "http": 420, "message": "Exceeded", "times": 2 * MAX_ATTEMPTS})
+    recovered(simulator, 60)
