@@ -39,8 +39,8 @@ ERRORS: dict[int, tuple[type[TwexportError], str]] = {
     429: (ThrottledError, "X asks for fewer requests: the limit per minute or per second is used up."),
     500: (TransientError, "X has failed with this request."),
     502: (TransientError, "X cannot be reached behind its own gateway."),
-    503: (TransientError, "X is overloaded, perhaps by this very search."),
-    504: (TransientError, "X has not answered its own gateway in time, perhaps because of this very search."),
+    503: (TransientError, "X is overloaded or out of service for the moment."),
+    504: (TransientError, "X has not answered its own gateway in time."),
 }
 MAX_WORDS = 1_000
 

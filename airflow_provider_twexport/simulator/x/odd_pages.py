@@ -45,7 +45,9 @@ def page_of(
         return page
     kind = PAGES[hash64("kind", request.before) % len(PAGES)]
     if kind == "same_token":
-        return page | {"next": request.next_token(request.before)} if "next" in page else page
+        # nobody can see that of a token that was not used before
+        has_token = "next" in page and request.before != request.stop
+        return page | {"next": request.next_token(request.before)} if has_token else page
     odd = {
         "next": request.next_token(request.before, visit=1),
         "requestParameters": page["requestParameters"],

@@ -22,7 +22,7 @@ from airflow_provider_twexport.simulator.x.account import (
     Account,
     check_credentials,
 )
-from airflow_provider_twexport.simulator.x.corpus import Matches, StreamMessages
+from airflow_provider_twexport.simulator.x.corpus import PARTITIONS, Matches, StreamMessages
 from airflow_provider_twexport.simulator.x.documents import Posts
 from airflow_provider_twexport.simulator.x.errors import XError, body_of
 from airflow_provider_twexport.simulator.x.search import counts_page, data_page
@@ -201,10 +201,11 @@ class X:
         return json_response(rows)
 
     async def _list_stream_keys(self, request: Request) -> Response:
-        """List the key of every message of a `stream`, from `start` to `stop`, in order."""
+        """List the key of every message of a `stream`, or one `partition`, from `start` to `stop`, in order."""
         params, per_minute = request.query_params, self._settings.x_stream_per_minute
         start, stop = int(params["start"]), int(params["stop"])
-        return json_response(self._streams.keys(params["stream"], start, stop, per_minute))
+        partitions = frozenset((int(params["partition"]),)) if "partition" in params else PARTITIONS
+        return json_response(self._streams.keys(params["stream"], start, stop, per_minute, partitions))
 
 
 def _compressed(request: Request, content: dict[str, Any]) -> Response:

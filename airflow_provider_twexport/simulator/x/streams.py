@@ -87,9 +87,11 @@ class Streams:
         self._open: Counter[tuple[str, int]] = Counter()
         self._without_backfill: set[tuple[str, int]] = set()
 
-    def keys(self, stream: str, start: int, stop: int, per_minute: int) -> list[str]:
+    def keys(
+        self, stream: str, start: int, stop: int, per_minute: int, partitions: frozenset[int] = PARTITIONS
+    ) -> list[str]:
         """List the keys of all messages of a window."""
-        messages = self._messages.messages(stream, PARTITIONS, start, stop, per_minute)
+        messages = self._messages.messages(stream, partitions, start, stop, per_minute)
         return [key_of(message) for message in messages]
 
     def open(self, request: Request, settings: XSettings) -> StreamingResponse:
@@ -110,7 +112,8 @@ class Streams:
             if not settings.x_backfill:
                 raise XError(406, "Backfill is not enabled for this stream.")
             backfill_minutes = _number(params["backfillMinutes"], "backfillMinutes", MAX_BACKFILL_MINUTES)
-        return _gzipped(self._live(request, stream, partition, backfill_minutes, settings))
+        connected_at = self._clock.now_ms()
+        return _gzipped(self._live(request, stream, partition, connected_at, backfill_minutes, settings))
 
     def replay(self, request: Request, settings: XSettings) -> StreamingResponse:
         """Connect to all partitions of a past window, with the older call."""
@@ -131,7 +134,13 @@ class Streams:
             raise XError(406, f"{OUT_OF_RANGE} '{name}'.")
 
     async def _live(
-        self, request: Request, stream: str, partition: int, backfill_minutes: int, settings: XSettings
+        self,
+        request: Request,
+        stream: str,
+        partition: int,
+        connected_at: int,
+        backfill_minutes: int,
+        settings: XSettings,
     ) -> AsyncIterator[bytes]:
         pack, key = _Packer(), (stream, partition)
         connected = self._open  # a reset replaces it, and this connection then no longer counts
@@ -143,7 +152,7 @@ class Streams:
             if key in self._without_backfill:
                 backfill_minutes = 0
                 self._without_backfill.discard(key)
-            connected_at = last_sent = self._clock.now_ms()
+            last_sent = connected_at
             sent_until = connected_at - backfill_minutes * MINUTE_MS
             fault, brings_nothing = self._fault_of(request, connected_at, settings)
             while (ending := self._ending(fault, connected_at, settings)) is None:

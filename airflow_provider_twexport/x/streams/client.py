@@ -12,6 +12,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -52,6 +53,8 @@ STREAMS = {"decahose": "sample10", "likes": "sample10-likes"}
 PARTITIONS = (1, 2)
 MAX_BACKFILL_MINUTES = 5
 BACKFILL_OVERLAP_SECONDS = 30.0
+# by so much X's clock, which counts Backfill, may be ahead of ours
+CLOCK_MARGIN_SECONDS = 5.0
 # 60, 120, 240 and 480 s apart: X may count a dead connection for minutes
 MAX_REFUSALS_IN_A_ROW = 5
 MAX_WAITING_EVENTS = 32
@@ -150,6 +153,7 @@ class _Partition:
 
     :param number: of the partition.
     :param reached: everything up to here was received, or is in a gap, in epoch seconds; ``None``: nobody tried yet.
+    :param started: when somebody first tried, if it is read from now on.
     :param delivering: how many connections have brought a message and are still open.
     :param has_delivered: whether one ever has.
     :param ended_because: why the last one that brought a message ended.
@@ -160,6 +164,7 @@ class _Partition:
 
     number: int
     reached: float | None
+    started: float | None = None
     delivering: int = 0
     has_delivered: bool = False
     ended_because: str = "started later"
@@ -168,24 +173,25 @@ class _Partition:
     refusal: ThrottledError | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def backfill(self, now: float, *, is_available: bool) -> tuple[int, float]:
-        """Return how many minutes of Backfill to request now, and from when on the connection then brings messages."""
+    def backfill(self, now: float, *, is_available: bool) -> int:
+        """Return how many minutes of Backfill to request now."""
         with self.lock:
             if self.reached is None:
-                self.reached = now
-                return 0, now
+                self.started = self.started or now
+                return 0
             missed = now - self.reached
             minutes = math.ceil((missed + BACKFILL_OVERLAP_SECONDS) / 60) if is_available else 0
-            minutes = max(0, min(minutes, MAX_BACKFILL_MINUTES))
-            # what a full buffer held is lost, and X has no Backfill after it
-            return minutes, now if self.buffer_is_lost else now - 60 * minutes
+            return max(0, min(minutes, MAX_BACKFILL_MINUTES))
 
-    def delivers(self, since: float) -> Gap | None:
+    def delivers(self, connected: float, minutes: int) -> Gap | None:
         """Record that a connection brings its first message, and return what it cannot bring any more.
 
-        :param since: from when on it brings messages.
+        :param connected: when X opened it; what it brings is counted from then.
+        :param minutes: of Backfill that were requested.
         """
         with self.lock:
+            # what a full buffer held is lost, and X has no Backfill after it
+            since = connected - (0 if self.buffer_is_lost else 60 * minutes) + CLOCK_MARGIN_SECONDS
             start = since if self.reached is None else self.reached
             # another connection may be about to bring what is this recent
             tolerance = BACKFILL_OVERLAP_SECONDS if self.delivering else 0.0
@@ -199,6 +205,7 @@ class _Partition:
     def refused(self, reason: str, refusal: ThrottledError | None = None) -> None:
         """Record that an attempt to connect brought no message."""
         with self.lock:
+            self.reached = self.started if self.reached is None else self.reached
             self.refused_because = reason
             self.refusal = refusal
             self.buffer_is_lost |= reason == FULL_BUFFER
@@ -244,9 +251,10 @@ class _Reader:
         self._workers = workers
         self._failures = 0
         self._refusals = 0
-        self._brings_since = 0.0
+        self._connected = 0.0
+        self._minutes = 0
         self._delivers = False
-        self._is_idle = False
+        self._idle_since: float | None = None
         self._said = ""
 
     def run(self) -> None:
@@ -261,12 +269,10 @@ class _Reader:
     def _read_connection(self) -> RetriableError | None:
         """Read one connection to its end, and return the error with which it ended."""
         self._client.limiter.acquire()
-        minutes, self._brings_since = self._partition.backfill(
-            self._client.now(), is_available=self._client.backfill
-        )
+        minutes = self._partition.backfill(self._client.now(), is_available=self._client.backfill)
         params = {"partition": self._partition.number} | ({"backfillMinutes": minutes} if minutes else {})
         self._failures += 1
-        self._delivers = self._is_idle = False
+        self._minutes, self._delivers, self._idle_since = minutes, False, None
         try:
             with self._client.session.stream(
                 self._client.path,
@@ -274,6 +280,7 @@ class _Reader:
                 timeout=self._client.timing.stream_silence,
                 compressed=True,
             ) as response:
+                self._connected = self._client.now()
                 self._put(connected=True)
                 return self._read(response.blocks)
         except RetriableError as error:
@@ -313,8 +320,8 @@ class _Reader:
             log.warning("Partition %d: X says: %s", self._partition.number, notice.text)
         if found.records and not self._delivers:
             self._delivers = True
-            if gap := self._partition.delivers(self._brings_since):
-                self._put(gap=gap, reached=self._brings_since)
+            if gap := self._partition.delivers(self._connected, self._minutes):
+                self._put(gap=gap, reached=datetime.fromisoformat(gap.stop).timestamp())
         if found.records:
             self._failures = self._refusals = 0
         self._put(
@@ -338,19 +345,15 @@ class _Reader:
         A slow reader receives messages that are not recent, and X drops those that it still holds when it disconnects.
         So the time in the messages counts, and the clock only while nothing but heartbeats comes after them.
         """
-        now = self._client.now()
+        now, moment = self._client.now(), None
         newest = max(filter(None, map(created_ms, found.records[-100:])), default=None)
         if newest is not None:
-            self._is_idle = False
-            moment = min(now, newest / 1000)
-        elif not self._delivers or not found.is_heartbeat:
-            return None
-        elif self._is_idle:
-            moment = now
-        else:
-            self._is_idle = True
-            return None
-        self._partition.reach(moment)
+            moment, self._idle_since = min(now, newest / 1000), None
+        elif self._delivers and found.is_heartbeat:
+            # what was on its way at the heartbeat before has arrived
+            moment, self._idle_since = self._idle_since, now
+        if moment is not None:
+            self._partition.reach(moment)
         return moment
 
     def _too_many_connections(self, error: ThrottledError) -> ThrottledError:

@@ -61,8 +61,14 @@ class SimulatedClock:
         return float(self._now)
 
     def _look(self) -> None:
-        time_now, self._real = self._simulator.control("time"), time.time()
+        # the quickest answer is the most exact
+        looks = []
+        for _ in range(5):
+            asked = time.time()
+            looks.append((self._simulator.control("time"), asked, time.time()))
+        time_now, asked, self._real = min(looks, key=lambda look: look[2] - look[1])
         self._now, self._speed = time_now["now"], time_now["speed"]
+        self._real = (asked + self._real) / 2
 
 
 @pytest.fixture(autouse=True)
@@ -307,8 +313,8 @@ def test_older_messages_of_another_connection_take_nothing_back() -> None:
     partition = _Partition(1, reached=200.0)
     partition.reach(140.0)
     assert partition.reached == 200.0
-    assert partition.backfill(215.0, is_available=True) == (1, 155.0)
-    assert partition.delivers(155.0) is None
+    assert partition.backfill(215.0, is_available=True) == 1
+    assert partition.delivers(216.0, 1) is None
 
 
 def test_another_reader_must_be_stopped(simulator: Simulator) -> None:
