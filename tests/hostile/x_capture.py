@@ -114,7 +114,8 @@ def _problems(landed: Manifest, simulator: Simulator, start: float, path: Path) 
             and not any(first <= moment < last + 1 for first, last in named)
         ]
         if lost:
-            yield f"partition {partition}: {len(lost)} posts lost, not in a gap, the first at {lost[0] / 1000 - start:.3f} s"
+            first = lost[0] / 1000 - start
+            yield f"partition {partition}: {len(lost)} posts lost and not in a gap, the first at {first:.3f} s"
     if strange := keys.keys() - everything:
         yield f"{len(strange)} records are no posts, such as {min(strange)[:80]}"
 

@@ -116,7 +116,7 @@ def test_a_refused_query_shows_the_words_of_the_service(
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(429, "asks for fewer requests"), (503, "X is overloaded, perhaps by this very search")],
+    [(429, "asks for fewer requests"), (503, "X is overloaded or out of service")],
 )
 def test_a_storm_ends_in_an_error_that_says_so(
     status: int,

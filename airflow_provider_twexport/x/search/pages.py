@@ -156,7 +156,7 @@ class SearchCursor:
         """
         reached, counted = page.oldest(self, request)
         here = replace(self, reached=reached, counted=self.counted + counted)
-        if page.next and leads_on:
+        if page.next and leads_on and not page.lacks_counts(reached, request):
             return replace(here, token=page.next)
         if page.next or page.is_cut or (request.bucket and reached > self.start):
             # what is older than what came is asked for by itself
@@ -248,6 +248,15 @@ class Page:
         after = _format_minute(pendulum.instance(created).start_of("minute").add(minutes=1))
         least = _format_minute(_parse_minute(cursor.start).add(minutes=1))
         return max(least, min(after, cursor.reached)), 0
+
+    def lacks_counts(self, reached: str, request: SearchRequest) -> bool:
+        """Return whether a bucket is missing among its counts.
+
+        :param reached: the bucket to which none is missing.
+        """
+        return request.bucket is not None and any(
+            count_period(record).decode() < reached for record in self.records
+        )
 
     def _counts(self, cursor: SearchCursor, request: SearchRequest) -> dict[str, bytes]:
         """Return the counts by period, the newest first, from where the search is to the first bucket that is missing.

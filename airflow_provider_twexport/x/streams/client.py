@@ -183,15 +183,17 @@ class _Partition:
             minutes = math.ceil((missed + BACKFILL_OVERLAP_SECONDS) / 60) if is_available else 0
             return max(0, min(minutes, MAX_BACKFILL_MINUTES))
 
-    def delivers(self, connected: float, minutes: int) -> Gap | None:
+    def delivers(self, connected: float, minutes: int, oldest: float) -> Gap | None:
         """Record that a connection brings its first message, and return what it cannot bring any more.
 
         :param connected: when X opened it; what it brings is counted from then.
         :param minutes: of Backfill that were requested.
+        :param oldest: when the oldest of its first messages was created.
         """
         with self.lock:
-            # what a full buffer held is lost, and X has no Backfill after it
-            since = connected - (0 if self.buffer_is_lost else 60 * minutes) + CLOCK_MARGIN_SECONDS
+            # after a full buffer, of which X may not say a word, there is no Backfill, and what the buffer held is lost
+            is_backfilled = oldest < connected and not self.buffer_is_lost
+            since = connected - (60 * minutes if is_backfilled else 0) + CLOCK_MARGIN_SECONDS
             start = since if self.reached is None else self.reached
             # another connection may be about to bring what is this recent
             tolerance = BACKFILL_OVERLAP_SECONDS if self.delivering else 0.0
@@ -320,7 +322,8 @@ class _Reader:
             log.warning("Partition %d: X says: %s", self._partition.number, notice.text)
         if found.records and not self._delivers:
             self._delivers = True
-            if gap := self._partition.delivers(self._connected, self._minutes):
+            created = min(filter(None, map(created_ms, found.records)), default=0)
+            if gap := self._partition.delivers(self._connected, self._minutes, created / 1000):
                 self._put(gap=gap, reached=datetime.fromisoformat(gap.stop).timestamp())
         if found.records:
             self._failures = self._refusals = 0

@@ -15,6 +15,7 @@ from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
+    IncompleteLandingError,
     InvalidRequestError,
     PermissionDeniedError,
     QuerySyntaxError,
@@ -116,7 +117,7 @@ def test_the_budget_counts_all_attempts(x_client: XSearchClient, simulator: Simu
     assert len(pages(simulator)) == 2
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [408, 420, 429, 500, 502, 503, 504])
 def test_transient_refusals_are_retried(x_client: XSearchClient, simulator: Simulator, status: int) -> None:
     """A refused request bought nothing, so the page is requested again; each request counts."""
     simulator.faults(failing(status, times=2))
@@ -180,7 +181,7 @@ def test_the_posts_of_one_minute_land_once_on_both_sides_of_a_pages_edge(
     assert landed.duplicates_dropped > 0
 
 
-@pytest.mark.parametrize("fault", ["drop", "lost_answer", "garbage", "html"])
+@pytest.mark.parametrize("fault", ["drop", "lost_answer", "garbage"])
 def test_a_lost_response_is_not_requested_again(
     x_client: XSearchClient, simulator: Simulator, fault: str
 ) -> None:
@@ -197,6 +198,119 @@ def test_a_service_that_does_not_respond_is_abandoned(simulator: Simulator) -> N
     with pytest.raises(TransientError):
         everything(x_client_of(simulator, timing=replace(QUICK, search_response=0.3)))
     assert simulator.ledger()["counts"] == {"POST /search/{product}/accounts/{account}/{label}.json": 1}
+
+
+ERROR_BODIES = ["error", "errors", "detail", "text", "plain", "html"]
+
+
+@pytest.mark.parametrize("form", ERROR_BODIES)
+@pytest.mark.parametrize(
+    ("status", "error", "advice"),
+    [
+        (403, PermissionDeniedError, "check account, label"),
+        (404, ConnectionConfigError, "check account, label"),
+        (422, InvalidRequestError, "correct what the details say"),
+    ],
+)
+def test_errors_in_every_layout_have_the_words_of_x(
+    x_client: XSearchClient,
+    simulator: Simulator,
+    form: str,
+    status: int,
+    error: type[TwexportError],
+    advice: str,
+) -> None:
+    """The layouts of all generations, plain text and HTML: X's own words, and the advice that fits."""
+    simulator.settings(x_error_body=form)
+    simulator.faults(failing(status, message="Stream prod is not yours"))
+    with pytest.raises(error, match=advice) as raised:
+        everything(x_client)
+    assert "Stream prod is not yours" in str(raised.value)
+    assert "proxy" not in str(raised.value)
+    assert "<" not in str(raised.value)
+
+
+def test_a_page_with_half_a_surrogate_pair_is_read(x_client: XSearchClient, simulator: Simulator) -> None:
+    """Each such post comes byte for byte."""
+    simulator.settings(x_odd_posts=3)
+    records = everything(x_client)
+    assert ids(records) == truth(simulator)
+    assert any(b'"text":"\\ud83d ' in record for record in records)
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_what_cannot_be_read_of_a_page_is_kept_aside(
+    x_client: XSearchClient, simulator: Simulator, tmp_path: Path, file_format: str
+) -> None:
+    """Null, texts, other encodings and broken JSON: one file, byte for byte, counted, also when the try is repeated."""
+    simulator.settings(x_odd_results=5, x_odd_posts=5)
+    search = SearchLanding(x_client, COFFEE)
+    pages = x_client.pages(COFFEE)
+    with search.open(tmp_path, PartOptions(file_format)) as landing:
+        landing.write(next(pages))
+    with search.open(tmp_path, PartOptions(file_format)) as landing:
+        landed = search.land(landing)
+    assert landed.results == len(truth(simulator))
+    assert landed.unreadable is not None
+    aside = (tmp_path / landed.unreadable.file).read_bytes()
+    assert (len(aside.splitlines()), len(aside)) == (landed.unreadable.count, landed.unreadable.bytes)
+    assert {b"null", b'"text"', b"7"} <= set(aside.splitlines())
+    assert b'"text":"a "quote" in it"' in aside
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "_manifest.json",
+        landed.unreadable.file,
+        *(part.name for part in landed.parts),
+    }
+
+
+def asked(simulator: Simulator) -> int:
+    """Return how many searches were sent."""
+    return sum(simulator.ledger()["counts"].values())
+
+
+FULL = '{"results":[{"id":9,"created_at":"Wed Jan 31 12:00:05 +0000 2024"}],"next":"t"}'
+
+
+@pytest.mark.parametrize(
+    "page", [FULL, '{"results":[],"next":"t"}', '{"next":"t"}', '{"results":null,"next":"t"}']
+)
+def test_pages_that_bring_nothing_new_end_the_try(
+    x_client: XSearchClient, simulator: Simulator, page: str
+) -> None:
+    """One page for ever: the second one in a row that brings nothing new is the last that is paid for."""
+    simulator.faults({"fault": "garbage", "body": page, "times": None})
+    with pytest.raises(IncompleteLandingError, match="bring nothing new"):
+        everything(x_client)
+    assert asked(simulator) == 3
+
+
+@pytest.mark.parametrize("query", ["coffee", "tea", "milk"])
+@pytest.mark.parametrize("bucket", ["hour", "day"])
+def test_counts_that_are_wrong_are_asked_on(
+    x_client: XSearchClient,
+    simulator: Simulator,
+    tmp_path: Path,
+    query: str,
+    bucket: Any,
+) -> None:
+    """A bucket that is missing or repeated, no total, an early end: each bucket lands once, and the total is right."""
+    window = Window(pendulum.datetime(2023, 11, 1), pendulum.datetime(2024, 2, 10))
+    simulator.settings(x_odd_counts=0.7, x_counts_page_buckets=50)
+    search = SearchLanding(x_client, SearchRequest(query, window, bucket))
+    with search.open(tmp_path, PartOptions("jsonl")) as landing:
+        landed = search.land(landing)
+    buckets = int((window.stop - window.start).total_seconds() // (3600 if bucket == "hour" else 86400))
+    assert (landed.results, landed.duplicates_dropped) == (buckets, 0)
+    assert landed.estimated_total == len(truth(simulator, query, window))
+
+
+def test_counts_that_stay_incomplete_are_an_error(x_client: XSearchClient, simulator: Simulator) -> None:
+    """A bucket that never comes is not counted as none."""
+    page = '{"results":[{"timePeriod":"202401310000","count":3},{"timePeriod":"202401290000","count":5}]}'
+    simulator.faults({"fault": "garbage", "body": page, "times": None})
+    with pytest.raises(IncompleteLandingError, match="202401310000"):
+        everything(x_client, SearchRequest("coffee", JANUARY, "day"))
+    assert asked(simulator) == 3
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,15 @@ def test_older_messages_of_another_connection_take_nothing_back() -> None:
     partition.reach(140.0)
     assert partition.reached == 200.0
     assert partition.backfill(215.0, is_available=True) == 1
-    assert partition.delivers(216.0, 1) is None
+    assert partition.delivers(216.0, 1, oldest=156.0) is None
+
+
+def test_a_connection_whose_first_message_is_recent_brings_no_backfill() -> None:
+    """X gives none after a full buffer, and may not say so: what Backfill should have brought is a gap."""
+    partition = _Partition(1, reached=100.0)
+    gap = partition.delivers(200.0, 3, oldest=201.0)
+    assert gap is not None
+    assert (gap.start, gap.stop) == (iso(100.0), iso(205.0))
 
 
 def test_another_reader_must_be_stopped(simulator: Simulator) -> None:
