@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 # Each block that a thread takes waits for the GIL once; zstd also compresses larger blocks better.
-BLOCK_BYTES = 2 * 1024 * 1024
+BLOCK_BYTES = 1024 * 1024
 THREADS = 2
-PENDING_BLOCKS = 2 * THREADS
+PENDING_BLOCKS = THREADS + 1
 
 
 class PlainLines:

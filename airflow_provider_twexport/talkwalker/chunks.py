@@ -50,7 +50,7 @@ def _cut_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         end = block.rfind(b"\n") + 1
         if end:
-            yield b"".join((*begun, block[:end]))
+            yield b"".join((*begun, memoryview(block)[:end]))
             begun = []
         begun.append(block[end:])
         _check_length(sum(map(len, begun)))

@@ -29,6 +29,7 @@ from airflow_provider_twexport.exceptions import (
     UnexpectedResponseError,
 )
 from airflow_provider_twexport.talkwalker.chunks import whole_chunks
+from airflow_provider_twexport.talkwalker.seen_offsets import SeenOffsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -91,13 +92,13 @@ class ReadState:
     """What one connection must know of those before it.
 
     :param unconfirmed: how often each result, by its digest, was yielded since the last control.
-    :param cursors: digests of the cursors that were seen.
+    :param offsets: the cursors that were seen.
     :param until: epoch milliseconds of the service's clock when the first connection was opened; a collector that
         also receives live results is read up to there.
     """
 
     unconfirmed: Counter[int] = field(default_factory=Counter)
-    cursors: set[int] = field(default_factory=set)
+    offsets: SeenOffsets = field(default_factory=SeenOffsets)
     until: float = math.inf
 
 
@@ -125,7 +126,9 @@ class ResultsRead:
     is_idle: bool = field(default=False, init=False)
     is_past_end: bool = field(default=False, init=False)
     _replays_to_come: Counter[int] = field(default_factory=Counter, init=False)
-    _met: set[int] = field(default_factory=set, init=False)
+    _began: str | None = field(default=None, init=False)
+    _is_ahead: bool = field(default=False, init=False)
+    _old_offsets: int = field(default=0, init=False)
     _progress: int = field(default=0, init=False)
     _mark: bytes = field(default=b"", init=False)
     _parser: simdjson.Parser = field(default_factory=simdjson.Parser, init=False)
@@ -134,8 +137,9 @@ class ResultsRead:
 
     def __post_init__(self) -> None:
         self._replays_to_come = self.state.unconfirmed.copy()
-        # how nearly each result of ours names its export; the few others are looked at closely
-        self._mark = b'"task_id":"%b"' % (self.export_id or "").encode()
+        if self.export_id is not None:
+            # how nearly each result of ours names its export; the few others are looked at closely
+            self._mark = b'"task_id":"%b"' % self.export_id.encode()
 
     @property
     def unconfirmed(self) -> int:
@@ -174,34 +178,40 @@ class ResultsRead:
         """Yield the batches that a piece of whole chunks completes."""
         start = 0
         while start < len(text):
+            records, start = self._enveloped(text, start)
+            if records and (batch := self._results(records)):
+                yield batch
             stop = text.find(b"\n", start)
             stop = len(text) if stop < 0 else stop
-            record = self._enveloped(text, start, stop)
-            if record is not None:
-                batch = self._result(record)
-            elif (line := text[start:stop]) and not line.isspace():
+            if (line := text[start:stop]) and not line.isspace():
                 chunk = self._decoded(line)
                 if chunk is None:
                     yield from filter(None, map(self._take, self._decoded_singly(text[start:])))
                     return
-                batch = self._take(chunk)
-            else:
-                batch = None
-            if batch is not None:
-                yield batch
+                if batch := self._take(chunk):
+                    yield batch
             start = stop + 1
 
-    def _enveloped(self, text: bytes, start: int, stop: int) -> bytes | None:
-        """Return the result of a line that is wrapped like the last one, byte for byte, and sound JSON in UTF-8."""
-        head, tail = self._envelope
-        if not head or not text.startswith(head, start) or not text.endswith(tail, start, stop):
-            return None
-        record = text[start + len(head) : stop - len(tail)]
-        try:
-            self._parser.parse(record)
-        except (ValueError, RuntimeError):
-            return None
-        return record
+    def _enveloped(self, text: bytes, start: int) -> tuple[list[bytes], int]:
+        """Return the results of the next lines, as many as a batch has room for, and where the line after them starts.
+
+        These lines are wrapped like the last one, byte for byte, and their results are sound JSON in UTF-8.
+        """
+        records: list[bytes] = []
+        (head, tail), parse = self._envelope, self._parser.parse
+        for _ in range(MAX_BATCH_RECORDS - len(self.pending)):
+            stop = text.find(b"\n", start)
+            stop = len(text) if stop < 0 else stop
+            if not head or not text.startswith(head, start) or not text.endswith(tail, start, stop):
+                break
+            record = text[start + len(head) : stop - len(tail)]
+            try:
+                parse(record)
+            except (ValueError, RuntimeError):
+                break
+            records.append(record)
+            start = stop + 1
+        return records, start
 
     def _decoded(self, line: bytes) -> _Chunk | None:
         """Return the chunk of a line; ``None`` if it is an error, or not all of a chunk."""
@@ -241,7 +251,7 @@ class ResultsRead:
         if chunk.chunk_type == "CT_RESULT" and chunk.chunk_result:
             record = bytes(chunk.chunk_result.data)
             self._check_encoding(record)
-            return self._result(_LINE_BREAK.sub(b"", record))
+            return self._results([_LINE_BREAK.sub(b"", record)])
         return None
 
     def _control(self, offset: str | int | None) -> Batch | None:
@@ -251,20 +261,13 @@ class ResultsRead:
             # a heartbeat, or a log that is no further: from here the next connection brings the same results again
             return self.unconfirmed_batch() if self.pending or self.foreign else None
         is_first, cursor = self.cursor is None, self._checked(str(offset))
-        place = xxh3_64_intdigest(cursor.encode())
-        if place in self._met:
-            raise UnexpectedResponseError(
-                f"The read is at offset {cursor} for the second time, so it would never end. "
-                "What came so far is kept. Report this to Talkwalker."
-            )
-        if not is_first:
-            # the first only repeats the request: a connection that begins before its offset comes to it again
-            self._met.add(place)
-        is_new = place not in self.state.cursors
-        if is_new:
+        if is_first:
+            self._began = cursor
+        if self.state.offsets.add(cursor):
             self._progress += 1
-            self.state.cursors.add(place)
+            self._is_ahead = not is_first
         elif not is_first:
+            self._check_circle(cursor)
             # this connection begins before its offset: it confirms nothing until it is where the earlier ones ended
             return self.unconfirmed_batch() if self.pending or self.foreign else None
         self.cursor = cursor
@@ -280,6 +283,17 @@ class ResultsRead:
                 f"The read was to start at offset {self.asked} and started at {self.redact(str(offset))}."
             )
 
+    def _check_circle(self, offset: str) -> None:
+        """Refuse an old offset after a new one, and more old offsets than there were."""
+        if offset == self._began:
+            return  # a connection that begins before its offset comes to it again
+        self._old_offsets += 1
+        if self._is_ahead or self._old_offsets > len(self.state.offsets):
+            raise UnexpectedResponseError(
+                f"The read is at offset {offset} for the second time, so it would never end. "
+                "What came so far is kept. Report this to Talkwalker."
+            )
+
     def _checked(self, offset: str) -> str:
         if self.redact(offset) != offset:
             raise UnexpectedResponseError(
@@ -288,18 +302,20 @@ class ResultsRead:
             )
         return offset
 
-    def _result(self, record: bytes) -> Batch | None:
+    def _results(self, records: list[bytes]) -> Batch | None:
+        """Take results; return a batch when there are enough for one."""
         if self.cursor is None:
             raise ReadInterruptedError("Results came before the first control chunk.")
-        self._progress += 1
-        if self._is_foreign(record):
-            self.foreign += 1
-            return None
-        if self._replays_to_come and self._is_replay(record):
-            self.replays += 1
-            return None
-        self.arrived += 1
-        self.pending.append(record)
+        self._progress += len(records)
+        # in most documents it stands near the end
+        ours = [record for record in records if record.rfind(self._mark) >= 0 or not self._is_foreign(record)]
+        self.foreign += len(records) - len(ours)
+        if self._replays_to_come:
+            came = len(ours)
+            ours = [record for record in ours if not self._is_replay(record)]
+            self.replays += came - len(ours)
+        self.arrived += len(ours)
+        self.pending += ours
         return self.unconfirmed_batch() if len(self.pending) >= MAX_BATCH_RECORDS else None
 
     def _is_replay(self, record: bytes) -> bool:
@@ -317,9 +333,6 @@ class ResultsRead:
             raise self._no_chunk(error) from None
 
     def _is_foreign(self, record: bytes) -> bool:
-        # in most documents it stands near the end
-        if self.export_id is None or record.rfind(self._mark) >= 0:
-            return False
         try:
             document = _EXPORT.decode(without_surrogates(record)).data
         except msgspec.ValidationError:

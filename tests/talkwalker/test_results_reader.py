@@ -352,6 +352,24 @@ def test_offsets_that_go_round_are_an_error() -> None:
         list(reader_of(lambda cursor, end: [body]))
 
 
+def test_a_heartbeat_at_an_old_offset_is_no_circle() -> None:
+    """A connection that begins before its offset may stay a while at each offset on its path."""
+    first = [control(EARLIEST), result("a"), control("o1"), result("b"), control("o2")]
+    resumed = [control("o2"), control("o1"), control("o1"), result("b"), control("o2"), result("c"), control("o3")]
+    bodies = {EARLIEST: first, "o2": resumed}
+    reader = reader_of(lambda cursor, end: bodies.get(cursor, [control(cursor)]))
+    assert rows_of(reader) == ["a", "b", "b", "c"]
+
+
+def test_old_offsets_in_a_circle_are_an_error() -> None:
+    """A connection that never comes from earlier offsets to its own one would be read for ever."""
+    first = [control(EARLIEST), *(result("a") + control(f"o{number}") for number in range(1, 4))]
+    circle = [control(f"o{number}") for number in (1, 2)] * 10
+    bodies = {EARLIEST: first, "o3": [control("o3"), *circle]}
+    with pytest.raises(UnexpectedResponseError, match=r"offset o. for the second time"):
+        list(reader_of(lambda cursor, end: bodies.get(cursor, [control(cursor)])))
+
+
 def test_live_results_are_read_up_to_the_moment_that_the_read_began() -> None:
     """A collector that also receives live results is not read for ever."""
 
