@@ -355,10 +355,10 @@ def test_offsets_that_go_round_are_an_error() -> None:
 def test_a_heartbeat_at_an_old_offset_is_no_circle() -> None:
     """A connection that begins before its offset may stay a while at each offset on its path."""
     first = [control(EARLIEST), result("a"), control("o1"), result("b"), control("o2")]
-    resumed = [control("o2"), control("o1"), control("o1"), result("b"), control("o2"), result("c"), control("o3")]
+    resumed = [control(offset) for offset in ("o2", "o1", "o1", "o2")] + [result("c"), control("o3")]
     bodies = {EARLIEST: first, "o2": resumed}
     reader = reader_of(lambda cursor, end: bodies.get(cursor, [control(cursor)]))
-    assert rows_of(reader) == ["a", "b", "b", "c"]
+    assert [json.loads(row)["data"]["content"] for row in rows_of(reader)] == ["a", "b", "c"]
 
 
 def test_old_offsets_in_a_circle_are_an_error() -> None:
