@@ -5,7 +5,7 @@
 # make spark  Spark, for the one test that reads a lake with it; 490 MB, needs Java, and the test then takes half a minute
 # make page   the monitoring page anew, after a change to its source
 # make docs   docs/errors.md anew, after a change to an error
-# make bench  how fast results land, beside other ways (those whose programs are there)
+# make bench  how fast results land, beside other ways (those whose programs are there; igzip is in the package isal)
 # make bench-streams  ten times the Decahose of X on one core, and whether memory stays flat; takes four minutes
 # make mutants  faults in the modules where a mistake costs money or rows, and which of them no test notices; 15 minutes
 # make hostile  200 exports on a service that behaves as no document excludes, with kills and retries; ten minutes at most

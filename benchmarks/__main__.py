@@ -41,6 +41,7 @@ COMPARED = (
     ("dlt jsonl.gz", "ours jsonl.gz"),
     ("dlt parquet", "ours parquet"),
     ("curl, DuckDB -> parquet", "ours parquet"),
+    ("curl, DuckDB -> parquet with raw", "ours parquet"),
     ("curl, Polars -> parquet", "ours parquet"),
     ("ours jsonl.gz to S3", "ours jsonl.gz"),
     ("ours jsonl.gz to S3", "same bytes to S3, s3fs alone"),
@@ -55,6 +56,8 @@ SHELL_METHODS = {
     "in memory (HttpToS3Operator)": "{python} -m benchmarks.methods 'in memory' {url} {target} {count}",
     "curl, DuckDB -> parquet": FETCH
     + " > {target}/fetched.jsonl && {python} -m benchmarks.methods duckdb {url} {target} {count}",
+    "curl, DuckDB -> parquet with raw": FETCH
+    + " > {target}/fetched.jsonl && {python} -m benchmarks.methods 'duckdb with raw' {url} {target} {count}",
     "curl, Polars -> parquet": FETCH
     + " > {target}/fetched.jsonl && {python} -m benchmarks.methods polars {url} {target} {count}",
 }

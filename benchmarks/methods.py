@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def ours(url: str, target: str, count: int, file_format: str) -> None:
-    """Land as the transfer operator does: cursors, checks, digests, checksums, atomic parts, manifest."""
+    """Land as the transfer operator does: cursors, checks, checksums, atomic parts, manifest."""
     from upath import UPath
 
     from airflow_provider_twexport.storage.part_options import PartOptions
@@ -104,13 +104,13 @@ def in_memory(url: str, target: Path) -> None:
     target.joinpath("all.jsonl").write_bytes(response.content)
 
 
-def duckdb_parquet(ndjson: Path, target: Path) -> None:
+def duckdb_parquet(ndjson: Path, target: Path, columns: str = "*") -> None:
     """Turn chunk lines into zstd Parquet with DuckDB."""
     import duckdb
 
     duckdb.sql("SET threads=2")
     duckdb.sql(
-        f"COPY (SELECT * FROM read_json('{ndjson}', format='newline_delimited')) "  # noqa: S608 - our own path
+        f"COPY (SELECT {columns} FROM read_json('{ndjson}', format='newline_delimited')) "  # noqa: S608 - our own
         f"TO '{target}/all.parquet' (FORMAT parquet, COMPRESSION zstd)"
     )
 
@@ -143,6 +143,8 @@ def main(method: str, url: str, directory: str, count: int) -> None:
         in_memory(url, target)
     elif method == "duckdb":
         duckdb_parquet(target / "fetched.jsonl", target)
+    elif method == "duckdb with raw":
+        duckdb_parquet(target / "fetched.jsonl", target, "*, to_json(chunk_result.data) AS raw")
     elif method == "polars":
         polars_parquet(target / "fetched.jsonl", target)
     elif method == "s3fs alone":
