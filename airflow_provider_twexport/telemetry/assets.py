@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow.sdk import Context, ObjectStoragePath
 
@@ -40,7 +41,7 @@ def check_partitions(asset_partitions: bool) -> None:
 def publish(
     context: Context, landed: Mapping[ObjectStoragePath, Manifest], *, partitions: bool = False
 ) -> None:
-    """Publish landings; an error is only logged.
+    """Publish landings; an error is only logged, and what can be published is.
 
     An asset gets one event for each task, with the facts of one landing, or those of several in a list ``landings``.
 
@@ -51,13 +52,21 @@ def publish(
     facts = [manifest.facts(directory) for directory, manifest in landed.items()]
     if not facts or "ti" not in context:
         return
-    # it has landed; a listener that fails must not fail the task
-    try:
+    with _only_logged("XCom"):
         context["ti"].xcom_push(key=FACTS, value=facts[0] if len(facts) == 1 else facts)
+    with _only_logged("Lineage"):
         _publish_lineage(landed)
+    with _only_logged("Asset events"):
         _publish_outlets(context, [dataset_uri(directory) for directory in landed], facts, partitions)
+
+
+@contextmanager
+def _only_logged(what: str) -> Iterator[None]:
+    """Log an error: the results have landed, and a listener that fails must not fail the task."""
+    try:
+        yield
     except Exception as error:
-        log.warning("What landed was not published everywhere (%s: %s).", type(error).__name__, error)
+        log.warning("%s: what landed was not published (%s: %s).", what, type(error).__name__, error)
 
 
 def dataset_uri(directory: ObjectStoragePath) -> str:

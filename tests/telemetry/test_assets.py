@@ -160,6 +160,28 @@ def test_the_lineage_of_a_landing_is_its_directory(
     assert [one.asset.uri for one in collector.collected_assets.outputs] == [f"file://{tmp_path}/lake"]
 
 
+def test_a_listener_that_fails_fails_nothing_else(
+    run_dag: DagRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The landing succeeds, and those who wait for its event get it."""
+    from airflow.sdk import lineage
+
+    class Broken(lineage.HookLineageCollector):
+        """Cannot be reached."""
+
+        def add_output_asset(self, *_: Any, **__: Any) -> None:
+            failed.append(1)
+            raise ConnectionError("nobody listens")
+
+    failed: list[int] = []
+    monkeypatch.setattr(lineage, "get_hook_lineage_collector", Broken)
+    asset = Asset("in_spite_of_lineage")
+    run = run_dag(pipeline({"object_storage_path": f"file://{tmp_path}/lake"}, outlets=asset))
+    assert (run.state, run.tries["export.to_object_storage"]) == ("success", 1)
+    assert failed
+    assert [it["results"] for it in told(run_dag, asset)] == [200]
+
+
 def test_an_address_has_no_connection_in_it(airflow_bucket: dict[str, str], tmp_path: Path) -> None:
     """It may end in a slash, or not."""
     path = airflow_bucket["object_storage_path"]
