@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_twexport.adobe.client import AdobeClient
-from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.adobe.oauth import ServerCredential
+from airflow_provider_twexport.adobe.orders import ExportJobOrder
 from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_twexport.core.timing import Timing
     from tests.simulator_process import Simulator
 
 ORG_ID = "1BD6382559DF0C130A49422D@AdobeOrg"
@@ -33,9 +34,9 @@ ORDER = ExportJobOrder(
 )
 
 
-def client_of(simulator: Simulator, sandbox: str = "prod") -> AdobeClient:
+def client_of(simulator: Simulator, sandbox: str = "prod", timing: Timing = QUICK) -> AdobeClient:
     """Return a client that does not wait long between tries."""
-    return AdobeClient(CREDENTIAL, sandbox, simulator.url, simulator.url, QUICK)
+    return AdobeClient(CREDENTIAL, sandbox, simulator.url, simulator.url, timing)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ QUICK = Timing(
     reconnect_network=0.01,
     reconnect_refused=0.05,
     reconnect_throttled=0.05,
+    token_accepted=(0.0, 0.01, 0.01),
     batch_ready=(0.01, 0.01),
 )
 

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+from airflow_provider_twexport.adobe import files
 from airflow_provider_twexport.adobe.error_codes import explain, is_invalid_token
-from airflow_provider_twexport.adobe.models import DataFile, ExportJob
+from airflow_provider_twexport.adobe.files import EntryPage
+from airflow_provider_twexport.adobe.models import CatalogBatch, DataFile, ExportJob
 from airflow_provider_twexport.adobe.oauth import DEFAULT_IMS_HOST, AccessToken
+from airflow_provider_twexport.adobe.wire_values import clean_id, clean_sandbox, read_count, read_mapping
 from airflow_provider_twexport.core import timing as core_timing
 from airflow_provider_twexport.core.http import Session
 from airflow_provider_twexport.core.retry import Retry
 from airflow_provider_twexport.exceptions import (
     Evidence,
     InvalidRequestError,
+    NotFoundError,
     TwexportError,
     UnexpectedResponseError,
 )
@@ -29,9 +34,9 @@ from airflow_provider_twexport.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from airflow_provider_twexport.adobe.models import ExportJobOrder
+    from airflow_provider_twexport.adobe.files import FileVersion
     from airflow_provider_twexport.adobe.oauth import ServerCredential
-    from airflow_provider_twexport.core.http import StreamedResponse
+    from airflow_provider_twexport.adobe.orders import ExportJobOrder
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -54,7 +59,7 @@ class AdobeClient:
     """Calls Adobe Experience Platform; every call that may be repeated is retried, within limits.
 
     :param credential: of the caller.
-    :param sandbox: its name, in lower case.
+    :param sandbox: its name, which the service has in lower case.
     :param base_url: of the service.
     :param ims_url: of the identity service, which grants the access token.
     :param timing: how long everything waits; ``None`` for the usual waits.
@@ -70,14 +75,14 @@ class AdobeClient:
         timing: core_timing.Timing | None = None,
     ) -> None:
         self.timing = timing or core_timing.DEFAULT
+        self.sandbox = clean_sandbox(sandbox)
         retry = self.timing.retry
         self._token = AccessToken(credential, ims_url, retry)
         headers = {
             "x-api-key": credential.client_id,
             "x-gw-ims-org-id": credential.org_id,
-            "x-sandbox-name": sandbox,
+            "x-sandbox-name": self.sandbox,
         }
-        self.sandbox = sandbox
         self._session = Session(base_url, self._token, explain, retry, headers)
         # a kill can interrupt anything, so it has its own connections, and no counter, which may hold a lock
         self._kill_session = Session(base_url, self._token, explain, Retry(), headers)
@@ -126,8 +131,8 @@ class AdobeClient:
             if not isinstance(body, dict) or not isinstance(body.get("records"), list):
                 msg = "Adobe's response has no list of export jobs. Check the connection's host."
                 raise UnexpectedResponseError(msg, Evidence("GET", JOBS))
-            yield from map(ExportJob.from_json, body["records"])
-            cursor = _next_cursor((body.get("link") or {}).get("next"))
+            yield from _readable_jobs(body["records"])
+            cursor = _next_cursor(read_mapping(body.get("link")).get("next"))
             if cursor is None:
                 return
             if cursor in seen:
@@ -164,25 +169,41 @@ class AdobeClient:
 
     # batches and files
 
-    def get_batch_status(self, batch_id: str) -> str:
-        """Return the status of a batch in the catalog, in lower case."""
-        body = self._call("GET", f"{BATCHES}/{_segment(batch_id)}")
-        if not isinstance(body, dict) or not isinstance(body.get(batch_id), dict):
-            raise UnexpectedResponseError(
-                f"Adobe's catalog has no batch {batch_id}. Look at it in Adobe before you continue."
-            )
-        return str(body[batch_id].get("status") or "").lower()
+    def get_batch(self, batch_id: str) -> CatalogBatch | None:
+        """Return a batch as the catalog reports it; ``None`` if the catalog does not know it, or not yet."""
+        try:
+            body = self._call("GET", f"{BATCHES}/{_segment(batch_id)}")
+        except NotFoundError:
+            return None
+        found = read_mapping(read_mapping(body).get(batch_id))
+        return CatalogBatch.from_json(found) if found else None
 
-    def list_files(self, batch_id: str) -> list[DataFile]:
-        """Return the files of a batch in the service's order, including those in directories."""
-        path = f"{EXPORT}/batches/{_segment(batch_id)}/files"
-        ids = [_file_id(entry) for entry in self._pages(path)]
-        return [file for file_id in ids for file in self._files_in(file_id, MAX_DEPTH)]
+    def list_files(self, batch_id: str, known: dict[str, list[DataFile]] | None = None) -> Iterator[DataFile]:
+        """Yield the files of a batch in the service's order, including those in directories, as they are found.
 
-    def read(self, file: DataFile, start: int, stop: int) -> Iterator[bytes]:
+        :param known: the file, or the files of the directory, behind each id of earlier lists; these are not requested
+            again, and others are added.
+        :raises NotReadyError: at the end, if the service counts more files than it lists.
+        """
+        entries = self._entries(f"{EXPORT}/batches/{_segment(batch_id)}/files")
+        ids = (files.file_id(entry) for entry in entries)
+
+        found_before = {} if known is None else known
+
+        def look(file_id: str) -> list[DataFile]:
+            if file_id not in found_before:
+                found_before[file_id] = list(self._files_in(file_id, MAX_DEPTH))
+            return found_before[file_id]
+
+        for found in files.look_ahead(look, ids):
+            yield from found
+
+    def read(self, file: DataFile, start: int, stop: int, version: FileVersion) -> Iterator[bytes]:
         """Yield the bytes ``[start, stop)`` of a file, as far as one response brings them; never retried.
 
+        :param version: of the file; the same for all of its ranges.
         :raises ReadInterruptedError: if the response broke off: resume after what was yielded.
+        :raises NotReadyError: if the file changed since it was listed, or since its first range.
         :raises UnexpectedResponseError: if the service sends other bytes.
         """
         path = f"{EXPORT}/files/{_segment(file.id)}"
@@ -194,15 +215,22 @@ class AdobeClient:
                         params={"path": file.name},
                         timeout=RESPONSE_SECONDS,
                         # the bytes as stored, not compressed for the transfer
-                        headers={"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"},
+                        headers={
+                            "Range": f"bytes={start}-{stop - 1}",
+                            "Accept-Encoding": "identity",
+                            **version.headers,
+                        },
                     )
                 )
             )
-            _check_range(response, file, start)
+            skip = files.check_response(response, file, start, version)
             remaining = stop - start
             for block in response.blocks:
-                yield block[:remaining]
-                remaining -= len(block)
+                wanted = block[skip : skip + remaining]
+                skip = max(0, skip - len(block))
+                if wanted:
+                    yield wanted
+                remaining -= len(wanted)
                 if remaining <= 0:
                     return
 
@@ -211,26 +239,32 @@ class AdobeClient:
             raise UnexpectedResponseError(
                 f"The directories of file {file_id} are nested more than {MAX_DEPTH} deep. Look at them in Adobe."
             )
-        for entry in self._pages(f"{EXPORT}/files/{_segment(file_id)}"):
-            if "name" in entry:
-                yield DataFile(file_id, str(entry["name"]), int(entry["length"]))
+        for entry in self._entries(f"{EXPORT}/files/{_segment(file_id)}"):
+            if name := entry.get("name"):
+                size = read_count(entry.get("length"))
+                yield DataFile(file_id, str(name), self._size(file_id, name) if size is None else size)
             else:
-                yield from self._files_in(_file_id(entry), depth - 1)
+                yield from self._files_in(files.file_id(entry), depth - 1)
 
-    def _pages(self, path: str) -> Iterator[Mapping[str, Any]]:
-        start = 0
-        while True:
-            body = self._call("GET", path, params={"start": start, "limit": PAGE})
-            if not isinstance(body, dict) or not isinstance(body.get("data"), list):
-                raise UnexpectedResponseError(
-                    "Adobe's response has no list of files. Check the connection's host.",
-                    Evidence("GET", path),
-                )
-            yield from body["data"]
-            start += len(body["data"])
-            # the link itself may lead to another host, where the token must not go
-            if not body["data"] or "next" not in (body.get("_links") or {}):
-                return
+    def _size(self, file_id: str, name: str) -> int:
+        """Return the size of a file that is listed without one."""
+        path = f"{EXPORT}/files/{_segment(file_id)}"
+        headers = self._with_valid_token(lambda: self._session.head(path, params={"path": name}))
+        size = read_count(headers.get("content-length"))
+        if size is None:
+            raise UnexpectedResponseError(
+                f"Adobe says nowhere how long the file {name} is. Look at it in Adobe.",
+                Evidence("HEAD", path),
+            )
+        return size
+
+    def _entries(self, path: str) -> Iterator[Mapping[str, Any]]:
+        def get_page(start: str) -> EntryPage:
+            return EntryPage.from_json(
+                self._call("GET", path, params={"start": start, "limit": files.PAGE}), path
+            )
+
+        return files.iter_entries(get_page)
 
     # token
 
@@ -238,14 +272,19 @@ class AdobeClient:
         return self._with_valid_token(lambda: self._session.call(method, path, **options))
 
     def _with_valid_token(self, call: Callable[[], T]) -> T:
-        """Call with a token that does not expire soon; once more, with a new one, if Adobe refused the token."""
-        token = self._token.ensure_valid()
-        try:
-            return call()
-        except TwexportError as error:
-            if not is_invalid_token(error):
-                raise
-        self._token.replace(token)
+        """Call with a token that does not expire soon; with new ones for a while if Adobe refuses the token.
+
+        Adobe has done nothing then, and may refuse even a new token for some seconds.
+        """
+        for seconds in self.timing.token_accepted:
+            token = self._token.ensure_valid()
+            try:
+                return call()
+            except TwexportError as error:
+                if not is_invalid_token(error):
+                    raise
+            time.sleep(seconds)
+            self._token.replace(token)
         return call()
 
 
@@ -255,30 +294,20 @@ def _next_cursor(link: Any) -> str | None:
     return found[0] if found else None
 
 
-def _file_id(entry: Mapping[str, Any]) -> str:
-    if not entry.get("dataSetFileId"):
-        raise UnexpectedResponseError(
-            "Adobe lists a file that has neither a name nor an id. Look at the batch in Adobe."
-        )
-    return str(entry["dataSetFileId"])
-
-
-def _check_range(response: StreamedResponse, file: DataFile, start: int) -> None:
-    header = response.headers.get("content-range")
-    sent = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", header or "")
-    is_whole = response.status == 200 and start == 0
-    if is_whole or (sent and int(sent[1]) == start and sent[3] in ("*", str(file.size))):
-        return
-    raise UnexpectedResponseError(
-        f"Adobe sent other bytes of {file.name} ({file.size} bytes) than those from byte {start} on. Look "
-        "at the file in Adobe before you continue.",
-        Evidence("GET", f"{EXPORT}/files/{file.id}", response.status, details=header),
-    )
+def _readable_jobs(records: list[Any]) -> Iterator[ExportJob]:
+    """Yield the jobs of a page; one that cannot be read hides no other."""
+    for record in records:
+        try:
+            yield ExportJob.from_json(record)
+        except UnexpectedResponseError as error:
+            log.warning("An entry of Adobe's list of export jobs is skipped. %s", error)
 
 
 def _segment(value: str) -> str:
-    if not re.fullmatch(r"[\w~-][\w.~-]*", str(value), re.ASCII):
+    """Return an id as a segment of a path."""
+    cleaned = clean_id(value)
+    if not re.fullmatch(r"[\w~-][\w.~-]*", cleaned, re.ASCII):
         raise InvalidRequestError(
             f"{value!r} is not an Adobe id. Use only letters, digits, '-', '_' and '.'."
         )
-    return str(value)
+    return cleaned

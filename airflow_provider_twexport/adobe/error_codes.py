@@ -49,10 +49,14 @@ GATEWAY: dict[str, tuple[type[TwexportError], str]] = {
 }
 STATUSES: dict[int, tuple[type[TwexportError], str]] = {
     400: (InvalidRequestError, "Adobe does not accept the request: correct what the details name."),
-    401: (ConnectionConfigError, "Adobe does not accept the credential: correct the connection."),
+    401: (
+        ConnectionConfigError,
+        "Adobe does not accept the access token, not even a new one: correct the connection's secret and scopes.",
+    ),
     403: (
         PermissionDeniedError,
-        "The credential may not do this: ask an administrator to give it a role in this sandbox.",
+        "The credential may not do this: check the connection's sandbox, the rights of its project in the Developer "
+        "Console, and ask an administrator to give it a role in this sandbox.",
     ),
     404: (NotFoundError, "There is no such job, batch or file in this sandbox."),
     429: (ThrottledError, "Adobe asks for fewer calls."),
@@ -70,8 +74,11 @@ def explain(status: int, body: Any, evidence: Evidence) -> TwexportError | None:
     :param body: the JSON body, or ``None``.
     :param evidence: method and path of the call.
     """
-    if not isinstance(body, dict) or status < 400:
+    if status < 400:
         return None
+    if not isinstance(body, dict):
+        # a gateway, or a proxy, that does not answer as Adobe documents it
+        return _by_service(status, {}, evidence) if status in (401, 403) else None
     if "error_code" in body:
         return _by_gateway(body, evidence)
     if "error" in body and "error_description" in body:
@@ -81,7 +88,7 @@ def explain(status: int, body: Any, evidence: Evidence) -> TwexportError | None:
 
 def is_invalid_token(error: TwexportError) -> bool:
     """Return whether Adobe refused a call because of its token, so that it did nothing."""
-    return error.evidence is not None and error.evidence.code == INVALID_TOKEN
+    return error.evidence is not None and error.evidence.status == 401
 
 
 def _by_gateway(body: dict[str, Any], evidence: Evidence) -> TwexportError:
@@ -90,8 +97,12 @@ def _by_gateway(body: dict[str, Any], evidence: Evidence) -> TwexportError:
     if code in GATEWAY:
         error, message = GATEWAY[code]
         return error(message, evidence)
-    if (evidence.status or 0) in (429, 500, 502, 503, 504):
+    status = evidence.status or 0
+    if status == 429 or status >= 500:
         return _transient(evidence)
+    if status in (401, 403):
+        error, message = STATUSES[status]
+        return error(message, evidence)
     return UnexpectedResponseError(
         f"Adobe's gateway sent the undocumented error code {code}. Look it up before you retry.", evidence
     )

@@ -4,32 +4,76 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import tee
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_twexport.adobe.models import DataFile, JobStatus
+from airflow_provider_twexport.adobe.models import JobStatus
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES, RangedDownload
 from airflow_provider_twexport.core.dataset import Dataset
 from airflow_provider_twexport.core.progress import Progress
-from airflow_provider_twexport.exceptions import (
-    ExportFailedError,
-    NotReadyError,
-    UnexpectedResponseError,
-)
+from airflow_provider_twexport.exceptions import ExportFailedError, NotFoundError, NotReadyError
 from airflow_provider_twexport.storage.file_landing import FileLanding, SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_twexport.adobe.client import AdobeClient
-    from airflow_provider_twexport.adobe.models import ExportJob, JobBatch
+    from airflow_provider_twexport.adobe.models import CatalogBatch, DataFile, ExportJob, JobBatch
     from airflow_provider_twexport.storage.directory import StoragePath
     from airflow_provider_twexport.storage.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
-READABLE = frozenset({"success", "active"})
-LOST = frozenset({"failure", "failed", "aborted", "abandoned", "inactive", "deleted"})
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _LandedBatch:
+    """A batch whose listed files have landed.
+
+    :param rows: in these files; ``None`` if that is unknown.
+    """
+
+    batch: JobBatch
+    catalog: CatalogBatch
+    files: list[SourceFile]
+    rows: int | None
+
+    def check(self, job_id: str) -> None:
+        """Check that the files are all that the catalog counts.
+
+        :raises NotReadyError: if there are fewer.
+        """
+        counted = {
+            "files": (len(self.files), self.catalog.files),
+            "records": (self.rows if self.files else 0, self.catalog.records),
+        }
+        for what, (landed, written) in counted.items():
+            if landed is not None and written is not None and landed < written:
+                raise NotReadyError(
+                    f"Batch {self.batch.id} of export job {job_id} has {written:,} {what}, but only {landed:,} are "
+                    "listed yet. Retry later."
+                )
+
+
+def _check_profiles(job: ExportJob, landed: list[_LandedBatch]) -> None:
+    """Check that the batches hold as many profiles as the job counts, or that the job counts none.
+
+    :raises NotReadyError: if there are fewer.
+    """
+    rows = [each.rows if each.files else 0 for each in landed]
+    known = sum(count for count in rows if count is not None)
+    is_counted = any(each.catalog.records is not None for each in landed) or job.profiles is not None
+    if not is_counted and not any(each.files for each in landed):
+        raise NotReadyError(
+            f"Export job {job.id} has no files, and nothing says that it is empty. Retry later."
+        )
+    if None not in rows and known < (job.profiles or 0):
+        raise NotReadyError(
+            f"Export job {job.id} exported {job.profiles:,} profiles, but only {known:,} are listed yet. Retry later."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +88,8 @@ class JobLanding:
     client: AdobeClient
     job_id: str
     range_bytes: int = RANGE_BYTES
+    # what is behind an id, so that another look at a batch requests only what has not landed
+    _known: dict[str, list[DataFile]] = field(default_factory=dict, init=False, repr=False)
 
     def open(self, directory: StoragePath) -> FileLanding:
         """Start the landing, resume it, or find that it is complete.
@@ -65,19 +111,29 @@ class JobLanding:
     def land(self, landing: FileLanding) -> Manifest:
         """Copy the missing files and return the manifest; resumes where an earlier attempt ended.
 
+        Files are copied while more are listed. Whether all are here is known only after that: by the number of batches
+        that the job must have, and by what the catalog counts in each.
+
         :param landing: an open landing.
-        :raises NotReadyError: if the job, or a batch of it, is not ready.
+        :raises NotReadyError: if the job, a batch of it, or a file of a batch, is not there yet.
         :raises ExportFailedError: if the job, or a batch of it, ended without the export.
         """
-        job = self._succeeded_job()
-        files = {batch.id: self._files(batch) for batch in job.batches}
-        listed = [file for found in files.values() for file in found]
-        if job.profiles and not listed:
-            raise NotReadyError(
-                f"Export job {job.id} exported {job.profiles} profiles, but no files are listed yet. Retry later."
-            )
-        self._copy(landing, listed)
-        return landing.commit(len(listed), self._source(job, files))
+        self._succeeded_job()
+        job = self._patiently(self._job_with_batches)
+        landed = [self._patiently(partial(self._land_batch, landing, batch)) for batch in job.batches]
+        _check_profiles(job, landed)
+        files = [file for each in landed for file in each.files]
+        return landing.commit(files, self._source(job, landed))
+
+    def _patiently(self, look: Callable[[], T]) -> T:
+        """Look again for some minutes while what should be there is not."""
+        for seconds in self.client.timing.batch_ready:
+            try:
+                return look()
+            except NotReadyError as error:
+                log.info("%s Looking again in %.0f s.", error.message, seconds)
+                time.sleep(seconds)
+        return look()
 
     def _succeeded_job(self) -> ExportJob:
         job = self.client.get_export_job(self.job_id)
@@ -93,42 +149,66 @@ class JobLanding:
                 "To order it again, clear the task that created it.",
                 facts=job.facts,
             )
-        if not job.batches and job.profiles != 0:
-            raise UnexpectedResponseError(
-                f"Export job {job.id} succeeded, but names no batch. Look at it in Adobe."
+        return job
+
+    def _job_with_batches(self) -> ExportJob:
+        job = self._succeeded_job()
+        if job.profiles != 0 and (job.missing_batches or not job.batches):
+            raise NotReadyError(
+                f"Export job {job.id} succeeded, but names {len(job.batches)} of "
+                f"{len(job.batches) + max(1, job.missing_batches)} batches. Retry later."
             )
         return job
 
-    def _files(self, batch: JobBatch) -> list[DataFile]:
-        self._wait_for(batch)
-        return self.client.list_files(batch.id)
+    def _land_batch(self, landing: FileLanding, batch: JobBatch) -> _LandedBatch:
+        """Copy the files of a batch that are not here, while the others are listed."""
+        catalog = self._readable_batch(batch)
+        listed: list[SourceFile] = []
 
-    def _wait_for(self, batch: JobBatch) -> None:
-        for seconds in (*self.client.timing.batch_ready, None):
-            status = self.client.get_batch_status(batch.id)
-            if status in READABLE:
-                return
-            if status in LOST:
-                raise ExportFailedError(
-                    f"Batch {batch.id} of export job {self.job_id} is {status}: it cannot be read."
-                )
-            log.info("Batch %s is %s.", batch.id, status)
-            if seconds is not None:
-                time.sleep(seconds)
-        raise NotReadyError(f"Batch {batch.id} of export job {self.job_id} is still {status}. Retry later.")
+        def missing() -> Iterator[tuple[SourceFile, DataFile]]:
+            for file in self._list_files(landing, batch):
+                listed.append(_source_file(file))
+                if not landing.has(listed[-1]):
+                    yield listed[-1], file
 
-    def _copy(self, landing: FileLanding, listed: list[DataFile]) -> None:
-        sources = [SourceFile(f"{file.id}/{file.name}", _suffix(file.name), file.size) for file in listed]
-        missing = landing.missing(sources)
-        wanted, total = listed[len(listed) - len(missing) :], sum(file.size for file in listed)
-        progress = Progress(len(listed), len(listed) - len(missing), "files")
+        progress = Progress(catalog.files, landing.landed_files, "files")
+        ahead, in_order = tee(missing())
+        wanted = (file for _, file in ahead)
         with RangedDownload(self.client.read, wanted, self.client.timing.retry, self.range_bytes) as download:
-            first = len(listed) - len(wanted) + 1
-            for landed, (source, file) in enumerate(zip(missing, wanted, strict=True), first):
-                landing.copy(source, download.bytes_of(file), total)
-                progress.report(landed, landing.landed_bytes)
+            for source, file in in_order:
+                landing.copy(source, download.bytes_of(file))
+                progress.report(landing.landed_files, landing.landed_bytes)
+        landed = _LandedBatch(batch, catalog, listed, landing.rows(listed))
+        landed.check(self.job_id)
+        return landed
 
-    def _source(self, job: ExportJob, files: dict[str, list[DataFile]]) -> dict[str, Any]:
+    def _list_files(self, landing: FileLanding, batch: JobBatch) -> Iterator[DataFile]:
+        for file_id, files in list(self._known.items()):
+            if not all(landing.has(_source_file(file)) for file in files):
+                del self._known[file_id]
+        try:
+            yield from self.client.list_files(batch.id, self._known)
+        except NotFoundError as error:
+            raise NotReadyError(
+                f"Not all files of batch {batch.id} of export job {self.job_id} are there. Retry later.",
+                error.evidence,
+            ) from None
+
+    def _readable_batch(self, batch: JobBatch) -> CatalogBatch:
+        catalog = self.client.get_batch(batch.id)
+        name = f"Batch {batch.id} of export job {self.job_id}"
+        if catalog is None:
+            raise NotReadyError(f"{name} is not in Adobe's catalog yet. Retry later.")
+        errors = "; ".join(catalog.errors) or "no message"
+        if catalog.is_lost:
+            raise ExportFailedError(
+                f"{name} is {catalog.status} ({errors}): it cannot be read. Look at it in Adobe."
+            )
+        if not catalog.is_readable:
+            raise NotReadyError(f"{name} is still {catalog.status or 'without a status'}. Retry later.")
+        return catalog
+
+    def _source(self, job: ExportJob, landed: list[_LandedBatch]) -> dict[str, Any]:
         """Return the manifest's ``source``; parts are in the order of the batches, so the counts assign them."""
         return self._identity | {
             "scope": job.dataset_id,
@@ -139,14 +219,19 @@ class JobLanding:
             "fields": job.document.get("fields"),
             "batches": [
                 {
-                    "batch_id": batch.id,
-                    "segment_id": batch.segment_id,
-                    "segment_namespace": batch.segment_namespace,
-                    "files": len(files[batch.id]),
+                    "batch_id": each.batch.id,
+                    "segment_id": each.batch.segment_id,
+                    "segment_namespace": each.batch.segment_namespace,
+                    "files": len(each.files),
+                    "records": each.catalog.records,
                 }
-                for batch in job.batches
+                for each in landed
             ],
         }
+
+
+def _source_file(file: DataFile) -> SourceFile:
+    return SourceFile(f"{file.id}/{file.name}", _suffix(file.name), file.size)
 
 
 def _suffix(name: str) -> str:

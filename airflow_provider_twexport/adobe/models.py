@@ -1,4 +1,4 @@
-"""The export jobs, batches and files of Adobe Experience Platform, and the orders for export jobs.
+"""The export jobs, batches and files of Adobe Experience Platform.
 
 Vendor pages "Export jobs endpoint" and "Data Access". The pages disagree about names and forms, and the service with
 both. So a record accepts any of them, and keeps the document as received.
@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_twexport.core.arguments import parse_list
-from airflow_provider_twexport.exceptions import InvalidRequestError, UnexpectedResponseError
+from airflow_provider_twexport.adobe.wire_values import (
+    read_count,
+    read_errors,
+    read_flag,
+    read_list,
+    read_mapping,
+    read_time,
+)
+from airflow_provider_twexport.exceptions import UnexpectedResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PROFILE_SCHEMA = "_xdm.context.profile"
 # how long a job may have an undocumented status before nobody should wait for it any longer
 UNDOCUMENTED_STATUS_GRACE = pendulum.duration(minutes=10)
 
@@ -87,6 +93,8 @@ class ExportJob:
     """An export job as the service reports it; a job that succeeded may have ``errors``, only its status counts.
 
     :param raw_status: the service's own text, for messages; :attr:`status` is what it means.
+    :param missing_batches: how many more batches it must have: it mentions them without an id, or, where each segment
+        has its own batch, not at all.
     :param profiles: how many were exported; ``None`` if the service does not say.
     :param document: the job as received.
     """
@@ -95,6 +103,7 @@ class ExportJob:
     raw_status: str
     dataset_id: str | None
     batches: tuple[JobBatch, ...]
+    missing_batches: int
     errors: tuple[str, ...]
     profiles: int | None
     created: pendulum.DateTime | None
@@ -107,21 +116,21 @@ class ExportJob:
 
         :raises UnexpectedResponseError: if it has no id.
         """
-        if body.get("id") is None:
+        if not isinstance(body, dict) or body.get("id") is None:
             raise UnexpectedResponseError(
                 "Adobe's response contains no export job: check the connection's host."
             )
-        destination = body.get("destination") or {}
-        profiles = (body.get("metrics") or {}).get("totalExportedProfileCounter")
+        batches, missing = _batches(body)
         return cls(
             id=str(body["id"]),
             raw_status=str(body.get("status") or ""),
-            dataset_id=destination.get("datasetId") or destination.get("dataSetId"),
-            batches=_batches(destination),
-            errors=tuple(f"{error.get('code')}: {error.get('msg')}" for error in body.get("errors") or ()),
-            profiles=None if profiles is None else int(profiles),
-            created=_from_milliseconds(body.get("creationTime")),
-            updated=_from_milliseconds(body.get("updateTime")),
+            dataset_id=dataset_id(body),
+            batches=batches,
+            missing_batches=missing,
+            errors=read_errors(body.get("errors")),
+            profiles=read_count(read_mapping(body.get("metrics")).get("totalExportedProfileCounter")),
+            created=read_time(body.get("creationTime")),
+            updated=read_time(body.get("updateTime")),
             document=body,
         )
 
@@ -169,73 +178,6 @@ class ExportJob:
 
 
 @dataclass(frozen=True, slots=True)
-class ExportJobOrder:
-    """What to export, in the service's own form.
-
-    :param document: the body of the request that creates the job.
-    :raises InvalidRequestError: if the service would refuse it.
-    """
-
-    document: Mapping[str, Any]
-
-    def __post_init__(self) -> None:
-        if not _dataset_id(self.document):
-            raise InvalidRequestError(
-                "destination has no datasetId. Give the dataset to export the profiles to."
-            )
-        if not (self.document.get("schema") or {}).get("name"):
-            raise InvalidRequestError(f"schema has no name. Give one, such as {PROFILE_SCHEMA}.")
-        for segment in self.segments:
-            if not segment.get("segmentId"):
-                raise InvalidRequestError(f"The segment {dict(segment)} has no segmentId. Give it.")
-        try:
-            _normalized(self)
-        except ValueError as error:
-            raise InvalidRequestError(
-                f"A time in the filter is not RFC 3339 ({error}). Correct it."
-            ) from None
-
-    @classmethod
-    def from_job(cls, job: ExportJob) -> ExportJobOrder:
-        """Return what a job exports, as far as the service reports it."""
-        names = ("fields", "mergePolicy", "filter", "additionalFields", "schema", "evaluationInfo")
-        reported = job.document.get("destination") or {}
-        destination = {"datasetId": job.dataset_id, "segmentPerBatch": bool(reported.get("segmentPerBatch"))}
-        return cls(
-            {
-                **{name: job.document[name] for name in names if name in job.document},
-                "destination": destination,
-            }
-        )
-
-    @property
-    def segments(self) -> tuple[Mapping[str, Any], ...]:
-        """Return the segments; empty for all profiles."""
-        return tuple((self.document.get("filter") or {}).get("segments") or ())
-
-    @property
-    def is_filtered(self) -> bool:
-        """Return whether the filter excludes any profile."""
-        filters = self.document.get("filter") or {}
-        return any(
-            filters.get(name) for name in ("segments", "segmentQualificationTime", "fromIngestTimestamp")
-        )
-
-    def body(self) -> dict[str, Any]:
-        """Return the body of the request."""
-        return dict(self.document)
-
-    def matches(self, job: ExportJob) -> bool:
-        """Return whether a job exports exactly this; where the order leaves the choice to the service, any choice."""
-        try:
-            theirs = ExportJobOrder.from_job(job)
-            return _normalized(self) == _normalized(theirs) and _agree(_optional(self), _optional(theirs))
-        except (InvalidRequestError, ValueError):
-            # another user's job, in a form that we would not order
-            return False
-
-
-@dataclass(frozen=True, slots=True)
 class DataFile:
     """A file of a batch.
 
@@ -249,67 +191,83 @@ class DataFile:
     size: int
 
 
-def _batches(destination: Mapping[str, Any]) -> tuple[JobBatch, ...]:
-    """Return the batches of both forms: one batch for all segments, or one for each; an empty id counts as none."""
-    batches = destination.get("batches") or []
-    entries = [batches] if isinstance(batches, dict) else list(batches)
+@dataclass(frozen=True, slots=True)
+class CatalogBatch:
+    """A batch as the catalog reports it.
+
+    :param status: in lower case; empty where the catalog does not say.
+    :param records: how many were written; ``None`` if it does not say.
+    :param files: how many hold them; ``None`` if it does not say.
+    :param errors: why it failed, one text each.
+    """
+
+    status: str
+    records: int | None
+    files: int | None
+    errors: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> CatalogBatch:
+        """Read the service's form."""
+        counts = {**body, **read_mapping(body.get("metrics"))}
+        return cls(
+            status=str(body.get("status") or "").lower(),
+            records=_first_count(counts, ("recordsWritten", "outputRecordCount")),
+            files=_first_count(counts, ("outputFileCount", "fileCount")),
+            errors=read_errors(body.get("errors")),
+        )
+
+    @property
+    def is_readable(self) -> bool:
+        """Return whether its files can be read."""
+        return self.status in ("success", "active")
+
+    @property
+    def is_lost(self) -> bool:
+        """Return whether it will never be readable."""
+        return self.status in ("failure", "failed", "aborted", "abandoned", "inactive", "deleted")
+
+
+def _first_count(counts: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    return next((count for name in names if (count := read_count(counts.get(name))) is not None), None)
+
+
+def _batches(document: Mapping[str, Any]) -> tuple[tuple[JobBatch, ...], int]:
+    """Return the batches that a job names, and how many it must have besides: one for all segments, or one for each."""
+    destination = read_mapping(document.get("destination"))
     found: dict[str, JobBatch] = {}
+    entries = _batch_entries(destination.get("batches"))
     for entry in ({"batchId": destination.get("batchId")}, *entries):
         if batch_id := entry.get("batchId"):
-            found[batch_id] = JobBatch(batch_id, entry.get("segmentId") or None, entry.get("segmentNs"))
-    return tuple(found.values())
+            found[str(batch_id)] = JobBatch(
+                str(batch_id), entry.get("segmentId") or None, entry.get("segmentNs")
+            )
+    unnamed = sum(not entry.get("batchId") for entry in entries)
+    is_per_segment = read_flag(destination.get("segmentPerBatch"))
+    segments = {segment.get("segmentId") for segment in segments_of(document)} if is_per_segment else set()
+    return tuple(found.values()), max(unnamed, len(segments) - len(found))
 
 
-def _normalized(order: ExportJobOrder) -> dict[str, Any]:
-    """Return an order with its defaults, and with the same text for the same meaning."""
-    document, destination = order.document, order.document["destination"]
-    filters = document.get("filter") or {}
-    qualified = filters.get("segmentQualificationTime") or {}
-    events = (document.get("additionalFields") or {}).get("eventList") or {}
-    return {
-        "dataset": _dataset_id(document),
-        "per batch": bool(destination.get("segmentPerBatch")) and bool(order.segments),
-        "schema": document["schema"]["name"],
-        "fields": sorted(parse_list(document.get("fields"))),
-        "segments": sorted(
-            (segment["segmentId"], segment.get("segmentNs") or "ups") for segment in order.segments
-        ),
-        "qualified": [_parse_time(qualified.get(name)) for name in ("startTime", "endTime")],
-        "ingested": _parse_time(filters.get("fromIngestTimestamp")),
-        "empty": bool(filters.get("emptyProfiles")),
-        "event fields": sorted(parse_list(events.get("fields"))),
-        "events": {name: _parse_time(value) for name, value in (events.get("filter") or {}).items()},
-    }
+def _batch_entries(batches: Any) -> list[Mapping[str, Any]]:
+    """Return the entries of ``batches``: one, a list of them or of their ids, or an object by id."""
+    if isinstance(batches, dict) and batches and all(isinstance(each, dict) for each in batches.values()):
+        return [{"batchId": batch_id, **entry} for batch_id, entry in batches.items()]
+    return [entry if isinstance(entry, dict) else {"batchId": entry} for entry in read_list(batches)]
 
 
-def _optional(order: ExportJobOrder) -> dict[str, Any]:
-    """Return the settings that the service chooses where an order leaves them out."""
-    policy = order.document.get("mergePolicy") or {}
-    evaluation = order.document.get("evaluationInfo") or {}
-    return {
-        **{f"policy {name}": str(value) for name, value in policy.items() if value is not None},
-        **{f"evaluation {name}": value for name, value in evaluation.items()},
-        **{
-            f"status {segment['segmentId']}": sorted(segment["status"])
-            for segment in order.segments
-            if segment.get("status")
-        },
-    }
+def segments_of(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return the segments of an order or a job."""
+    listed = read_list(read_mapping(document.get("filter")).get("segments"))
+    return tuple(read_mapping(segment) for segment in listed)
 
 
-def _agree(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    # the service does not report evaluationInfo
-    return all(theirs.get(name, value) == value for name, value in ours.items())
+def schema_name(document: Mapping[str, Any]) -> str | None:
+    """Return the name of the schema of an order or a job, if it has one."""
+    schema = document.get("schema")
+    return schema if isinstance(schema, str) else read_mapping(schema).get("name")
 
 
-def _dataset_id(document: Mapping[str, Any]) -> str | None:
-    destination = document.get("destination") or {}
+def dataset_id(document: Mapping[str, Any]) -> str | None:
+    """Return the dataset of an order or a job, if it has one."""
+    destination = read_mapping(document.get("destination"))
     return destination.get("datasetId") or destination.get("dataSetId")
-
-
-def _parse_time(text: str | None) -> Any:
-    return pendulum.parse(text) if text else None
-
-
-def _from_milliseconds(milliseconds: Any) -> pendulum.DateTime | None:
-    return pendulum.from_timestamp(int(milliseconds) / 1000) if milliseconds else None

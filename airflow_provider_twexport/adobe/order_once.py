@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_twexport.adobe.client import AdobeClient
-    from airflow_provider_twexport.adobe.models import ExportJob, ExportJobOrder
+    from airflow_provider_twexport.adobe.models import ExportJob
+    from airflow_provider_twexport.adobe.orders import ExportJobOrder
 
 log = logging.getLogger(__name__)
 

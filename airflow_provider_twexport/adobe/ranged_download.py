@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from airflow_provider_twexport.adobe.files import FileVersion
 from airflow_provider_twexport.core.retry import RetryState
-from airflow_provider_twexport.exceptions import ReadInterruptedError, RetriableError
+from airflow_provider_twexport.exceptions import NotReadyError, ReadInterruptedError, RetriableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
     from airflow_provider_twexport.adobe.models import DataFile
@@ -30,29 +31,30 @@ class _Range:
     file: DataFile
     start: int
     stop: int
+    version: FileVersion
 
 
 class RangedDownload:
     """Reads files one after the other, in advance, and resumes where a response breaks off.
 
-    :param read: yields the bytes ``[start, stop)`` of a file, as far as one response brings them.
-    :param files: in the order in which the caller reads them.
+    :param read: yields the bytes ``[start, stop)`` of a version of a file, as far as one response brings them.
+    :param files: in the order in which the caller reads them; taken one by one, when they are read.
     :param retry: how to retry while responses bring nothing.
     :param range_bytes: bytes per request; about eight times as many are in memory.
     """
 
     def __init__(
         self,
-        read: Callable[[DataFile, int, int], Iterator[bytes]],
-        files: Sequence[DataFile],
+        read: Callable[[DataFile, int, int, FileVersion], Iterator[bytes]],
+        files: Iterable[DataFile],
         retry: Retry,
         range_bytes: int = RANGE_BYTES,
     ) -> None:
         self._read = read
         self._retry = retry
         self._ranges = (
-            _Range(file, start, min(start + range_bytes, file.size))
-            for file in files
+            _Range(file, start, min(start + range_bytes, file.size), version)
+            for file, version in ((file, FileVersion()) for file in files)
             for start in range(0, file.size, range_bytes)
         )
         self._pending: deque[Future[bytes]] = deque()
@@ -88,11 +90,13 @@ class RangedDownload:
         while position < byte_range.stop and self._is_open:
             before = position
             try:
-                for block in self._read(byte_range.file, position, byte_range.stop):
+                for block in self._read(byte_range.file, position, byte_range.stop, byte_range.version):
                     blocks.append(block)
                     position += len(block)
                 if position == before:
                     raise ReadInterruptedError(f"A response brought nothing of {byte_range.file.name}.")
+            except NotReadyError:  # another version of the file
+                raise
             except RetriableError as error:
                 if position > before:
                     retry_state.reset()

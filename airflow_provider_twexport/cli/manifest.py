@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import argparse
 
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.storage.part import Part
+
+AS_IS = "files"
 
 
 def add_to(commands: Any) -> None:
@@ -35,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _table(found: Manifest) -> str:
-    window = found.source.get("window") or {}
+    window, is_files = found.source.get("window") or {}, found.file_format == AS_IS
     facts = {
         "collector": found.source.get("collector_id"),
         "export": found.source.get("export_id"),
@@ -49,7 +52,9 @@ def _table(found: Manifest) -> str:
         "truncated": f"yes: {_missing(found)} matching results were not exported"
         if found.truncated
         else "no",
-        "results": f"{found.results:,}" + (f" of {found.exported:,}" if found.exported is not None else ""),
+        "files" if is_files else "results": f"{found.results:,}"
+        + (f" of {found.exported:,}" if found.exported is not None else ""),
+        "rows": None if found.rows is None else f"{found.rows:,}",
         "bytes": f"{found.bytes:,}",
         "profiles": found.source.get("profiles"),
         "dropped": f"{found.duplicates_dropped:,} duplicates, {found.foreign_dropped:,} of other exports",
@@ -58,8 +63,18 @@ def _table(found: Manifest) -> str:
         else None,
         "excluded": f"{found.excluded:,} that other landings contain" if found.excluded else None,
     }
-    parts = [f"  {part.name}  {part.results:>9,}  {part.bytes:>13,}  {part.sha256}" for part in found.parts]
+    parts = [
+        f"  {part.name}  {_count(part, is_files=is_files):>9}  {part.bytes:>13,}  {part.sha256}"
+        for part in found.parts
+    ]
     return "\n".join([*(f"{name:<10} {fact}" for name, fact in facts.items() if fact), *parts])
+
+
+def _count(part: Part, *, is_files: bool) -> str:
+    """Return how many results a part holds, or how many rows if it is a file of the service."""
+    if is_files:
+        return "?" if part.rows is None else f"{part.rows:,}"
+    return f"{part.results:,}"
 
 
 def _missing(found: Manifest) -> str:

@@ -144,6 +144,20 @@ class Session:
                 self._parse(response, evidence)
             return _content(response, evidence)
 
+    def head(self, path: str, *, params: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the headers of a successful response to HEAD.
+
+        :raises TwexportError: the error that the response, or its absence, means.
+        """
+
+        def call_once() -> Mapping[str, str]:
+            with self._send("HEAD", path, params, None, READ_SECONDS) as response:
+                if not response.ok:
+                    self._parse(response, Evidence("HEAD", path, response.status_code))
+                return response.headers
+
+        return self.retry.call(call_once)
+
     @contextmanager
     def stream(
         self,

@@ -44,7 +44,9 @@ class Timing:
     :param reconnect_network: added before each try to connect after a failure of the network, up to 64 times.
     :param reconnect_refused: before the first try after an HTTP error; doubled each time, up to 64 times.
     :param reconnect_throttled: before the first try after too many connections; doubled each time, up to 16 times.
-    :param batch_ready: before each look whether a batch of a finished job can be read; it follows within minutes.
+    :param token_accepted: before each next try with a new access token after one was refused.
+    :param batch_ready: between looks whether a batch of a finished job, and all its files, can be read; they follow
+        within minutes.
     """
 
     retry: Retry = field(default_factory=Retry)
@@ -71,6 +73,7 @@ class Timing:
     reconnect_network: float = 0.25
     reconnect_refused: float = 5.0
     reconnect_throttled: float = 60.0
+    token_accepted: tuple[float, ...] = (0.0, 1.0, 5.0, 15.0)
     batch_ready: tuple[float, ...] = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 60.0, 60.0)
 
 

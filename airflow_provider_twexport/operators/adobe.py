@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_twexport.adobe.client import AdobeClient
-    from airflow_provider_twexport.adobe.models import ExportJob, ExportJobOrder
+    from airflow_provider_twexport.adobe.models import ExportJob
+    from airflow_provider_twexport.adobe.orders import ExportJobOrder
 
 # the service's clock may be slow
 CLOCK_SKEW_MINUTES = 5
@@ -34,7 +35,7 @@ class AdobeCreateExportJobOperator(TemplatedOperator):
         ``"segmentPerBatch": True``, each segment has its own batch.
     :param filter: which profiles to export: ``segments``, each with ``segmentId``, ``segmentNs`` and ``status`` (a list
         of ``realized``, ``existing``, ``exited``); ``segmentQualificationTime`` with ``startTime`` and ``endTime``;
-        ``fromIngestTimestamp``; ``emptyProfiles``. Times are RFC 3339.
+        ``fromIngestTimestamp``; ``toIngestTimestamp``; ``emptyProfiles``. Times are RFC 3339.
     :param export_all_profiles: allow an order whose filter excludes no profile.
     :param fields: the fields to export, a list or a text separated by commas; ``None`` for all.
     :param merge_policy: ``{"id": ..., "version": ...}``; ``None`` for the segment's.
@@ -42,6 +43,9 @@ class AdobeCreateExportJobOperator(TemplatedOperator):
         "toIngestTimestamp": ...}}}``, to export events too.
     :param schema: ``{"name": ...}``.
     :param evaluation_info: ``{"segmentation": True}`` to evaluate the segments first.
+    :param properties: of the job, such as ``{"checkBatchStatusForSuccess": True}``, with which it succeeds only when
+        its batch has.
+    :param other_fields: fields of the request that have no argument here, by the vendor's own names.
     :param adobe_conn_id: Airflow connection.
     :param cancel_on_kill: cancel the job if the task is killed right after it ordered the job.
     """
@@ -55,10 +59,22 @@ class AdobeCreateExportJobOperator(TemplatedOperator):
         "additional_fields",
         "schema",
         "evaluation_info",
+        "properties",
+        "other_fields",
         "adobe_conn_id",
     )
     template_fields_renderers = dict.fromkeys(
-        ("destination", "filter", "merge_policy", "additional_fields", "schema", "evaluation_info"), "json"
+        (
+            "destination",
+            "filter",
+            "merge_policy",
+            "additional_fields",
+            "schema",
+            "evaluation_info",
+            "properties",
+            "other_fields",
+        ),
+        "json",
     )
     operator_extra_links = (AdobeExportJobLink(),)
     ui_color = "#fae8e8"
@@ -74,6 +90,8 @@ class AdobeCreateExportJobOperator(TemplatedOperator):
         additional_fields: Mapping[str, Any] | None = None,
         schema: Mapping[str, Any] | None = None,
         evaluation_info: Mapping[str, Any] | None = None,
+        properties: Mapping[str, Any] | None = None,
+        other_fields: Mapping[str, Any] | None = None,
         adobe_conn_id: str = AdobeExperiencePlatformHook.default_conn_name,
         cancel_on_kill: bool = True,
         **kwargs: Any,
@@ -88,6 +106,8 @@ class AdobeCreateExportJobOperator(TemplatedOperator):
         self.additional_fields = additional_fields
         self.schema = schema
         self.evaluation_info = evaluation_info
+        self.properties = properties
+        self.other_fields = other_fields
         self.adobe_conn_id = adobe_conn_id
         self.cancel_on_kill = cancel_on_kill
         self._client: AdobeClient | None = None
@@ -127,11 +147,12 @@ class AdobeCreateExportJobOperator(TemplatedOperator):
         self._ordered_job_id = job.id
 
     def _order(self) -> ExportJobOrder:
-        from airflow_provider_twexport.adobe.models import PROFILE_SCHEMA, ExportJobOrder
+        from airflow_provider_twexport.adobe.orders import PROFILE_SCHEMA, ExportJobOrder
         from airflow_provider_twexport.core.arguments import parse_flag, parse_list
         from airflow_provider_twexport.exceptions import InvalidRequestError
 
         document = {
+            **(self.other_fields or {}),
             "fields": ",".join(parse_list(self.fields, "fields")),
             "mergePolicy": self.merge_policy,
             "filter": self.filter,
@@ -139,6 +160,7 @@ class AdobeCreateExportJobOperator(TemplatedOperator):
             "destination": self.destination,
             "schema": self.schema or {"name": PROFILE_SCHEMA},
             "evaluationInfo": self.evaluation_info,
+            "properties": self.properties,
         }
         order = ExportJobOrder({name: value for name, value in document.items() if value})
         if not order.is_filtered and not parse_flag("export_all_profiles", self.export_all_profiles):
@@ -172,7 +194,9 @@ class AdobeCancelExportJobOperator(TemplatedOperator):
 
     def execute(self, context: Context) -> str:
         """Cancel the job and return its id."""
-        job_id = str(self.job_id)
+        from airflow_provider_twexport.adobe.wire_values import clean_id
+
+        job_id = clean_id(self.job_id)
         with fail_without_retry():
             client = AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn()
             job = client.get_export_job(job_id)

@@ -93,6 +93,7 @@ def landing(
             "topics": tuple(manifest.source.get("topics") or ()),
             "window": _window(manifest),
             "parts": len(manifest.parts),
+            **_counts(manifest),
             "requests": kind.requests(manifest) if kind else None,
             "gaps": gaps,
             "flags": tuple(flag for flag, holds in rules if holds),
@@ -149,3 +150,9 @@ def _credits(state: AccountState, visitor: Visitor) -> CreditsRow | None:
 def _runs(tasks: Sequence[TaskRef], visitor: Visitor) -> list[RunResponse]:
     runs = dict.fromkeys(task.run for task in visitor.visible(tasks))
     return [RunResponse(dag_id=dag_id, run_id=run_id) for dag_id, run_id in list(runs)[:MAX_RUNS]]
+
+
+def _counts(manifest: Manifest) -> dict[str, int | None]:
+    """Return what landed and what was exported; of files, the rows in them, where these are known."""
+    exported = manifest.exported if manifest.rows is None else manifest.rows
+    return {"results": manifest.records, "exported": exported}

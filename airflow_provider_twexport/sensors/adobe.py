@@ -55,7 +55,9 @@ class AdobeExportJobSensor(ExportSensor["AdobeClient", "ExportJob"]):
     @property
     def export_key(self) -> str:
         """The job's id."""
-        return str(self.job_id)
+        from airflow_provider_twexport.adobe.wire_values import clean_id
+
+        return clean_id(self.job_id)
 
     def connect(self) -> AdobeClient:
         """Return a client."""

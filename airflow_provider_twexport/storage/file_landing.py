@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_twexport import __version__
 from airflow_provider_twexport.exceptions import ReadInterruptedError
-from airflow_provider_twexport.storage import part_verification, resume
+from airflow_provider_twexport.storage import resume
 from airflow_provider_twexport.storage.directory import Directory
+from airflow_provider_twexport.storage.file_ends import FileEnds
 from airflow_provider_twexport.storage.formats import AS_IS
 from airflow_provider_twexport.storage.manifest import CHECKPOINT, Manifest, empty_manifest
 from airflow_provider_twexport.storage.part import now
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_provider_twexport.storage.directory import StoragePath
+    from airflow_provider_twexport.storage.part import Part
 
 log = logging.getLogger(__name__)
 
-# a checkpoint lists all files, so one after each of thousands of files would be most of what is written
-CHECKPOINTS = 100
+# a crash loses at most this part of the files that have landed, and always less than two of twenty
+CHECKPOINT_SHARE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class FileLanding:
         self._directory = directory
         self._landed = landed
         self._try = Try(directory, is_first, lost)
-        self._saved_bytes = landed.bytes
+        self._number = self._saved_files = len(landed.parts)
+        self._parts: dict[SourceFile, Part] = {}
 
     @classmethod
     def open(cls, directory: StoragePath | str | os.PathLike[str], *, source: Mapping[str, Any]) -> Self:
@@ -77,7 +80,10 @@ class FileLanding:
         if earlier.lost:
             log.warning("%s was complete, and now %s: landing again", place, earlier.lost)
         found = next(iter(earlier.unfinished), empty_manifest(source, AS_IS.name))
-        return cls(place, found, earlier.lost, is_first=earlier.is_empty)
+        sizes = place.sizes() if found.parts else {}
+        landing = cls(place, found, earlier.lost, is_first=earlier.is_empty)
+        landing._resume([part for part in found.parts if sizes.get(part.name) == part.bytes])
+        return landing
 
     @property
     def committed(self) -> Manifest | None:
@@ -85,64 +91,83 @@ class FileLanding:
         return self._landed if self._landed.complete else None
 
     @property
+    def landed_files(self) -> int:
+        """How many files are complete."""
+        return len(self._landed.parts)
+
+    @property
     def landed_bytes(self) -> int:
         """How many bytes the complete files hold."""
         return self._landed.bytes
 
-    def missing(self, files: Sequence[SourceFile]) -> Sequence[SourceFile]:
-        """Return the files that are still to be copied, in order; all of them if earlier tries saw other files."""
-        landed = [(part.last_cursor, part.bytes) for part in self._landed.parts]
-        listed = [(file.key, file.size) for file in files]
-        problem = part_verification.lost(self._landed.parts, self._directory.sizes())
-        if landed != listed[: len(landed)]:
-            problem = "the service lists other files now"
-        if problem is None:
-            return files[len(landed) :]
-        log.warning("%s: an earlier try is not resumed, because %s", self._directory, problem)
-        self._landed, self._saved_bytes = empty_manifest(self._landed.source, AS_IS.name), 0
-        return files
+    def has(self, file: SourceFile) -> bool:
+        """Return whether a file is complete; an earlier try may have copied it."""
+        return file in self._parts
 
-    def copy(self, file: SourceFile, blocks: Iterable[bytes], total: int) -> None:
-        """Land the next file; it becomes visible when all of its bytes are there.
+    def rows(self, files: Iterable[SourceFile]) -> int | None:
+        """Return how many rows files have that are here; ``None`` if that is unknown of one of them."""
+        found = [self._parts[file].rows for file in files]
+        return None if None in found else sum(rows for rows in found if rows is not None)
+
+    def copy(self, file: SourceFile, blocks: Iterable[bytes]) -> None:
+        """Land a file; it becomes visible when all of its bytes are there.
 
         :param blocks: its bytes.
-        :param total: bytes of all files together.
-        :raises ReadInterruptedError: more or fewer bytes came than the file has.
+        :raises ReadInterruptedError: more or fewer bytes came than the file has, or other ones than its name promises.
         """
-        name = self._try.part_name(len(self._landed.parts), file.suffix)
+        name = self._try.part_name(self._number, file.suffix)
         part = PartWriter(self._directory, name, _AsIs(), self._landed.final_cursor)
+        ends = FileEnds(is_parquet=file.suffix.endswith("parquet"))
         try:
             for block in blocks:
                 part.write([block])
+                ends.add(block)
             if part.bytes != file.size:
                 raise ReadInterruptedError(f"{file.key} has {file.size} bytes, but {part.bytes} came.")
-            copied = replace(part.commit(file.key), results=1)
+            if problem := ends.problem:
+                raise ReadInterruptedError(f"{file.key} {problem}. A retry reads it again.")
+            copied = replace(part.commit(file.key), results=1, rows=ends.rows)
         except BaseException:
             part.discard()
             raise
-        self._landed = replace(
-            self._landed,
-            parts=(*self._landed.parts, copied),
-            results=self._landed.results + 1,
-            bytes=self._landed.bytes + copied.bytes,
-            final_cursor=file.key,
-        )
-        if self._landed.bytes - self._saved_bytes >= total / CHECKPOINTS:
+        self._number += 1
+        self._parts[file] = copied
+        self._take([*self._landed.parts, copied])
+        # each lists all files, so one after each of thousands of files would be most of what is written
+        if self.landed_files - self._saved_files >= max(1, self.landed_files // CHECKPOINT_SHARE):
             self._save_checkpoint()
 
-    def commit(self, files: int, source: Mapping[str, Any]) -> Manifest:
-        """Write the manifest, and if it is complete remove the files of other tries.
+    def commit(self, files: Sequence[SourceFile], source: Mapping[str, Any]) -> Manifest:
+        """Write the manifest of these files, in their order, and remove the files of other tries.
 
-        :param files: how many files the export has.
+        :param files: all that the export has; each is here.
         :param source: goes into the manifest.
         :returns: the manifest; that of another try, if that was faster.
         :raises IncompleteLandingError: somebody has removed parts of this landing.
         """
-        self._landed = replace(self._landed, exported=files, source=dict(source))
-        self._landed = self._try.commit(self._stamped(complete=self._landed.results == files))
-        if self._landed.complete:
-            resume.cleanup(self._directory)
+        self._take([self._parts[file] for file in files])
+        self._landed = replace(self._landed, exported=len(files), source=dict(source))
+        self._landed = self._try.commit(self._stamped(complete=True))
+        resume.cleanup(self._directory)
         return self._landed
+
+    def _resume(self, parts: Sequence[Part]) -> None:
+        self._take(parts)
+        for part in parts:
+            suffix = part.name.partition(".")[2]
+            self._parts[SourceFile(str(part.last_cursor), suffix, part.bytes)] = part
+
+    def _take(self, parts: Sequence[Part]) -> None:
+        """Let these be the parts of the landing, in this order."""
+        cursors = [None, *(part.last_cursor for part in parts)]
+        chained = (replace(part, first_cursor=cursor) for part, cursor in zip(parts, cursors, strict=False))
+        self._landed = replace(
+            self._landed,
+            parts=tuple(chained),
+            results=len(parts),
+            bytes=sum(part.bytes for part in parts),
+            final_cursor=cursors[-1],
+        )
 
     def __enter__(self) -> Self:
         """Return the landing."""
@@ -159,7 +184,7 @@ class FileLanding:
         self._try.begin()
         self._landed = self._stamped(complete=False)
         self._directory.write(CHECKPOINT, self._landed.to_json().encode())
-        self._saved_bytes = self._landed.bytes
+        self._saved_files = self.landed_files
 
     def _stamped(self, *, complete: bool) -> Manifest:
         return replace(self._landed, complete=complete, created_at=now(), provider_version=__version__)

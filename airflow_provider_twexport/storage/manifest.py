@@ -36,7 +36,7 @@ Schema, version 1 (readers ignore unknown keys; an unknown version is an error):
                         before its first record; null: the start), last_cursor (the cursor after its last record),
                         coercion_failures (Parquet: how many results have a value that does not fit its column, by
                         column; the value is null there, and unchanged in the column raw), written_at (when it was
-                        completed: ISO 8601, UTC)
+                        completed: ISO 8601, UTC), rows (of a file of the service, by its Parquet footer; null: unknown)
     report              of a stream: how each partition was read, what was missed (gaps), and how many messages of each
                         minute were received and stored; null: not a stream
     final_cursor        the cursor from which a read resumes; null: the start
@@ -107,6 +107,17 @@ class Manifest:
         return f"{self.results:,} results, {extent}." + (
             f" {self.incomplete_because}" if self.incomplete_because else ""
         )
+
+    @property
+    def rows(self) -> int | None:
+        """Return how many rows files of the service hold; ``None`` where results are counted, or one is unknown."""
+        found = [part.rows for part in self.parts]
+        return None if not found or None in found else sum(rows for rows in found if rows is not None)
+
+    @property
+    def records(self) -> int:
+        """Return how many records have landed: the rows of files of the service, if these are known, else results."""
+        return self.results if self.rows is None else self.rows
 
     @property
     def missing(self) -> int | None:

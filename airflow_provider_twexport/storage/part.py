@@ -18,6 +18,7 @@ class Part:
     last_cursor: str | None
     coercion_failures: dict[str, int] = field(default_factory=dict)
     written_at: str | None = field(default=None, compare=False)  # equal records make equal parts
+    rows: int | None = None
 
 
 def now() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_twexport.exceptions import CorruptPartError
 from airflow_provider_twexport.storage.encoding import READ_BLOCK
+from airflow_provider_twexport.storage.file_ends import FileEnds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,6 +79,8 @@ def _difference(
         return f"has {file.bytes} bytes instead of {part.bytes}"
     if file.sha256.hexdigest() != part.sha256:
         return f"has sha256 {file.sha256.hexdigest()} instead of {part.sha256}"
+    if part.name.endswith(".parquet") and (problem := file.ends.problem):
+        return problem
     if damage is None and results != part.results:
         return f"holds {results} results instead of {part.results}"
     return damage
@@ -90,6 +93,7 @@ class _MeasuredFile(io.RawIOBase):
         self._file = file
         self.bytes = 0
         self.sha256 = hashlib.sha256()
+        self.ends = FileEnds(is_parquet=True)
 
     def readable(self) -> bool:
         return True
@@ -99,4 +103,5 @@ class _MeasuredFile(io.RawIOBase):
         buffer[: len(data)] = data
         self.bytes += len(data)
         self.sha256.update(data)
+        self.ends.add(data)
         return len(data)

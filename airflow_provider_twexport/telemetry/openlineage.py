@@ -39,7 +39,7 @@ def _landing(directory: ObjectStoragePath, manifest: Manifest, schema: Schema | 
     from openlineage.client.facet_v2 import output_statistics_output_dataset
 
     statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-        rowCount=manifest.results, size=manifest.bytes, fileCount=len(manifest.parts)
+        rowCount=manifest.records, size=manifest.bytes, fileCount=len(manifest.parts)
     )
     namespace, name = _storage_dataset(directory)
     return OutputDataset(

@@ -55,9 +55,11 @@ class AdobeToObjectStorageOperator(LandingOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is and what it counts."""
         from airflow_provider_twexport.adobe.landing import JobLanding, dataset
+        from airflow_provider_twexport.adobe.wire_values import clean_id
 
         with fail_without_retry():
-            job = JobLanding(AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn(), str(self.job_id))
+            client = AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn()
+            job = JobLanding(client, clean_id(self.job_id))
             directory = self.directory(context, self.object_storage_path)
             with job.open(directory) as landing:
                 found = landing.committed

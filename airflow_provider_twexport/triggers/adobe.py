@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.hooks.adobe import client_for
@@ -14,8 +13,9 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.adobe.client import AdobeClient
     from airflow_provider_twexport.adobe.models import ExportJob
 
-# jobs older than these, five pages of the list, are requested one by one
-NEWEST_LISTED = 500
+# so many pages of the list are requested, and more while that is cheaper than a request for each job that is missing
+MIN_PAGES = 5
+JOBS_PER_PAGE = 100
 
 
 class AdobeExportJobTrigger(ExportTrigger["AdobeClient", "ExportJob"]):
@@ -54,7 +54,7 @@ class AdobeExportJobTrigger(ExportTrigger["AdobeClient", "ExportJob"]):
 
 
 class _JobPoll(ConnectionPoll["AdobeClient", "ExportJob"]):
-    """One list request for all jobs, newest first and page by page, and one request for each that the list lacks."""
+    """One list for all jobs, newest first and page by page, and one request for each that the list lacks."""
 
     _connected_with: str | None = None
 
@@ -68,9 +68,12 @@ class _JobPoll(ConnectionPoll["AdobeClient", "ExportJob"]):
 
     def list_exports(self, client: AdobeClient, wanted: frozenset[str]) -> dict[str, ExportJob]:
         jobs: dict[str, ExportJob] = {}
-        for job in islice(client.iter_export_jobs(), NEWEST_LISTED):
+        missing = set(wanted)
+        for number, job in enumerate(client.iter_export_jobs(page=JOBS_PER_PAGE), 1):
             jobs[job.id] = job
-            if wanted <= jobs.keys():
+            missing.discard(job.id)
+            pages, is_inside = divmod(number, JOBS_PER_PAGE)
+            if not missing or (not is_inside and pages >= max(MIN_PAGES, len(missing))):
                 break
         return jobs
 

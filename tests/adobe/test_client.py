@@ -12,8 +12,10 @@ import pytest
 
 from airflow_provider_twexport import exceptions
 from airflow_provider_twexport.adobe.error_codes import GATEWAY
-from airflow_provider_twexport.adobe.models import DataFile, ExportJob, ExportJobOrder, JobBatch, JobStatus
+from airflow_provider_twexport.adobe.files import FileVersion
+from airflow_provider_twexport.adobe.models import CatalogBatch, DataFile, ExportJob, JobBatch, JobStatus
 from airflow_provider_twexport.adobe.oauth import AccessToken, ServerCredential
+from airflow_provider_twexport.adobe.orders import ExportJobOrder
 from tests.adobe import adobe_examples
 from tests.adobe_account import CREDENTIAL, ORDER, client_of
 from tests.waiting import QUICK
@@ -176,16 +178,23 @@ def test_a_token_is_renewed_before_it_expires(milliseconds: bool, simulator: Sim
     assert [ended.ensure_valid(), ended.ensure_valid()] == [1, 2]
 
 
-def test_a_refused_token_is_replaced_once(simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """The call is repeated with a new token; if Adobe refuses that too, the error says so."""
+@pytest.mark.parametrize("form", ["gateway", "problem", "html", "empty"])
+def test_a_refused_token_is_replaced_with_patience(
+    form: str, simulator: Simulator, adobe_client: AdobeClient
+) -> None:
+    """The call is repeated with new tokens, whatever the refusal looks like; an error says if none is accepted."""
+    simulator.settings(adobe_invalid_token=form)
     adobe_client.list_export_jobs()
     simulator.control("adobe/revoke", {})
     assert adobe_client.create_export_job(ORDER).id == "100"
     assert simulator.ledger()["adobe"]["tokens"] == 2
-    simulator.faults({"fault": "error", "code": "401013", "times": 2, "match": {"path": "jobs"}})
+    refusal = {"fault": "error", "code": "401013", "match": {"path": "jobs"}}
+    simulator.faults(refusal | {"times": 3})
+    assert [job.id for job in adobe_client.list_export_jobs()] == ["100"]
+    assert len(simulator.ledger()["adobe"]["jobs"]) == 1
+    simulator.faults(refusal | {"times": 4})
     with pytest.raises(exceptions.ConnectionConfigError, match="not even a new one"):
         adobe_client.list_export_jobs()
-    assert simulator.ledger()["adobe"]["tokens"] == 3
 
 
 @pytest.mark.parametrize(
@@ -243,7 +252,7 @@ def test_each_code_of_the_gateway_has_its_message(
 ) -> None:
     """Each is an error of the connection and names its field."""
     assert field in GATEWAY[code][1]
-    simulator.faults({"fault": "error", "code": code, "times": 2, "match": {"path": "jobs"}})
+    simulator.faults({"fault": "error", "code": code, "times": 4, "match": {"path": "jobs"}})
     with pytest.raises(exceptions.ConnectionConfigError) as raised:
         adobe_client.get_export_job("1")
     error, sentence = GATEWAY[code]
@@ -271,7 +280,9 @@ def test_no_code_of_the_gateway_is_missing() -> None:
         ({"fault": "error", "http": 429}, exceptions.ThrottledError),
         ({"fault": "error", "http": 500}, exceptions.TransientError),
         ({"fault": "error", "http": 503}, exceptions.TransientError),
-        ({"fault": "error", "code": "403999"}, exceptions.UnexpectedResponseError),
+        ({"fault": "error", "code": "403999"}, exceptions.PermissionDeniedError),
+        ({"fault": "html", "status": 403}, exceptions.PermissionDeniedError),
+        ({"fault": "error", "code": "418999"}, exceptions.UnexpectedResponseError),
         ({"fault": "error", "code": "503201"}, exceptions.TransientError),
         ({"fault": "html", "status": 502}, exceptions.TransientError),
         ({"fault": "redirect"}, exceptions.ConnectionConfigError),
@@ -291,7 +302,9 @@ def test_each_error_says_what_to_do(
         adobe_client.create_export_job(ORDER)
     assert type(raised.value) is expected
     assert str(fault.get("message", "")) in str(raised.value)
-    assert simulator.ledger()["counts"]["POST /data/core/ups/export/jobs"] == 1
+    # a refused token says that nothing was done, so only then the order goes out again
+    sent = 4 if fault.get("http") == 401 else 1
+    assert simulator.ledger()["counts"]["POST /data/core/ups/export/jobs"] == sent
 
 
 def test_an_order_whose_response_was_lost_is_not_repeated(
@@ -347,13 +360,64 @@ def test_a_kill_cancels_with_one_request(simulator: Simulator, adobe_client: Ado
 # files
 
 
+@pytest.mark.parametrize("lengths", ["text", "number", "float", "null"])
+@pytest.mark.parametrize("count", ["total", "page", "none"])
+@pytest.mark.parametrize("start", ["index", "page", "name"])
+@pytest.mark.parametrize("links", [True, False])
+def test_every_file_is_listed_once_whatever_a_page_looks_like(
+    links: bool, start: str, count: str, lengths: str, simulator: Simulator, adobe_client: AdobeClient
+) -> None:
+    """With links or without, whatever ``start`` and ``_page.count`` mean, and whatever form a length has."""
+    simulator.settings(
+        adobe_files=3,
+        adobe_file_bytes=100,
+        adobe_directories=True,
+        adobe_directory_files=13,
+        adobe_files_per_page=4,
+        adobe_file_links=links,
+        adobe_file_start=start,
+        adobe_file_count=count,
+        adobe_lengths=lengths,
+    )
+    job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
+    truth = simulator.control(f"adobe/jobs/{job.id}/files")
+    found = list(adobe_client.list_files(job.batches[0].id))
+    assert found == [DataFile(file["id"], file["name"], file["bytes"]) for file in truth]
+
+
+def test_bare_arrays_are_lists_too(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """More than a page of entries, as the ETL guide shows them."""
+    simulator.settings(
+        adobe_bare_arrays=True,
+        adobe_directories=True,
+        adobe_directory_files=205,
+        adobe_file_bytes=100,
+        adobe_files=1,
+    )
+    job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
+    assert len(list(adobe_client.list_files(job.batches[0].id))) == 205
+
+
+def test_a_list_that_ends_before_its_count_is_not_complete(
+    simulator: Simulator, adobe_client: AdobeClient
+) -> None:
+    """A page that comes again, without those that the service counts, ends the list with an error."""
+    job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
+    body = {"data": [{"dataSetFileId": "x"}], "_page": {"limit": 1, "count": 2}, "_links": {}}
+    simulator.faults(
+        {"match": {"path": "batches/.*/files"}, "fault": "garbage", "body": json.dumps(body), "times": 9}
+    )
+    with pytest.raises(exceptions.NotReadyError, match="lists 1 of 2 files"):
+        list(adobe_client.list_files(job.batches[0].id))
+
+
 @pytest.mark.parametrize("directories", [False, True])
 def test_all_files_are_found(directories: bool, simulator: Simulator, adobe_client: AdobeClient) -> None:
     """Files are found over pages and in directories, without the links, which lead to another host."""
     simulator.settings(adobe_files=103, adobe_file_bytes=1_000, adobe_directories=directories)
     job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
-    assert adobe_client.get_batch_status(job.batches[0].id) == "success"
-    found = adobe_client.list_files(job.batches[0].id)
+    assert adobe_client.get_batch(job.batches[0].id) == CatalogBatch("success", 1000, None, ())
+    found = list(adobe_client.list_files(job.batches[0].id))
     truth = simulator.control(f"adobe/jobs/{job.id}/files")
     assert found == [DataFile(file["id"], file["name"], file["bytes"]) for file in truth]
     assert len(found) == (206 if directories else 103)
@@ -369,21 +433,70 @@ def test_a_file_is_read_in_ranges(simulator: Simulator, adobe_client: AdobeClien
         {"match": {"query": "path="}, "fault": "short_range"},
         {"match": {"query": "path="}, "fault": "cut", "after_bytes": 100_000},
     )
-    got = b"".join(adobe_client.read(file, 0, file.size))
+    version = FileVersion()
+    got = b"".join(adobe_client.read(file, 0, file.size, version))
     assert len(got) == 250_000
-    blocks, broken = adobe_client.read(file, len(got), file.size), []
+    blocks, broken = adobe_client.read(file, len(got), file.size, version), []
     with pytest.raises(exceptions.ReadInterruptedError):
         broken.extend(blocks)
     got += b"".join(broken)
     simulator.control("adobe/revoke", {})
-    got += b"".join(adobe_client.read(file, len(got), file.size))
+    got += b"".join(adobe_client.read(file, len(got), file.size, version))
     assert hashlib.sha256(got).hexdigest() == truth["sha256"]
     assert simulator.ledger()["adobe"]["bytes_sent"] <= 900_000
 
 
 def test_bytes_that_were_not_requested_are_refused(simulator: Simulator, adobe_client: AdobeClient) -> None:
-    """A file of another size than listed is another file."""
-    job = adobe_client.get_export_job(adobe_client.create_export_job(ORDER).id)
-    file = adobe_client.list_files(job.batches[0].id)[0]
-    with pytest.raises(exceptions.UnexpectedResponseError, match="sent other bytes"):
-        list(adobe_client.read(DataFile(file.id, file.name, file.size + 1), 10, file.size))
+    """A file of another size than listed is another file, or not all of it."""
+    file = first_file(adobe_client)
+    for start in (0, 10):
+        with pytest.raises(exceptions.NotReadyError, match="was listed with"):
+            read(adobe_client, DataFile(file.id, file.name, file.size + 1), start)
+
+
+def first_file(client: AdobeClient) -> DataFile:
+    """Return the first file of a new job."""
+    job = client.get_export_job(client.create_export_job(ORDER).id)
+    first, *_ = client.list_files(job.batches[0].id)
+    return first
+
+
+def read(client: AdobeClient, file: DataFile, start: int = 0, version: FileVersion | None = None) -> bytes:
+    """Return the bytes of a file from one on."""
+    return b"".join(client.read(file, start, file.size, version or FileVersion()))
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("etags", [True, False])
+def test_a_file_that_is_sent_as_a_whole_is_read_from_any_byte(
+    ranges: bool, etags: bool, simulator: Simulator, adobe_client: AdobeClient
+) -> None:
+    """A service that ignores ranges brings the same bytes."""
+    simulator.settings(adobe_ranges=ranges, adobe_etags=etags)
+    file = first_file(adobe_client)
+    version = FileVersion()
+    whole = read(adobe_client, file, 0, version)
+    assert len(whole) == file.size
+    assert read(adobe_client, file, 1_000, version) == whole[1_000:]
+
+
+@pytest.mark.parametrize("start", [0, 10])
+@pytest.mark.parametrize("fault", [{"fault": "html", "status": 200}, {"fault": "garbage", "body": "{}"}])
+def test_a_page_is_no_file(
+    fault: dict[str, Any], start: int, simulator: Simulator, adobe_client: AdobeClient
+) -> None:
+    """A page that arrives with status 200 is an error that a retry may mend."""
+    file = first_file(adobe_client)
+    simulator.faults(fault | {"match": {"query": "path="}})
+    with pytest.raises(exceptions.TransientError, match="not the file"):
+        read(adobe_client, file, start)
+
+
+def test_a_replaced_file_is_not_mixed(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """A range of another version of the file is refused."""
+    simulator.settings(adobe_etags=True)
+    file, version = first_file(adobe_client), FileVersion()
+    read(adobe_client, file, 0, version)
+    simulator.faults({"fault": "changed", "match": {"query": "path="}})
+    with pytest.raises(exceptions.NotReadyError, match="changed while it was read"):
+        read(adobe_client, file, 10, version)

@@ -5,20 +5,25 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pendulum
 import pytest
 from pyarrow import parquet
 
 from airflow_provider_twexport import exceptions
 from airflow_provider_twexport.adobe.landing import JobLanding
-from airflow_provider_twexport.adobe.models import ExportJobOrder
+from airflow_provider_twexport.adobe.order_once import order_once
+from airflow_provider_twexport.adobe.orders import ExportJobOrder
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES
 from airflow_provider_twexport.exceptions import DirectoryInUseError
 from airflow_provider_twexport.storage import manifest
 from tests.adobe_account import INSTANT, ORDER, client_of
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 FILES = {"path": "/files/", "query": "path="}
+LONG_AGO = "Fri, 31 Dec 1999 23:59:59 GMT"
 
 
 def land(client: AdobeClient, job_id: str, directory: Any) -> Manifest:
@@ -187,7 +193,7 @@ def test_an_empty_export_is_a_landing_too(
     """A job without profiles lands without files; a job whose files are missing does not."""
     simulator.settings(adobe_files=0)
     job_id = adobe_client.create_export_job(ORDER).id
-    with pytest.raises(exceptions.NotReadyError, match="1000 profiles"):
+    with pytest.raises(exceptions.NotReadyError, match="1,000 records"):
         land(adobe_client, job_id, tmp_path)
     simulator.settings(adobe_profiles=0)
     assert land(adobe_client, job_id, tmp_path).parts == ()
@@ -203,7 +209,7 @@ def test_only_an_empty_export_may_name_no_batch(simulator: Simulator, tmp_path: 
     simulator.faults({"fault": "status", "status": "SUCCEEDED", "times": None})
     client = client_of(simulator)
     job_id = client.create_export_job(ORDER).id
-    with pytest.raises(exceptions.UnexpectedResponseError, match="names no batch"):
+    with pytest.raises(exceptions.NotReadyError, match="names 0 of 1 batches"):
         land(client, job_id, tmp_path)
     simulator.settings(adobe_profiles=0)
     assert (land(client, job_id, tmp_path).parts, manifest.read(tmp_path).complete) == ((), True)
@@ -251,3 +257,191 @@ def test_lasting_faults_are_errors_and_a_retry_resumes(
     assert_landed(simulator, job_id, tmp_path)
     # one file had landed, and not one of its bytes came again
     assert simulator.ledger()["adobe"]["bytes_sent"] < 2 * manifest.read(tmp_path).bytes
+
+
+PER_SEGMENT = ExportJobOrder(
+    {
+        **ORDER.body(),
+        "destination": {"datasetId": "d", "segmentPerBatch": True},
+        "filter": {"segments": [{"segmentId": "one"}, {"segmentId": "two"}, {"segmentId": "three"}]},
+    }
+)
+HOUR = 3600
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # the files are not all listed, or none of them; the catalog counts records, or files, or only the job counts
+        {"adobe_files_lag_seconds": HOUR},
+        {"adobe_files_lag_seconds": HOUR, "adobe_records_key": "outputRecordCount"},
+        {"adobe_files_lag_seconds": HOUR, "adobe_records_key": "none", "adobe_files_counted": True},
+        {"adobe_files_lag_seconds": HOUR, "adobe_records_key": "none"},
+        {"adobe_files_lag_seconds": HOUR, "adobe_profile_counter": False},
+        {"adobe_files_lag_seconds": HOUR, "adobe_profile_counter": False, "adobe_files": 1},
+        {"adobe_files_lag_seconds": HOUR, "adobe_files": 1, "adobe_records_key": "none"},
+        {"adobe_files_lag_seconds": HOUR, "adobe_counts_as_text": True},
+        {
+            "adobe_files_lag_seconds": HOUR,
+            "adobe_files": 1,
+            "adobe_records_key": "none",
+            "adobe_profile_counter": False,
+        },
+        # a batch has no id yet, or is not mentioned
+        {"adobe_batch_ids_lag_seconds": HOUR},
+        {"adobe_batch_ids_lag_seconds": HOUR, "adobe_batch_ids_lack": "entry"},
+        {
+            "adobe_batch_ids_lag_seconds": HOUR,
+            "adobe_profile_counter": False,
+            "adobe_batch_ids_lack": "entry",
+        },
+        {"adobe_batch_ids_lag_seconds": HOUR, "adobe_batches_form": "ids"},
+        {"adobe_batch_ids_lag_seconds": HOUR, "adobe_batches_form": "map"},
+        # the catalog does not know the batch
+        {"adobe_batch_lag_seconds": HOUR, "adobe_batch_lags_as": "missing"},
+        {"adobe_batch_lag_seconds": HOUR, "adobe_batch_lags_as": "empty"},
+    ],
+)
+@pytest.mark.parametrize("order", [ORDER, PER_SEGMENT], ids=["one batch", "three batches"])
+def test_a_job_is_landed_when_all_of_it_is_there(
+    order: ExportJobOrder,
+    settings: dict[str, Any],
+    simulator: Simulator,
+    adobe_client: AdobeClient,
+    tmp_path: Path,
+) -> None:
+    """Until then the landing fails so that a retry helps, and leaves nothing that looks complete."""
+    simulator.settings(**settings)
+    job_id = adobe_client.create_export_job(order).id
+    with pytest.raises(exceptions.NotReadyError):
+        land(adobe_client, job_id, tmp_path)
+    assert not (tmp_path / manifest.MANIFEST).exists()
+    simulator.advance(HOUR)
+    land(adobe_client, job_id, tmp_path)
+    assert_landed(simulator, job_id, tmp_path)
+
+
+def test_a_landing_waits_for_what_is_late(
+    simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
+) -> None:
+    """A batch that is not in the catalog for a moment costs a look and no failure."""
+    job_id = adobe_client.create_export_job(ORDER).id
+    simulator.faults(
+        {"match": {"path": "catalog"}, "fault": "error", "http": 404},
+        {"match": {"path": "catalog"}, "fault": "garbage", "body": "{}"},
+    )
+    land(adobe_client, job_id, tmp_path)
+    assert_landed(simulator, job_id, tmp_path)
+
+
+def test_why_a_batch_failed_is_in_the_message(
+    simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
+) -> None:
+    """The catalog's errors say it."""
+    simulator.settings(adobe_batch_status="failed")
+    job_id = adobe_client.create_export_job(ORDER).id
+    with pytest.raises(exceptions.ExportFailedError, match=r"is failed \(106: Batch failed\)"):
+        land(adobe_client, job_id, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "html", "status": 200},
+        {"fault": "garbage", "body": "{}"},
+        {"fault": "changed", "skip": 1},
+        {"fault": "changed"},
+    ],
+)
+def test_a_body_is_checked_before_it_is_believed(
+    fault: dict[str, Any], simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
+) -> None:
+    """A page, and two versions of one file, never become a part, at most the task is tried again."""
+    simulator.settings(adobe_etags=True, adobe_profiles=20_000, adobe_files=2)
+    job_id = adobe_client.create_export_job(ORDER).id
+    simulator.faults(fault | {"match": FILES})
+    with suppress(exceptions.RetriableError):
+        land(adobe_client, job_id, tmp_path)
+    land(adobe_client, job_id, tmp_path)
+    assert_landed(simulator, job_id, tmp_path)
+    assert simulator.control("faults")["faults"] == []
+
+
+def test_a_manifest_counts_the_rows_of_each_file(
+    simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
+) -> None:
+    """By the footers of the files, and as many as the job exported."""
+    simulator.settings(adobe_profiles=1_001)
+    job_id = adobe_client.create_export_job(ORDER).id
+    landed = land(adobe_client, job_id, tmp_path)
+    assert [part.rows for part in landed.parts] == [
+        parquet.read_metadata(tmp_path / part.name).num_rows for part in landed.parts
+    ]
+    assert manifest.read(tmp_path).rows == 1_001
+
+
+@pytest.mark.slow
+def test_files_land_while_others_are_listed(
+    simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
+) -> None:
+    """The first byte is requested after a fraction of the list, and a try that dies keeps what it has."""
+    simulator.settings(adobe_files=250, adobe_file_bytes=2_000)
+    job_id = adobe_client.create_export_job(ORDER).id
+    land(adobe_client, job_id, tmp_path)
+    assert_landed(simulator, job_id, tmp_path)
+    paths = [entry["path"] for entry in simulator.ledger()["requests"] if "/export/files/" in entry["path"]]
+    first_read = next(number for number, path in enumerate(paths) if path in paths[:number])
+    assert first_read < 60
+
+
+ODDITIES = {
+    "hostile": True,
+    "adobe_queue_seconds": 0,
+    "adobe_job_seconds": 0,
+    "adobe_batch_lag_seconds": 60,
+    "adobe_batch_ids_lag_seconds": 60,
+    "adobe_files_lag_seconds": 120,
+    "adobe_directories": True,
+    "adobe_directory_files": 2,
+    "adobe_files": 167,
+    "adobe_profiles": 6_000,
+    "adobe_requests_per_minute": 100,
+    "speed": 60,
+}
+
+
+@pytest.mark.slow
+def test_a_thousand_files_in_three_batches_land_through_every_oddity(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    """Each file lands once and with equal bytes, with hardly a request more than its list and its bytes need."""
+    simulator.settings(**ODDITIES)
+    client = client_of(simulator, timing=replace(QUICK, batch_ready=(0.2,) * 30))
+    job_id = order_once(client, PER_SEGMENT, pendulum.now("UTC").subtract(minutes=5)).job.id
+    pages: list[dict[str, Any]] = [
+        {"match": FILES, "skip": 30, "fault": "html", "status": 200},
+        {"match": FILES, "skip": 60, "fault": "changed"},
+        {"match": FILES, "skip": 90, "fault": "cut", "after_bytes": 100},
+        {"match": FILES, "skip": 120, "fault": "short_range"},
+        {"match": FILES, "skip": 150, "fault": "error", "code": "401013", "times": 2},
+        {"match": {"path": "/files/"}, "skip": 200, "fault": "error", "http": 503, "retry_after": LONG_AGO},
+        {"match": {"path": "/files/"}, "skip": 250, "fault": "drop"},
+        {"match": {"path": "batches/.*/files"}, "skip": 2, "fault": "html"},
+        {"match": {"path": "catalog"}, "skip": 1, "fault": "error", "http": 404},
+    ]
+    simulator.faults(*pages)
+    tries = 0
+    while not (tmp_path / manifest.MANIFEST).exists():
+        tries += 1
+        assert tries < 5
+        with suppress(exceptions.RetriableError):
+            land(client, job_id, tmp_path)
+    landed = assert_landed(simulator, job_id, tmp_path)
+    assert len(landed.parts) == 1_002
+    assert landed.rows == 6_000
+    assert simulator.control("faults")["faults"] == []
+    requests = [entry for entry in simulator.ledger()["requests"] if "/foundation/" in entry["path"]]
+    throttled = sum(entry["status"] == 429 for entry in requests)
+    assert throttled > 0
+    # one for each directory, and two for each file; a tenth more for what went wrong
+    assert len(requests) - throttled < 1.1 * (501 + 2 * 1_002)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from airflow_provider_twexport.adobe.models import ExportJobOrder
 from airflow_provider_twexport.adobe.order_once import JobOrder, order_once
+from airflow_provider_twexport.adobe.orders import ExportJobOrder
 from airflow_provider_twexport.exceptions import TransientError
 from tests.adobe_account import ORDER, client_of
 from tests.at_once import run_at_once

@@ -16,6 +16,8 @@ from tests.waiting import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow_provider_twexport.adobe.files import FileVersion
+
 RETRY = Retry(attempts=3, first_wait=0.001)
 FILES = [DataFile(str(n), f"file-{n}", size) for n, size in enumerate((1_000, 0, 1, 999, 2_500))]
 
@@ -37,7 +39,7 @@ def test_every_byte_comes_once_and_in_order(range_bytes: int) -> None:
     """Every byte comes once, wherever responses break off."""
     asked: list[int] = []
 
-    def read(file: DataFile, start: int, stop: int) -> Iterator[bytes]:
+    def read(file: DataFile, start: int, stop: int, version: FileVersion) -> Iterator[bytes]:
         asked.append(start)
         answer = content(file)[start:stop]
         yield answer[: len(answer) // 2 + 1]
@@ -53,7 +55,7 @@ def test_reading_in_advance_is_limited() -> None:
     """Until the caller reads, no more ranges are requested."""
     asked: list[int] = []
 
-    def read(file: DataFile, start: int, stop: int) -> Iterator[bytes]:
+    def read(file: DataFile, start: int, stop: int, version: FileVersion) -> Iterator[bytes]:
         asked.append(start)
         yield content(file)[start:stop]
 
@@ -65,14 +67,14 @@ def test_reading_in_advance_is_limited() -> None:
 def test_what_never_comes_is_an_error() -> None:
     """A response without bytes counts as broken; three in a row are an error."""
     with pytest.raises(ReadInterruptedError, match="brought nothing"):
-        read_all(RangedDownload(lambda file, start, stop: iter(()), FILES, RETRY))
+        read_all(RangedDownload(lambda *_: iter(()), FILES, RETRY))
 
 
 def test_a_download_that_has_failed_retries_nothing_more() -> None:
     """When one range has failed, the others are not retried."""
     tries, failed = [0], threading.Event()
 
-    def read(file: DataFile, start: int, stop: int) -> Iterator[bytes]:
+    def read(file: DataFile, start: int, stop: int, version: FileVersion) -> Iterator[bytes]:
         if start == 0:
             raise NotFoundError("gone")
         tries[0] += 1

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 
-from airflow_provider_twexport.adobe.models import ExportJobOrder
+from airflow_provider_twexport.adobe.orders import ExportJobOrder
 from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.storage.manifest import empty_manifest
 from airflow_provider_twexport.storage.part import Part

@@ -9,7 +9,7 @@ import pytest
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.adobe.models import ExportJobOrder
+from airflow_provider_twexport.adobe.orders import ExportJobOrder
 from airflow_provider_twexport.operators.adobe import AdobeCreateExportJobOperator
 from airflow_provider_twexport.plugin.accounts.x import usage_in
 from airflow_provider_twexport.plugin.landed import location_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from airflow_provider_twexport.simulator.adobe.errors import AdobeError, refused_by_gateway
+from airflow_provider_twexport.simulator.adobe.errors import AdobeError, invalid_token, refused_by_gateway
 from airflow_provider_twexport.simulator.prng import hash64
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class AccessTokens:
         """Revoke every token that was issued so far."""
         self._expiry.clear()
 
-    def check(self, request: Request, now: float) -> None:
+    def check(self, request: Request, now: float, settings: AdobeSettings) -> None:
         """Refuse a request that the gateway refuses."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise refused_by_gateway("403010")
         if self._expiry.get(token, 0.0) <= now:
-            raise refused_by_gateway("401013")
+            raise invalid_token(settings.adobe_invalid_token)
         api_key = request.headers.get("x-api-key")
         if api_key != CLIENT_ID:
             raise refused_by_gateway("403003" if api_key else "403000")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from hashlib import blake2b
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.simulator.prng import hash64, splitmix64
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 64 * 1024
 POOL_BYTES = 2**20
+MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of a batch, or a directory of two files."""
+    """One file of a batch, or a directory of files."""
 
     seed: int
     id: str
@@ -43,13 +45,13 @@ class File:
         """Yield the bytes `[start, stop)` in pieces."""
 
     @abstractmethod
-    def halves(self) -> list[File]:
-        """Return the two files in it if it is a directory."""
+    def inner_files(self, count: int) -> list[File]:
+        """Return the files in it if it is a directory."""
 
 
 @dataclass(frozen=True)
 class RandomFile(File):
-    """A file of any size with random bytes, named like Parquet.
+    """A file of any size with random bytes between the first and the last four of Parquet.
 
     :param byte_count: its size.
     """
@@ -66,16 +68,23 @@ class RandomFile(File):
         while start < stop:
             number, offset = divmod(start, PIECE_BYTES)
             piece = self._piece(number)[offset : offset + stop - start]
-            yield piece
+            yield self._with_magic(piece, start)
             start += len(piece)
 
-    def halves(self) -> list[File]:
-        """Return the two files in it if it is a directory."""
-        half = self.byte_count // 2
-        return [
-            RandomFile(self.seed, f"{self.id}-0", half),
-            RandomFile(self.seed, f"{self.id}-1", self.byte_count - half),
-        ]
+    def inner_files(self, count: int) -> list[File]:
+        """Return the files in it if it is a directory."""
+        edges = [self.byte_count * n // count for n in range(count + 1)]
+        return [RandomFile(self.seed, f"{self.id}-{n}", b - a) for n, (a, b) in enumerate(pairwise(edges))]
+
+    def _with_magic(self, piece: bytes, start: int) -> bytes:
+        if self.byte_count < 2 * len(MAGIC):
+            return piece
+        marked = bytearray(piece)
+        for at in (0, self.byte_count - len(MAGIC)):
+            for n, byte in enumerate(MAGIC, at - start):
+                if 0 <= n < len(marked):
+                    marked[n] = byte
+        return bytes(marked)
 
     def _piece(self, number: int) -> bytes:
         digest = blake2b(repr((self.seed, self.id, number)).encode(), digest_size=32).digest()
@@ -122,12 +131,12 @@ class ProfilesFile(File):
         for begin in range(start, stop, PIECE_BYTES):
             yield content[begin : min(begin + PIECE_BYTES, stop)]
 
-    def halves(self) -> list[File]:
-        """Return the two files in it if it is a directory."""
-        middle = (self.first + self.stop) // 2
+    def inner_files(self, count: int) -> list[File]:
+        """Return the files in it if it is a directory."""
+        edges = [self.first + (self.stop - self.first) * n // count for n in range(count + 1)]
         return [
             ProfilesFile(self.seed, f"{self.id}-{n}", first, stop, self.segments)
-            for n, (first, stop) in enumerate([(self.first, middle), (middle, self.stop)])
+            for n, (first, stop) in enumerate(pairwise(edges))
         ]
 
     def ids(self) -> list[dict[str, Any]]:

@@ -25,11 +25,11 @@ TITLES = {
 class AdobeError(Exception):
     """A request that the vendor refuses."""
 
-    def __init__(self, status: int, body: dict[str, Any], retry_after: float | None = None) -> None:
+    def __init__(self, status: int, body: Any, retry_after: object = None) -> None:
         super().__init__(str(body))
         self.status = status
         self.body = body
-        self.headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+        self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
 
 
 def refused_by_gateway(code: str, message: str | None = None) -> AdobeError:
@@ -38,7 +38,21 @@ def refused_by_gateway(code: str, message: str | None = None) -> AdobeError:
     return AdobeError(int(code[:3]), body)
 
 
-def refused_by_service(status: int, detail: str, retry_after: float | None = None) -> AdobeError:
+def invalid_token(form: str) -> AdobeError:
+    """Refuse a token that has expired: with the gateway's code, as a service does, or with no JSON at all."""
+    if form == "gateway":
+        return refused_by_gateway("401013")
+    if form == "problem":
+        return refused_by_service(401, "The access token has expired")
+    return AdobeError(401, "<html><body>401 Authorization Required</body></html>" if form == "html" else "")
+
+
+def throttled(seconds: int) -> AdobeError:
+    """Refuse a request because there were too many."""
+    return AdobeError(429, {"error_code": "429050", "message": "Too many requests"}, seconds)
+
+
+def refused_by_service(status: int, detail: str, retry_after: object = None) -> AdobeError:
     """Refuse a request in the form of RFC 7807."""
     title = TITLES.get(status, "InternalServerError")
     body = {"type": f"http://ns.adobe.com/aep/errors/{status}", "status": status, "title": title}

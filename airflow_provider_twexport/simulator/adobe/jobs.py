@@ -117,7 +117,7 @@ class Job:
         if self.status not in FINAL_STATUSES:
             self.status, self.updated = settings.adobe_cancelled_status, now
 
-    def to_json(self, settings: AdobeSettings, status: str | None = None) -> dict[str, Any]:
+    def to_json(self, settings: AdobeSettings, now: float, status: str | None = None) -> dict[str, Any]:
         """Return the job as the service shows it.
 
         :param status: shown instead of its own.
@@ -127,19 +127,19 @@ class Job:
         return {
             "id": self.id,
             "jobType": "BATCH",
-            **self.order,
-            "destination": self._destination(settings),
+            **(rewritten(self.order) if settings.adobe_echo == "rewritten" else self.order),
+            "destination": self._destination(settings, now),
             "imsOrgId": ORG_ID,
             "status": status,
             "profileInstanceId": "ups",
-            "errors": ERRORS if has_errors else [],
+            "errors": _errors(settings) if has_errors else [],
             "metrics": self._metrics(settings, status),
             "computeGatewayJobId": {
                 "exportJob": str(uuid.UUID(int=hash64(self.id, "export"))),
                 "pushJob": str(uuid.UUID(int=hash64(self.id, "push"))),
             },
-            "creationTime": self.created_ms,
-            "updateTime": int((self.updated or self.created) * 1000),
+            "creationTime": settings.time(self.created_ms),
+            "updateTime": settings.time(int((self.updated or self.created) * 1000)),
             "requestId": str(uuid.UUID(int=hash64(self.id, "request"))),
         }
 
@@ -151,17 +151,21 @@ class Job:
                 for number, segment in enumerate(segments)
             ]
 
-    def _destination(self, settings: AdobeSettings) -> dict[str, Any]:
+    def _destination(self, settings: AdobeSettings, now: float) -> dict[str, Any]:
         destination: dict[str, Any] = {
             settings.adobe_dataset_key: self.order["destination"]["datasetId"],
             "segmentPerBatch": self.is_per_segment,
         }
         batches = [self._batch_json(batch, settings) for batch in self.batches]
-        is_object = settings.adobe_batches_form == "object" and len(batches) == 1
+        lags = now < self.updated + settings.adobe_batch_ids_lag_seconds
+        if lags and batches:
+            last = batches.pop()
+            if settings.adobe_batch_ids_lack == "id":
+                batches.append({**last, "batchId": ""})
         if not self.is_per_segment:
-            destination["batchId"] = self.batches[0].id if self.batches else ""
+            destination["batchId"] = self.batches[0].id if self.batches and not lags else ""
         if batches:
-            destination["batches"] = batches[0] if is_object else batches
+            destination["batches"] = _in_form(settings.adobe_batches_form, batches)
         return destination
 
     def _batch_json(self, batch: Batch, settings: AdobeSettings) -> dict[str, Any]:
@@ -180,7 +184,9 @@ class Job:
         times = dict.fromkeys(("totalTime", "profileExportTime", "aCPDatasetWriteTime"), span)
         if status != "SUCCEEDED":
             return times
-        count = settings.adobe_profiles
+        if not settings.adobe_profile_counter:
+            return times
+        count = settings.count(settings.adobe_profiles)
         return {
             **times,
             "totalExportedProfileCounter": count,
@@ -233,6 +239,34 @@ class Jobs:
         """Count the jobs that repeat the order of an earlier one."""
         orders = [(job.sandbox, repr(sorted(job.order.items()))) for job in self]
         return len(orders) - len(set(orders))
+
+
+def rewritten(order: dict[str, Any]) -> dict[str, Any]:
+    """Return an order in another form that means the same."""
+    echo: dict[str, Any] = dict(reversed(order.items()))
+    if isinstance(fields := echo.get("fields"), str):
+        echo["fields"] = fields.split(",")
+    if policy := echo.get("mergePolicy"):
+        version = policy.get("version", "latest")
+        echo["mergePolicy"] = {**policy, "version": float(version) if isinstance(version, int) else version}
+    filters = {"emptyProfiles": False, **(echo.get("filter") or {})}
+    if segments := filters.get("segments"):
+        filters["segments"] = [{"segmentNs": "ups", "status": ["realized"], **one} for one in segments]
+    filters["segmentQualificationTime"] = filters.get("segmentQualificationTime")
+    return {**echo, "filter": filters, "additionalFields": echo.get("additionalFields")}
+
+
+def _errors(settings: AdobeSettings) -> Any:
+    text = f"{ERRORS[0]['code']}: {ERRORS[0]['msg']}"
+    return {"array": ERRORS, "object": ERRORS[0], "text": text}[settings.adobe_errors_form]
+
+
+def _in_form(form: str, batches: list[dict[str, Any]]) -> Any:
+    if form == "map":
+        return {batch["batchId"]: batch for batch in batches}
+    if form == "ids":
+        return [batch["batchId"] for batch in batches]
+    return batches[0] if form == "object" and len(batches) == 1 else batches
 
 
 def _segment(content: dict[str, Any]) -> Segment:

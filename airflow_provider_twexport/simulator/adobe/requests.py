@@ -12,8 +12,6 @@ from airflow_provider_twexport.simulator.adobe.errors import refused_by_service
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-ECHOED_FIELDS = ("fields", "mergePolicy", "filter", "additionalFields", "schema", "evaluationInfo")
-
 
 async def read_order(request: Request) -> dict[str, Any]:
     """Read what to export; the service echoes it in every response about the job."""
@@ -31,7 +29,7 @@ async def read_order(request: Request) -> dict[str, Any]:
     for segment in (body.get("filter") or {}).get("segments") or []:
         if not segment.get("segmentId"):
             raise refused_by_service(400, "filter.segments.segmentId is required")
-    return {**{name: body[name] for name in ECHOED_FIELDS if name in body}, "destination": destination}
+    return {**body, "destination": destination}
 
 
 def read_sandbox(request: Request) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
+from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from starlette.responses import Response
@@ -13,8 +15,10 @@ from airflow_provider_twexport.simulator.adobe.account import AccessTokens
 from airflow_provider_twexport.simulator.adobe.documents import ProfilesFile
 from airflow_provider_twexport.simulator.adobe.errors import (
     AdobeError,
+    invalid_token,
     refused_by_gateway,
     refused_by_service,
+    throttled,
 )
 from airflow_provider_twexport.simulator.adobe.jobs import Jobs
 from airflow_provider_twexport.simulator.wire import LEDGER_ENTRY, fault_of, json_response
@@ -43,6 +47,7 @@ class Adobe:
         "error": "Refuse the request; `code` of the gateway, or `http`, `message`, `retry_after`.",
         "status": "Show another status of the jobs; `status`.",
         "missing_from_list": "Show an empty list of jobs.",
+        "changed": "Send other bytes and another ETag, as of a file that was replaced.",
         "short_range": "Send the first half of a download only, with the headers of that half.",
     }
 
@@ -58,6 +63,7 @@ class Adobe:
         self._tokens = AccessTokens(self._seed)
         self._jobs = Jobs(self._seed)
         self._bytes_sent = 0
+        self._recent: deque[float] = deque()
 
     @property
     def settings(self) -> AdobeSettings:
@@ -118,16 +124,27 @@ class Adobe:
     ) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             try:
-                _raise_queued_error(request)
+                _raise_queued_error(request, self._settings)
                 self._advance()
                 if not is_open:
-                    self._tokens.check(request, self._clock.now())
+                    self._count_request()
+                    self._tokens.check(request, self._clock.now(), self._settings)
                 body = await call(request)
             except AdobeError as error:
                 return _refuse(request, error)
             return body if isinstance(body, Response) else json_response(body)
 
         return respond
+
+    def _count_request(self) -> None:
+        now, most = self._clock.now(), self._settings.adobe_requests_per_minute
+        if most is None:
+            return
+        while self._recent and self._recent[0] <= now - 60:
+            self._recent.popleft()
+        if len(self._recent) >= most:
+            raise throttled(ceil((self._recent[0] + 60 - now) / (self._clock.speed or 1)))
+        self._recent.append(now)
 
     async def _issue_token(self, request: Request) -> dict[str, Any]:
         return await self._tokens.issue(request, self._clock.now(), self._settings)
@@ -188,13 +205,15 @@ class Adobe:
 
     async def _list_files(self, request: Request) -> dict[str, Any]:
         batch = self._batch(request)
-        return files.file_list(request, batch, batch.files(self._seed, self._settings))
+        job_files = batch.files(self._seed, self._settings)
+        return files.file_list(request, batch, job_files, self._settings, self._clock.now())
 
     async def _get_file(self, request: Request) -> Response:
         file, is_directory = self._file(request.path_params["file_id"])
         name = request.query_params.get("path")
         if name is None:
-            return json_response(files.file_parts(file, file.halves() if is_directory else []))
+            inner = file.inner_files(self._settings.adobe_directory_files) if is_directory else []
+            return json_response(files.file_parts(request, file, inner, self._settings))
         if is_directory or name != file.name:
             raise refused_by_service(404, f"No file {name}")
         return files.download(request, file, self._settings, self._count_bytes)
@@ -214,9 +233,9 @@ class Adobe:
             for file in self._files(job):
                 if file.id == file_id:
                     return file, self._settings.adobe_directories
-                for half in file.halves():
-                    if half.id == file_id:
-                        return half, False
+                for inner in file.inner_files(self._settings.adobe_directory_files):
+                    if inner.id == file_id:
+                        return inner, False
         raise refused_by_service(404, f"File {file_id} not found")
 
     def _files(self, job: Job) -> list[File]:
@@ -224,7 +243,7 @@ class Adobe:
 
     def _job_json(self, request: Request, job: Job) -> dict[str, Any]:
         fault = fault_of(request, "status")
-        return job.to_json(self._settings, fault.get("status") if fault else None)
+        return job.to_json(self._settings, self._clock.now(), fault.get("status") if fault else None)
 
     async def _revoke_tokens(self, request: Request) -> Response:
         """Revoke every access token that was issued so far."""
@@ -235,7 +254,8 @@ class Adobe:
         """List the files of a job with their sha256, in the order of its batches."""
         job_files = self._files_of_request(request)
         if self._settings.adobe_directories:
-            job_files = [half for file in job_files for half in file.halves()]
+            count = self._settings.adobe_directory_files
+            job_files = [inner for file in job_files for inner in file.inner_files(count)]
         return json_response([_file_row(file) for file in job_files])
 
     async def _list_job_profiles(self, request: Request) -> Response:
@@ -259,14 +279,18 @@ def _file_row(file: File) -> dict[str, Any]:
 
 
 def _refuse(request: Request, error: AdobeError) -> Response:
+    if isinstance(error.body, str):
+        return Response(error.body, error.status, error.headers, media_type="text/html")
     request.scope[LEDGER_ENTRY]["code"] = str(error.body.get("error_code") or error.body.get("title") or "")
     response = json_response(error.body, error.status)
     response.headers.update(error.headers)
     return response
 
 
-def _raise_queued_error(request: Request) -> None:
+def _raise_queued_error(request: Request, settings: AdobeSettings) -> None:
     if fault := fault_of(request, "error"):
+        if fault.get("code") == "401013":
+            raise invalid_token(settings.adobe_invalid_token)
         if code := fault.get("code"):
             raise refused_by_gateway(str(code), fault.get("message"))
         message = str(fault.get("message", "Service Unavailable"))
