@@ -150,7 +150,7 @@ def landed_span(manifest: Manifest) -> LandedSpan | None:
         window=window,
         scope=str(source.get("scope") or owner),
         export_id=str(source.get("export_id") or owner),
-        results=manifest.records,
+        results=manifest.results,
         complete=manifest.complete,
         truncated=manifest.truncated,
         topics=tuple(source.get("topics") or ()),

@@ -67,7 +67,7 @@ def test_unknown_calls(simulator: Simulator, call: str) -> None:
         (
             "faults",
             {"faults": [{"fault": "earthquake"}]},
-            "unknown fault 'earthquake'; known: ct_error, cut,",
+            "unknown fault 'earthquake'; known: changed, ct_error, cut,",
         ),
         ("faults", {"faults": [{"fault": "drop", "match": {"host": "x"}}]}, "unknown key in match: host"),
         ("settings", {"creditz": 1}, "unknown setting creditz; known: speed, credits,"),

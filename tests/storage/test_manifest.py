@@ -63,7 +63,7 @@ def test_its_schema_is_the_documented_one(landed: Manifest) -> None:
     assert document["provider_version"] == __version__
     assert document["created_at"].endswith("+00:00")
     documented_of_parts = {"name", "results", "bytes", "sha256"}
-    documented_of_parts |= {"first_cursor", "last_cursor", "coercion_failures", "written_at"}
+    documented_of_parts |= {"first_cursor", "last_cursor", "coercion_failures", "written_at", "rows"}
     assert set(document["parts"][0]) == documented_of_parts
 
 
