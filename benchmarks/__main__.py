@@ -173,9 +173,10 @@ def table(measured: dict[str, Measurement]) -> str:
         f"| {cell(method)} | {run.wall:.2f} | {run.cpu:.2f} | {run.rss:.0f} | {run.written:.0f} |"
         for method, run in measured.items()
     ]
-    rows += ["", "| compared | time | memory |", "|---|---|---|"]
+    rows += ["", "| compared | time | CPU | memory |", "|---|---|---|---|"]
     rows += [
         f"| {cell(f'{one} / {other}')} | {ratio(measured[one].wall, measured[other].wall)} "
+        f"| {ratio(measured[one].cpu, measured[other].cpu)} "
         f"| {ratio(measured[one].rss, measured[other].rss)} |"
         for one, other in COMPARED
         if one in measured and other in measured
