@@ -39,8 +39,8 @@ FILTERS = frozenset(("is", "has", "lang"))
 
 _TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<open>\()|(?P<close>\))|(?P<not>-(?=\S))|(?P<or>OR(?=[\s()]|$))"
-    r'|(?P<operator>[A-Za-z_]+):(?P<value>"[^"]*"|\[[^\]]*\]|[^\s()]+)'
-    r'|(?P<phrase>"[^"]*"(?:~\d+)?)|(?P<word>[^\s()"\[\]\']+)'
+    r'|(?P<operator>[A-Za-z_]+):(?P<value>"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^\s()]+)'
+    r'|(?P<phrase>"(?:[^"\\]|\\.)*"(?:~\d+)?)|(?P<word>[^\s()"\[\]\']+)'
 )
 
 
@@ -113,6 +113,8 @@ class _Parser:
             _check_operator(match, position)
         if kind == "word" and match[0].lower() == "and":
             raise _at(AMBIGUOUS, position)
+        if kind == "word" and match[0] in ("-", "+"):
+            raise _at(f"no viable alternative at character '{match[0]}'", position)
         is_filter = kind == "operator" and match["operator"] in FILTERS
         return Clause(position, stands_alone=not is_filter, is_filter=is_filter)
 

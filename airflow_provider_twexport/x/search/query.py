@@ -1,20 +1,26 @@
 """Queries of X enterprise search, checked before a request is spent on them.
 
-Vendor pages: "Enterprise operators", "Rules and filtering". X would refuse every query that is refused here. It may
-also refuse a query that passes here, and then says why. Out of scope: whether countries, places and languages exist.
+Vendor pages: "Enterprise operators", "Rules and filtering". X would refuse every query that is refused here. Where the
+pages leave it open, a warning is logged and X decides: it says why it refuses, and bills only pages that it answers.
+Out of scope: whether countries, places and languages exist.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from typing import NamedTuple
 
 from airflow_provider_twexport.exceptions import QuerySyntaxError
 
+log = logging.getLogger(__name__)
+
 MAX_LENGTH = 2048
 MAX_DISTANCE = 6
 LIMIT_MILES = 25.0
+# a mile has 1.609344 km, and a degree about 69.1 miles: nobody knows how exactly X takes it
+RADIUS_TOLERANCE, BOX_TOLERANCE = 1.0001, 1.01
 MILES_PER_DEGREE = 69.1
 KM_PER_MILE = 1.609344
 
@@ -39,14 +45,20 @@ VALUES = {
 NARROWING = frozenset(("is", "has", "lang"))
 NARROWING_ALONE = "is:, has: and lang: only narrow a search; add a word, a phrase or another operator"
 
+# the pages want "punctuation" in quotes, and name no characters
+_UNQUOTED = re.compile(r"[+&%*=<>?!;~^|\\{}]")
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _BOX = re.compile(rf"\[\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s*\]")
 _RADIUS = re.compile(rf"\[\s*({_NUMBER})\s+({_NUMBER})\s+(\d+(?:\.\d+)?)(mi|km)\s*\]")
 _TOKEN = re.compile(
     r"(?P<open>\()|(?P<close>\))|(?P<minus>-)(?=[^\s-])|(?P<or>OR)(?=[\s()]|$)"
-    r'|(?P<operator>[A-Za-z_]+):(?P<value>"[^"]*"|\[[^\]]*\]|[^\s()"\[\]]+)'
-    r'|(?P<phrase>"[^"]*")(?:~(?P<distance>\d+))?|(?P<word>[^\s()"\[\]]+)'
+    r'|(?P<operator>[A-Za-z_]+):(?P<value>"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^\s()"\[\]]+)'
+    r'|(?P<phrase>"(?:[^"\\]|\\.)*")(?:~(?P<distance>\d+))?|(?P<word>[^\s()"\[\]]+)'
 )
+
+
+def _leave_to_x(doubt: str) -> None:
+    log.warning("X decides whether it takes the query, and bills nothing if it refuses. %s", doubt)
 
 
 def normalize(query: str) -> str:
@@ -129,8 +141,8 @@ class _Parser:
                 raise self._error("is:nullcast must be negated: -is:nullcast", at)
         if token["distance"] and int(token["distance"]) > MAX_DISTANCE:
             raise self._error(f"words can be at most {MAX_DISTANCE} apart: ~{MAX_DISTANCE}", at)
-        if (token["word"] or "").lower() == "and":
-            raise self._error('a space means AND; to find the word itself, write "and" in quotes', at)
+        if word := token["word"]:
+            self._check_word(word, at)
         narrows = token["operator"] in NARROWING
         return _Part(at, searches=not narrows, narrows=narrows)
 
@@ -141,6 +153,14 @@ class _Parser:
             self._next_token()
             return _Part(at, searches=False)
         return _Part(at, searches=False, narrows=self._parse_term(depth).narrows)
+
+    def _check_word(self, word: str, at: int) -> None:
+        if word.lower() == "and":
+            raise self._error('a space means AND; to find the word itself, write "and" in quotes', at)
+        if word in ("-", "+"):
+            raise self._error(f"{word} stands alone; write -word to exclude a word, or put it in quotes", at)
+        if _UNQUOTED.search(word):
+            _leave_to_x(f'It may want the word {word} in quotes: "{word}".')
 
     def _check_operator(self, token: re.Match[str], at: int) -> None:
         name, value = token["operator"], token["value"]
@@ -161,8 +181,11 @@ class _Parser:
         if not found:
             raise self._error("write point_radius:[longitude latitude radius], the radius with mi or km", at)
         self._check_coordinates(float(found[1]), float(found[2]), at)
-        if float(found[3]) / (KM_PER_MILE if found[4] == "km" else 1) >= LIMIT_MILES:
+        radius = float(found[3]) / (KM_PER_MILE if found[4] == "km" else 1)
+        if radius > LIMIT_MILES * RADIUS_TOLERANCE:
             raise self._error("the radius must be below 25 mi (40.2 km)", at)
+        if radius >= LIMIT_MILES:
+            _leave_to_x("It documents that a radius must be below 25 mi, and has answered 25 mi.")
 
     def _check_box(self, value: str, at: int) -> None:
         found = _BOX.fullmatch(value)
@@ -176,8 +199,10 @@ class _Parser:
         nearest_equator = 0.0 if south < 0 < north else min(abs(south), abs(north))
         width = (east - west) * MILES_PER_DEGREE * math.cos(math.radians(nearest_equator))
         height = (north - south) * MILES_PER_DEGREE
-        if max(width, height) >= LIMIT_MILES:
+        if max(width, height) > LIMIT_MILES * BOX_TOLERANCE:
             raise self._error(f"the box is {width:.0f} by {height:.0f} mi, each side must be below 25", at)
+        if max(width, height) >= LIMIT_MILES / BOX_TOLERANCE:
+            _leave_to_x(f"It documents sides below 25 mi, and the box has about {width:.1f} by {height:.1f}.")
 
     def _check_coordinates(self, longitude: float, latitude: float, at: int) -> None:
         if abs(longitude) > 180 or abs(latitude) > 90:

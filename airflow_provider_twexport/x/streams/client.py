@@ -188,11 +188,12 @@ class _Partition:
 
         :param connected: when X opened it; what it brings is counted from then.
         :param minutes: of Backfill that were requested.
-        :param oldest: when the oldest of its first messages was created.
+        :param oldest: when the oldest of its first messages was created; these streams are so dense that with Backfill
+            it is from the first half of the time requested.
         """
         with self.lock:
             # after a full buffer, of which X may not say a word, there is no Backfill, and what the buffer held is lost
-            is_backfilled = oldest < connected and not self.buffer_is_lost
+            is_backfilled = oldest < connected - 30 * minutes and not self.buffer_is_lost
             since = connected - (60 * minutes if is_backfilled else 0) + CLOCK_MARGIN_SECONDS
             start = since if self.reached is None else self.reached
             # another connection may be about to bring what is this recent

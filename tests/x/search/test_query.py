@@ -19,6 +19,17 @@ GOOD = [
     "señor-x or l'eau",
     "url_title:coffee bio_location:santiago",
     "a" * 2048,
+    r'"say \"coffee\" twice" from:demo',
+    r'coffee url:"a\"b"',
+]
+# the vendor's pages leave it open
+DOUBTFUL = [
+    "point_radius:[-70.6 -33.4 25mi]",
+    "point_radius:[-70.6 -33.4 40.2336km]",
+    "bounding_box:[0 -0.1809 0.3618 0.1809]",
+    "bounding_box:[-70.6 -33.5 -70.3 -33.1382]",
+    "coffee+tea",
+    "AT&T",
 ]
 
 
@@ -26,6 +37,20 @@ GOOD = [
 def test_good_queries_pass(query: str) -> None:
     """They are sent as they are."""
     assert normalize(query) == query
+
+
+@pytest.mark.parametrize("query", DOUBTFUL)
+def test_x_decides_where_its_pages_do_not(query: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A wrong refusal blocks a user, and one by X costs nothing: the log says so."""
+    assert normalize(query) == query
+    assert "X decides whether it takes the query, and bills nothing if it refuses" in caplog.text
+
+
+@pytest.mark.parametrize("query", GOOD)
+def test_good_queries_have_no_warning(query: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Only doubts are logged."""
+    normalize(query)
+    assert caplog.text == ""
 
 
 def test_lines_become_one() -> None:
@@ -51,7 +76,12 @@ def test_lines_become_one() -> None:
         ("-(coffee tea)", 1, "leave out"),
         ("coffee is:nullcast", 8, "-is:nullcast"),
         ("coffee (tea -is:nullcast)", 13, "outside of parentheses"),
-        ("point_radius:[-70.6 -33.4 25mi]", 1, "below 25 mi"),
+        ("point_radius:[-70.6 -33.4 25.1mi]", 1, "below 25 mi"),
+        ("bounding_box:[0 0 0.3 0.37]", 1, "21 by 26 mi"),
+        ("coffee - tea", 8, "stands alone"),
+        ("coffee + tea", 8, "stands alone"),
+        ("+", 1, "stands alone"),
+        (r'"coffee \"', 1, "quote is not closed"),
         ("point_radius:[-70.6 -33.4 41km]", 1, "below 25 mi"),
         ("coffee point_radius:[-70.6 -33.4 10]", 8, "with mi or km"),
         ("point_radius:[-190 -33.4 10mi]", 1, "-180"),
