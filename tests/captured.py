@@ -15,6 +15,18 @@ is_needed = pytest.mark.skipif(
     not _CAPTURE.exists(), reason="needs the captured payloads, which are not part of the project"
 )
 
+_X_SEARCH = _DATA.parent / "sources" / "x_enterprise_search.txt"
+x_search_is_needed = pytest.mark.skipif(
+    not _X_SEARCH.exists(), reason="needs the vendor's document, which is not part of the project"
+)
+
+
+def x_search_example() -> Any:
+    """Return the post of the vendor's first example of a search's answer."""
+    document = _X_SEARCH.read_text(encoding="utf-8")
+    start = document.index("{", document.index('"results"') - 20)
+    return json.JSONDecoder().raw_decode(document, start)[0]["results"][0]
+
 
 def text() -> str:
     """Return a captured read, pretty-printed."""

@@ -2,8 +2,10 @@
 
 A type is ``string``, ``int64``, ``double``, ``timestamp`` (UTC, read from epoch milliseconds; 0 and -1 are null),
 ``timestamp<format>`` (UTC, read from a text, with the format as ``strptime`` knows it),
-``map<int64>`` and ``map<double>`` (string keys), ``[type]`` for a list, ``{name: type}`` for a struct. In a path,
-``name[]`` goes into each element of a list, and what is found there becomes one list.
+``map<int64>`` and ``map<double>`` (string keys), ``[type]`` for a list, ``{name: type}`` for a struct as it is in the
+result, and a tuple of columns for a struct that is put together, with paths from the struct's own. In a path,
+``name[]`` goes into each element of a list, and what is found there becomes one list; it is itself a list where the path
+ends in ``[]``. ``|`` stands between places, of which the first one that is not null counts.
 """
 
 from __future__ import annotations
@@ -26,6 +28,16 @@ class Column(NamedTuple):
     path: str
     note: str = ""
 
+    @property
+    def places(self) -> list[list[str]]:
+        """Return the steps of each place where the column may be, the best one first."""
+        return [place.strip().split(".") for place in self.path.split("|")]
+
+    def type_at(self, steps: list[str]) -> Any:
+        """Return the type of what is at the end of a place."""
+        is_collected = any(step.endswith("[]") for step in steps[:-1]) and not steps[-1].endswith("[]")
+        return self.type[0] if is_collected else self.type
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:
@@ -44,14 +56,25 @@ class Schema:
         """Return the columns as a Markdown table."""
         lines = ["| column | type | found at | note |", "|---|---|---|---|"]
         lines += [
-            f"| `{one.name}` | `{type_name(one.type)}` | `{one.path}` | {one.note} |" for one in self.columns
+            f"| `{one.name}` | `{type_name(one.type)}` | {_places(one)} | {one.note} |"
+            for one in self.columns
         ]
         lines.append("| `raw` | `string` | | the whole result, byte for byte |")
         return "\n".join(lines) + "\n"
 
 
+def _places(column: Column) -> str:
+    """Return where a column is, and where the parts of one are that is put together."""
+    places = ", else ".join(f"`{'.'.join(steps)}`" for steps in column.places)
+    if not isinstance(column.type, tuple):
+        return places
+    return f"{places}: " + "; ".join(f"{part.name} in {_places(part)}" for part in column.type)
+
+
 def type_name(column_type: Any) -> str:
     """Return the text for a type."""
+    if isinstance(column_type, tuple):
+        return f"struct<{', '.join(f'{one.name}: {type_name(one.type)}' for one in column_type)}>"
     if isinstance(column_type, list):
         return f"list<{type_name(column_type[0])}>"
     if isinstance(column_type, dict):

@@ -29,7 +29,7 @@ from airflow_provider_twexport.storage.coercion import Coercer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow_provider_twexport.core.schema import Schema
+    from airflow_provider_twexport.core.schema import Column, Schema
 
 NO_DATE = (0, -1)
 
@@ -53,7 +53,7 @@ class ArrowTableBuilder:
 
         of = document_type(schema)
         maps = only_maps(of)
-        self._columns = [(column.type, column.path.split(".")) for column in schema.columns]
+        self._columns = schema.columns
         self._schema = arrow_schema(schema)
         self._read_schema = pa.schema(list(_read_type(of)))
         self._strict = msgspec.json.Decoder(strict_type(of))
@@ -107,8 +107,10 @@ class ArrowTableBuilder:
         if len(documents) != len(found.documents):
             raise _MismatchError
         return [
-            _map_array(_reached(with_maps, steps), of) if is_map(of) else _conformed(found.at(steps), of)
-            for of, steps in self._columns
+            _map_array(_reached(with_maps, column.places[0]), column.type)
+            if is_map(column.type)
+            else _column_array(found, column)
+            for column in self._columns
         ]
 
     def _read(self, frame: bytes) -> Any:
@@ -162,7 +164,26 @@ class ColumnExtractor:
         if path not in self._flattened:
             struct = self.at(outer) if outer else self.documents
             self._flattened[path] = dict(zip(struct.type.names, struct.flatten(), strict=True))
-        return self._flattened[path][last]
+        return self._flattened[path][last.removesuffix("[]")]
+
+
+def _column_array(found: ColumnExtractor, column: Column) -> Any:
+    """Return the values of a column: for each document, those at the first place where there are any."""
+    import pyarrow.compute as pc
+
+    arrays = [_place_array(found, steps, column.type) for steps in column.places]
+    return pc.coalesce(*arrays) if len(arrays) > 1 else arrays[0]
+
+
+def _place_array(found: ColumnExtractor, steps: Sequence[str], of: Any) -> Any:
+    import pyarrow as pa
+
+    values = found.at(steps)
+    if not isinstance(of, tuple):
+        return _conformed(values, of)
+    parts = ColumnExtractor(values)
+    fields = [_column_array(parts, column) for column in of]
+    return pa.StructArray.from_arrays(fields, names=[column.name for column in of], mask=values.is_null())
 
 
 def _flat(lists: Any, inner: Any) -> Any:

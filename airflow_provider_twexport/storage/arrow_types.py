@@ -10,7 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_twexport.core.schema import Schema
+    from airflow_provider_twexport.core.schema import Column, Schema
 
 RAW = "raw"
 INT64 = (-(2**63), 2**63 - 1)
@@ -34,6 +34,8 @@ def arrow_type(of: Any) -> Any:
     """Return the Arrow type of a declared type."""
     import pyarrow as pa
 
+    if isinstance(of, tuple):
+        return pa.struct([(column.name, arrow_type(column.type)) for column in of])
     if isinstance(of, list):
         return pa.list_(arrow_type(of[0]))
     if isinstance(of, dict):
@@ -52,7 +54,14 @@ def arrow_type(of: Any) -> Any:
 
 def document_type(schema: Schema) -> Any:
     """Return the type of a whole document: all columns at their paths."""
-    return _merged([_nested(column.path.split("."), column.type) for column in schema.columns])
+    return _document_type(schema.columns)
+
+
+def _document_type(columns: Sequence[Column]) -> Any:
+    places = [(steps, column.type_at(steps)) for column in columns for steps in column.places]
+    return _merged(
+        [_nested(steps, _document_type(of) if isinstance(of, tuple) else of) for steps, of in places]
+    )
 
 
 def strict_type(of: Any) -> Any:
@@ -106,7 +115,9 @@ def repetitive(schema: Schema) -> list[str]:
 
 
 def _nested(steps: Sequence[str], of: Any) -> Any:
-    for step in reversed(steps):
+    *outer, last = steps
+    of = {last.removesuffix("[]"): of}
+    for step in reversed(outer):
         of = {step.removesuffix("[]"): [of] if step.endswith("[]") else of}
     return of
 
@@ -123,6 +134,8 @@ def _merged(types: Sequence[Any]) -> Any:
 def _leaves(path: str, of: Any) -> list[str]:
     if isinstance(of, list):
         return _leaves(f"{path}.list.element", of[0])
+    if isinstance(of, tuple):
+        return [leaf for column in of for leaf in _leaves(f"{path}.{column.name}", column.type)]
     if isinstance(of, dict):
         return [leaf for name, inner in of.items() for leaf in _leaves(f"{path}.{name}", inner)]
     return [f"{path}.key_value.key", f"{path}.key_value.value"] if is_map(of) else [path]

@@ -25,7 +25,7 @@ from airflow_provider_twexport.storage.arrow_types import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_twexport.core.schema import Schema
+    from airflow_provider_twexport.core.schema import Column, Schema
 
 # Beyond this a double is not exact.
 EXACT = 2**53
@@ -61,14 +61,23 @@ def _columns_by_path(schema: Schema) -> dict[str, set[str]]:
     """Return the columns that read each path of a document."""
     found: dict[str, set[str]] = {}
     for column in schema.columns:
-        for leaf in _leaves(column.path.replace("[]", ""), column.type):
+        for leaf in _column_leaves(column):
             steps = leaf.split(".")
             for depth in range(len(steps) + 1):
                 found.setdefault(".".join(steps[:depth]), set()).add(column.name)
     return found
 
 
+def _column_leaves(column: Column) -> list[str]:
+    """Return the paths of all values that a column reads."""
+    return [
+        leaf for steps in column.places for leaf in _leaves(".".join(steps).replace("[]", ""), column.type)
+    ]
+
+
 def _leaves(path: str, of: Any) -> list[str]:
+    if isinstance(of, tuple):
+        return [f"{path}.{leaf}" for column in of for leaf in _column_leaves(column)]
     if isinstance(of, list):
         return _leaves(path, of[0])
     if isinstance(of, dict):

@@ -89,7 +89,7 @@ _COLUMNS = (
         "source", _SOURCE, "data.extra_source_attributes", "`country_code` is the vendor's: `uk`, not `gb`"
     ),
     Column("article", _AUTHOR, "data.extra_article_attributes"),
-    Column("topics", [_TOPIC], "highlighted_data[].matched.project_profiles", "of a project"),
+    Column("topics", [_TOPIC], "highlighted_data[].matched.project_profiles[]", "of a project"),
     Column("highlights", [{"title_snippet": "string", "content_snippet": "string"}], "highlighted_data"),
 )
 

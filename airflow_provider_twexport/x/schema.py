@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from airflow_provider_twexport.core.schema import Column, Schema
 
+_LOCATION = {
+    "country": "string",
+    "country_code": "string",
+    "region": "string",
+    "sub_region": "string",
+    "locality": "string",
+    "full_name": "string",
+    "geo": {"type": "string", "coordinates": ["double"]},
+}
 _USER = {
     "id_str": "string",
     "screen_name": "string",
@@ -22,8 +31,21 @@ _USER = {
     "statuses_count": "int64",
     "created_at": "string",
 }
-_URL = {"url": "string", "expanded_url": "string"}
+_POSTING_USER = _USER | {"derived": {"locations": [_LOCATION]}}
+_UNWOUND = {"url": "string", "status": "int64", "title": "string", "description": "string"}
+_URL = {"url": "string", "expanded_url": "string", "display_url": "string", "unwound": _UNWOUND}
 _MENTION = {"id_str": "string", "screen_name": "string", "name": "string"}
+_MEDIA = {
+    "id_str": "string",
+    "type": "string",
+    "media_url_https": "string",
+    "expanded_url": "string",
+    "url": "string",
+    "video_info": {
+        "duration_millis": "int64",
+        "variants": [{"bitrate": "int64", "content_type": "string", "url": "string"}],
+    },
+}
 _PLACE = {
     "id": "string",
     "place_type": "string",
@@ -32,34 +54,77 @@ _PLACE = {
     "country_code": "string",
     "country": "string",
 }
+_EDITS = {"initial_tweet_id": "string", "edit_tweet_ids": ["string"]}
 _CREATED_AT = "timestamp<%a %b %d %H:%M:%S +0000 %Y>"
 
+
+def _whole(*of: str) -> tuple[Column, ...]:
+    """Return the columns of a post's text, and of what is in it, from the whole text and not from the shortened one.
+
+    :param of: where the post is, with a full stop at the end; the first one that is there counts.
+    """
+    text = [f"{post}{name}" for post in of for name in ("extended_tweet.full_text", "full_text", "text")]
+    entities = [f"{post}{name}entities" for post in of for name in ("extended_tweet.", "")]
+    media = [
+        f"{post}{name}.media"
+        for post in of
+        for name in (
+            "extended_tweet.extended_entities",
+            "extended_tweet.entities",
+            "extended_entities",
+            "entities",
+        )
+    ]
+
+    def within(name: str) -> str:
+        return " | ".join(f"{place}.{name}" for place in entities)
+
+    return (
+        Column("text", "string", " | ".join(text), "whole; of a retweet, that of the retweeted post"),
+        Column("hashtags", ["string"], within("hashtags[].text"), "of the whole text, as all that follow"),
+        Column("urls", [_URL], within("urls"), "`unwound`: where the address leads in the end"),
+        Column("user_mentions", [_MENTION], within("user_mentions")),
+        Column("symbols", ["string"], within("symbols[].text")),
+        Column("media", [_MEDIA], " | ".join(media), "all of them"),
+    )
+
+
+_COUNTS = (
+    Column("quote_count", "int64", "quote_count", "counts as of the time of the search"),
+    Column("reply_count", "int64", "reply_count"),
+    Column("retweet_count", "int64", "retweet_count"),
+    Column("favorite_count", "int64", "favorite_count"),
+)
+_OTHER_POST = (
+    Column("id", "string", "id_str"),
+    Column("created_at", _CREATED_AT, "created_at"),
+    Column("lang", "string", "lang"),
+    Column("user", _POSTING_USER, "user"),
+    *_whole(""),
+    *_COUNTS,
+)
 POSTS = Schema(
     "x_posts",
-    1,
+    2,
     (
         Column("id", "string", "id_str"),
         Column("created_at", _CREATED_AT, "created_at"),
-        Column("text", "string", "text", "cut off where `full_text` is not null"),
-        Column("full_text", "string", "extended_tweet.full_text"),
         Column("lang", "string", "lang", "`und`: unknown"),
         Column("source", "string", "source", "HTML"),
-        Column("user", _USER, "user", "as of the time of the search"),
+        Column("user", _POSTING_USER, "user", "as of the time of the search"),
+        *_whole("retweeted_status.", ""),
         Column("in_reply_to_status_id", "string", "in_reply_to_status_id_str"),
         Column("in_reply_to_user_id", "string", "in_reply_to_user_id_str"),
         Column("retweeted_status_id", "string", "retweeted_status.id_str"),
-        Column("quoted_status_id", "string", "quoted_status_id_str"),
-        Column("quote_count", "int64", "quote_count", "counts as of the time of the search"),
-        Column("reply_count", "int64", "reply_count"),
-        Column("retweet_count", "int64", "retweet_count"),
-        Column("favorite_count", "int64", "favorite_count"),
-        Column("hashtags", ["string"], "entities.hashtags[].text"),
-        Column("urls", [_URL], "entities.urls"),
-        Column("user_mentions", [_MENTION], "entities.user_mentions"),
-        Column("symbols", ["string"], "entities.symbols[].text"),
+        Column("retweeted", _OTHER_POST, "retweeted_status", "with its whole text"),
+        Column("quoted_status_id", "string", "quoted_status_id_str | retweeted_status.quoted_status_id_str"),
+        Column("quoted", _OTHER_POST, "quoted_status | retweeted_status.quoted_status", "likewise"),
+        *_COUNTS,
         Column("place", _PLACE, "place"),
         Column("longitude_latitude", ["double"], "coordinates.coordinates"),
-        Column("edit_tweet_ids", ["string"], "edit_history.edit_tweet_ids", "since 2022-09-29; oldest first"),
+        Column("edit_history", _EDITS, "edit_history", "since 2022-09-29; ids oldest first"),
+        Column("editable_until_ms", "int64", "edit_controls.editable_until_ms", "epoch milliseconds"),
+        Column("withheld_in_countries", ["string"], "withheld_in_countries", "codes of two letters"),
         Column("matching_tags", ["string"], "matching_rules[].tag", "of the search"),
     ),
 )
