@@ -4,8 +4,8 @@ A type is ``string``, ``int64``, ``double``, ``timestamp`` (UTC, read from epoch
 ``timestamp<format>`` (UTC, read from a text, with the format as ``strptime`` knows it),
 ``map<int64>`` and ``map<double>`` (string keys), ``[type]`` for a list, ``{name: type}`` for a struct as it is in the
 result, and a tuple of columns for a struct that is put together, with paths from the struct's own. In a path,
-``name[]`` goes into each element of a list, and what is found there becomes one list; it is itself a list where the path
-ends in ``[]``. ``|`` stands between places, of which the first one that is not null counts.
+``name[]`` goes into each element of a list, and what is found there becomes one list. A path that ends in ``[]`` says
+that what is found there are lists, too. ``|`` stands between places, of which the first one that is not null counts.
 """
 
 from __future__ import annotations
