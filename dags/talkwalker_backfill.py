@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+from airflow import __version__
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -47,7 +48,8 @@ APPROVERS = [it.strip() for it in os.environ.get("TWEXPORT_APPROVERS", "").split
 NOTIFY = [it.strip() for it in os.environ.get("TWEXPORT_NOTIFY", "").split(",") if it.strip()]
 
 ASKING = {
-    "response_timeout": ANSWER_WITHIN,
+    # the operators that come with Airflow 3.1 know no other limit
+    "execution_timeout" if __version__.startswith("3.1.") else "response_timeout": ANSWER_WITHIN,
     "assigned_users": [{"id": it, "name": it} for it in APPROVERS] or None,
     "notifiers": [
         SmtpNotifier(

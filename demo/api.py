@@ -53,6 +53,10 @@ class AirflowApi:
         """Create a connection; the fields are `connection_id`, `conn_type`, `host` and so on."""
         return self._json("POST", "/connections", json=fields)
 
+    def connection(self, connection_id: str) -> Json:
+        """Return a connection, without its secrets."""
+        return self._json("GET", f"/connections/{connection_id}")
+
     def create_pool(self, name: str, slots: int) -> Json:
         """Store a pool."""
         return self._json("POST", "/pools", json={"name": name, "slots": slots})

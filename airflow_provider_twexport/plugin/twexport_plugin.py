@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from airflow_provider_twexport.compat import AirflowPlugin
+from airflow_provider_twexport.compat import AirflowPlugin, conf
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
 PREFIX = "/twexport"
+
+
+def bundle_url(base_url: str) -> str:
+    """Return the path of the page's program below ``[api] base_url``.
+
+    Airflow 3.1 and 3.2 import it as it is, so it must be absolute; 3.3 would also find a relative one.
+    """
+    return f"{urlsplit(base_url).path.rstrip('/')}{PREFIX}/static/exports.js"
+
+
 # one name everywhere, because the bundle is loaded once and defines one component
-_PAGE = {
-    "name": "Exports",
-    # without a leading slash, so that it is below [api] base_url
-    "bundle_url": f"{PREFIX[1:]}/static/exports.js",
-}
+_PAGE = {"name": "Exports", "bundle_url": bundle_url(conf.get("api", "base_url", fallback=""))}
 _ROUTES = {"nav": "exports", "dag": "dag-exports", "dag_run": "run-exports", "task_instance": "task-exports"}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_twexport.plugin.twexport_plugin import PREFIX, TwexportPlugin
+from airflow_provider_twexport.plugin.twexport_plugin import TwexportPlugin, bundle_url
 
 HEAVY = ("fastapi", "starlette", "sqlalchemy", "requests", "msgspec", "fsspec")
 IMPORT = """
@@ -28,9 +28,21 @@ def test_airflow_finds_the_plugin() -> None:
     assert found == [TwexportPlugin]
 
 
-def test_the_page_is_below_any_prefix() -> None:
-    """Its address has no leading slash, and each destination has its own route."""
-    assert {app["bundle_url"] for app in TwexportPlugin.react_apps} == {f"{PREFIX[1:]}/static/exports.js"}
+@pytest.mark.parametrize(
+    ("base_url", "path"),
+    [
+        ("", "/twexport/static/exports.js"),
+        ("http://localhost:8080", "/twexport/static/exports.js"),
+        ("https://data.example.com/some/prefix/", "/some/prefix/twexport/static/exports.js"),
+    ],
+)
+def test_the_program_of_the_page_is_below_any_prefix(base_url: str, path: str) -> None:
+    """Its address is absolute: Airflow 3.1 and 3.2 cannot import another."""
+    assert bundle_url(base_url) == path
+
+
+def test_each_place_of_the_page_has_its_own_route() -> None:
+    """In the navigation, and in the tabs of DAGs, runs and tasks."""
     assert len({app["url_route"] for app in TwexportPlugin.react_apps}) == 4
 
 

@@ -26,6 +26,7 @@ def pipeline(
             project_id="{{ dag_run.conf.get('project_id', '') }}",
             stream_id="{{ dag_run.conf.get('stream_id', '') }}",
             query="{{ dag_run.conf.get('query', '') }}",
+            talkwalker_conn_id="{{ dag_run.conf.get('talkwalker_conn_id', 'talkwalker_default') }}",
             object_storage_path=PATH,
             poke_interval=1,
             deferrable=deferrable,
