@@ -47,9 +47,12 @@ APPROVERS = [it.strip() for it in os.environ.get("TWEXPORT_APPROVERS", "").split
 # e-mail addresses, with commas, that hear of questions and late runs through the connection smtp_default
 NOTIFY = [it.strip() for it in os.environ.get("TWEXPORT_NOTIFY", "").split(",") if it.strip()]
 
+AIRFLOW_3_1 = __version__.startswith("3.1.")
 ASKING = {
     # the operators that come with Airflow 3.1 know no other limit
-    "execution_timeout" if __version__.startswith("3.1.") else "response_timeout": ANSWER_WITHIN,
+    "execution_timeout" if AIRFLOW_3_1 else "response_timeout": ANSWER_WITHIN,
+    # they check the run's form while the DAG is parsed, when nobody has filled it in; the run's own dates replace these
+    "params": {"start": "2024-01-01", "stop": "2024-01-02"} if AIRFLOW_3_1 else None,
     "assigned_users": [{"id": it, "name": it} for it in APPROVERS] or None,
     "notifiers": [
         SmtpNotifier(
