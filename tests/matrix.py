@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "compatibility.md"
 PACKAGE = "airflow_provider_twexport"
 
-# the first and the last release of each minor, and the day after which its packages are not taken newer
+# the first and the last release of each minor, and the day of which its packages are
 AIRFLOWS = {
-    "3.1.0": "2025-09-27",
+    "3.1.0": "2025-09-28",
     "3.1.8": "2026-03-13",
     "3.2.0": "2026-04-09",
     "3.2.2": "2026-05-31",
