@@ -6,18 +6,22 @@ import itertools
 import json
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from airflow_provider_twexport.simulator.adobe.settings import AdobeSettings
 from airflow_provider_twexport.simulator.talkwalker.settings import TalkwalkerSettings
+from airflow_provider_twexport.simulator.x.settings import XSettings
 from tests.simulator.conftest import Api, is_result, lines, live_lines, offset_of
 from tests.simulator_process import ROOT, running_simulator
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
+
+SERVICES = (TalkwalkerSettings, XSettings, AdobeSettings)
 
 
 def heartbeats(api: Api, kind: str) -> list[bytes]:
@@ -28,35 +32,44 @@ def heartbeats(api: Api, kind: str) -> list[bytes]:
         return list(itertools.islice(live_lines(response), 3))[1:]
 
 
+def hostile_switches(*, on: bool = True) -> dict[str, Any]:
+    """Return what `--hostile` changes, of all services."""
+    return {name: value for service in SERVICES for name, value in service.hostile(on).items()}
+
+
 @pytest.mark.slow
 def test_the_option_turns_all_of_them_on() -> None:
     """`--hostile` sets each switch to its hostile value; options for single ones win."""
     with running_simulator("--hostile", "--list-keeps", "5", "--credits", "77") as simulator:
         settings = simulator.settings()
-    assert settings.items() >= (TalkwalkerSettings.hostile() | {"list_keeps": 5, "credits": 77}).items()
+    assert settings.items() >= (hostile_switches() | {"list_keeps": 5, "credits": 77}).items()
 
 
 def test_the_control_plane_turns_all_of_them_on_and_off(simulator: Simulator) -> None:
     """The other settings stay as they are, and single ones may be given with it."""
     before = simulator.settings()
     changed = simulator.settings(hostile=True, list_keeps=5)
-    assert changed == before | TalkwalkerSettings.hostile() | {"list_keeps": 5}
-    assert simulator.settings(hostile=False) == before | TalkwalkerSettings.hostile(on=False)
+    assert changed == before | hostile_switches() | {"list_keeps": 5}
+    assert simulator.settings(hostile=False) == before | hostile_switches(on=False)
 
 
 def test_every_hostile_value_differs_from_the_default() -> None:
     """So the option changes each of them."""
-    hostile, usual = TalkwalkerSettings.hostile(), TalkwalkerSettings.hostile(on=False)
+    hostile, usual = hostile_switches(), hostile_switches(on=False)
     assert [name for name in hostile if hostile[name] == usual[name]] == []
-    assert TalkwalkerSettings().changed(hostile).to_json().items() >= hostile.items()
+    for service in SERVICES:
+        assert service().changed(service.hostile()).to_json().items() >= service.hostile().items()
 
 
 def test_the_docs_list_all_of_them() -> None:
     """With the value of each."""
     page = (ROOT / "docs/simulator.md").read_text()
     listed = dict(re.findall(r"^\| `(\w+)` \| `.+?` \| `(.+?)` \|", page, re.MULTILINE))
-    hostile = TalkwalkerSettings.hostile()
-    assert listed == {name: str(value).lower() for name, value in hostile.items()}
+    spelled = {True: "true", False: "false"}
+    assert listed == {
+        name: spelled[value] if isinstance(value, bool) else str(value)
+        for name, value in hostile_switches().items()
+    }
 
 
 def test_heartbeats(api: Api) -> None:
