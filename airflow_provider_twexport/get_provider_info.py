@@ -102,6 +102,7 @@ def get_provider_info() -> dict[str, Any]:
                 (_INTEGRATION, "talkwalker_salvage"),
                 (_X, "x_search_to_object_storage"),
                 (_ADOBE, "adobe_to_object_storage"),
+                (_ADOBE, "adobe_dataset_export"),
                 (_X, "x_stream_recovery"),
                 (_X, "x_stream_to_object_storage"),
             )

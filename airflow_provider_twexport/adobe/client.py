@@ -1,7 +1,7 @@
 """Adobe Experience Platform: orders export jobs, and reads the files of their batches.
 
-Vendor pages: "Export jobs endpoint" (Segmentation Service), "Catalog Service" and "Data Access". Out of scope: segment
-jobs, schedules, destinations, the creation of datasets.
+Vendor pages: "Export jobs endpoint" (Segmentation Service), "Catalog Service", "Data Access" and "Flow Service". Out of
+scope: segment jobs, schedules, the creation of datasets and destinations.
 """
 
 from __future__ import annotations
@@ -17,9 +17,16 @@ from urllib.parse import parse_qs, urlsplit
 from airflow_provider_twexport.adobe import files
 from airflow_provider_twexport.adobe.error_codes import explain, is_invalid_token
 from airflow_provider_twexport.adobe.files import EntryPage
+from airflow_provider_twexport.adobe.flow_runs import FlowRun
 from airflow_provider_twexport.adobe.models import CatalogBatch, DataFile, ExportJob
 from airflow_provider_twexport.adobe.oauth import DEFAULT_IMS_HOST, AccessToken
-from airflow_provider_twexport.adobe.wire_values import clean_id, clean_sandbox, read_count, read_mapping
+from airflow_provider_twexport.adobe.wire_values import (
+    clean_id,
+    clean_sandbox,
+    read_count,
+    read_list,
+    read_mapping,
+)
 from airflow_provider_twexport.core import timing as core_timing
 from airflow_provider_twexport.core.http import Session
 from airflow_provider_twexport.core.retry import Retry
@@ -45,6 +52,7 @@ DEFAULT_HOST = "https://platform.adobe.io"
 JOBS = "/data/core/ups/export/jobs"
 BATCHES = "/data/foundation/catalog/batches"
 EXPORT = "/data/foundation/export"
+RUNS = "/data/foundation/flowservice/runs"
 PAGE = 100
 LISTED_STATUSES = ("NEW", "SUCCEEDED", "FAILED")
 # Airflow kills a task's process 5 seconds after it asks it to end; this is for connecting, and again for the response
@@ -265,6 +273,37 @@ class AdobeClient:
             )
 
         return files.iter_entries(get_page)
+
+    # dataset exports
+
+    def list_flow_runs(self, flow_id: str) -> Iterator[FlowRun]:
+        """Yield the runs of a dataflow, the newest first."""
+        params = {"property": f"flowId=={_segment(flow_id)}", "orderby": "-createdAt", "limit": PAGE}
+        seen: set[str] = set()
+        while True:
+            body = read_mapping(self._call("GET", RUNS, params=params))
+            yield from map(FlowRun.from_json, read_list(body.get("items")))
+            link = read_mapping(read_mapping(body.get("_links")).get("next")).get("href")
+            token = parse_qs(urlsplit(str(link or "")).query).get("continuationToken", [""])[0]
+            if not token or token in seen:
+                return
+            seen.add(token)
+            params["continuationToken"] = token
+
+    def get_flow_run(self, run_id: str) -> FlowRun:
+        """Return a run of a dataflow.
+
+        :raises NotFoundError: if the sandbox has no run of this id.
+        """
+        return FlowRun.from_json(self._call("GET", f"{RUNS}/{_segment(run_id)}"))
+
+    def start_flow_run(self, flow_id: str) -> str:
+        """Start a run of a dataflow and return its id; sent once, because the service recognises no repetition.
+
+        :raises RetriableError: if no response came; the run may exist, so look before you start another.
+        """
+        body = {"flowId": _segment(flow_id), "status": "active"}
+        return FlowRun.from_json(self._call("POST", RUNS, body=body, repeatable=False)).id
 
     # token
 

@@ -1,4 +1,4 @@
-"""Order and cancel Adobe export jobs."""
+"""Order and cancel Adobe export jobs, and run dataset exports."""
 
 from __future__ import annotations
 
@@ -169,6 +169,62 @@ class AdobeCreateExportJobOperator(TemplatedOperator):
                 "segmentQualificationTime or a fromIngestTimestamp, or allow it with export_all_profiles=True."
             )
         return order
+
+
+class AdobeRunDatasetExportOperator(TemplatedOperator):
+    """Start a run of an existing dataset export once: one that was started since this run began is adopted.
+
+    A dataset export is a dataflow of Adobe's Flow Service, which writes a dataset's files to your own object storage.
+    Returns ``{"run_id", "flow_id", "status", "adopted"}``.
+
+    :param flow_id: the dataflow.
+    :param start: ``False`` never starts a run: it returns the first that Adobe's schedule started, and fails so that a
+        retry helps while there is none.
+    :param since: runs that were created earlier are not adopted: a time; ``None`` for the start of this run. With
+        ``start=False``, give for example ``{{ data_interval_end }}``.
+    :param adobe_conn_id: Airflow connection.
+    """
+
+    template_fields: Sequence[str] = ("flow_id", "start", "since", "adobe_conn_id")
+    ui_color = "#fae8e8"
+
+    def __init__(
+        self,
+        *,
+        flow_id: str,
+        start: bool | str = True,
+        since: str | None = None,
+        adobe_conn_id: str = AdobeExperiencePlatformHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.flow_id = flow_id
+        self.start = start
+        self.since = since
+        self.adobe_conn_id = adobe_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the run, and whether it existed before."""
+        from airflow_provider_twexport.adobe.flow_runs import run_once
+        from airflow_provider_twexport.adobe.wire_values import clean_id
+        from airflow_provider_twexport.core.arguments import parse_flag, parse_moment, parse_value
+
+        with fail_without_retry():
+            start, since = parse_flag("start", self.start), parse_value(self.since)
+            client = AdobeExperiencePlatformHook(self.adobe_conn_id).get_conn()
+            earliest = _earliest_job(context) if since is None else parse_moment(since)
+            ordered = run_once(client, clean_id(self.flow_id), earliest, start=start)
+        run = ordered.run
+        self.log.info(
+            "Run %s of dataflow %s: %s.", run.id, run.flow_id, "adopted" if ordered.adopted else "started"
+        )
+        return {
+            "run_id": run.id,
+            "flow_id": run.flow_id,
+            "status": run.raw_status,
+            "adopted": ordered.adopted,
+        }
 
 
 class AdobeCancelExportJobOperator(TemplatedOperator):

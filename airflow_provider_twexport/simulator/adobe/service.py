@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections import deque
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -20,6 +22,7 @@ from airflow_provider_twexport.simulator.adobe.errors import (
     refused_by_service,
     throttled,
 )
+from airflow_provider_twexport.simulator.adobe.flows import FlowRuns
 from airflow_provider_twexport.simulator.adobe.jobs import Jobs
 from airflow_provider_twexport.simulator.wire import LEDGER_ENTRY, fault_of, json_response
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from airflow_provider_twexport.simulator.adobe.documents import File
+    from airflow_provider_twexport.simulator.adobe.flows import FlowRun
     from airflow_provider_twexport.simulator.adobe.jobs import Batch, Job
     from airflow_provider_twexport.simulator.adobe.settings import AdobeSettings
     from airflow_provider_twexport.simulator.clock import Clock
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 JOBS = "/data/core/ups/export/jobs"
 CATALOG = "/data/foundation/catalog"
 EXPORT = "/data/foundation/export"
+RUNS = "/data/foundation/flowservice/runs"
+RUNS_PER_PAGE = 20
 LIST_STATUSES = ("NEW", "SUCCEEDED", "FAILED")
 
 
@@ -62,6 +68,7 @@ class Adobe:
         self._settings = self._initial_settings
         self._tokens = AccessTokens(self._seed)
         self._jobs = Jobs(self._seed)
+        self._runs = FlowRuns(self._seed)
         self._bytes_sent = 0
         self._recent: deque[float] = deque()
 
@@ -101,6 +108,9 @@ class Adobe:
             ("GET", CATALOG + "/batches/{batch_id}", self._get_batch),
             ("GET", EXPORT + "/batches/{batch_id}/files", self._list_files),
             ("GET", EXPORT + "/files/{file_id}", self._get_file),
+            ("GET", RUNS, self._list_runs),
+            ("POST", RUNS, self._start_run),
+            ("GET", RUNS + "/{run_id}", self._get_run),
         ]
         tokens = [
             Route(f"/ims/token/{version}", self._endpoint(self._issue_token, is_open=True), methods=["POST"])
@@ -114,6 +124,7 @@ class Adobe:
             Route("/_control/adobe/revoke", self._revoke_tokens, methods=["POST"]),
             Route("/_control/adobe/jobs/{job_id}/files", self._list_job_files),
             Route("/_control/adobe/jobs/{job_id}/profiles", self._list_job_profiles),
+            Route("/_control/adobe/runs/{run_id}/files", self._list_run_files),
         ]
 
     def _advance(self) -> None:
@@ -218,6 +229,24 @@ class Adobe:
             raise refused_by_service(404, f"No file {name}")
         return files.download(request, file, self._settings, self._count_bytes)
 
+    async def _list_runs(self, request: Request) -> dict[str, Any]:
+        flow_id = request.query_params.get("property", "").removeprefix("flowId==")
+        runs = self._runs.newest_first(flow_id)
+        first = int(request.query_params.get("continuationToken") or 0)
+        following = first + RUNS_PER_PAGE
+        links = {"next": {"href": f"/runs?continuationToken={following}"}} if following < len(runs) else {}
+        return {"items": [self._run_json(run) for run in runs[first:following]], "_links": links}
+
+    async def _start_run(self, request: Request) -> dict[str, Any]:
+        run = self._runs.start(msgspec.json.decode(await request.body()), self._clock.now())
+        return {"id": run.id, "etag": f'"{run.id}"'}
+
+    async def _get_run(self, request: Request) -> dict[str, Any]:
+        return {"items": [self._run_json(self._runs.get(request.path_params["run_id"]))]}
+
+    def _run_json(self, run: FlowRun) -> dict[str, Any]:
+        return run.to_json(self._seed, self._settings, self._clock.now())
+
     def _count_bytes(self, size: int) -> None:
         self._bytes_sent += size
 
@@ -264,6 +293,15 @@ class Adobe:
         return json_response(
             [ids for file in job_files if isinstance(file, ProfilesFile) for ids in file.ids()]
         )
+
+    async def _list_run_files(self, request: Request) -> Response:
+        """List the files that a dataset export writes to the user's store, with their content in base64."""
+        run = self._runs.get(request.path_params["run_id"])
+        rows = []
+        for file in run.files(self._seed, self._settings):
+            content = base64.b64encode(b"".join(file.read(0, file.size))).decode()
+            rows.append({**_file_row(file), "content": content})
+        return json_response(rows)
 
     def _files_of_request(self, request: Request) -> list[File]:
         self._advance()

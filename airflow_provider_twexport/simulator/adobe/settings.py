@@ -27,6 +27,18 @@ class AdobeSettings(Settings, frozen=True):
     adobe_requests_per_minute: Annotated[
         Positive | None, about("requests in a minute before the gateway answers 429; null for no limit")
     ] = None
+    adobe_flow_seconds: Annotated[
+        Amount | None, about("seconds that a dataset export runs; null keeps it running forever")
+    ] = 4.0
+    adobe_flow_outcome: Annotated[
+        Literal["success", "failed", "partialSuccess"], about("status in which dataset exports end")
+    ] = "success"
+    adobe_flow_counts: Annotated[
+        Literal["all", "input", "none"],
+        about(
+            "what dataset exports count: all that was written, only the records that were read, or nothing"
+        ),
+    ] = "all"
     adobe_delete_status: Annotated[
         Literal[200, 202, 204], about("HTTP status of the response to a cancellation")
     ] = 200
