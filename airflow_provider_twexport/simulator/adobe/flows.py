@@ -63,23 +63,23 @@ class FlowRuns:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._runs: dict[str, FlowRun] = {}
+        self.by_id: dict[str, FlowRun] = {}
 
     def start(self, body: Any, now: float) -> FlowRun:
         """Start a run; the same request twice starts two."""
         flow_id = body.get("flowId") if isinstance(body, dict) else None
         if flow_id != FLOW_ID:
             raise refused_by_service(404, f"Flow {flow_id} not found")
-        run_id = str(uuid.UUID(int=hash64(self._seed, "run", len(self._runs)) << 64))
-        self._runs[run_id] = FlowRun(run_id, flow_id, now)
-        return self._runs[run_id]
+        run_id = str(uuid.UUID(int=hash64(self._seed, "run", len(self.by_id)) << 64))
+        self.by_id[run_id] = FlowRun(run_id, flow_id, now)
+        return self.by_id[run_id]
 
     def get(self, run_id: str) -> FlowRun:
         """Return a run."""
-        if run_id not in self._runs:
+        if run_id not in self.by_id:
             raise refused_by_service(404, f"Run {run_id} not found")
-        return self._runs[run_id]
+        return self.by_id[run_id]
 
     def newest_first(self, flow_id: str) -> list[FlowRun]:
         """List the runs of a dataflow."""
-        return [run for run in reversed(self._runs.values()) if run.flow_id == flow_id]
+        return [run for run in reversed(self.by_id.values()) if run.flow_id == flow_id]

@@ -296,7 +296,7 @@ class Adobe:
 
     async def _list_run_files(self, request: Request) -> Response:
         """List the files that a dataset export writes to the user's store, with their content in base64."""
-        run = self._runs.get(request.path_params["run_id"])
+        run = self._runs.by_id[request.path_params["run_id"]]
         rows = []
         for file in run.files(self._seed, self._settings):
             content = base64.b64encode(b"".join(file.read(0, file.size))).decode()
