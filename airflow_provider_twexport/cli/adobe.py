@@ -45,7 +45,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _row(job: ExportJob) -> tuple[str, ...]:
-    segments = (job.document.get("filter") or {}).get("segments") or ()
+    from airflow_provider_twexport.adobe.models import segments_of
+
+    segments = segments_of(job.document)
     return (
         job.id,
         job.raw_status,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_twexport.adobe.models import JobStatus
+from airflow_provider_twexport.adobe.models import JobStatus, segments_of
 from airflow_provider_twexport.core.timing import ONCE
 from airflow_provider_twexport.exceptions import AlreadyEndedError
 from airflow_provider_twexport.hooks.adobe import AdobeExperiencePlatformHook, client_for
@@ -71,7 +71,7 @@ def _row(job: ExportJob, landed: Landed) -> ExportRow:
         exported=job.profiles,
         expected=None if is_unfinished else job.profiles,
         dataset_id=job.dataset_id,
-        segments=len((job.document.get("filter") or {}).get("segments") or ()),
+        segments=len(segments_of(job.document)),
         landings=tuple(it.address for it in landings),
         flags=(Flag.PARTIAL,) if landings and not any(it.manifest.complete for it in landings) else (),
     )
