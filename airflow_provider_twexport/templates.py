@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 # native rendering takes the quotes from a quoted phrase, and digits for a number
 TEXT_FIELDS = frozenset({"query", "tag"})
+# where a template that has no value must not become None, which is no limit
+BUDGET_FIELDS = frozenset(
+    {"max_credits", "min_credits_left", "max_credits_per_run", "max_credits_per_day", "max_requests"}
+)
 
 
 # what the operators that wait for results and land them may be told to do
@@ -30,7 +34,8 @@ LANDING_CHOICES = {
 class TemplatedOperator(BaseOperator):
     """Base of all operators: a field that renders to nothing is ``None``, and a query always stays the text it is.
 
-    ``""`` stays ``""`` where it was given as such, because ``project_id=""`` means no project.
+    ``""`` stays ``""`` where it was given as such, because ``project_id=""`` means no project. A budget stays what it
+    is, because ``None`` means no limit.
     """
 
     def _do_render_template_fields(
@@ -50,7 +55,7 @@ class TemplatedOperator(BaseOperator):
             render(parent, texts, context, context["dag"].get_template_env(force_sandboxed=True), seen_oids)
         render(parent, others, context, jinja_env, seen_oids)
         for name in names:
-            if getattr(parent, name, None):
+            if name not in BUDGET_FIELDS and getattr(parent, name, None):
                 setattr(parent, name, parse_value(getattr(parent, name)))
 
     def _render(self, template: jinja2.Template, context: Context, dag: DAG | None = None) -> Any:

@@ -85,8 +85,8 @@ QUESTION = "Buy exports for {{ '{:,}'.format(ti.xcom_pull(task_ids='%s', key='pl
 # Airflow's page joins the lines of a code block, so it gets a table of its own
 PRICE = """\
 {%% set plan = ti.xcom_pull(task_ids='%s', key='plan') -%%}
-**{{ '{:,}'.format(plan.credits) }} credits** for {{ plan.todo }} windows; {{ '{:,}'.format(plan.balance) }} are on the
-account, {{ '{:,}'.format(plan.balance_after) }} would be left. {{ plan.uncertainty }}
+**{{ '{:,}'.format(plan.credits) }} credits** for {{ plan.todo }} windows.
+Credits on the account: {{ plan.balance_text }}, after buying: {{ plan.balance_after_text }}. {{ plan.uncertainty }}
 
 {%% if plan.windows -%%}
 | window, in UTC | state | expected | credits | balance after |
@@ -94,17 +94,22 @@ account, {{ '{:,}'.format(plan.balance_after) }} would be left. {{ plan.uncertai
 {%% for it in plan.windows -%%}
 {%% set expected = '?' if it.expected is none else '{:,}'.format(it.expected) -%%}
 | {{ it.start }} to {{ it.stop }} | {{ it.state }} | {{ expected }} | {{ '{:,}'.format(it.credits) -}}
-{{ ' |' }} {{ '{:,}'.format(it.balance_after) }} |
+{{ ' |' }} {{ plan.balance_text if it.balance_after is none else '{:,}'.format(it.balance_after) }} |
 {%% endfor %%}
 {%%- else -%%}
 The table of all windows is in the log.
 {%%- endif %%}
 """
-# what this run has spent, by the count, is no longer left for the remainder
-LEFT_OF_BUDGET = """\
-{%- if params.max_credits is not none -%}
-{{ [params.max_credits - ti.xcom_pull(task_ids='estimate', key='plan').credits, 0] | max }}
-{%- endif -%}"""
+
+
+def left_of_budget(context, jinja_env=None) -> int | None:
+    """Return the budget of the remainder: what this run has spent, by the count, is no longer left; None: no limit."""
+    budget = context["params"]["max_credits"]
+    if budget is None:
+        return None
+    spent = context["ti"].xcom_pull(task_ids="estimate", key="plan")["credits"]
+    return max(0, budget - spent)
+
 
 with DAG(
     dag_id="talkwalker_backfill",
@@ -304,7 +309,7 @@ with DAG(
         return bool(params["on_truncated"] == "split")
 
     estimate_remainder = TalkwalkerEstimateExportOperator(
-        task_id="estimate_remainder", max_credits=LEFT_OF_BUDGET, **planning
+        task_id="estimate_remainder", max_credits=left_of_budget, **planning
     )
 
     @task.branch

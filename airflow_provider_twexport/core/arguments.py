@@ -68,6 +68,19 @@ def parse_int(name: str, value: object) -> int | None:
     return number
 
 
+def parse_budget(name: str, value: object) -> int | None:
+    """Return how much an argument allows to be spent; only ``None`` is no limit.
+
+    :raises InvalidRequestError: if it is an empty text, as a template renders that has no value; or is no whole number.
+    """
+    if value is not None and parse_value(value) is None:
+        raise InvalidRequestError(
+            f"{name}={value!r} is empty, and an empty budget is no budget. Give a whole number, or None for no limit; "
+            "a template may have rendered to nothing. Nothing was bought."
+        )
+    return parse_int(name, value)
+
+
 def parse_flag(name: str, value: object, *, empty: bool = False) -> bool:
     """Return the truth value that an argument stands for.
 

@@ -12,7 +12,6 @@ from enum import StrEnum
 from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.core.text_table import aligned, edges
 from airflow_provider_twexport.core.window import Window
 
@@ -141,8 +140,8 @@ def landed_span(manifest: Manifest) -> LandedSpan | None:
     """
     source = manifest.source
     named = source.get("window")
-    # what was published after it landed is not in it
-    window = Window.from_json(named).passed_at(parse_moment(manifest.created_at)) if named else None
+    # what was published after the order is not in it
+    window = Window.from_json(named).passed_at(manifest.ordered_at) if named else None
     if window is None:
         return None
     owner = str(source.get("owner") or "")

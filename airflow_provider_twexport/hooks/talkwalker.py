@@ -95,6 +95,7 @@ class TalkwalkerHook(ConnectionHook):
         """Return the accounts, rights, credits and projects of the token."""
         from airflow_provider_twexport.core.timing import ONCE
         from airflow_provider_twexport.exceptions import PermissionDeniedError
+        from airflow_provider_twexport.talkwalker.models import credits_text
 
         client = client_for(self.connection, ONCE)
         projects = client.list_projects()
@@ -108,7 +109,7 @@ class TalkwalkerHook(ConnectionHook):
             rights = "read only: it cannot create exports"
         return (
             f"Connected to {', '.join(accounts) or 'Talkwalker'}. Rights: {rights}. "
-            f"Credits left: {credit.remaining:,}. Projects ({len(projects)}): {names or 'none'}."
+            f"Credits left: {credits_text(credit.remaining)}. Projects ({len(projects)}): {names or 'none'}."
         )
 
 

@@ -250,20 +250,20 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                 raise
 
     def _within_max_credits(self, order: ExportOrder) -> ExportOrder:
-        from airflow_provider_twexport.core.arguments import parse_int
+        from airflow_provider_twexport.core.arguments import parse_budget
 
-        most = parse_int("max_credits", self.max_credits)
+        most = parse_budget("max_credits", self.max_credits)
         return order if most is None else replace(order, limit=min(order.limit, most))
 
     def _budget(self, context: Context) -> Budget:
-        from airflow_provider_twexport.core.arguments import parse_int
+        from airflow_provider_twexport.core.arguments import parse_budget
         from airflow_provider_twexport.talkwalker.purchasing.budget import Budget
 
         dag_run = context["dag_run"]
         return Budget(
-            min_credits_left=parse_int("min_credits_left", self.min_credits_left),
-            max_credits_per_run=parse_int("max_credits_per_run", self.max_credits_per_run),
-            max_credits_per_day=parse_int("max_credits_per_day", self.max_credits_per_day),
+            min_credits_left=parse_budget("min_credits_left", self.min_credits_left),
+            max_credits_per_run=parse_budget("max_credits_per_run", self.max_credits_per_run),
+            max_credits_per_day=parse_budget("max_credits_per_day", self.max_credits_per_day),
             run=f"{dag_run.dag_id} {dag_run.run_id}",
         )
 

@@ -108,6 +108,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             client = hook.get_conn()
             order = self._order(context, hook)
             check_ended(order.window)
+            most, least = self._budgets()
             landings = self._landings()
             survey = self._survey(client, order, landings)
             self._check_length(survey.count_todo())
@@ -118,7 +119,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             context["ti"].xcom_push(key="plan", value=_plan_for_xcom(planned, len(todo)))
             self._log_expired(planned)
             self._check_length(len(todo))
-            self._check_price(planned)
+            _check_price(planned, most, least)
             self._record_remainders(planned, todo, self._landing_paths(landings))
             return [self._task(window) for window in todo]
 
@@ -176,20 +177,15 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         }
 
     def _count_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
-        from airflow_provider_twexport.exceptions import PaidCallFailedError, RetriableError
+        from airflow_provider_twexport.exceptions import PaidCallFailedError
 
         if survey.counting_price:
             self.log.info("Counting costs at least %d credits.", survey.counting_price)
         try:
             return survey.count(client)
-        except RetriableError as error:
-            if not survey.counting_price:
-                raise
-            raise PaidCallFailedError(
-                f"{error.message} Counting may have cost {survey.counting_price:,} credits or more, so it is not "
-                "repeated. No export was bought. Clear this task to pay for the count once more.",
-                error.evidence,
-            ) from error
+        except PaidCallFailedError as error:
+            error.add("Clear this task to pay for the count once more.")
+            raise
 
     def _check_length(self, windows: int) -> None:
         from airflow_provider_twexport.core.arguments import parse_int
@@ -205,37 +201,12 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
                 "max_map_length; raising either slows the scheduler, which checks every window's tasks in each loop.)"
             )
 
-    def _check_price(self, planned: Plan) -> None:
-        from airflow_provider_twexport.core.arguments import parse_int
-        from airflow_provider_twexport.exceptions import BudgetExceededError
+    def _budgets(self) -> tuple[int | None, int | None]:
+        """Return the credits that may be spent, and those that must be left."""
+        from airflow_provider_twexport.core.arguments import parse_budget
 
-        most = parse_int("max_credits", self.max_credits)
-        if most is not None and planned.credits > most:
-            raise BudgetExceededError(
-                f"By the count this costs {planned.credits:,} credits (at most {planned.credits_at_most:,}), and "
-                f"max_credits={most:,}. Nothing was bought. Take a shorter range or a narrower query, lower limit, or "
-                "raise max_credits.",
-                facts={
-                    "budget": "max_credits",
-                    "allowed": most,
-                    "credits": planned.credits,
-                    "missing": planned.credits - most,
-                },
-            )
-        least = parse_int("min_credits_left", self.min_credits_left) or 0
-        if planned.credits and planned.balance_after < least:
-            raise BudgetExceededError(
-                f"By the count this costs {planned.credits:,} credits, {planned.balance:,} are left, and "
-                f"min_credits_left={least:,} must stay. Nothing was bought. Take a shorter range or a narrower query, "
-                "lower limit, or top up.",
-                facts={
-                    "budget": "min_credits_left",
-                    "allowed": least,
-                    "credits": planned.credits,
-                    "remaining": planned.balance,
-                    "missing": least - planned.balance_after,
-                },
-            )
+        most = parse_budget("max_credits", self.max_credits)
+        return most, parse_budget("min_credits_left", self.min_credits_left)
 
     def _log_expired(self, planned: Plan) -> None:
         from airflow_provider_twexport.talkwalker.planning.plan import WindowState
@@ -302,6 +273,49 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         if self.partition_by is None or planned.remainder_of:
             return f"{root.rstrip('/')}/{planned.collector_id}"
         return landing_path(root, planned.window, self.partition_by)
+
+
+def _check_price(planned: Plan, most: int | None, least: int | None) -> None:
+    """Check that a plan keeps to its budget.
+
+    :param most: credits that it may cost; ``None`` for no limit.
+    :param least: credits that must be left after it; ``None`` for 0.
+    :raises BudgetExceededError: if it does not, by the count.
+    """
+    from airflow_provider_twexport.exceptions import BudgetExceededError
+    from airflow_provider_twexport.talkwalker.models import credits_text
+
+    if most is not None and planned.credits > most:
+        raise BudgetExceededError(
+            f"By the count this costs {planned.credits:,} credits (at most {planned.credits_at_most:,}), and "
+            f"max_credits={most:,}. Nothing was bought. Take a shorter range or a narrower query, lower limit, or "
+            "raise max_credits.",
+            facts={
+                "budget": "max_credits",
+                "allowed": most,
+                "credits": planned.credits,
+                "missing": planned.credits - most,
+            },
+        )
+    if planned.credits and planned.balance is None and least is not None:
+        raise BudgetExceededError(
+            f"By the count this costs {planned.credits:,} credits, min_credits_left={least:,} must stay, and how many "
+            f"are left is {credits_text(None)}. Nothing was bought. Set max_credits in place of min_credits_left.",
+            facts={"budget": "min_credits_left", "allowed": least, "credits": planned.credits},
+        )
+    if planned.credits and planned.balance_after is not None and planned.balance_after < (least or 0):
+        raise BudgetExceededError(
+            f"By the count this costs {planned.credits:,} credits, {planned.balance:,} are left, and "
+            f"min_credits_left={least or 0:,} must stay. Nothing was bought. Take a shorter range or a narrower query, "
+            "lower limit, or top up.",
+            facts={
+                "budget": "min_credits_left",
+                "allowed": least or 0,
+                "credits": planned.credits,
+                "remaining": planned.balance,
+                "missing": (least or 0) - planned.balance_after,
+            },
+        )
 
 
 def _plan_for_xcom(planned: Plan, todo: int) -> dict[str, Any]:

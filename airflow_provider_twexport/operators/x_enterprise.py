@@ -83,7 +83,7 @@ class XSearchCountsOperator(ResultsLandingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the total and what it took."""
-        from airflow_provider_twexport.core.arguments import parse_int, parse_required_text
+        from airflow_provider_twexport.core.arguments import parse_budget, parse_required_text
         from airflow_provider_twexport.core.run_window import check_ended, export_window
         from airflow_provider_twexport.x.search.landing import SearchLanding
         from airflow_provider_twexport.x.search.pages import SearchRequest, most_requests
@@ -94,7 +94,7 @@ class XSearchCountsOperator(ResultsLandingOperator):
             search = SearchLanding(
                 XEnterpriseHook(self.x_conn_id).get_conn(),
                 SearchRequest(parse_required_text("query", self.query), window, self.bucket),
-                max_requests=parse_int("max_requests", self.max_requests),
+                max_requests=parse_budget("max_requests", self.max_requests),
             )
             path = self.object_storage_path
             end, landed = self._land(context, search, path) if path else (self._count(search), {})

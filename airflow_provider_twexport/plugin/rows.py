@@ -178,7 +178,9 @@ class LandingRow(Row):
 class CreditsRow(Row):
     """What an account may still spend."""
 
-    remaining: int
+    # None where it is unlimited, or not told; `left` says which
+    remaining: float | None
+    left: str
     next_billing_period: datetime | None
 
 

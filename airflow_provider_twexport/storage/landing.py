@@ -300,6 +300,7 @@ class Landing:
         truncated: bool = False,
         estimated_total: int | None = None,
         status: str | None = None,
+        ordered_at: str | None = None,
         complete: bool = True,
         incomplete_because: str | None = None,
         report: dict[str, Any] | None = None,
@@ -312,6 +313,7 @@ class Landing:
         :param truncated: whether the export reached its limit.
         :param estimated_total: how many results match, by the service's estimate.
         :param status: the export's last status; added to the manifest's ``source``.
+        :param ordered_at: when the service created the export, ISO 8601; likewise.
         :param complete: ``False`` if results are missing: a later landing resumes here.
         :param incomplete_because: why results are missing, in a sentence.
         :param report: of a stream: how it was read.
@@ -330,7 +332,12 @@ class Landing:
                 self._landed,
                 incomplete_because=incomplete_because,
                 report=report,
-                source=self._landed.source | ({} if status is None else {"status": status}),
+                source=self._landed.source
+                | {
+                    key: value
+                    for key, value in (("status", status), ("ordered_at", ordered_at))
+                    if value is not None
+                },
                 exported=exported,
                 truncated=truncated,
                 estimated_total=estimated_total,

@@ -10,9 +10,10 @@ Schema, version 1 (readers ignore unknown keys; an unknown version is an error):
     incomplete_because  why it is not complete, in a sentence; null: it is, or nobody knows
     source              where it comes from: system (the service), owner (the id of what these results belong to, and no
                         others in the directory), export_id (which order of them; null: unknown), scope, window, query,
-                        topics, limit, status, and what else the service's landing module writes; of a remainder also
-                        remainder_of (the owners of the truncated landings that hold some of its results) and
-                        remainder_windows (in how many windows the remainder of the last of them was planned)
+                        topics, limit, status, ordered_at (when the service created the order: ISO 8601, UTC; it holds
+                        nothing that was published later), and what else the service's landing module writes; of a
+                        remainder also remainder_of (the owners of the truncated landings that hold some of its results)
+                        and remainder_windows (in how many windows the remainder of the last of them was planned)
     file_format         "jsonl", "jsonl.gz", "jsonl.zst", "parquet"; "files": each part is a file of the service,
                         byte for byte, and counts as one result
     results             how many results the parts hold
@@ -50,6 +51,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_twexport import __version__
+from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.exceptions import (
     CorruptManifestError,
     ManifestNotFoundError,
@@ -63,6 +65,8 @@ if TYPE_CHECKING:
     import builtins
     import os
     from collections.abc import Mapping, Sequence
+
+    import pendulum
 
     from airflow_provider_twexport.storage.directory import StoragePath
 
@@ -118,6 +122,11 @@ class Manifest:
     def records(self) -> int:
         """Return how many records have landed: the rows of files of the service, if these are known, else results."""
         return self.results if self.rows is None else self.rows
+
+    @property
+    def ordered_at(self) -> pendulum.DateTime:
+        """Return when the results were ordered, or else, which is later, when they landed."""
+        return parse_moment(self.source.get("ordered_at") or self.created_at)
 
     @property
     def missing(self) -> int | None:

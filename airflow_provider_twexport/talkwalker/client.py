@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ from airflow_provider_twexport.exceptions import (
     ConnectionConfigError,
     Evidence,
     InvalidRequestError,
+    NotFoundError,
     ThrottledError,
     TwexportError,
     UnexpectedResponseError,
@@ -251,6 +252,17 @@ class TalkwalkerClient:
             path, params=params, timeout=60.0, silence=self.timing.idle_read
         ) as response:
             yield response
+
+    def can_be_read(self, collector_id: str, export_id: str | None) -> bool:
+        """Return whether a collector still holds a result of an export; a short read, which is free.
+
+        :param export_id: ``None`` for any result.
+        """
+        try:
+            with closing(iter(self.drain(collector_id, export_id=export_id, missing=lambda: 1))) as batches:
+                return any(batch.records for batch in batches)
+        except NotFoundError:
+            return False
 
     def drain(
         self,

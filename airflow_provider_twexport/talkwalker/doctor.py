@@ -19,6 +19,7 @@ from airflow_provider_twexport.exceptions import (
     ReadInterruptedError,
     TwexportError,
 )
+from airflow_provider_twexport.talkwalker.models import UNLIMITED, credits_text
 from airflow_provider_twexport.talkwalker.results import EARLIEST, LATEST
 
 if TYPE_CHECKING:
@@ -124,11 +125,12 @@ def _rights(client: TalkwalkerClient) -> Iterator[Finding]:
 
 def _credits(client: TalkwalkerClient) -> Iterator[Finding]:
     credit = client.get_credits()
+    kinds = credit.remaining_monthly, credit.remaining_onetime
     yield Finding(
         "credits",
-        f"{credit.remaining_monthly:,} monthly and {credit.remaining_onetime:,} one-time are left",
+        f"left: {credits_text(credit.remaining_monthly)} monthly, {credits_text(credit.remaining_onetime)} one-time",
         "both are whole numbers, 0 or more",
-        agrees=credit.remaining_monthly >= 0 and credit.remaining_onetime >= 0,
+        agrees=all(it is not None and 0 <= it < UNLIMITED for it in kinds),
     )
 
 

@@ -237,6 +237,7 @@ class CollectorLanding:
             truncated=task is not None and task.status.is_truncated,
             estimated_total=task.estimated_total(self.limit) if task else None,
             status=str(task.status) if task else None,
+            ordered_at=task.created.to_iso8601_string() if task and task.created else None,
             complete=why is None,
             incomplete_because=why,
         )

@@ -29,6 +29,9 @@ MAX_LIMIT = 1_000_000
 
 
 RETENTION = pendulum.duration(days=7)
+# it counts from when a result was exported, and an export may wait and run for hours
+RETENTION_MARGIN = pendulum.duration(hours=12)
+UNLIMITED = math.inf
 
 
 class ExportStatus(StrEnum):
@@ -114,17 +117,21 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """What the account may still spend, in credits; one result exported costs one."""
+    """What the account may still spend, in credits; one result exported costs one.
 
-    remaining_monthly: int
-    remaining_onetime: int
-    used_monthly: int
+    ``None`` where the service does not tell a number, ``UNLIMITED`` where it says that there is no limit.
+    """
+
+    remaining_monthly: float | None
+    remaining_onetime: float | None
+    used_monthly: float | None
     next_billing_period: pendulum.DateTime | None
 
     @property
-    def remaining(self) -> int:
-        """Return what is left of both kinds."""
-        return self.remaining_monthly + self.remaining_onetime
+    def remaining(self) -> float | None:
+        """Return what is left of both kinds, as far as they are told."""
+        told = [it for it in (self.remaining_monthly, self.remaining_onetime) if it is not None]
+        return sum(told) if told else None
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Credits:
@@ -208,6 +215,13 @@ class ExportTask:
     def readable_until(self) -> pendulum.DateTime | None:
         """Return when the service forgets its results at the earliest; ``None`` where its creation is unknown."""
         return self.created and self.created + RETENTION
+
+    def may_be_lost(self, now: pendulum.DateTime) -> bool:
+        """Return whether the service has surely forgotten some of its results; only a read shows whether all of them.
+
+        :param now: the present moment.
+        """
+        return self.readable_until is not None and self.readable_until + RETENTION_MARGIN < now
 
     def exported(self, limit: int | None = None) -> int | None:
         """Return the number of results exported so far; ``None`` where that cannot be known.
@@ -383,9 +397,24 @@ def _identifier(noun: str, body: Any, key: str) -> str:
     return str(value)
 
 
-def _credits(body: Mapping[str, Any], key: str) -> int:
+def credits_text(number: float | None) -> str:
+    """Return a number of credits for people.
+
+    :param number: ``UNLIMITED`` for no limit, ``None`` where the service does not say.
+    """
+    if number is None:
+        return "not told by the service"
+    return "unlimited" if math.isinf(number) else f"{number:,}"
+
+
+def _credits(body: Mapping[str, Any], key: str) -> float | None:
     value = body.get(key)
-    number = 0 if value is None else _int(value)
+    if value is None or value == "":
+        return None
+    # no document says how an account without a limit is shown; these are the usual ways
+    if value == -1 or (isinstance(value, str) and value.strip().casefold() in ("-1", "unlimited")):
+        return UNLIMITED
+    number = _int(value)
     if number is None:
         raise UnexpectedResponseError(
             f"Talkwalker reports {key}={value!r:.100}, which is not a number of credits. Check the connection's host."

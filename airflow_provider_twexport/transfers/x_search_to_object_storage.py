@@ -97,7 +97,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return where the manifest is and what it counts."""
-        from airflow_provider_twexport.core.arguments import parse_int, parse_required_text
+        from airflow_provider_twexport.core.arguments import parse_budget, parse_int, parse_required_text
         from airflow_provider_twexport.core.partitioning import landing_path
         from airflow_provider_twexport.core.run_window import check_ended, export_window
         from airflow_provider_twexport.x.search.landing import SearchLanding, dataset
@@ -110,7 +110,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
                 XEnterpriseHook(self.x_conn_id).get_conn(),
                 SearchRequest(parse_required_text("query", self.query), window, tag=self.tag or None),
                 max_results=parse_int("max_results", self.max_results),
-                max_requests=parse_int("max_requests", self.max_requests),
+                max_requests=parse_budget("max_requests", self.max_requests),
             )
             path = landing_path(self.object_storage_path, window, self.partition_by)
             directory = self.directory(context, path)

@@ -9,6 +9,7 @@ import pendulum
 import pytest
 
 from airflow_provider_twexport.core.arguments import (
+    parse_budget,
     parse_choice,
     parse_flag,
     parse_int,
@@ -58,6 +59,15 @@ def test_what_rendered_to_nothing_is_no_argument(empty: str | None) -> None:
     assert parse_flag("buy_expired", empty) is False
     with pytest.raises(InvalidRequestError, match=r"query=.* is empty"):
         parse_required_text("query", empty)
+
+
+@pytest.mark.parametrize("empty", ["", " ", "None", "null"])
+def test_an_empty_budget_is_refused(empty: str) -> None:
+    """It is a template without a value, and would else mean that anything may be spent."""
+    with pytest.raises(InvalidRequestError, match=r"an empty budget is no budget.* Nothing was bought"):
+        parse_budget("max_credits", empty)
+    assert parse_budget("max_credits", None) is None
+    assert parse_budget("max_credits", " 5000 ") == 5_000
 
 
 @pytest.mark.parametrize(

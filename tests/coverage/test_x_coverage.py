@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pendulum
+
 from airflow_provider_twexport.coverage.coverage import landed_span
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import known_orders
 from airflow_provider_twexport.x.search.pages import SearchRequest
 from tests.service_clients import JANUARY
+
+NEW_YEAR = pendulum.datetime(2026, 1, 1)
 
 
 @dataclass
@@ -21,7 +25,7 @@ class Landed:
     results: int = 7
     complete: bool = True
     truncated: bool = False
-    created_at: str = "2026-01-01T00:00:00+00:00"
+    ordered_at: pendulum.DateTime = NEW_YEAR
 
 
 def test_a_search_covers_its_window() -> None:

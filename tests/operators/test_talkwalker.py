@@ -203,6 +203,11 @@ BAD_INPUT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("limit no number", {"limit": "many"}, {}, "limit='many' is not a whole number"),
     ("unknown project", {"project_id": "unknown"}, {}, "no access to this project"),
     ("unknown stream", {"stream_id": "unknown"}, {}, "no such stream"),
+    *(
+        (f"empty {name}", {name: "{{ '' }}"}, {}, f"{name}='' is empty, and an empty budget is no budget")
+        for name in BUYING[1:]
+    ),
+    ("a budget of None", {"max_credits": "{{ none }}"}, {}, "max_credits='None' is empty"),
     ("bad query", {"query": '"unbalanced'}, {}, "cannot parse the query"),
     ("plain http", {}, {"host": "http://talkwalker.example.com"}, "clear text"),
     ("no token", {}, {"password": ""}, "no access token"),

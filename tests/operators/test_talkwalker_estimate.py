@@ -106,6 +106,12 @@ def test_more_windows_than_airflow_maps_are_refused_before_counting(
 REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("over the budget", {"max_credits": 100}, "and max_credits=100. Nothing was bought."),
     ("below the minimum", {"min_credits_left": "999000"}, "and min_credits_left=999,000 must stay."),
+    (
+        "empty budget",
+        {"max_credits": "{{ '' }}"},
+        "max_credits='' is empty, and an empty budget is no budget",
+    ),
+    ("budget of None", {"min_credits_left": "{{ none }}"}, "min_credits_left='None' is empty"),
     ("too many by volume", {"split": "auto", "limit": 400, "max_windows": 5}, "no more than 5 may be mapped"),
     (
         "no such outcome",

@@ -21,7 +21,7 @@ from airflow_provider_twexport.plugin.rows import (
     WindowRow,
     in_order,
 )
-from airflow_provider_twexport.talkwalker.models import ExportStatus
+from airflow_provider_twexport.talkwalker.models import UNLIMITED, ExportStatus, credits_text
 from airflow_provider_twexport.talkwalker.orphans import Orphan, OrphanState, disposable, orphans
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import PREFIX, is_helper, window_in
 from airflow_provider_twexport.talkwalker.unlanded import unlanded
@@ -92,7 +92,12 @@ class TalkwalkerAccount(ChargedAccount):
 
     def _read_credits(self) -> CreditsRow:
         credits = self._client().get_credits()
-        return CreditsRow(remaining=credits.remaining, next_billing_period=credits.next_billing_period)
+        remaining = credits.remaining
+        return CreditsRow(
+            remaining=None if remaining == UNLIMITED else remaining,
+            left=credits_text(remaining),
+            next_billing_period=credits.next_billing_period,
+        )
 
 
 class Speeds:

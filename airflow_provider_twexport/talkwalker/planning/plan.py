@@ -16,17 +16,20 @@ lower bound but 0.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import accumulate
+from heapq import heappop, heappush
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pendulum
 
-from airflow_provider_twexport.talkwalker.models import RETENTION, ExportStatus
+from airflow_provider_twexport.talkwalker.models import ExportStatus, credits_text
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     collector_id_of,
     fingerprint_in,
+    scope_in,
     window_in,
 )
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import match_order, orders_but_for_blanks
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.planning.remainder import Remainder
 
 READ_BATCH = 1_000
+MAX_OVERLAPS = 20
 SETTLED_AFTER = pendulum.duration(days=7)
 
 
@@ -92,12 +96,14 @@ class PlannedWindow:
     :param credits_at_most: what it could cost; the module's docstring says why.
     :param overlaps: collectors of the same project or stream that hold some of the same time under another name: split
         differently, with another limit, query or topics. They may hold the same results, which would be paid for twice.
+        At most ``MAX_OVERLAPS`` are named.
     :param but_for_blanks: those of them whose query differs by blanks only, as far as that is known.
     :param remainder_of: collectors whose landings hold some of its results; the truncated one is the last.
     :param remainder_windows: in how many windows the remainder of that one is planned.
     :param repeats: about how many of its results have landed; they are paid for again, and excluded when it lands.
     :param cumulative: credits of this window and those before it.
-    :param balance_after: credits left on the account after it; below 0 where they are not enough.
+    :param balance_after: credits left on the account after it; below 0 where they are not enough, ``UNLIMITED``, or
+        ``None`` where the service does not say.
     """
 
     window: Window
@@ -115,12 +121,12 @@ class PlannedWindow:
     remainder_windows: int = 0
     repeats: int = 0
     cumulative: int = 0
-    balance_after: int = 0
+    balance_after: float | None = 0
 
     @property
     def meets_limit(self) -> bool:
-        """Return whether an export of it would be truncated, by the count."""
-        return self.expected is not None and self.expected > self.limit
+        """Return whether an export of it that is still to be bought would be truncated, by the count."""
+        return self.credits > 0 and self.expected is not None and self.expected > self.limit
 
     def to_json(self) -> dict[str, Any]:
         """Return what :func:`json.dumps` takes."""
@@ -141,7 +147,7 @@ class PlannedWindow:
             "remainder_windows": self.remainder_windows,
             "repeats": self.repeats,
             "cumulative": self.cumulative,
-            "balance_after": self.balance_after,
+            "balance_after": _finite(self.balance_after),
         }
 
 
@@ -150,12 +156,12 @@ class Plan:
     """What a range would cost, window by window.
 
     :param windows: in order.
-    :param balance: credits on the account, after counting.
+    :param balance: credits on the account, after counting; ``UNLIMITED``, or ``None`` where the service does not say.
     :param counting_credits: credits that counting has cost.
     """
 
     windows: tuple[PlannedWindow, ...]
-    balance: int
+    balance: float | None
     counting_credits: int = 0
 
     @property
@@ -180,13 +186,15 @@ class Plan:
         return sum(min(window.repeats, window.credits) for window in self.windows)
 
     @property
-    def balance_after(self) -> int:
+    def balance_after(self) -> float | None:
         """Return the credits that would be left on the account; below 0 where they are not enough."""
-        return self.balance - self.credits
+        return None if self.balance is None else self.balance - self.credits
 
     @property
     def affordable(self) -> int:
         """Return how many windows, from the first, the balance is enough for, whatever they turn out to cost."""
+        if self.balance is None:
+            return 0
         worst = accumulate(window.credits_at_most for window in self.windows)
         return sum(cost <= self.balance for cost in worst)
 
@@ -194,7 +202,7 @@ class Plan:
     def uncertainty(self) -> str:
         """Return how far the price can be trusted, in a few sentences."""
         more = self.credits_at_most - self.credits
-        unknown = sum(window.expected is None for window in self.windows)
+        unknown = sum(window.expected is None and window.credits > 0 for window in self.windows)
         sentences = [
             f"By the count it is {self.credits:,} credits; it can be up to {more:,} more.",
             "It can be less, without a known bound: exports leave out what Talkwalker may not pass on, though the "
@@ -219,8 +227,10 @@ class Plan:
             "repeats": self.repeats,
             "uncertainty": self.uncertainty,
             "counting_credits": self.counting_credits,
-            "balance": self.balance,
-            "balance_after": self.balance_after,
+            "balance": _finite(self.balance),
+            "balance_after": _finite(self.balance_after),
+            "balance_text": credits_text(self.balance),
+            "balance_after_text": credits_text(self.balance_after),
         }
 
 
@@ -229,7 +239,8 @@ class _Facts:
     task: ExportTask | None
     landing: Manifest | None
     collector_is_gone: bool
-    kept_since: pendulum.DateTime
+    is_readable: bool
+    now: pendulum.DateTime
 
     @property
     def is_running(self) -> bool:
@@ -244,10 +255,10 @@ class _Facts:
 
     @property
     def is_forgotten(self) -> bool:
-        """Return whether the service has forgotten the results."""
+        """Return whether the service has forgotten the results, unless somebody has just read some of them."""
         if self.task is None or self.collector_is_gone:
             return True
-        return self.task.created is not None and self.task.created < self.kept_since
+        return self.task.may_be_lost(self.now) and not self.is_readable
 
     @property
     def broke_off(self) -> bool:
@@ -284,7 +295,7 @@ def window_states(
     """
     bought = newest_by_collector(exports)
     return {
-        window: _state_of(collector_id_of(replace(order, window=window)), bought, landed, collectors, now)
+        window: _state_of(collector_id_of(replace(order, window=window)), bought, landed, collectors, (), now)
         for window in windows
     }
 
@@ -294,10 +305,11 @@ def _state_of(
     bought: Mapping[str, ExportTask],
     landed: Callable[[str], Manifest | None],
     collectors: Collection[str] | None,
+    readable: Collection[str],
     now: pendulum.DateTime,
 ) -> WindowState:
     gone = collectors is not None and collector_id not in collectors
-    return _state(_Facts(bought.get(collector_id), landed(collector_id), gone, now - RETENTION))
+    return _state(_Facts(bought.get(collector_id), landed(collector_id), gone, collector_id in readable, now))
 
 
 def plan(
@@ -305,10 +317,11 @@ def plan(
     expected: Iterable[tuple[Window, int | None]],
     *,
     exports: Iterable[ExportTask],
-    balance: int,
+    balance: float | None,
     landed: Callable[[str], Manifest | None] = lambda collector_id: None,
     landed_ids: Iterable[str] = (),
     collectors: Collection[str] | None = None,
+    readable: Collection[str] = (),
     counting_credits: int = 0,
     buy_expired: bool = False,
     remainders: Mapping[Window, Remainder] | None = None,
@@ -319,11 +332,12 @@ def plan(
     :param order: scope and limit of each export; its own window does not matter.
     :param expected: the windows in order, each with the results it is expected to bring, ``None`` if unknown.
     :param exports: the service's list of exports.
-    :param balance: credits on the account, looked up after counting.
+    :param balance: credits on the account after counting; ``None`` if unknown.
     :param landed: returns what has landed of a collector, such as the ``get`` of a dict.
     :param landed_ids: collectors that something has landed of, also of other windows; overlaps with them are reported.
     :param collectors: ids of the collectors that exist; a finished export whose collector is gone counts as expired.
         ``None`` if unknown.
+    :param readable: collectors whose 7 days have passed and that can be read all the same.
     :param counting_credits: credits spent on counting.
     :param buy_expired: whether to buy again what was bought and is lost.
     :param remainders: those windows that belong to the remainder of truncated landings.
@@ -338,7 +352,7 @@ def plan(
         part = replace(order, window=window)
         collector_id = collector_id_of(part)
         task = bought.get(collector_id)
-        state = _state_of(collector_id, bought, landed, collectors, now)
+        state = _state_of(collector_id, bought, landed, collectors, readable, now)
         buy = state.is_to_buy or (buy_expired and state is WindowState.EXPIRED)
         may_grow = results is None or window.stop > settled_since
         found = _priced(part, collector_id, state, task, results, buy=buy, may_grow=may_grow)
@@ -401,15 +415,22 @@ def _with_overlaps(windows: list[PlannedWindow], known: Iterable[str]) -> list[P
     """Return the windows, those to buy with the other collectors that hold some of their time; one pass over both."""
     # what a plan buys lies apart from all else in it, so only names from elsewhere matter
     others = set(known) - {planned.collector_id for planned in windows}
-    held = [_NamedWindow(it, *named) for it in others if (named := window_in(it))]
-    held.sort(key=lambda it: (it.window.start, it.collector_id), reverse=True)
-    current: list[_NamedWindow] = []
+    scopes = {scope_in(planned.collector_id) for planned in windows}
+    held = [
+        _NamedWindow(named[1], it) for it in others if (named := window_in(it)) and scope_in(it) in scopes
+    ]
+    held.sort(reverse=True, key=lambda it: (it.window.start, it.collector_id))
+    current: dict[str, Window] = {}
+    ends: list[tuple[float, str]] = []
     found = []
     for planned in windows:
         while held and held[-1].window.start < planned.window.stop:
-            current.append(held.pop())
-        current = [it for it in current if it.window.stop > planned.window.start]
-        overlaps = _of_its_scope(planned, current) if planned.credits_at_most and current else ()
+            window, collector_id = held.pop()
+            current[collector_id] = window
+            heappush(ends, (window.stop.timestamp(), collector_id))
+        while ends and ends[0][0] <= planned.window.start.timestamp():
+            del current[heappop(ends)[1]]
+        overlaps = _overlaps(planned, current) if planned.credits_at_most and current else ()
         found.append(replace(planned, overlaps=overlaps) if overlaps else planned)
     return found
 
@@ -420,23 +441,26 @@ def _with_blanks(planned: PlannedWindow, alike: Collection[ExportOrder]) -> Plan
 
 
 class _NamedWindow(NamedTuple):
-    collector_id: str
-    scope: str
     window: Window
+    collector_id: str
 
 
-def _of_its_scope(planned: PlannedWindow, held: Iterable[_NamedWindow]) -> tuple[str, ...]:
-    named = window_in(planned.collector_id)
-    return tuple(
-        it.collector_id
-        for it in held
-        if named and it.scope == named[0] and it.collector_id not in planned.remainder_of
+def _overlaps(planned: PlannedWindow, current: Mapping[str, Window]) -> tuple[str, ...]:
+    others = (
+        collector_id
+        for collector_id, window in current.items()
+        if window.overlaps(planned.window) and collector_id not in planned.remainder_of
     )
+    return tuple(islice(others, MAX_OVERLAPS))
 
 
-def _with_balances(windows: list[PlannedWindow], balance: int) -> tuple[PlannedWindow, ...]:
+def _with_balances(windows: list[PlannedWindow], balance: float | None) -> tuple[PlannedWindow, ...]:
     sums = accumulate(window.credits for window in windows)
     return tuple(
-        replace(window, cumulative=so_far, balance_after=balance - so_far)
+        replace(window, cumulative=so_far, balance_after=None if balance is None else balance - so_far)
         for window, so_far in zip(windows, sums, strict=True)
     )
+
+
+def _finite(number: float | None) -> float | None:
+    return None if number is None or math.isinf(number) else number

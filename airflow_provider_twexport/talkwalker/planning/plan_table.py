@@ -6,12 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.core.text_table import aligned, edges
+from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, UNLIMITED, credits_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_twexport.talkwalker.planning.plan import Plan, PlannedWindow
 
 _HEADS = ("window", "state", "expected", "credits", "cumulative", "balance after", "collector")
 _SIDES = "<<>>>><"
+_SECONDS = {"week": 604_800, "day": 86_400, "hour": 3_600}
 
 
 def table(plan: Plan) -> str:
@@ -32,7 +36,7 @@ def _row(planned: PlannedWindow) -> tuple[str, ...]:
         "?" if planned.expected is None else f"{planned.expected:,}",
         f"{planned.credits:,}",
         f"{planned.cumulative:,}",
-        f"{planned.balance_after:,}",
+        credits_text(planned.balance_after),
         planned.collector_id,
     )
 
@@ -40,8 +44,8 @@ def _row(planned: PlannedWindow) -> tuple[str, ...]:
 def _totals(plan: Plan) -> list[str]:
     states = Counter(window.state for window in plan.windows)
     lines = [f"{count:,} {state}: {state.meaning}." for state, count in states.items()]
-    if limited := sum(window.meets_limit for window in plan.windows):
-        lines.append(f"{limited:,} marked !: more matches than one export may bring. Split by less, or auto.")
+    if limited := [window for window in plan.windows if window.meets_limit]:
+        lines.append(f"{len(limited):,} marked !: more matches than one export may bring. {_advice(limited)}")
     if overlapping := sum(bool(window.overlaps) for window in plan.windows):
         lines.append(
             f"{overlapping:,} marked *: exports of the same scope hold some of that time, split differently or with "
@@ -57,9 +61,27 @@ def _totals(plan: Plan) -> list[str]:
         lines.append(f"{remainders:,} marked +: the remainder of exports that landed truncated.")
     lines.append(plan.uncertainty)
     lines.append(f"Counting has cost {plan.counting_credits:,} credits.")
-    lines.append(f"Balance {plan.balance:,} credits, {plan.balance_after:,} after buying by the count.")
-    if plan.affordable < len(plan.windows):
+    if plan.balance is None or plan.balance == UNLIMITED:
+        lines.append(f"Balance: {credits_text(plan.balance)}.")
+    else:
+        lines.append(
+            f"Balance {plan.balance:,} credits, {credits_text(plan.balance_after)} after buying by the count."
+        )
+    if plan.balance is not None and plan.affordable < len(plan.windows):
         lines.append(
             f"It is surely enough for the first {plan.affordable:,} of {len(plan.windows):,} windows only."
         )
     return lines
+
+
+def _advice(limited: Sequence[PlannedWindow]) -> str:
+    """Return what brings all matches of windows above their limit, and can be done."""
+    ways = []
+    if any(it.limit < MAX_LIMIT for it in limited):
+        ways.append(f"raise limit, up to {MAX_LIMIT:,}")
+    longest = max(it.window.seconds for it in limited)
+    if smaller := [unit for unit, seconds in _SECONDS.items() if seconds < longest]:
+        ways.append(f"split by {' or '.join(smaller)}")
+    ways.append("narrow the query or the topics")
+    text = "; or ".join(ways)
+    return f"{text[0].upper()}{text[1:]}."

@@ -33,16 +33,17 @@ from airflow_provider_twexport.talkwalker.planning.volume_counts import (
     count_buckets,
     merge_touching,
 )
-from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of, window_in
-from airflow_provider_twexport.talkwalker.purchasing.order_matching import bought_windows, match_order
+from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
+from airflow_provider_twexport.talkwalker.purchasing.order_matching import match_order
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_twexport.storage.already_landed import LandedHours
     from airflow_provider_twexport.storage.manifest import Manifest
-    from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import ExportOrder
+    from airflow_provider_twexport.talkwalker.planning.volume_counts import CountsVolumes
+    from airflow_provider_twexport.talkwalker.purchasing.order_matching import BoughtWindows
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def truncated_windows(
     order: ExportOrder,
     window: Window,
     landed: Mapping[str, Manifest],
-    collector_ids: Collection[str],
+    bought: BoughtWindows,
+    planned: Mapping[str, int],
     outer: tuple[str, ...] = (),
 ) -> Iterator[TruncatedWindow]:
     """Yield the window if it landed truncated, then those windows of its remainder that did.
@@ -98,7 +100,8 @@ def truncated_windows(
     :param order: scope, query, topics and limit.
     :param window: one that was bought.
     :param landed: what has landed, by collector.
-    :param collector_ids: collectors that were bought or landed.
+    :param bought: the windows that were bought or landed.
+    :param planned: what :func:`planned_windows` returned.
     :param outer: collectors of the truncated landings that the window belongs to the remainder of.
     """
     collector_id = collector_id_of(replace(order, window=window))
@@ -106,11 +109,20 @@ def truncated_windows(
     if not (landing and landing.complete and landing.truncated):
         return
     chain = (*outer, collector_id)
-    within = {it for it in collector_ids if (named := window_in(it)) and window.contains(named[1])}
-    bought = outermost(bought_windows(replace(order, window=window), within - set(chain)))
-    yield TruncatedWindow(window, chain, bought, _planned_windows(collector_id, landed.values()))
-    for part in bought:
-        yield from truncated_windows(order, part, landed, collector_ids, chain)
+    parts = outermost(bought.within(window))
+    yield TruncatedWindow(window, chain, parts, planned.get(collector_id))
+    for part in parts:
+        yield from truncated_windows(order, part, landed, bought, planned, chain)
+
+
+def planned_windows(landings: Iterable[Manifest]) -> dict[str, int]:
+    """Return in how many windows the remainder of each truncated landing was planned, by its collector."""
+    planned: dict[str, int] = {}
+    for source in (landing.source for landing in landings):
+        windows = source.get("remainder_windows")
+        if windows and (remainder_of := source.get("remainder_of")):
+            planned[remainder_of[-1]] = max(windows, planned.get(remainder_of[-1], 0))
+    return planned
 
 
 def truncated_around(order: ExportOrder, landed: Mapping[str, Manifest]) -> tuple[str, ...]:
@@ -129,7 +141,7 @@ def truncated_around(order: ExportOrder, landed: Mapping[str, Manifest]) -> tupl
 
 
 def count_remainder(
-    client: TalkwalkerClient,
+    client: CountsVolumes,
     order: ExportOrder,
     truncated: TruncatedWindow,
     landed: Sequence[LandedHours],
@@ -202,16 +214,6 @@ def count_landed(window: Window, landed: Iterable[LandedHours]) -> int:
     :param landed: the results by hour of the landings.
     """
     return sum(sum(hours.within(window)) for hours in landed)
-
-
-def _planned_windows(collector_id: str, landings: Iterable[Manifest]) -> int | None:
-    planned = [
-        int(landing.source["remainder_windows"])
-        for landing in landings
-        if (landing.source.get("remainder_of") or [None])[-1] == collector_id
-        and landing.source.get("remainder_windows")
-    ]
-    return max(planned, default=None)
 
 
 def _needs_hours(day: Volume, truncated: TruncatedWindow, limit: int, headroom: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
@@ -58,9 +59,9 @@ def split_by_volume(
     :param headroom: share of ``most`` to keep free for results that are indexed later, from 0 up to below 1.
     :raises InvalidRequestError: if there is no bucket, or they do not touch, or nothing would be allowed.
     """
-    allowed = int(most * (1 - headroom))
-    if not volumes or allowed < 1 or headroom < 0:
-        raise InvalidRequestError(f"No windows: {len(volumes)} buckets, most={most}, headroom={headroom}.")
+    allowed = allowed_results(most, headroom)
+    if not volumes:
+        raise InvalidRequestError("There is nothing to split: give the counts of at least one bucket.")
     _check_touching(volumes)
     windows = [volumes[0]]
     for bucket in volumes[1:]:
@@ -70,6 +71,25 @@ def split_by_volume(
         else:
             windows.append(bucket)
     return VolumeSplit(tuple(windows), tuple(bucket for bucket in volumes if bucket.expected > allowed))
+
+
+def allowed_results(most: int, headroom: float) -> int:
+    """Return how many results a window may be expected to bring.
+
+    :param most: results that one export may bring.
+    :param headroom: share of it to keep free, from 0 up to below 1.
+    :raises InvalidRequestError: if that is none.
+    """
+    if not 0 <= headroom < 1:
+        raise InvalidRequestError(f"headroom={headroom} is not a share: give 0 or more, and less than 1.")
+    allowed = int(most * (1 - headroom))
+    if allowed < 1:
+        raise InvalidRequestError(
+            f"split='auto' keeps {headroom:.0%} of limit free for results that are indexed later, and limit={most:,} "
+            f"leaves no result for a window. Raise limit to {math.ceil(1 / (1 - headroom)):,} or more, or split by "
+            "month, week, day or hour."
+        )
+    return allowed
 
 
 def refined(volumes: Iterable[Volume], finer: Sequence[Volume]) -> list[Volume]:

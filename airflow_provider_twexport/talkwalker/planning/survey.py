@@ -7,14 +7,14 @@ twice. Looking up what was bought is free; only what was not is counted, and tha
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_twexport.core.arguments import parse_moment
 from airflow_provider_twexport.exceptions import PermissionDeniedError
 from airflow_provider_twexport.talkwalker.histogram import why_uncountable
 from airflow_provider_twexport.talkwalker.planning.plan import (
@@ -28,16 +28,24 @@ from airflow_provider_twexport.talkwalker.planning.remainder import (
     Remainder,
     count_landed,
     count_remainder,
+    planned_windows,
     truncated_windows,
 )
 from airflow_provider_twexport.talkwalker.planning.splitting import HEADROOM, Union, between, split
-from airflow_provider_twexport.talkwalker.planning.volume_counts import count_volumes, counting_price
+from airflow_provider_twexport.talkwalker.planning.volume_counts import (
+    PaidCounter,
+    check_splittable,
+    count_volumes,
+    count_whole,
+    counting_price,
+    price_of_whole,
+)
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
-from airflow_provider_twexport.talkwalker.purchasing.order_matching import bought_windows, match_order
+from airflow_provider_twexport.talkwalker.purchasing.order_matching import BoughtWindows, match_order
 from airflow_provider_twexport.talkwalker.purchasing.receipts import list_exports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.storage.already_landed import LandedHours
@@ -60,6 +68,10 @@ class Survey:
     :param landed: what has landed, by collector.
     :param kept: the windows of the range that were bought or landed before, in order.
     :param gaps: the time that none of them holds.
+    :param known: how many results match each of those kept, and of the windows of their remainders, by what was bought;
+        ``None`` if that is unknown.
+    :param uncounted: those kept that are bought again, and whose results have to be counted for that.
+    :param readable: collectors whose 7 days have passed and that can still be read.
     :param buy_expired: whether to buy again what was bought and is lost.
     :param truncated: of those kept, and of the windows of their remainders, those that landed truncated.
     :param landed_hours: returns the results by hour of a collector's landing.
@@ -72,6 +84,9 @@ class Survey:
     landed: Mapping[str, Manifest]
     kept: tuple[Window, ...]
     gaps: tuple[Window, ...]
+    known: Mapping[Window, int | None]
+    uncounted: tuple[Window, ...] = ()
+    readable: frozenset[str] = frozenset()
     buy_expired: bool = False
     truncated: tuple[TruncatedWindow, ...] = ()
     landed_hours: Callable[[str], LandedHours] | None = None
@@ -81,8 +96,11 @@ class Survey:
         """Return the credits that :meth:`count` spends; with ``auto``, and for a remainder, the least."""
         now = pendulum.now("UTC")
         countable = [gap for gap in self.gaps if not why_uncountable(replace(self.order, window=gap), now)]
-        return sum(counting_price(gap, self.by) for gap in countable) + sum(
-            part.counting_price(self.order) for part in self.truncated
+        remainders = sum(part.counting_price(self.order) for part in self.truncated)
+        return (
+            sum(counting_price(gap, self.by) for gap in countable)
+            + price_of_whole(self.uncounted)
+            + remainders
         )
 
     def count_todo(self) -> int:
@@ -106,18 +124,21 @@ class Survey:
         :param now: the present moment; by default the clock's.
         """
         # what may fail for free comes first
+        for gap in self.gaps:
+            check_splittable(replace(self.order, window=gap), self.by, headroom)
         landed_hours = self._hours_of_truncated()
+        balance = client.get_credits().remaining
+        counter = PaidCounter(client)
         counts = [
-            count_volumes(client, replace(self.order, window=gap), self.by, headroom) for gap in self.gaps
+            count_volumes(counter, replace(self.order, window=gap), self.by, headroom) for gap in self.gaps
         ]
-        windows: dict[Window, int | None] = {window: self._known_results(window) for window in self.kept}
+        windows: dict[Window, int | None] = {window: self.known[window] for window in self.kept}
+        windows.update(count_whole(counter, self.order, self.uncounted))
         windows.update(part for counted in counts for part in counted.windows)
-        counting_credits = sum(counted.counting_credits for counted in counts)
         remainders: dict[Window, Remainder] = {}
         for part, hours in landed_hours.items():
-            counted = count_remainder(client, self.order, part, hours, headroom)
-            counting_credits += counted.counting_credits
-            found = dict(counted.windows) | {window: self._known_results(window) for window in part.bought}
+            counted = count_remainder(counter, self.order, part, hours, headroom)
+            found = dict(counted.windows) | {window: self.known[window] for window in part.bought}
             if found:
                 del windows[part.window]
                 remainders.pop(part.window, None)
@@ -127,8 +148,8 @@ class Survey:
             }
         return self._plan(
             windows.items(),
-            balance=client.get_credits().remaining,
-            counting_credits=counting_credits,
+            balance=None if balance is None else balance - counter.spent,
+            counting_credits=counter.spent,
             remainders=remainders,
             now=now,
         )
@@ -155,24 +176,11 @@ class Survey:
             return True
         return window.state is WindowState.EXPIRED and not self.buy_expired
 
-    def _known_results(self, window: Window) -> int | None:
-        """Return what an export that was bought has brought, or will by its progress."""
-        collector_id = collector_id_of(replace(self.order, window=window))
-        landing = self.landed.get(collector_id)
-        if landing and landing.complete:
-            return landing.results
-        totals = [
-            task.estimated_total(self.order.limit)
-            for task in self.exports
-            if task.collector_id == collector_id
-        ]
-        return totals[-1] if totals else None
-
     def _plan(
         self,
         windows: Iterable[tuple[Window, int | None]],
         *,
-        balance: int,
+        balance: float | None,
         counting_credits: int = 0,
         remainders: Mapping[Window, Remainder] | None = None,
         now: pendulum.DateTime | None = None,
@@ -185,6 +193,7 @@ class Survey:
             landed=self.landed.get,
             landed_ids=self.landed,
             collectors=self.collectors,
+            readable=self.readable,
             counting_credits=counting_credits,
             buy_expired=self.buy_expired,
             remainders=remainders,
@@ -225,21 +234,29 @@ def survey(
     landings = landed or {}
     collectors = _list_collectors(client)
     exports = [task for _, task in list_exports(client, collectors or ())]
-    bought = {task.collector_id for task in exports if task.collector_id and task.is_adoptable}
-    collector_ids = bought | set(landings)
+    bought_ids = {task.collector_id for task in exports if task.collector_id and task.is_adoptable}
+    bought = BoughtWindows(order, bought_ids | set(landings))
     states = window_states(
         order,
-        bought_windows(order, collector_ids),
+        bought.overlapping(order.window),
         exports=exports,
         landed=landings.get,
         collectors=collectors,
         now=pendulum.now("UTC"),
     )
+    readable = _still_readable(client, order, states, exports, collectors)
+    states |= dict.fromkeys(readable, WindowState.READABLE)
     passed = _passed(order, states, exports, landings)
     kept = kept_windows(order.window, states, passed, buy_expired=buy_expired)
     gaps = tuple(between(order.window, kept.values()))
-    truncated = (
-        part for window in kept for part in truncated_windows(order, window, landings, collector_ids)
+    planned = planned_windows(landings.values())
+    truncated = [
+        part
+        for window in (kept if landed_hours else ())
+        for part in truncated_windows(order, window, landings, bought, planned)
+    ]
+    known = known_results(
+        order, [*kept, *(it for part in truncated for it in part.bought)], exports, landings
     )
     return Survey(
         order,
@@ -249,10 +266,91 @@ def survey(
         landings,
         tuple(kept),
         gaps,
+        known,
+        _uncounted(order, kept, states, known, buy_expired=buy_expired),
+        frozenset(readable.values()),
         buy_expired,
-        tuple(truncated) if landed_hours else (),
+        tuple(truncated),
         landed_hours,
     )
+
+
+def _still_readable(
+    client: TalkwalkerClient,
+    order: ExportOrder,
+    states: Mapping[Window, WindowState],
+    exports: Iterable[ExportTask],
+    collectors: Collection[str] | None,
+) -> dict[Window, str]:
+    """Try to read what would count as lost, for free; return the windows that can be read, and their collectors."""
+    newest = newest_by_collector(exports)
+    found = {}
+    for window in (it for it, state in states.items() if state is WindowState.EXPIRED):
+        collector_id = collector_id_of(replace(order, window=window))
+        task = newest.get(collector_id)
+        if task and (collectors is None or collector_id in collectors):
+            # a token that may not read is good enough for a plan
+            with suppress(PermissionDeniedError):
+                if client.can_be_read(collector_id, task.id):
+                    found[window] = collector_id
+    return found
+
+
+def _matches(landing: Manifest) -> int | None:
+    """Return how many results match a window that landed completely, more than landed if it is truncated."""
+    if not landing.complete:
+        return None
+    if landing.truncated:
+        return landing.estimated_total
+    return landing.results if landing.exported is None else landing.exported
+
+
+def _estimated(tasks: Iterable[ExportTask], limit: int) -> int | None:
+    """Return how many results match by the newest export that is whole, else by the newest that says anything."""
+    first = pendulum.DateTime.min.replace(tzinfo=pendulum.UTC)
+    newest = sorted(tasks, key=lambda it: (it.status.has_results, it.created or first), reverse=True)
+    return next((total for it in newest if (total := it.estimated_total(limit)) is not None), None)
+
+
+def _uncounted(
+    order: ExportOrder,
+    kept: Iterable[Window],
+    states: Mapping[Window, WindowState],
+    known: Mapping[Window, int | None],
+    *,
+    buy_expired: bool,
+) -> tuple[Window, ...]:
+    """Return the windows that are bought again, of unknown results that can be counted."""
+    now = pendulum.now("UTC")
+    sold = (it for it in kept if _is_sold(states[it], buy_expired=buy_expired))
+    unknown = (it for it in sold if known[it] is None)
+    return tuple(it for it in unknown if not why_uncountable(replace(order, window=it), now))
+
+
+def _is_sold(state: WindowState, *, buy_expired: bool) -> bool:
+    """Return whether a window that was bought before is bought again."""
+    return state is WindowState.PARTIAL or (state is WindowState.EXPIRED and buy_expired)
+
+
+def known_results(
+    order: ExportOrder,
+    windows: Iterable[Window],
+    exports: Iterable[ExportTask],
+    landed: Mapping[str, Manifest],
+) -> dict[Window, int | None]:
+    """Return how many results match windows that were bought; ``None`` if that is unknown."""
+    by_collector: defaultdict[str, list[ExportTask]] = defaultdict(list)
+    for task in exports:
+        by_collector[task.collector_id or ""].append(task)
+    found = {}
+    for window in windows:
+        collector_id = collector_id_of(replace(order, window=window))
+        landing = landed.get(collector_id)
+        of_landing = _matches(landing) if landing else None
+        found[window] = (
+            of_landing if of_landing is not None else _estimated(by_collector[collector_id], order.limit)
+        )
+    return found
 
 
 def kept_windows(
@@ -277,7 +375,7 @@ def kept_windows(
     kept: dict[Window, Window] = {}
     for window in sorted(passed, key=lambda it: (_RANKS[states[it]], -it.seconds, it.start)):
         state = states[window]
-        is_sold = state is WindowState.PARTIAL or (state is WindowState.EXPIRED and buy_expired)
+        is_sold = _is_sold(state, buy_expired=buy_expired)
         extent = window if is_sold else passed[window]
         if not extent.overlaps(whole) or (
             held.overlaps(extent) if is_sold else held.holds(extent.within(whole))
@@ -294,13 +392,13 @@ def _passed(
     exports: Iterable[ExportTask],
     landed: Mapping[str, Manifest],
 ) -> dict[Window, Window]:
-    """Return the part of each window that had passed when its newest export was ordered, or else when it landed."""
+    """Return the part of each window that had passed when its newest export was ordered."""
     newest = newest_by_collector(exports)
     found: dict[Window, Window] = {}
     for window in windows:
         collector_id = collector_id_of(replace(order, window=window))
         task, landing = newest.get(collector_id), landed.get(collector_id)
-        moment = (task and task.created) or (parse_moment(landing.created_at) if landing else None)
+        moment = (task and task.created) or (landing.ordered_at if landing else None)
         extent = window if moment is None else window.passed_at(moment)
         if extent:
             found[window] = extent

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import pendulum
 
 from airflow_provider_twexport.exceptions import BudgetExceededError, InvalidRequestError, NotFoundError
-from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, RETENTION
+from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, RETENTION, credits_text
 from airflow_provider_twexport.talkwalker.purchasing import receipts
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     PREFIX,
@@ -248,6 +248,13 @@ def check_budget(
         if budget.min_credits_left is None:
             return usage
         remaining = client.get_credits().remaining
+        if remaining is None:
+            raise BudgetExceededError(
+                f"min_credits_left={budget.min_credits_left:,} must stay, and how many credits are left is "
+                f"{credits_text(None)}. Nothing was bought. Set max_credits_per_day or max_credits_per_run in place of "
+                "min_credits_left.",
+                facts={"budget": "min_credits_left", "allowed": budget.min_credits_left, "limit": limit},
+            )
         missing = _balance_error(budget.min_credits_left, limit, remaining, usage)
         if missing is None:
             return usage
@@ -309,7 +316,9 @@ def _check_sum(whose: str, name: str, most: int, limit: int, costs: list[ExportC
         )
 
 
-def _balance_error(least: int, limit: int, remaining: int, usage: AccountUsage) -> BudgetExceededError | None:
+def _balance_error(
+    least: int, limit: int, remaining: float, usage: AccountUsage
+) -> BudgetExceededError | None:
     """Return the error of an order that would leave less than the least on the account; ``None`` if it would not."""
     unfinished, to_come = usage.unfinished(), usage.to_come()
     missing = least + limit + to_come - remaining

@@ -5,6 +5,7 @@ An order that was placed once is likely to have been placed for other windows to
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -58,16 +59,27 @@ def orders_but_for_blanks(order: ExportOrder, sources: Iterable[Mapping[str, Any
     return {replace(order, query=each) for each in alike}
 
 
-def bought_windows(order: ExportOrder, collector_ids: Iterable[str]) -> tuple[Window, ...]:
-    """Return the windows, within the order's or across its edges, that collectors of the same content are named for.
+class BoughtWindows:
+    """The windows that orders of the same content were bought for; they may overlap.
 
-    :param order: the range as its window, scope and limit.
+    :param order: scope, query, topics and limit; its own window does not matter.
     :param collector_ids: collectors of whatever content.
-    :returns: in order, of those that begin together the longer one first; they may overlap.
     """
-    matched = {part.window for each in collector_ids if (part := match_order(each, [order]))}
-    inside = [window for window in matched if order.window.overlaps(window)]
-    return tuple(sorted(inside, key=lambda it: (it.start, -it.stop.timestamp())))
+
+    def __init__(self, order: ExportOrder, collector_ids: Iterable[str]) -> None:
+        matched = {part.window for each in collector_ids if (part := match_order(each, [order]))}
+        self._windows = sorted(matched, key=lambda it: (it.start, -it.stop.timestamp()))
+        self._starts = [window.start for window in self._windows]
+
+    def overlapping(self, window: Window) -> list[Window]:
+        """Return those that have some time in common with a window, in order; of equal starts the longer one first."""
+        before = self._windows[: bisect_left(self._starts, window.stop)]
+        return [it for it in before if it.stop > window.start]
+
+    def within(self, window: Window) -> list[Window]:
+        """Return those that lie in a window and are not equal to it, in the same order."""
+        first, last = bisect_left(self._starts, window.start), bisect_left(self._starts, window.stop)
+        return [it for it in self._windows[first:last] if it.stop <= window.stop and it != window]
 
 
 def _order(source: Mapping[str, Any], limit: int) -> ExportOrder:

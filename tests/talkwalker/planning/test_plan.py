@@ -86,14 +86,15 @@ SALVAGED = Landed(complete=False, results=200, source={"status": "aborted"})
         ([export("result_limit_reached")], None, WindowState.TRUNCATED),
         ([export("result_limit_reached", days_ago=30)], Landed(truncated=True), WindowState.TRUNCATED),
         ([export("result_limit_reached", days_ago=30)], None, WindowState.EXPIRED),
-        ([export("finished", days_ago=7.1)], None, WindowState.EXPIRED),
-        ([export("finished", days_ago=7.1)], Landed(complete=False), WindowState.EXPIRED),
+        ([export("finished", days_ago=7.4)], None, WindowState.READABLE),
+        ([export("finished", days_ago=7.6)], None, WindowState.EXPIRED),
+        ([export("finished", days_ago=7.6)], Landed(complete=False), WindowState.EXPIRED),
         ([], Landed(complete=False), WindowState.EXPIRED),
         ([export("aborted")], SALVAGED, WindowState.PARTIAL),
         ([], SALVAGED, WindowState.PARTIAL),
         ([export("aborted"), export("queued")], SALVAGED, WindowState.RUNNING),
         ([export("aborted"), export("finished")], SALVAGED, WindowState.READABLE),
-        ([export("finished", days_ago=7.1)], SALVAGED, WindowState.EXPIRED),
+        ([export("finished", days_ago=7.6)], SALVAGED, WindowState.EXPIRED),
     ],
 )
 def test_states(exports: list[ExportTask], landed: Landed | None, state: WindowState) -> None:
@@ -108,6 +109,7 @@ def test_what_is_lost_is_bought_again_only_if_wanted() -> None:
     lost = export(days_ago=8)
     assert january(lost).credits == 0
     assert january(lost, buy_expired=True).credits == 500
+    assert january(lost, buy_expired=True, readable={COLLECTOR}).credits == 0
     assert january(export(), buy_expired=True).credits == 0
 
 
@@ -200,6 +202,25 @@ def test_the_limit_bounds_the_price() -> None:
     """A window with more matches than its limit costs its limit, is marked, and may cost one batch more."""
     (window,) = january(expected=12_345).windows
     assert (window.credits, window.credits_at_most, window.meets_limit) == (10_000, 11_000, True)
+
+
+@pytest.mark.parametrize(
+    ("limit", "length", "advice"),
+    [
+        (
+            10_000,
+            {"months": 1},
+            "Raise limit, up to 1,000,000; or split by week or day or hour; or narrow the",
+        ),
+        (1_000_000, {"days": 1}, "Split by hour; or narrow the query or the topics."),
+        (1_000_000, {"hours": 1}, "Narrow the query or the topics."),
+    ],
+)
+def test_advice_can_be_followed(limit: int, length: dict[str, int], advice: str) -> None:
+    """What is at its maximum cannot be raised, and an hour cannot be split by the calendar."""
+    window = Window(JANUARY.start, JANUARY.start.add(**length))
+    found = plan(replace(ORDER, limit=limit), [(window, 1_500_000)], exports=[], balance=0, now=NOW)
+    assert f"1 marked !: more matches than one export may bring. {advice}" in table(found)
 
 
 def test_what_cannot_be_counted_is_priced_at_its_limit() -> None:

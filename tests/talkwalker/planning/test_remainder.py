@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,12 @@ from airflow_provider_twexport.talkwalker.planning.remainder import (
     TruncatedWindow,
     count_remainder,
     halves,
+    planned_windows,
     truncated_windows,
     windows_to_buy,
 )
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
+from airflow_provider_twexport.talkwalker.purchasing.order_matching import BoughtWindows
 from tests.talkwalker.planning.landed import Manifest
 
 if TYPE_CHECKING:
@@ -177,8 +178,10 @@ def test_a_truncated_remainder_has_a_remainder_of_its_own() -> None:
         outer: Manifest(truncated=True),
         inner: Manifest({"remainder_of": [outer], "remainder_windows": 1}, truncated=True),
     }
-    found = list(truncated_windows(order, days(0, 8), landed, {outer, inner, leaf, elsewhere}))
+    bought = BoughtWindows(order, {outer, inner, leaf, elsewhere})
+    planned = planned_windows(landed.values())
+    found = list(truncated_windows(order, days(0, 8), landed, bought, planned))
     assert [it.collector_ids for it in found] == [(outer,), (outer, inner)]
     assert [it.bought for it in found] == [(days(2, 6),), (days(2, 3),)]
     assert [it.is_bought for it in found] == [True, False]
-    assert Counter(truncated_windows(order, days(0, 8), {}, {outer})) == Counter()
+    assert list(truncated_windows(order, days(0, 8), {}, bought, planned)) == []

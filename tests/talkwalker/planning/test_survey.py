@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
 
 from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.exceptions import (
+    InvalidRequestError,
+    PaidCallFailedError,
+    UnexpectedResponseError,
+)
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
-from airflow_provider_twexport.talkwalker.models import ExportOrder
+from airflow_provider_twexport.talkwalker.models import ExportOrder, ExportTask
 from airflow_provider_twexport.talkwalker.orphans import find_orphans
-from airflow_provider_twexport.talkwalker.planning.survey import is_part_of, survey, window_name
+from airflow_provider_twexport.talkwalker.planning.survey import (
+    is_part_of,
+    known_results,
+    survey,
+    window_name,
+)
 from airflow_provider_twexport.talkwalker.purchasing.buy_once import buy_once
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
-from airflow_provider_twexport.talkwalker.purchasing.order_matching import bought_windows
+from airflow_provider_twexport.talkwalker.purchasing.order_matching import BoughtWindows
+from tests.talkwalker.planning.landed import Manifest
+from tests.waiting import QUICK
 
 if TYPE_CHECKING:
     from tests.simulator_process import Simulator
@@ -44,7 +56,7 @@ def collector_of(start: str, stop: str, **changes: object) -> str:
 @pytest.fixture
 def client(simulator: Simulator) -> TalkwalkerClient:
     """A client of the simulator."""
-    return TalkwalkerClient(simulator.token, simulator.url)
+    return TalkwalkerClient(simulator.token, simulator.url, QUICK)
 
 
 def buy(client: TalkwalkerClient, start: str, stop: str) -> None:
@@ -52,6 +64,13 @@ def buy(client: TalkwalkerClient, start: str, stop: str) -> None:
     part = replace(ORDER, window=days(start, stop))
     client.put_collector(collector_id_of(part))
     buy_once(client, part, collector_id_of(part))
+    client.list_exports()  # it ends then, and not when the time is set back
+
+
+def export(collector_id: str, status: str, created: str, ready: int) -> ExportTask:
+    """An export as the service lists it."""
+    body = {"id": created, "target": collector_id, "status": status, "creation_date": f"{created}T00:00:00Z"}
+    return ExportTask.from_json(body | {"ready": ready, "progress": 1.0})
 
 
 def test_what_the_list_has_forgotten_is_not_planned_again(
@@ -86,11 +105,17 @@ def test_earlier_windows_are_in_order() -> None:
         collector_of("2023-12-01", "2024-01-01"),
         collector_of("2024-02-01", "2024-03-01", query="tea"),
     ]
-    assert bought_windows(ORDER, collector_ids) == (
+    bought = BoughtWindows(ORDER, collector_ids)
+    assert bought.overlapping(QUARTER) == [
         days("2024-01-05", "2024-01-15"),
         days("2024-01-10", "2024-01-20"),
         days("2024-03-20", "2024-04-10"),
-    )
+    ]
+    assert bought.within(days("2024-01-05", "2024-01-20")) == [
+        days("2024-01-05", "2024-01-15"),
+        days("2024-01-10", "2024-01-20"),
+    ]
+    assert bought.within(days("2024-01-10", "2024-01-20")) == []
 
 
 @pytest.mark.slow
@@ -131,7 +156,10 @@ def test_nothing_new_costs_nothing(client: TalkwalkerClient, simulator: Simulato
 def test_lost_results_are_left_out_unless_they_are_to_be_bought_again(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:
-    """What was bought 8 days ago and has not landed costs what it brought, if it is bought again."""
+    """What was bought 8 days ago and has not landed costs what it brought, if it is bought again.
+
+    If it can be read all the same, it is neither left out nor bought.
+    """
     simulator.control("time", {"offset_seconds": -8 * 86_400})
     buy(client, "2024-01-01", "2024-04-01")
     simulator.control("time", {"offset_seconds": 0})
@@ -142,6 +170,82 @@ def test_lost_results_are_left_out_unless_they_are_to_be_bought_again(
     planned = found.count(client)
     assert len(found.todo(planned)) == 1
     assert planned.credits == spent > 0
+
+
+@pytest.mark.slow
+def test_what_can_be_read_after_all_is_not_lost(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """An export that ran for days keeps its last rows longer than 7 days after it began; a free read shows it."""
+    simulator.settings(retention_days=30)
+    simulator.control("time", {"offset_seconds": -8 * 86_400})
+    buy(client, "2024-01-01", "2024-04-01")
+    simulator.control("time", {"offset_seconds": 0})
+    charged = simulator.ledger()["credits"]["charged_total"]
+    found = survey(client, ORDER, "month", buy_expired=True)
+    planned = found.count(client)
+    assert [(str(it.state), it.credits) for it in planned.windows] == [("truncated", 0)]
+    assert simulator.ledger()["credits"]["charged_total"] == charged
+
+
+def test_credits_are_asked_before_the_count_is_paid(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """What is free may fail for free: nothing is spent if the service does not tell them."""
+    simulator.faults({"match": {"path": "status/credits"}, "fault": "garbage"})
+    with pytest.raises(UnexpectedResponseError):
+        survey(client, ORDER, "month").count(client)
+    assert simulator.ledger()["credits"]["charged_total"] == 0
+
+
+def test_a_count_that_fails_says_what_was_paid(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Two gaps are two counts; of the second nobody knows."""
+    buy(client, "2024-02-01", "2024-03-01")
+    before = simulator.ledger()["credits"]["charged_total"]
+    simulator.faults({"match": {"path": "histogram"}, "fault": "lost_answer", "skip": 1})
+    with pytest.raises(PaidCallFailedError, match="Counting may have cost 20 credits") as failed:
+        survey(client, ORDER, "month").count(client)
+    assert failed.value.facts["spent"] == simulator.ledger()["credits"]["charged_total"] - before == 20
+
+
+def test_a_limit_that_leaves_nothing_is_refused_for_free(
+    client: TalkwalkerClient, simulator: Simulator
+) -> None:
+    """The error says which limit would do, or what to do in its place."""
+    with pytest.raises(InvalidRequestError, match=r"Raise limit to 2 or more, or split by month") as refused:
+        survey(client, replace(ORDER, limit=1)).count(client)
+    assert simulator.ledger()["credits"]["charged_total"] == 0
+    survey(client, replace(ORDER, limit=2, window=days("2024-01-01", "2024-01-02"))).count(client)
+    assert "keeps 5% of limit free" in str(refused.value)
+
+
+def test_of_a_salvaged_window_all_matches_count(client: TalkwalkerClient, simulator: Simulator) -> None:
+    """Where its export is not listed any more it is counted, and not priced at the limit."""
+    orders = [
+        replace(ORDER, window=days(start, stop), limit=1_000_000)
+        for start, stop in (("2024-01-01", "2024-02-01"), ("2024-02-01", "2024-03-01"))
+    ]
+    salvaged = {
+        collector_id_of(it): Manifest({"status": "aborted"}, complete=False, results=9) for it in orders
+    }
+    found = survey(client, replace(ORDER, limit=1_000_000), "month", landed=salvaged)  # type: ignore[arg-type]
+    # both are counted by one request
+    assert (found.uncounted, found.counting_price) == (tuple(it.window for it in orders), 20)
+    planned = found.count(client)
+    assert planned.counting_credits == 20
+    whole = client.histogram(replace(ORDER, window=QUARTER), "day")
+    assert planned.credits == sum(bucket.expected for bucket in whole)
+    assert [str(it.state) for it in planned.windows] == ["partial", "partial", "new"]
+
+
+def test_what_matches_is_known_by_the_newest_export_that_is_whole(client: TalkwalkerClient) -> None:
+    """Of a truncated landing it is what matches, and not what landed."""
+    january, february = days("2024-01-01", "2024-02-01"), days("2024-02-01", "2024-03-01")
+    whole = collector_of("2024-01-01", "2024-02-01")
+    cut = Manifest(truncated=True, results=900, exported=900, estimated_total=3_100)
+    exports = [
+        export(whole, "aborted", "2024-06-03", 50),
+        export(whole, "finished", "2024-06-02", 700),
+        export(whole, "finished", "2024-06-01", 600),
+    ]
+    landed: Any = {collector_of("2024-02-01", "2024-03-01"): cut}
+    assert known_results(ORDER, [january, february], exports, landed) == {january: 700, february: 3_100}
 
 
 @pytest.mark.parametrize(

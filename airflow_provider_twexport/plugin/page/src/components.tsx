@@ -140,7 +140,7 @@ export function Accounts({ accounts, at }: { accounts: Account[]; at: number }):
           <dl>
             {account.is_charged && (
               <>
-                <Fact name="credits left" value={account.credits ? number(account.credits.remaining) : "–"} />
+                <Fact name="credits left" value={account.credits?.left ?? "–"} />
                 <Fact
                   name="next billing"
                   value={account.credits?.next_billing_period?.slice(0, 10) ?? "–"}

@@ -78,6 +78,7 @@ function outlook(account: DailyCredits): string {
   const summary = `${number(used)} credits used by the exports of the last ${account.days.length} days.`;
   const { credits } = account;
   if (!credits) return summary;
+  if (credits.remaining === null) return `${summary} Credits left: ${credits.left}.`;
   const left = `${summary} ${number(credits.remaining)} are left`;
   const aDay = pace(account);
   if (!credits.next_billing_period || aDay === 0) return `${left}.`;
@@ -97,7 +98,7 @@ function series(account: DailyCredits): uPlot.AlignedData {
   const balance: (number | null)[] = times.map(() => null);
   const forecast: (number | null)[] = times.map(() => null);
   const { credits } = account;
-  if (credits) {
+  if (credits && credits.remaining !== null) {
     const billed = credits.next_billing_period ? previousMonth(credits.next_billing_period) : 0;
     let left = credits.remaining;
     for (let back = times.length - 1; back >= 0 && (times[back] ?? 0) >= billed; back -= 1) {

@@ -16,7 +16,9 @@ export interface Aged {
 }
 
 export interface Credits {
-  remaining: number;
+  /** null where it is unlimited, or not told; `left` says which */
+  remaining: number | null;
+  left: string;
   next_billing_period: string | null;
 }
 
