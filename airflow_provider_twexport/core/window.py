@@ -58,14 +58,15 @@ class Window:
         return Window(max(self.start, other.start), min(self.stop, other.stop))
 
     def passed_at(self, moment: pendulum.DateTime) -> Window | None:
-        """Return the part that had passed at a moment: all that an export of that moment can hold.
+        """Return the part that had passed at a moment, in whole minutes: all that an export of that moment can hold.
 
         :param moment: by a clock that may be slow by as much as ``CLOCK_TOLERANCE``.
         :returns: ``None`` if nothing had.
         """
         if self.stop <= moment + CLOCK_TOLERANCE:
             return self
-        return Window(self.start, moment) if self.start < moment else None
+        minute = moment.start_of("minute")
+        return Window(self.start, minute) if self.start < minute else None
 
     def to_json(self) -> dict[str, str]:
         """Return ``{"start", "stop"}`` as ISO 8601 texts in UTC."""

@@ -106,7 +106,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
         ``on_truncated``; it changes nothing, but a mistake in it fails before anything is bought.
     :param settle: how long after its end a window is not ordered yet: the task fails, and a retry orders it. Results
         are indexed after they are published, of 334 captured ones 329 within a day; what is indexed after the order is
-        not exported. The default is no time.
+        not exported. An export that was ordered earlier is not adopted. The default is no time.
     :param cancel_on_kill: abort the export if the task is killed right after ordering it.
     """
 
@@ -189,6 +189,7 @@ class TalkwalkerCreateExportOperator(TalkwalkerOrderOperator):
                     self.collector_id or "",
                     if_exists=if_exists,
                     renewal=self._renewal(context),
+                    settle=self.settle,
                     budget=self._budget(context),
                     known_exports=lambda: self._known_exports(order),
                 )

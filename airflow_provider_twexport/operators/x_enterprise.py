@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
@@ -11,7 +12,7 @@ from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, timedelta
+    from datetime import date
 
     from airflow.sdk import Context
     from pendulum import Duration
@@ -37,6 +38,8 @@ class XSearchCountsOperator(ResultsLandingOperator):
     :param max_requests: requests to send, those of earlier tries included; ``None`` for no bound.
     :param object_storage_path: directory for the counts of all buckets, one landing each; ``None``: only the total.
     :param object_storage_conn_id: Airflow connection of the object storage.
+    :param settle: how long after its end a window is not searched yet: the task fails, and a retry searches it. A
+        landing that was made earlier is not taken for a complete one. The default is no time.
     :param partition_length: the length of the window of a run that has only a partition date; months are
         ``pendulum.duration(months=1)``, because a timedelta counts days.
     :param x_conn_id: Airflow connection of X Enterprise.
@@ -65,6 +68,7 @@ class XSearchCountsOperator(ResultsLandingOperator):
         max_requests: int | str | None = None,
         object_storage_path: str | None = None,
         object_storage_conn_id: str | None = None,
+        settle: timedelta = timedelta(0),
         partition_length: timedelta | Duration | None = None,
         x_conn_id: str = XEnterpriseHook.default_conn_name,
         **kwargs: Any,
@@ -78,6 +82,7 @@ class XSearchCountsOperator(ResultsLandingOperator):
         self.max_requests = max_requests
         self.object_storage_path = object_storage_path
         self.object_storage_conn_id = object_storage_conn_id
+        self.settle = settle
         self.partition_length = partition_length
         self.x_conn_id = x_conn_id
 
@@ -90,11 +95,12 @@ class XSearchCountsOperator(ResultsLandingOperator):
 
         with fail_without_retry():
             window = export_window(context, self.start, self.stop, self.partition_length)
-            check_ended(window)
+            check_ended(window, self.settle)
             search = SearchLanding(
                 XEnterpriseHook(self.x_conn_id).get_conn(),
                 SearchRequest(parse_required_text("query", self.query), window, self.bucket),
                 max_requests=parse_budget("max_requests", self.max_requests),
+                settle=self.settle,
             )
             path = self.object_storage_path
             end, landed = self._land(context, search, path) if path else (self._count(search), {})

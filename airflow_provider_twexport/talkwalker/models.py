@@ -301,7 +301,7 @@ class ExportTask:
 class ExportOrder:
     """What to export: this, and nothing else, decides what is paid for.
 
-    :param window: the time of publication.
+    :param window: the time of publication, in whole minutes.
     :param project_id: export from this project; excludes ``stream_id``.
     :param stream_id: export from this stream.
     :param query: Talkwalker query, ANDed with the project or stream; required where neither is given.
@@ -334,6 +334,11 @@ class ExportOrder:
             )
         if self.topics and not self.project_id:
             raise InvalidRequestError("topics belong to a project: give project_id too.")
+        if any(edge.second or edge.microsecond for edge in (self.window.start, self.window.stop)):
+            raise InvalidRequestError(
+                f"The window {self.window} begins or ends within a minute. Its collector is named to the minute, so "
+                "what was bought of it could not be found again. Give whole minutes. Nothing was bought."
+            )
         if not 1 <= self.limit <= MAX_LIMIT:
             raise InvalidRequestError(
                 f"limit={self.limit} is not between 1 and {MAX_LIMIT:,}, the maximum of one export."

@@ -1,21 +1,25 @@
 """Orphans: exports that were paid for and have not landed, and collectors that nobody needs any more.
 
-Only collectors that this package named are considered. Talkwalker keeps results for 7 days; here they count from the
-creation of the export, which is the earliest moment from which they can count.
+Only collectors that this package named are considered. Talkwalker keeps each result for 7 days after it was exported.
+The deadline counts from the creation of the export, which is the earliest moment; an export that queued or ran for
+hours keeps its last results longer. So before anything counts as lost, hours more have to pass, and a read has to bring
+nothing; reading is free.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 
 from airflow_provider_twexport.core.text_table import aligned, edges
-from airflow_provider_twexport.exceptions import NotFoundError
-from airflow_provider_twexport.talkwalker.models import RETENTION
+from airflow_provider_twexport.exceptions import NotFoundError, TwexportError
+from airflow_provider_twexport.talkwalker.models import RETENTION, RETENTION_MARGIN
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     PREFIX,
     TICKET_PREFIX,
@@ -32,11 +36,17 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
     from airflow_provider_twexport.talkwalker.models import Collector, ExportTask
 
+log = logging.getLogger(__name__)
+
 URGENT = pendulum.duration(hours=48)
 # an order holds the lock for minutes
 STALE_AFTER = pendulum.duration(days=1)
 # a pipeline takes hours at most to wait for an export and land it
 FRESH_FOR = pendulum.duration(days=1)
+# a collector is created before its export, and the list of collectors may lag by minutes
+LISTED_AFTER = pendulum.duration(hours=1)
+# the service allows 5 reads of results a minute; what is not read this time is read the next time
+MAX_READS = 20
 
 
 class OrphanState(StrEnum):
@@ -44,6 +54,7 @@ class OrphanState(StrEnum):
 
     RUNNING = "running"
     READABLE = "readable"
+    OVERDUE = "overdue"
     EXPIRED = "expired"
     LOST = "lost"
     LANDED = "landed"
@@ -59,10 +70,11 @@ class OrphanState(StrEnum):
 _MEANINGS = {
     OrphanState.RUNNING: "an export that may still write and cost",
     OrphanState.READABLE: "paid, not landed, and can be read without paying: land it before its deadline",
-    OrphanState.EXPIRED: "paid, not landed, and its 7 days have passed",
+    OrphanState.OVERDUE: "paid, not landed, its 7 days have passed, and whether it can still be read was not tried yet",
+    OrphanState.EXPIRED: "paid, not landed, its 7 days have passed, and nothing of it can be read",
     OrphanState.LOST: "paid, not landed, and its collector was deleted",
     OrphanState.LANDED: "all that was exported has landed; its collector is no longer needed",
-    OrphanState.EMPTY: "a collector of more than 7 days that holds nothing",
+    OrphanState.EMPTY: "a collector of more than 7 days that no export wrote to and that holds nothing",
     OrphanState.TICKET: "a note of an order, such as a lock ticket, that was left behind; it holds nothing",
 }
 
@@ -170,22 +182,54 @@ def find_orphans(
 ) -> list[Orphan]:
     """Compare what the service holds with what has landed, and return the orphans; free.
 
-    :param client: the client for two lists, one call for each export that its list has forgotten, and one for each
-        collector whose age matters.
+    :param client: the client for two lists, a call for each export that its list has forgotten, one for each collector
+        whose age matters, and ``MAX_READS`` short reads at most.
     :param manifests: what has landed.
     :param now: the present moment; by default the clock's.
     :param warn_before: how long before its deadline an unread export is urgent.
     """
     collectors = client.list_collectors()
     exports = [task for _, task in list_exports(client, [it.id for it in collectors])]
+    look = _Look(client)
+    return orphans(
+        exports,
+        collectors,
+        manifests,
+        created=look.created,
+        can_be_read=look.can_be_read,
+        now=now,
+        warn_before=warn_before,
+    )
 
-    def created(collector_id: str) -> pendulum.DateTime | None:
+
+class _Look:
+    """Looks at collectors more closely; no more than ``MAX_READS`` are read."""
+
+    def __init__(self, client: TalkwalkerClient) -> None:
+        self._client = client
+        self._reads_left = MAX_READS
+
+    def created(self, collector_id: str) -> pendulum.DateTime | None:
+        """Return when a collector was created; ``None`` if there is none."""
         try:
-            return client.get_collector(collector_id).created
+            return self._client.get_collector(collector_id).created
         except NotFoundError:
             return None
 
-    return orphans(exports, collectors, manifests, created=created, now=now, warn_before=warn_before)
+    def can_be_read(self, collector_id: str, export_id: str | None) -> bool | None:
+        """Return whether a collector holds results of an export, or of any; ``None`` if that was not tried."""
+        if not self._reads_left:
+            return None
+        self._reads_left -= 1
+        try:
+            return self._client.can_be_read(collector_id, export_id)
+        except TwexportError as error:
+            log.warning("Whether %s still holds results is not known: %s", collector_id, error)
+            return None
+
+
+def _nobody_tries(collector_id: str, export_id: str | None) -> bool | None:
+    return None
 
 
 def orphans(
@@ -194,6 +238,7 @@ def orphans(
     manifests: Iterable[Manifest],
     *,
     created: Callable[[str], pendulum.DateTime | None],
+    can_be_read: Callable[[str, str | None], bool | None] = _nobody_tries,
     now: pendulum.DateTime | None = None,
     warn_before: pendulum.Duration = URGENT,
 ) -> list[Orphan]:
@@ -202,7 +247,9 @@ def orphans(
     :param exports: the service's list of exports.
     :param collectors: the service's list of collectors.
     :param manifests: what has landed.
-    :param created: returns when a collector was created; ``None`` if unknown.
+    :param created: returns when a collector was created; ``None`` if unknown. It is asked only where that decides.
+    :param can_be_read: returns whether a collector holds results of an export, or of any; ``None`` if that was not
+        tried.
     :param now: the present moment; by default the clock's.
     :param warn_before: how long before its deadline an unread export is urgent.
     :raises UnexpectedResponseError: if an export of ours has an undocumented status.
@@ -218,12 +265,15 @@ def orphans(
     for collector_id in sorted((existing | filled.keys()) - active):
         tasks, exists = filled.get(collector_id), collector_id in existing
         if tasks:
-            begun = created(collector_id) if exists and not landed.all_of(tasks) else None
-            found += [_bought(task, landed, begun, exists, now) for task in tasks]
+            bought = _Bought(landed, exists, cache(created), can_be_read, now, len(tasks) > 1, warn_before)
+            found += [
+                Orphan(collector_id, bought.state(task), task, task.readable_until, exists, now)
+                for task in tasks
+            ]
         else:
             receipt = Receipt.from_collector_id(collector_id)
             begun = receipt.created_before if receipt else created(collector_id)
-            found += _never_filled(collector_id, begun, now)
+            found += _never_filled(collector_id, begun, can_be_read, now)
     relevant = [it for it in found if it.collector_exists or it.state is not OrphanState.LANDED]
     warned = [replace(it, warn_before=warn_before) for it in relevant]
     return sorted(warned, key=lambda it: _urgency(it, now))
@@ -248,15 +298,17 @@ def urgent_warning(found: Sequence[Orphan]) -> str | None:
     :param found: what :func:`orphans` returned.
     """
     urgent = [orphan for orphan in found if orphan.is_urgent]
-    deadlines = [orphan.deadline for orphan in urgent if orphan.deadline]
-    if not deadlines:
+    if not urgent:
         return None
     spent = sum(orphan.credits or 0 for orphan in urgent)
-    first = _minute(min(deadlines))
+    to_come = [orphan.deadline for orphan in urgent if orphan.deadline and orphan.deadline > orphan.now]
+    first = (
+        f"the first until {_minute(min(to_come))}" if to_come else "if at all, as their 7 days have passed"
+    )
     within = max(orphan.warn_before for orphan in urgent).total_hours()
     return (
         f"WARNING: {len(urgent):,} unread {'export' if len(urgent) == 1 else 'exports'} of {spent:,} credits can be "
-        f"read for less than {within:.0f} hours more, the first until {first}. "
+        f"read for less than {within:.0f} hours more, {first}. "
         "Land them now: twexport orphans --land PATH."
     )
 
@@ -320,6 +372,8 @@ def _minute(moment: pendulum.DateTime) -> str:
 
 def _left(deadline: pendulum.DateTime, now: pendulum.DateTime) -> str:
     hours = (deadline - now).total_seconds() / 3600
+    if hours <= 0:
+        return "passed"
     return f"{hours / 24:.1f} d" if hours >= URGENT.total_hours() else f"{hours:.0f} h"
 
 
@@ -352,39 +406,69 @@ class _Landings:
         everything = task.ready if task.status.is_lost else None
         return any(it.complete or (everything is not None and it.results >= everything) for it in found)
 
-    def all_of(self, tasks: Iterable[ExportTask]) -> bool:
-        """Return whether all of these exports have landed."""
-        return all(map(self.have, tasks))
 
+@dataclass(frozen=True, slots=True)
+class _Bought:
+    """What is known of the exports into one collector.
 
-def _bought(
-    task: ExportTask,
-    landed: _Landings,
-    collector_created: pendulum.DateTime | None,
-    collector_exists: bool,
-    now: pendulum.DateTime,
-) -> Orphan:
-    deadline = task.readable_until
-    emptied_since = bool(collector_created and task.created and task.created < collector_created)
-    rules = (
-        (OrphanState.RUNNING, task.is_unfinished),
-        (OrphanState.LANDED, landed.have(task)),
-        # the service forgot what it held when it was deleted, also if one of that name was created since
-        (OrphanState.LOST, emptied_since or not collector_exists),
-        (OrphanState.EXPIRED, deadline is not None and deadline <= now),
-        (OrphanState.READABLE, True),
-    )
-    state = next(state for state, holds in rules if holds)
-    return Orphan(task.collector_id or "", state, task, deadline, collector_exists, now)
+    :param is_shared: whether several exports wrote into it, so that it may have been emptied for a newer one.
+    """
+
+    landed: _Landings
+    collector_exists: bool
+    created: Callable[[str], pendulum.DateTime | None]
+    can_be_read: Callable[[str, str | None], bool | None]
+    now: pendulum.DateTime
+    is_shared: bool
+    warn_before: pendulum.Duration
+
+    def state(self, task: ExportTask) -> OrphanState:
+        """Return the state of an export; the collector is looked at only where that decides."""
+        rules: tuple[tuple[OrphanState, Callable[[], bool]], ...] = (
+            (OrphanState.RUNNING, lambda: task.is_unfinished),
+            (OrphanState.LANDED, lambda: self.landed.have(task)),
+            (OrphanState.LOST, lambda: not self.collector_exists and not self._is_young(task)),
+            (OrphanState.READABLE, lambda: not self._may_be_gone(task)),
+        )
+        state = next((state for state, holds in rules if holds()), None)
+        return state or self._tried(task)
+
+    def _tried(self, task: ExportTask) -> OrphanState:
+        """Return the state of what may be gone, after a read."""
+        is_readable = self.can_be_read(task.collector_id or "", task.id)
+        if is_readable is None:
+            return OrphanState.OVERDUE
+        if is_readable:
+            return OrphanState.READABLE
+        return OrphanState.LOST if self._is_emptied(task) else OrphanState.EXPIRED
+
+    def _is_young(self, task: ExportTask) -> bool:
+        return task.created is not None and task.created + LISTED_AFTER > self.now
+
+    def _may_be_gone(self, task: ExportTask) -> bool:
+        return task.may_be_lost(self.now) or self._is_emptied(task)
+
+    def _is_emptied(self, task: ExportTask) -> bool:
+        """Return whether its collector was deleted and created since; asked if it matters, or is likely."""
+        until = task.readable_until
+        matters = self.is_shared or (until is not None and until - self.warn_before <= self.now)
+        begun = self.created(task.collector_id or "") if matters and self.collector_exists else None
+        return begun is not None and task.created is not None and task.created < begun
 
 
 def _never_filled(
-    collector_id: str, created: pendulum.DateTime | None, now: pendulum.DateTime
+    collector_id: str,
+    created: pendulum.DateTime | None,
+    can_be_read: Callable[[str, str | None], bool | None],
+    now: pendulum.DateTime,
 ) -> list[Orphan]:
     is_ticket = collector_id.startswith(TICKET_PREFIX)
     # the service may have dropped an export from its list; what that had filled in is forgotten by then
-    kept_for = STALE_AFTER if is_ticket else RETENTION
+    kept_for = STALE_AFTER if is_ticket else RETENTION + RETENTION_MARGIN
     if created is None or created > now - kept_for:
+        return []
+    # an export that the list has dropped may have been late
+    if not is_helper(collector_id) and can_be_read(collector_id, None) is not False:
         return []
     state = OrphanState.TICKET if is_helper(collector_id) else OrphanState.EMPTY
     return [Orphan(collector_id, state, None, None, collector_exists=True, now=now)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
@@ -12,7 +13,7 @@ from airflow_provider_twexport.templates import check_partition_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, timedelta
+    from datetime import date
 
     from airflow.sdk import Context
     from pendulum import Duration
@@ -43,6 +44,8 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
     :param object_storage_conn_id: Airflow connection of the object storage.
     :param partition_by: land in a directory below, named after the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
+    :param settle: how long after its end a window is not searched yet: the task fails, and a retry searches it. A
+        landing that was made earlier is not taken for a complete one. The default is no time.
     :param partition_length: the length of the window of a run that has only a partition date; months are
         ``pendulum.duration(months=1)``, because a timedelta counts days.
     :param x_conn_id: Airflow connection of X Enterprise.
@@ -75,6 +78,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         max_requests: int | str | None = None,
         object_storage_conn_id: str | None = None,
         partition_by: PartitionBy | str | None = None,
+        settle: timedelta = timedelta(0),
         partition_length: timedelta | Duration | None = None,
         x_conn_id: str = XEnterpriseHook.default_conn_name,
         **kwargs: Any,
@@ -92,6 +96,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
         check_partition_by(partition_by)
+        self.settle = settle
         self.partition_length = partition_length
         self.x_conn_id = x_conn_id
 
@@ -105,12 +110,13 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
 
         with fail_without_retry(self):
             window = export_window(context, self.start, self.stop, self.partition_length)
-            check_ended(window)
+            check_ended(window, self.settle)
             search = SearchLanding(
                 XEnterpriseHook(self.x_conn_id).get_conn(),
                 SearchRequest(parse_required_text("query", self.query), window, tag=self.tag or None),
                 max_results=parse_int("max_results", self.max_results),
                 max_requests=parse_budget("max_requests", self.max_requests),
+                settle=self.settle,
             )
             path = landing_path(self.object_storage_path, window, self.partition_by)
             directory = self.directory(context, path)

@@ -67,6 +67,7 @@ def bought(simulator: Simulator, client: TalkwalkerClient) -> Callable[..., str]
             simulator.advance(2)
             client.abort_export(task.id)
         simulator.settings(results_per_second=None)
+        client.get_export(task.id)  # it ends then, and not when the time is set back
         simulator.control("time", {"offset_seconds": 0})
         return name
 
@@ -166,3 +167,20 @@ def test_the_form_may_ask_for_one_thing_and_another_deadline(
     assert discovery.find_landings([tmp_path]).manifests == {}
     assert {collector.id for collector in client.list_collectors()} == {readable}
     assert expired in run.log
+
+
+def test_what_can_be_read_after_all_lands(
+    run_dag: DagRunner,
+    simulator: Simulator,
+    client: TalkwalkerClient,
+    bought: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    """Nine days after it was ordered, a free read still brings results: they land, and only then the collector goes."""
+    simulator.settings(retention_days=30)
+    late = bought(0, 9)
+    run = run_dag(janitor(), run_conf=conf(tmp_path, dry_run=False))
+    assert run.state == "success", run.log
+    assert manifest.read(tmp_path / "backfill" / late).results == 500
+    assert client.list_collectors() == []
+    assert simulator.ledger()["credits"]["charged_total"] == 500

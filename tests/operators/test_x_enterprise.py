@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 from airflow.sdk import DAG
 
@@ -101,3 +103,25 @@ def test_a_refusal_shows_the_services_message(run_dag: DagRunner, simulator: Sim
     run = count(run_dag)
     assert (run.state, run.tries["count"]) == ("failed", 1)
     assert "missing EOF at" in run.log
+
+
+def test_a_window_settles_before_it_is_counted(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Not before then, and counts that were made earlier are not taken for complete ones; nothing is requested."""
+    now = pendulum.now("UTC").start_of("hour")
+    window = {"start": str(now.subtract(days=1)), "stop": str(now.subtract(hours=2))}
+    early = count(run_dag, settle=timedelta(hours=8), **window)
+    assert (early.state, early.tries["count"]) == ("failed", 3)
+    assert "settles until" in early.log
+    assert simulator.ledger()["x"]["billed"] == {}
+    place = f"file://{tmp_path}/counts"
+    assert count(run_dag, object_storage_path=place, **window).state == "success"
+    billed = simulator.ledger()["x"]["billed"]
+    moved = tmp_path / "counts" / "_manifest.json"
+    late = {"created_at": str(now.subtract(hours=1))}
+    moved.write_text(json.dumps(json.loads(moved.read_text()) | late))
+    again = count(run_dag, object_storage_path=place, settle=timedelta(hours=1, minutes=30), **window)
+    assert (again.state, again.tries["count"]) == ("failed", 1)
+    assert "so it lacks what was indexed later. Nothing was requested" in again.log
+    assert simulator.ledger()["x"]["billed"] == billed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pendulum
@@ -47,10 +47,18 @@ def found(
     landed: tuple[Landed, ...] = (),
     collectors: tuple[str, ...] = (COLLECTOR,),
     collector_age: float = 30,
+    holds: bool | None = False,
 ) -> list[Orphan]:
-    """Return the orphans of a service that holds these exports."""
+    """Return the orphans of a service that holds these exports, and whose collectors hold results or not."""
     existing = [Collector(name, "PAUSED") for name in collectors]
-    return orphans(exports, existing, landed, created=lambda _: NOW.subtract(days=collector_age), now=NOW)
+    return orphans(
+        exports,
+        existing,
+        landed,
+        created=lambda _: NOW.subtract(hours=round(24 * collector_age)),
+        can_be_read=lambda *_: holds,
+        now=NOW,
+    )
 
 
 HERE = Landed({"export_id": "e1", "collector_id": COLLECTOR})
@@ -74,7 +82,9 @@ ALL_OF_IT = Landed({"export_id": "e1", "collector_id": COLLECTOR}, complete=Fals
         (export("aborted"), (ALL_OF_IT,), "landed", True),
         (export(), (HERE,), "landed", True),
         (export(), (ANY,), "landed", True),
-        (export(days_ago=7), (), "expired", True),
+        (export(days_ago=7), (), "readable", False),
+        (export(days_ago=7.4), (), "readable", False),
+        (export(days_ago=7.6), (), "expired", True),
         (export("aborted", days_ago=8), (HALF,), "expired", True),
     ],
 )
@@ -85,13 +95,45 @@ def test_state(task: ExportTask, landed: tuple[Landed, ...], state: str, may_go:
     assert bool(disposable(all_found)) is may_go
 
 
+@pytest.mark.parametrize(("holds", "state"), [(True, "readable"), (False, "expired"), (None, "overdue")])
+def test_a_read_decides_what_is_lost(holds: bool | None, state: str) -> None:
+    """An export that ran for hours keeps its last results longer than 7 days; what was not read is not deleted."""
+    (orphan,) = found(export(days_ago=8), holds=holds)
+    assert (str(orphan.state), orphan.is_disposable) == (state, state == "expired")
+    assert (orphan.is_readable, orphan.is_urgent) == (state == "readable",) * 2
+    warning = urgent_warning([orphan])
+    assert (warning is not None) == (state == "readable")
+    assert warning is None or "if at all, as their 7 days have passed" in warning
+
+
 def test_what_a_deleted_collector_held_is_lost() -> None:
     """Also if one of the same name was created since; there is nothing to delete where there is none."""
     (gone,) = found(export(), collectors=())
-    (renewed,) = found(export(days_ago=2), collector_age=1)
-    assert (str(gone.state), str(renewed.state)) == ("lost", "lost")
-    assert disposable([gone]) == []
+    assert (str(gone.state), disposable([gone])) == ("lost", [])
+    renewed = found(export(days_ago=2), export(), collector_age=1.5)
+    assert [str(it.state) for it in renewed] == ["lost", "readable"]
+    (late,) = found(export(days_ago=6), collector_age=1)
+    assert str(late.state) == "lost"
+    (still_there,) = found(export(days_ago=6), collector_age=1, holds=True)
+    assert str(still_there.state) == "readable"
     assert found(export(), collectors=(), landed=(HERE,)) == []
+
+
+def test_a_collector_that_is_not_listed_yet_is_not_lost() -> None:
+    """The list may lag by minutes."""
+    (young,) = found(export(days_ago=0), collectors=())
+    assert str(young.state) == "readable"
+
+
+def test_the_age_of_a_collector_is_asked_only_where_it_decides() -> None:
+    """A thousand exports that can be read for days are one listing, and no call for each."""
+    asked: list[str] = []
+    names = [f"twx-demo-20240101-20240201-{number:010x}" for number in range(1_000)]
+    tasks = [replace(export(collector_id=name), id=name) for name in names]
+    existing = [Collector(name, "PAUSED") for name in names]
+    states = orphans(tasks, existing, (), created=asked.append, now=NOW)  # type: ignore[arg-type]
+    assert {str(orphan.state) for orphan in states} == {"readable"}
+    assert asked == []
 
 
 def test_one_unread_export_keeps_its_collector() -> None:
@@ -109,15 +151,21 @@ def test_only_our_collectors_are_considered() -> None:
     [
         ("twx-lock-1", 0.9, None),
         ("twx-lock-1", 1.1, "ticket"),
-        (COLLECTOR, 6.9, None),
-        (COLLECTOR, 7.1, "empty"),
-        ("twx-live-brand", 7.1, None),
+        (COLLECTOR, 7.4, None),
+        (COLLECTOR, 7.6, "empty"),
+        ("twx-live-brand", 7.6, None),
     ],
 )
 def test_collectors_without_exports(name: str, days: float, state: str | None) -> None:
     """A purchase that may still be running is left alone."""
     orphans_found = found(collectors=(name,), collector_age=days)
     assert [str(orphan.state) for orphan in orphans_found] == ([state] if state else [])
+
+
+@pytest.mark.parametrize("holds", [True, None])
+def test_a_collector_with_results_is_not_empty(holds: bool | None) -> None:
+    """The service may have forgotten which export wrote them; what was not read is not called empty."""
+    assert found(collector_age=8, holds=holds) == []
 
 
 def test_a_collector_that_collects_by_itself_is_left_alone() -> None:
@@ -140,7 +188,7 @@ def test_the_warning_comes_48_hours_before_the_deadline() -> None:
     assert "WARNING: 1 unread export of 500 credits" in words
     assert "until 2024-06-02T22:00Z" in words
     assert urgent_warning(found(export(days_ago=6.9), landed=(HERE,))) is None
-    assert urgent_warning(found(export(days_ago=7.1))) is None
+    assert urgent_warning(found(export(days_ago=7.6))) is None
 
 
 def test_table_and_json() -> None:

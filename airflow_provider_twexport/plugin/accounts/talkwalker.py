@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # the service allows 10 requests for credits a minute, and there may be several servers
 CREDITS_SECONDS = 60.0
 SPEED_OVER_SECONDS = 120.0
-_UNLANDED = (OrphanState.READABLE, OrphanState.EXPIRED, OrphanState.LOST)
+_UNLANDED = (OrphanState.READABLE, OrphanState.OVERDUE, OrphanState.EXPIRED, OrphanState.LOST)
 
 
 class TalkwalkerAccount(ChargedAccount):

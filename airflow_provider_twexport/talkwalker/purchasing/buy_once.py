@@ -14,10 +14,12 @@ import logging
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 import pendulum
 
+from airflow_provider_twexport.core.window import CLOCK_TOLERANCE
 from airflow_provider_twexport.exceptions import (
     ExportExistsError,
     LockExpiredError,
@@ -79,12 +81,14 @@ class KnownExport:
     :param limit: the limit that it was ordered with; ``None`` if nobody knows.
     :param landed: the address of its manifest, if all that it exported has landed.
     :param extent: a sentence that says what landed of it.
+    :param ordered_at: when it was ordered; ``None`` if nobody knows.
     """
 
     export_id: str
     limit: int | None = None
     landed: str | None = None
     extent: str = ""
+    ordered_at: pendulum.DateTime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ def buy_once(
     *,
     if_exists: IfExists = "adopt",
     renewal: str | None = None,
+    settle: timedelta = timedelta(0),
     budget: Budget = NO_BUDGET,
     known_exports: Callable[[], Sequence[KnownExport]] = lambda: (),
     before_buying: Callable[[], None] = lambda: None,
@@ -128,6 +133,8 @@ def buy_once(
         ``recreate``: empty the collector and buy again.
     :param renewal: with ``recreate``, names this order through all its tries: what an earlier try of the same name
         bought is adopted. ``None`` where there is one try only.
+    :param settle: how long after its end results of the window may be indexed; an export that was ordered earlier is
+        not adopted.
     :param budget: what the order must keep to; with one, the order holds the account's lock too.
     :param known_exports: returns what landings and the ledger know, oldest first; asked where the service shows no
         export to adopt.
@@ -138,7 +145,7 @@ def buy_once(
     :raises OrderUnconfirmedError: if it is not known whether the order arrived.
     :raises LockTimeoutError: if other orders did not end; nothing was bought.
     """
-    attempt = PurchaseAttempt(client, order, collector_id, if_exists, renewal, known_exports)
+    attempt = PurchaseAttempt(client, order, collector_id, if_exists, renewal, settle, known_exports)
     if purchase := attempt.adopt() or attempt.adopt_known():
         return purchase
     retries_left = LOCK_RETRIES
@@ -194,6 +201,7 @@ class PurchaseAttempt:
     collector_id: str
     if_exists: IfExists
     renewal: str | None
+    settle: timedelta
     known_exports: Callable[[], Sequence[KnownExport]]
     helpers: tuple[str, ...] = field(default=())
 
@@ -271,20 +279,14 @@ class PurchaseAttempt:
                 "Set if_exists='adopt' to use it, or 'recreate' to pay for it again.",
                 facts=task.facts(self.order.limit),
             )
-        window = self.order.window
-        if task.created and window.passed_at(task.created) != window:
-            raise ExportExistsError(
-                f"Export {task.id} was ordered on {task.created.to_iso8601_string()}, before {window} ended, "
-                "so it lacks what was published later. Nothing was bought. Choose a window that begins there, or set "
-                "if_exists='recreate' to pay for all of it again.",
-                facts=task.facts(self.order.limit),
-            )
-        forgotten = task.readable_until
-        if not forgotten or forgotten >= pendulum.now("UTC"):
+        self._check_settled(task.id, task.created)
+        if not task.may_be_lost(pendulum.now("UTC")):
             return self._adopted(task)
         known = self._known(task.id)
         if known and known.landed:
             return self._adopted(task, known)
+        if self.client.can_be_read(self.collector_id, task.id):
+            return self._adopted(task)
         raise _expired(task, known)
 
     def _adopt_gone(self, gone: list[KnownExport]) -> Purchase:
@@ -296,12 +298,39 @@ class PurchaseAttempt:
                 "if_exists='adopt' to use it, or 'recreate' to pay for it again."
             )
         if known.landed:
+            self._check_settled(known.export_id, known.ordered_at)
             task = ExportTask.from_json({"id": known.export_id, "target": self.collector_id})
             return self._adopted(task, known)
         raise ResultsExpiredError(
             f"Export {known.export_id} into collector {self.collector_id} was bought, and Talkwalker does not know it "
             f"any more. {known.extent} To buy its results again, set if_exists='recreate'.",
             facts={"export_id": known.export_id, "collector_id": self.collector_id},
+        )
+
+    def _check_settled(self, export_id: str, ordered_at: pendulum.DateTime | None) -> None:
+        """Refuse an export that was ordered before its window had ended and settled.
+
+        :raises ExportExistsError: if it was.
+        """
+        window = self.order.window
+        if ordered_at is None or window.stop + self.settle <= ordered_at + CLOCK_TOLERANCE:
+            return
+        moment, end = ordered_at.to_iso8601_string(), (window.stop + self.settle).to_iso8601_string()
+        if window.passed_at(ordered_at) != window:
+            why = f"before {window} ended, so it lacks what was published later"
+            advice = "Choose a window that begins there"
+        else:
+            why = f"and {window} settles until {end}, so it lacks what was indexed later"
+            advice = "Give a shorter settle"
+        raise ExportExistsError(
+            f"Export {export_id} was ordered on {moment}, {why}. Nothing was bought. {advice}, or set "
+            "if_exists='recreate' to pay for all of it again.",
+            facts={
+                "export_id": export_id,
+                "collector_id": self.collector_id,
+                "ordered_at": moment,
+                "settles_at": end,
+            },
         )
 
     def _adopted(self, task: ExportTask, known: KnownExport | None = None) -> Purchase:
@@ -428,7 +457,8 @@ def _expired(task: ExportTask, known: KnownExport | None) -> ResultsExpiredError
     return ResultsExpiredError(
         f"Export {task.id} of {task.created} filled collector {task.collector_id} with "
         f"{task.exported() or task.processed:,} results, but Talkwalker keeps results for 7 days, here until "
-        f"{task.readable_until}. They are paid for and can no longer be read. {known.extent if known else ''} "
+        f"{task.readable_until}, and a read brought none. They are paid for and can no longer be read. "
+        f"{known.extent if known else ''} "
         "To buy them again, set if_exists='recreate'.",
         facts=task.facts(),
     )

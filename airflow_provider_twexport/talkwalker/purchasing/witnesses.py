@@ -33,6 +33,7 @@ def in_manifest(landed: Manifest, directory: object, collector_id: str) -> list[
             limit=source.get("limit"),
             landed=str(landed.summary(directory)["manifest"]) if landed.complete else None,
             extent=f"Landed at {directory}: {landed.extent}",
+            ordered_at=landed.ordered_at,
         )
     ]
 

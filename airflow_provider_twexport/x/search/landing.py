@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.core.dataset import Dataset
 from airflow_provider_twexport.core.progress import Progress
-from airflow_provider_twexport.exceptions import InvalidRequestError
+from airflow_provider_twexport.core.window import CLOCK_TOLERANCE
+from airflow_provider_twexport.exceptions import DirectoryInUseError, InvalidRequestError
 from airflow_provider_twexport.storage.landing import Dedup, Landing
 from airflow_provider_twexport.x.schema import COUNTS, POSTS
 from airflow_provider_twexport.x.search.pages import SearchCursor, count_period, post_id
@@ -31,6 +33,7 @@ class SearchLanding:
     :param request: what to search for.
     :param max_results: land this many posts, the newest; ``None`` for all.
     :param max_requests: how many requests to send, those of earlier tries included; ``None`` for no bound.
+    :param settle: how long after its end posts of the window may be indexed.
     :raises InvalidRequestError: ``max_results`` is less than 1.
     """
 
@@ -38,6 +41,7 @@ class SearchLanding:
     request: SearchRequest
     max_results: int | None = None
     max_requests: int | None = None
+    settle: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         if self.max_results is not None and self.max_results < 1:
@@ -50,9 +54,10 @@ class SearchLanding:
 
         :param directory: of this landing and no other.
         :param parts: the file format, and where a part ends.
+        :raises DirectoryInUseError: it is complete, and was made before the window had settled.
         """
         is_count = self.request.bucket is not None
-        return Landing.open(
+        landing = Landing.open(
             directory,
             source=self.request.source(self.client.product, self.max_results),
             parts=parts,
@@ -61,6 +66,14 @@ class SearchLanding:
             max_results=self.max_results,
             durable_batches=True,
         )
+        settled = self.request.window.stop + self.settle
+        if landing.committed and landing.committed.ordered_at + CLOCK_TOLERANCE < settled:
+            raise DirectoryInUseError(
+                f"{directory} was landed on {landing.committed.created_at}, and {self.request.window} settles until "
+                f"{settled.to_iso8601_string()}, so it lacks what was indexed later. Nothing was requested. Give a "
+                "shorter settle, or land in another directory, which is charged again."
+            )
+        return landing
 
     def land(self, landing: Landing) -> Manifest:
         """Request the missing pages and return the manifest.

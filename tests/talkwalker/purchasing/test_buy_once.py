@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 
+from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import (
     ExportExistsError,
     InsufficientCreditsError,
@@ -251,6 +254,39 @@ def test_forgotten_results_are_not_bought_again_silently(
     assert first.task.id in str(raised.value)
     assert charged(simulator) == 1_000
     assert not buy_once(client, order, "box", if_exists="recreate").adopted
+
+
+def test_what_can_be_read_after_all_is_adopted(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """An export that ran for hours keeps its last results longer than 7 days after its order."""
+    simulator.settings(retention_days=30)
+    simulator.control("time", {"offset_seconds": -8 * 86_400})
+    first = buy_once(client, order, "box")
+    client.get_export(first.task.id)  # it ends then, and not when the time is set back
+    simulator.control("time", {"offset_seconds": 0})
+    purchase = buy_once(client, order, "box")
+    assert (purchase.adopted, purchase.task.id, charged(simulator)) == (True, first.task.id, 1_000)
+
+
+def test_an_export_of_a_window_that_had_not_settled_is_not_adopted(
+    client: TalkwalkerClient, simulator: Simulator, order: ExportOrder
+) -> None:
+    """Whether the list shows it or only its landing is known; the error says why, and nothing is bought."""
+    now = pendulum.now("UTC").start_of("minute")
+    recent = replace(order, window=Window(now.subtract(days=2), now.subtract(hours=1)))
+    first = buy_once(client, recent, "box")
+    assert buy_once(client, recent, "box", settle=timedelta(minutes=30)).adopted
+    with pytest.raises(
+        ExportExistsError, match=r"settles until .*, so it lacks what was indexed later"
+    ) as refused:
+        buy_once(client, recent, "box", settle=timedelta(hours=6))
+    assert refused.value.facts["export_id"] == first.task.id
+    simulator.faults(GONE)
+    landed = KnownExport("forgotten", landed="file:///landed", ordered_at=now)
+    with pytest.raises(ExportExistsError, match="settles until"):
+        buy_once(client, recent, "other", settle=timedelta(hours=6), known_exports=lambda: [landed])
+    assert len(exports(simulator)) == 1
 
 
 def test_the_newest_export_decides_what_is_readable(

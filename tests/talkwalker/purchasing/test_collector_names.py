@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_twexport.core.window import Window
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.talkwalker.client import checked_collector_id
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
@@ -21,6 +22,7 @@ from airflow_provider_twexport.talkwalker.purchasing.collector_names import (
     fingerprint_in,
     window_in,
 )
+from airflow_provider_twexport.talkwalker.purchasing.order_matching import match_order
 
 ORDER = ExportOrder(
     Window(pendulum.datetime(2024, 1, 1), pendulum.datetime(2024, 2, 1)),
@@ -100,3 +102,12 @@ def test_the_window_can_be_read_from_the_name() -> None:
     assert window_in(collector_id_of(replace(ORDER, window=noon))) == ("11111111-2222-4333-8", noon)
     for other in ("my-collector", "twx-a-20241301-20240201-6dd2d4caa3", "twx-a-20240201-20240101-6dd2d4caa3"):
         assert window_in(other) is None
+
+
+def test_a_window_within_a_minute_is_refused_before_anything_is_bought() -> None:
+    """Its collector could not be told from that of another one, so it would never be recognized as bought."""
+    start = pendulum.datetime(2024, 1, 1)
+    with pytest.raises(InvalidRequestError, match=r"begins or ends within a minute.*Nothing was bought"):
+        ExportOrder(Window(start, start.add(minutes=1, seconds=30)), query="coffee")
+    order = ExportOrder(Window(start, start.add(minutes=1)), query="coffee")
+    assert match_order(collector_id_of(order), [order]) == order
