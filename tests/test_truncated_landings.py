@@ -34,12 +34,12 @@ WEEK = Window(NEW_YEAR, NEW_YEAR.add(weeks=1))
 def planned(client: TalkwalkerClient, order: ExportOrder, root: Path) -> list[PlannedWindow]:
     """Return what is still to be done of a week."""
     found = discovery.find_landings([root])
-    places = found.directories()
+    places = found.directories
     surveyed = survey(
         client,
         order,
         "week",
-        landed=found.by_owner(),
+        landed=found.by_owner,
         landed_hours=lambda collector_id: landed_hours(places[collector_id], published_ms),
     )
     return surveyed.todo(surveyed.count(client))
@@ -89,7 +89,7 @@ def test_all_of_it_lands_exactly_once(
     assert 1 < rounds <= most_rounds
     found = discovery.find_landings([tmp_path])
     results: list[bytes] = []
-    for place in found.directories().values():
+    for place in found.directories.values():
         read(place, lambda records: results.extend(map(identity, records)))
     exports = simulator.ledger()["exports"]
     assert len(exports) == len({(it["start"], it["stop"]) for it in exports}) == len(found.manifests)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.talkwalker.models import ExportOrder
     from airflow_provider_twexport.talkwalker.orphans import Orphan
 
 
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
     account = _Account(options)
     found = account.find_orphans()
-    landed = [account.land(orphan, found) for orphan in found if orphan.is_readable] if options.land else []
+    landed = account.land(found) if options.land else []
     if landed:
         found = account.find_orphans()
     deleted = account.delete(disposable(found)) if options.delete else []
@@ -84,16 +85,23 @@ class _Account:
         self._landings = landings(paths, options.storage_conn_id)
         return find_orphans(self._client, self._landings.manifests.values())
 
-    def land(self, orphan: Orphan, found: Sequence[Orphan]) -> dict[str, Any]:
+    def land(self, found: Sequence[Orphan]) -> list[dict[str, Any]]:
+        """Land what can be read, and return the outcomes."""
+        from airflow_provider_twexport.talkwalker.orphan_landing import landing_paths, orders_of
+
+        chosen = [orphan for orphan in found if orphan.is_readable]
+        paths = landing_paths(chosen, found, self._options.land, self._landings)
+        orders = orders_of(self._landings, self._project_id)
+        return [self._land(orphan, paths[orphan.export_id], orders) for orphan in chosen]
+
+    def _land(self, orphan: Orphan, address: str, orders: set[ExportOrder]) -> dict[str, Any]:
         """Land an export and return the outcome; a failure must not keep the others from landing."""
         from airflow_provider_twexport.exceptions import TwexportError
-        from airflow_provider_twexport.talkwalker.orphan_landing import landing_path
 
-        address = landing_path(orphan, found, self._options.land)
         outcome = {"collector_id": orphan.collector_id, "path": address}
         print_note(f"Landing {orphan.collector_id} in {address} ...")
         try:
-            manifest = self._landed(orphan, address)
+            manifest = self._landed(orphan, address, orders)
         except (TwexportError, OSError) as error:
             print_note(f"twexport: {error}")
             return outcome | {"problem": str(error)}
@@ -119,11 +127,11 @@ class _Account:
                 self._client.delete_collector(name)
         return list(states)
 
-    def _landed(self, orphan: Orphan, address: str) -> Manifest:
+    def _landed(self, orphan: Orphan, address: str, orders: set[ExportOrder]) -> Manifest:
         from airflow_provider_twexport.talkwalker.orphan_landing import land_orphan
 
         at = partial(storage_path, conn_id=self._options.storage_conn_id)
-        return land_orphan(self._client, orphan, address, self._landings, self._project_id, at)
+        return land_orphan(self._client, orphan, address, self._landings, orders, at)
 
 
 def _summary(landed: dict[str, Any]) -> str:

@@ -92,7 +92,7 @@ def _survey(options: argparse.Namespace, order: ExportOrder, client: TalkwalkerC
         client,
         order,
         options.split,
-        landed=landed.by_owner(),
+        landed=landed.by_owner,
         buy_expired=options.buy_expired,
         landed_hours=_landed_hours(options, landed) if options.on_truncated == "split" else None,
     )
@@ -103,7 +103,7 @@ def _landed_hours(options: argparse.Namespace, landed: Landings) -> Callable[[st
     from airflow_provider_twexport.storage.already_landed import landed_hours
     from airflow_provider_twexport.talkwalker.record_identity import published_ms
 
-    directories = landed.directories()
+    directories = landed.directories
     return lambda collector_id: landed_hours(
         storage_path(directories[collector_id], options.storage_conn_id), published_ms
     )

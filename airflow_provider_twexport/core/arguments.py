@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -154,6 +154,18 @@ def parse_moment(value: Any) -> pendulum.DateTime:
     if not isinstance(parsed, pendulum.DateTime):
         raise InvalidRequestError(f"{value!r} is not a date: write 2024-01-31 or 2024-01-31T12:00:00+00:00.")
     return parsed.in_timezone("UTC")
+
+
+def check_moment(text: str) -> datetime:
+    """Return a point in time that this package wrote; much faster than :func:`parse_moment`.
+
+    :raises InvalidRequestError: if it is not one.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return parse_moment(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _parse_text(text: str) -> object:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pendulum
 
-from airflow_provider_twexport.core.arguments import parse_moment
+from airflow_provider_twexport.core.arguments import check_moment, parse_moment
 from airflow_provider_twexport.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -88,3 +88,14 @@ class Window:
         while (edge := edge.add(**{f"{unit}s": 1})) < stop:
             edges.append(edge)
         return [Window(begin, end) for begin, end in pairwise([*edges, stop])]
+
+
+def check_window(body: Mapping[str, Any]) -> None:
+    """Check what :meth:`Window.to_json` returned, without the cost of reading it.
+
+    :raises InvalidRequestError: if it is not a window.
+    """
+    if "start" not in body or "stop" not in body:
+        raise InvalidRequestError(f"The window {body} has no start or no stop.")
+    if check_moment(body["start"]) >= check_moment(body["stop"]):
+        raise InvalidRequestError(f"The window {body} is empty: stop must come after start.")

@@ -16,7 +16,7 @@ from airflow_provider_twexport.core.text_table import aligned, edges
 from airflow_provider_twexport.core.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     import pendulum
 
@@ -40,6 +40,7 @@ class LandedSpan:
     :param owner: what the results belong to, by which remainders name it.
     :param remainder_of: owners of the truncated landings that it is the remainder of; planned for the last.
     :param remainder_windows: how many windows the remainder of that one was planned in; 0 if unknown.
+    :param is_copied: whether the same export landed in another directory as well.
     """
 
     window: Window
@@ -53,6 +54,7 @@ class LandedSpan:
     owner: str = ""
     remainder_of: tuple[str, ...] = ()
     remainder_windows: int = 0
+    is_copied: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -87,6 +89,7 @@ class Day:
     :param results: about how many results landed; those of a longer landing count as spread evenly.
     :param export_ids: the exports that cover some of it.
     :param bought_twice: whether two exports cover the same time of it.
+    :param copied: whether an export of it landed in several directories; its results count once.
     """
 
     window: Window
@@ -95,6 +98,7 @@ class Day:
     results: int
     export_ids: tuple[str, ...]
     bought_twice: bool
+    copied: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return what :func:`json.dumps` takes."""
@@ -105,6 +109,7 @@ class Day:
             "results": self.results,
             "export_ids": list(self.export_ids),
             "bought_twice": self.bought_twice,
+            "copied": self.copied,
         }
 
 
@@ -117,10 +122,13 @@ class SeriesCoverage:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Count the days of each state, and those that were bought twice."""
+        """Count the days of each state, those that were bought twice, and those with copied landings."""
         states = Counter(str(day.state) for day in self.days)
-        twice = sum(day.bought_twice for day in self.days)
-        return {**{str(state): states[state] for state in DayState}, "bought_twice": twice}
+        return {
+            **{str(state): states[state] for state in DayState},
+            "bought_twice": sum(day.bought_twice for day in self.days),
+            "copied": sum(day.copied for day in self.days),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Return what :func:`json.dumps` takes."""
@@ -163,13 +171,14 @@ def landed_span(manifest: Manifest) -> LandedSpan | None:
 def coverage(spans: Iterable[LandedSpan], within: Window | None = None) -> list[SeriesCoverage]:
     """Return how much of each day has landed, for each scope, topic and query with a landing.
 
-    A truncated landing counts as whole once all of its remainder has landed; that is no second purchase.
+    A truncated landing counts as whole once all of its remainder has landed; that is no second purchase. An export that
+    landed in several directories counts once. What an export that broke off brought does not count beside the whole.
 
     :param spans: the landings.
     :param within: the days to return; by default from the first to the last landed day of the scope and query, for all
         its topics.
     """
-    landings = _with_remainders(spans)
+    landings = _with_remainders(_without_parts(_without_copies(spans)))
     by_query: defaultdict[tuple[str, str], list[LandedSpan]] = defaultdict(list)
     for span in landings:
         by_query[span.scope, span.query or ""].append(span)
@@ -180,29 +189,60 @@ def coverage(spans: Iterable[LandedSpan], within: Window | None = None) -> list[
     ]
 
 
-def table(covered: Iterable[SeriesCoverage]) -> str:
+def table(covered: Sequence[SeriesCoverage]) -> str:
     """Return the coverage as text: a line for each run of equal days.
 
     :param covered: what :func:`coverage` returned.
     """
     rows = [_row(it.series, list(run)) for it in covered for _, run in groupby(it.days, _appearance)]
     heads = ("window", "state", "days", "about results", "bought twice", "of")
-    return "\n".join(aligned([heads, *rows], "<<>><<"))
+    legend = ["", f"= {_COPIED}"] if any(day.copied for it in covered for day in it.days) else []
+    return "\n".join([*aligned([heads, *rows], "<<>><<"), *legend])
 
 
-def _appearance(day: Day) -> tuple[DayState, bool]:
-    return day.state, day.bought_twice
+_COPIED = (
+    "marks what landed in several directories from one export; it counts once. "
+    "Remove the copies, or name fewer paths."
+)
+
+
+def _appearance(day: Day) -> tuple[DayState, bool, bool]:
+    return day.state, day.bought_twice, day.copied
 
 
 def _row(series: Series, days: Sequence[Day]) -> tuple[str, ...]:
     return (
         edges(Window(days[0].window.start, days[-1].window.stop)),
-        str(days[0].state),
+        str(days[0].state) + ("=" if days[0].copied else ""),
         f"{len(days):,}",
         f"{sum(day.results for day in days):,}",
         "yes" if days[0].bought_twice else "",
         str(series),
     )
+
+
+def _without_copies(spans: Iterable[LandedSpan]) -> list[LandedSpan]:
+    """Return the spans, of those of one export the one that holds most."""
+    found: dict[Hashable, LandedSpan] = {}
+    for span in spans:
+        key = span.export_id, span.owner, span.window.start
+        if other := found.get(key):
+            further = max(other, span, key=lambda it: (it.complete, it.results, it.window.seconds))
+            span = replace(further, is_copied=True)
+        found[key] = span
+    return list(found.values())
+
+
+def _without_parts(spans: Sequence[LandedSpan]) -> list[LandedSpan]:
+    """Return the spans without those that landed in part, and whole from another export of the same owner."""
+    whole = {(it.owner, it.window.start): it.window for it in spans if it.complete and it.owner}
+    return [
+        it
+        for it in spans
+        if it.complete
+        or (holds := whole.get((it.owner, it.window.start))) is None
+        or not holds.contains(it.window)
+    ]
 
 
 def _with_remainders(spans: Iterable[LandedSpan]) -> list[LandedSpan]:
@@ -281,7 +321,7 @@ def _within(day: Window, shares: Iterable[_Share]) -> list[_Share]:
 def _day(day: Window, shares: Sequence[_Share], results: int) -> Day:
     covered = _covered([share for share in shares if share.span.complete]) / day.seconds
     landed = any(share.span.complete or share.span.results for share in shares)
-    facts = _Facts(bool(shares), landed, covered, any(_lacks_remainder(share, shares) for share in shares))
+    facts = _Facts(bool(shares), landed, covered, _lacks_remainder(shares))
     return Day(
         window=day,
         state=next(state for state, holds in _RULES if holds(facts)),
@@ -289,17 +329,21 @@ def _day(day: Window, shares: Sequence[_Share], results: int) -> Day:
         results=results,
         export_ids=tuple(dict.fromkeys(share.span.export_id for share in shares)),
         bought_twice=_is_bought_twice(shares),
+        copied=any(share.span.is_copied for share in shares),
     )
 
 
-def _lacks_remainder(share: _Share, shares: Sequence[_Share]) -> bool:
+def _lacks_remainder(shares: Sequence[_Share]) -> bool:
     """Return whether a share is truncated and its remainder does not cover all of its time."""
-    remainder = [
-        it
-        for it in shares
-        if _is_remainder(it.span, share.span) and it.span.complete and not it.span.truncated
-    ]
-    return share.span.truncated and _covered(remainder) < share.seconds
+    truncated = [share for share in shares if share.span.truncated]
+    if not truncated:
+        return False
+    remainders: defaultdict[str, list[_Share]] = defaultdict(list)
+    for share in shares:
+        if share.span.complete and not share.span.truncated:
+            for owner in share.span.remainder_of:
+                remainders[owner].append(share)
+    return any(_covered(remainders[it.span.owner] if it.span.owner else ()) < it.seconds for it in truncated)
 
 
 def _is_remainder(span: LandedSpan, of: LandedSpan) -> bool:

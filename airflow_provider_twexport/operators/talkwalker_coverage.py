@@ -11,11 +11,13 @@ from airflow_provider_twexport.operators.base_talkwalker import TalkwalkerOrderO
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from airflow.sdk import Context
 
     from airflow_provider_twexport.coverage.coverage import LandedSpan
+    from airflow_provider_twexport.storage.discovery import Landings
+    from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.models import ExportOrder
 
 
@@ -59,11 +61,12 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
 
         with fail_without_retry():
             order = self._order(context, TalkwalkerHook(self.talkwalker_conn_id))
-            covered = coverage(self._spans(order), order.window)
+            landings = self._landings()
+            covered = coverage(_spans(order, landings.manifests.values()), order.window)
             if not covered:
                 raise CoverageGapError(
                     f"Nothing of {order.window} has landed below {self.object_storage_path}. "
-                    "Check the path, or land the range first."
+                    f"Check the path, or land the range first. {' '.join(landings.problems)}"
                 )
             self.log.info(
                 "What has landed of %s below %s:\n%s", order.window, self.object_storage_path, table(covered)
@@ -75,7 +78,12 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
                 **{state: states[state] for state in ("landed", "truncated", "partial", "missing")},
                 "results": sum(day.results for day in days),
             }
-            self._check(counts)
+            try:
+                self._check(counts)
+            except CoverageGapError as error:
+                if landings.problems:
+                    error.add(" ".join(landings.problems))
+                raise
         return counts
 
     def _check(self, counts: dict[str, int]) -> None:
@@ -98,17 +106,26 @@ class TalkwalkerCheckCoverageOperator(TalkwalkerOrderOperator):
                 "%d days are truncated: more results matched than limit allowed.", counts["truncated"]
             )
 
-    def _spans(self, order: ExportOrder) -> Iterator[LandedSpan]:
-        """Yield the landings of this order, all with one scope: manifests may name theirs in more or less detail."""
-        from dataclasses import replace
-
-        from airflow_provider_twexport.coverage.coverage import landed_span
+    def _landings(self) -> Landings:
+        """Return what has landed; a manifest that cannot be read is reported, and its days count as missing."""
         from airflow_provider_twexport.storage import discovery
-        from airflow_provider_twexport.talkwalker.planning.survey import is_part_of
 
-        scope = order.project_id or order.stream_id or "all"
         root = storage_path(self.object_storage_path, conn_id=self.object_storage_conn_id)
-        for found in discovery.find_landings([root]).all_read().manifests.values():
-            span = landed_span(found)
-            if span and is_part_of(order, str(found.source.get("collector_id"))):
-                yield replace(span, scope=scope, topics=(), query=order.query)
+        found = discovery.find_landings([root])
+        for problem in found.problems:
+            self.log.warning("Broken: %s", problem)
+        return found
+
+
+def _spans(order: ExportOrder, manifests: Iterable[Manifest]) -> Iterator[LandedSpan]:
+    """Yield the landings of an order, all with one scope: manifests may name theirs in more or less detail."""
+    from dataclasses import replace
+
+    from airflow_provider_twexport.coverage.coverage import landed_span
+    from airflow_provider_twexport.talkwalker.planning.survey import is_part_of
+
+    scope = order.project_id or order.stream_id or "all"
+    for found in manifests:
+        span = landed_span(found)
+        if span and is_part_of(order, str(found.source.get("collector_id"))):
+            yield replace(span, scope=scope, topics=(), query=order.query)

@@ -109,7 +109,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             order = self._order(context, hook)
             check_ended(order.window)
             most, least = self._budgets()
-            landings = self._landings()
+            landings = self._landings(order)
             survey = self._survey(client, order, landings)
             self._check_length(survey.count_todo())
             planned = self._count_once(client, survey)
@@ -120,8 +120,10 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             self._log_expired(planned)
             self._check_length(len(todo))
             _check_price(planned, most, least)
-            self._record_remainders(planned, todo, self._landing_paths(landings))
-            return [self._task(window) for window in todo]
+            landed_in = self._landing_paths(landings)
+            paths = self._paths(todo, landings, landed_in)
+            self._record_remainders(planned, todo, paths, landed_in)
+            return [_task(window, paths.get(window.collector_id)) for window in todo]
 
     def _survey(self, client: TalkwalkerClient, order: ExportOrder, landings: Landings) -> Survey:
         from airflow_provider_twexport.core.arguments import parse_choice, parse_flag
@@ -140,16 +142,25 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
             client,
             order,
             by,
-            landed=landings.by_owner(),
+            landed=landings.by_owner,
             buy_expired=buy_expired,
             landed_hours=self._landed_hours(landings) if self.on_truncated == "split" else None,
         )
 
-    def _landings(self) -> Landings:
-        """Return what has landed below the root."""
-        from airflow_provider_twexport.storage import discovery
+    def _landings(self, order: ExportOrder) -> Landings:
+        """Return what has landed below the root.
 
-        return discovery.find_landings([self._root()] if self.object_storage_path else []).all_read()
+        :raises CorruptManifestError: a manifest cannot be read that may be one of this order; it may be paid for twice.
+        """
+        from airflow_provider_twexport.storage import discovery
+        from airflow_provider_twexport.talkwalker.planning.survey import is_part_of
+        from airflow_provider_twexport.talkwalker.purchasing.collector_names import window_in
+
+        found = discovery.find_landings([self._root()] if self.object_storage_path else [])
+        for problem in found.problems:
+            self.log.warning("Broken: %s", problem)
+        found.check_read(lambda directory: window_in(directory) is None or is_part_of(order, directory))
+        return found
 
     def _root(self) -> ObjectStoragePath:
         return storage_path(self.object_storage_path or "", conn_id=self.object_storage_conn_id)
@@ -173,7 +184,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         address = str(root.fs.unstrip_protocol(root.path)).rstrip("/")
         return {
             collector_id: self.object_storage_path.rstrip("/") + path.removeprefix(address)
-            for collector_id, path in landings.directories().items()
+            for collector_id, path in landings.directories.items()
         }
 
     def _count_once(self, client: TalkwalkerClient, survey: Survey) -> Plan:
@@ -216,8 +227,29 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         if expired and not planned.credits_at_most:
             self.log.warning("%d windows are left out: %s.", expired, WindowState.EXPIRED.meaning)
 
+    def _paths(
+        self, todo: Sequence[PlannedWindow], landings: Landings, landed_in: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return where windows land, by collector: where some of one landed before, its landing is replaced or resumed.
+
+        :param landed_in: the directory of each landing.
+        """
+        if not self.object_storage_path:
+            return {}
+        begun = {owner for owner, landing in landings.by_owner.items() if not landing.complete}
+        return {
+            it.collector_id: landed_in[it.collector_id]
+            if it.collector_id in begun
+            else self._landing_path(it)
+            for it in todo
+        }
+
     def _record_remainders(
-        self, planned: Plan, todo: Sequence[PlannedWindow], paths: Mapping[str, str]
+        self,
+        planned: Plan,
+        todo: Sequence[PlannedWindow],
+        paths: Mapping[str, str],
+        landed_in: Mapping[str, str],
     ) -> None:
         """Record for each window of a remainder, where it will land, what its landing has to exclude."""
         from airflow_provider_twexport.exceptions import PaidCallFailedError
@@ -225,7 +257,7 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         try:
             for window in todo:
                 if window.remainder_of:
-                    self._record_remainder(window, paths)
+                    self._record_remainder(window, paths[window.collector_id], landed_in)
         # only some of the errors of filesystems are an OSError
         except Exception as error:
             if not planned.counting_credits:
@@ -236,34 +268,16 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
                 "to pay for the count once more."
             ) from error
 
-    def _record_remainder(self, planned: PlannedWindow, paths: Mapping[str, str]) -> None:
+    def _record_remainder(self, planned: PlannedWindow, path: str, landed_in: Mapping[str, str]) -> None:
         from airflow_provider_twexport.talkwalker.remainder_of import RemainderOf
 
         remainder_of = RemainderOf(
             collector_ids=planned.remainder_of,
-            paths=tuple(paths[collector_id] for collector_id in planned.remainder_of),
+            paths=tuple(landed_in[collector_id] for collector_id in planned.remainder_of),
             windows=planned.remainder_windows,
         )
-        directory = storage_path(self._landing_path(planned), conn_id=self.object_storage_conn_id)
+        directory = storage_path(path, conn_id=self.object_storage_conn_id)
         remainder_of.record(directory)
-
-    def _task(self, planned: PlannedWindow) -> dict[str, Any]:
-        from airflow_provider_twexport.talkwalker.planning.plan import WindowState
-        from airflow_provider_twexport.talkwalker.planning.survey import window_name
-
-        window = planned.window
-        path = {"object_storage_path": self._landing_path(planned)} if self.object_storage_path else {}
-        return {
-            **window.to_json(),
-            "collector_id": planned.collector_id,
-            "limit": planned.limit,
-            "if_exists": "recreate" if planned.state is WindowState.EXPIRED else "adopt",
-            "state": str(planned.state),
-            "expected": planned.expected,
-            "credits": planned.credits,
-            "map_name": window_name(window),
-            **path,
-        }
 
     def _landing_path(self, planned: PlannedWindow) -> str:
         from airflow_provider_twexport.core.partitioning import landing_path
@@ -273,6 +287,27 @@ class TalkwalkerEstimateExportOperator(TalkwalkerOrderOperator):
         if self.partition_by is None or planned.remainder_of:
             return f"{root.rstrip('/')}/{planned.collector_id}"
         return landing_path(root, planned.window, self.partition_by)
+
+
+def _task(planned: PlannedWindow, path: str | None) -> dict[str, Any]:
+    """Return what is to be done for a window.
+
+    :param path: where it lands; ``None`` if that is not planned.
+    """
+    from airflow_provider_twexport.talkwalker.planning.plan import WindowState
+    from airflow_provider_twexport.talkwalker.planning.survey import window_name
+
+    return {
+        **planned.window.to_json(),
+        "collector_id": planned.collector_id,
+        "limit": planned.limit,
+        "if_exists": "recreate" if planned.state is WindowState.EXPIRED else "adopt",
+        "state": str(planned.state),
+        "expected": planned.expected,
+        "credits": planned.credits,
+        "map_name": window_name(planned.window),
+        **({"object_storage_path": path} if path else {}),
+    }
 
 
 def _check_price(planned: Plan, most: int | None, least: int | None) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twexport.coverage.coverage import LandedSpan, SeriesCoverage
     from airflow_provider_twexport.storage.discovery import Known
-    from airflow_provider_twexport.storage.ledger import ExportHistory, LedgerEntry
+    from airflow_provider_twexport.storage.ledger import ExportHistory
     from airflow_provider_twexport.storage.manifest import Manifest
 
 SCAN_SECONDS = 10.0
@@ -112,14 +112,17 @@ class LandingScanner:
     def __init__(self, export_key: Callable[[Mapping[str, Any]], str | None]) -> None:
         self._export_key = export_key
         self._manifests: Known = {}
-        self._entries: dict[str, LedgerEntry] = {}
+        self._ledgers: dict[str, ledger.LedgerReader] = {}
         self._landed = Landed()
 
     def scan(self) -> Landed:
         """Return what is there now; the same object as before if nothing has changed."""
         paths = [storage_path(directory) for directory in settings.landings()]
         found = find_landings(paths, self._manifests)
-        ledgers = [ledger.read(path, self._entries) for path in found.ledgers]
+        self._ledgers = {
+            str(path): self._ledgers.get(str(path)) or ledger.LedgerReader(path) for path in found.ledgers
+        }
+        ledgers = [reader.read() for reader in self._ledgers.values()]
         newest_first = sorted(found.manifests.items(), key=lambda it: it[1].created_at, reverse=True)
         landed = Landed(
             directories=tuple(map(str, paths)),

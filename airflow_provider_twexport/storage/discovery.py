@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.exceptions import CorruptManifestError, TwexportError
@@ -14,7 +14,7 @@ from airflow_provider_twexport.storage.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from airflow_provider_twexport.storage.directory import StoragePath
 
@@ -26,36 +26,45 @@ LEDGER = "_ledger"
 Known = dict[str, tuple[str, Manifest]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Landings:
     """The landings below some directories.
 
     :param manifests: by address of the manifest, sorted by it.
-    :param problems: a sentence for each manifest that cannot be read.
+    :param broken: a sentence for each manifest that cannot be read, by its address.
     :param ledgers: the directories named ``_ledger``, where the example DAGs keep their ledgers.
     """
 
     manifests: dict[str, Manifest]
-    problems: tuple[str, ...] = ()
+    broken: dict[str, str] = field(default_factory=dict)
     ledgers: tuple[StoragePath, ...] = ()
 
-    def all_read(self) -> Landings:
-        """Return these landings, for decisions about money that must consider every landing.
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Return a sentence for each manifest that cannot be read."""
+        return tuple(self.broken.values())
 
-        :raises CorruptManifestError: a manifest cannot be read.
+    def check_read(self, may_matter: Callable[[str], bool]) -> None:
+        """Check that every manifest was read that may matter for a decision about money.
+
+        :param may_matter: returns for the name of a directory whether its landing may matter.
+        :raises CorruptManifestError: one of them cannot be read.
         """
-        if self.problems:
-            raise CorruptManifestError(" ".join(self.problems))
-        return self
+        problems = [text for address, text in self.broken.items() if may_matter(address.split("/")[-2])]
+        if problems:
+            raise CorruptManifestError(" ".join(problems))
 
+    @cached_property
     def by_owner(self) -> dict[str, Manifest]:
         """Return the furthest landing of each owner: a complete one, else the one with most results."""
-        return {owner: self.manifests[address] for owner, address in self._furthest().items()}
+        return {owner: self.manifests[address] for owner, address in self._furthest.items()}
 
+    @cached_property
     def directories(self) -> dict[str, str]:
         """Return the address of the directory of each owner's furthest landing."""
-        return {owner: address.rpartition("/")[0] for owner, address in self._furthest().items()}
+        return {owner: address.rpartition("/")[0] for owner, address in self._furthest.items()}
 
+    @cached_property
     def _furthest(self) -> dict[str, str]:
         ordered = sorted(self.manifests.items(), key=lambda found: (found[1].complete, found[1].results))
         return {str(found.source.get("owner")): address for address, found in ordered}
@@ -71,7 +80,7 @@ def find_landings(
     """
     known = {} if known is None else known
     manifests: dict[str, Manifest] = {}
-    problems: list[str] = []
+    broken: dict[str, str] = {}
     ledgers: list[StoragePath] = []
     with ThreadPoolExecutor(READERS) as readers:
         for place in map(as_storage_path, paths):
@@ -82,10 +91,10 @@ def find_landings(
                 if isinstance(found, Manifest):
                     manifests[name] = found
                 else:
-                    problems.append(found)
+                    broken[name] = found
     for gone in known.keys() - manifests.keys():
         del known[gone]
-    return Landings(dict(sorted(manifests.items())), tuple(problems), tuple(ledgers))
+    return Landings(dict(sorted(manifests.items())), broken, tuple(ledgers))
 
 
 def _files_below(place: StoragePath) -> dict[str, Any]:

@@ -29,8 +29,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_provider_twexport.core.arguments import check_moment
+from airflow_provider_twexport.core.window import check_window
 from airflow_provider_twexport.exceptions import (
     CorruptManifestError,
+    InvalidRequestError,
     TwexportError,
     UnsupportedManifestVersionError,
 )
@@ -39,7 +42,7 @@ from airflow_provider_twexport.storage.discovery import READERS
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from airflow_provider_twexport.storage.directory import StoragePath
 
@@ -108,8 +111,12 @@ class LedgerEntry:
         try:
             version = msgspec.json.decode(text, type=_Versioned).schema_version
             if version <= SCHEMA_VERSION:
-                return msgspec.json.decode(text, type=cls)
-        except msgspec.MsgspecError as error:
+                found = msgspec.json.decode(text, type=cls)
+                check_moment(found.at)
+                if window := msgspec.convert(found.details, _Details).window:
+                    check_window(window)
+                return found
+        except (msgspec.MsgspecError, InvalidRequestError) as error:
             raise CorruptManifestError(
                 f"{name} cannot be read: {error}. Remove it if it is half written."
             ) from error
@@ -128,6 +135,20 @@ class LedgerEntry:
 @dataclass(frozen=True, slots=True)
 class _Versioned:
     schema_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Details:
+    """What of an entry's details is read; whoever reads it may rely on these types."""
+
+    window: dict[str, str] | None = None
+    project_id: str | None = None
+    stream_id: str | None = None
+    query: str | None = None
+    topics: tuple[str, ...] | None = None
+    limit: int | None = None
+    credits: int | None = None
+    manifest: str | None = None
 
 
 class LedgerState(StrEnum):
@@ -266,19 +287,47 @@ def record(path: StoragePath | str | os.PathLike[str], entry: LedgerEntry) -> No
         directory.write(entry.name, entry.to_json())
 
 
-def read(path: StoragePath | str | os.PathLike[str], known: dict[str, LedgerEntry] | None = None) -> Ledger:
+def read(path: StoragePath | str | os.PathLike[str]) -> Ledger:
     """Return what a ledger knows; a directory that does not exist is an empty ledger.
 
     :param path: the directory of the ledger.
-    :param known: the entries that an earlier call has read, by address; entries never change, so only new ones are
-        read.
     """
-    directory, known = Directory(path), {} if known is None else known
-    names = [name for name in directory.names() if name.endswith(".json")]
-    with ThreadPoolExecutor(READERS) as readers:
-        found = list(readers.map(lambda name: _read(directory, name, known), names))
-    problems = tuple(it for it in found if isinstance(it, str))
-    return Ledger(_histories(it for it in found if isinstance(it, LedgerEntry)), problems)
+    return LedgerReader(path).read()
+
+
+class LedgerReader:
+    """Reads a ledger as often as somebody looks, and each entry once: entries never change.
+
+    :param path: the directory of the ledger.
+    """
+
+    def __init__(self, path: StoragePath | str | os.PathLike[str]) -> None:
+        self._directory = Directory(path)
+        self._entries: dict[str, LedgerEntry] = {}
+        self._by_export: defaultdict[str, dict[str, LedgerEntry]] = defaultdict(dict)
+        self._histories: dict[str, ExportHistory] = {}
+        self._ledger = Ledger(())
+
+    def read(self) -> Ledger:
+        """Return what the ledger knows now."""
+        names = {name for name in self._directory.names() if name.endswith(".json")}
+        gone = self._entries.keys() - names
+        found = _read_all(self._directory, sorted(names - self._entries.keys()))
+        problems = tuple(it for it in found.values() if isinstance(it, str))
+        new = {name: it for name, it in found.items() if isinstance(it, LedgerEntry)}
+        changed = {self._entries[name].export_id for name in gone} | {it.export_id for it in new.values()}
+        for name in gone:
+            del self._by_export[self._entries[name].export_id][name], self._entries[name]
+        for name, entry in new.items():
+            self._entries[name] = self._by_export[entry.export_id][name] = entry
+        if changed:
+            for export_id in changed:
+                self._histories.pop(export_id, None)
+            entries = (entry for export_id in changed for entry in self._by_export[export_id].values())
+            self._histories |= {it.export_id: it for it in _histories(entries)}
+        if changed or problems != self._ledger.problems:
+            self._ledger = Ledger(tuple(sorted(self._histories.values(), key=_place)), problems)
+        return self._ledger
 
 
 def exports_ordered_with(
@@ -293,40 +342,44 @@ def exports_ordered_with(
     """
     directory = Directory(path)
     names = [name for name in directory.names() if name.endswith(".json")]
-    ordered = _read_all(directory, [name for name in names if f".{EntryKind.ORDERED}." in name])
+    ordered = _entries_of(directory, [name for name in names if f".{EntryKind.ORDERED}." in name])
     ids = {it.export_id for it in ordered if details.items() <= it.details.items()}
     prefixes = tuple(f"{quote(export_id, safe='')}." for export_id in ids)
-    entries = _read_all(directory, [name for name in names if name.startswith(prefixes)]) if ids else []
+    entries = _entries_of(directory, [name for name in names if name.startswith(prefixes)]) if ids else []
     return tuple(sorted(_histories(entries), key=lambda it: it.entries[0].at))
 
 
-def _read_all(directory: Directory, names: list[str]) -> list[LedgerEntry]:
+def _entries_of(directory: Directory, names: list[str]) -> list[LedgerEntry]:
+    return [it for it in _read_all(directory, names).values() if isinstance(it, LedgerEntry)]
+
+
+def _read_all(directory: Directory, names: list[str]) -> dict[str, LedgerEntry | str]:
+    """Return the entries by name; a sentence for each that cannot be read."""
+    if not names:
+        return {}
     with ThreadPoolExecutor(READERS) as readers:
-        found = readers.map(lambda name: _read(directory, name, {}), names)
-        return [it for it in found if isinstance(it, LedgerEntry)]
+        return dict(zip(names, readers.map(lambda name: _read(directory, name), names), strict=True))
 
 
-def _read(directory: Directory, name: str, known: dict[str, LedgerEntry]) -> LedgerEntry | str:
+def _read(directory: Directory, name: str) -> LedgerEntry | str:
     address = f"{directory}/{name}"
-    if address in known:
-        return known[address]
     try:
-        entry = known[address] = LedgerEntry.from_json(directory.read(name) or b"", address)
+        return LedgerEntry.from_json(directory.read(name) or b"", address)
     except TwexportError as error:
         return str(error)
     except OSError as error:
         return f"{address} cannot be read: {error}"
-    return entry
 
 
-def _histories(entries: Iterable[LedgerEntry]) -> tuple[ExportHistory, ...]:
+def _histories(entries: Iterable[LedgerEntry]) -> Iterator[ExportHistory]:
     by_export: defaultdict[str, list[LedgerEntry]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: (entry.at, entry.name)):
         by_export[entry.export_id].append(entry)
-    histories = (ExportHistory(export_id, tuple(found)) for export_id, found in by_export.items())
-    return tuple(
-        sorted(histories, key=lambda it: ((it.order.get("window") or {}).get("start", ""), it.export_id))
-    )
+    return (ExportHistory(export_id, tuple(found)) for export_id, found in by_export.items())
+
+
+def _place(history: ExportHistory) -> tuple[str, str]:
+    return (history.order.get("window") or {}).get("start", ""), history.export_id
 
 
 def _to_json(task: TaskRef) -> dict[str, Any]:

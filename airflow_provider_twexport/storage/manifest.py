@@ -51,9 +51,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_twexport import __version__
-from airflow_provider_twexport.core.arguments import parse_moment
+from airflow_provider_twexport.core.arguments import check_moment, parse_moment
+from airflow_provider_twexport.core.window import check_window
 from airflow_provider_twexport.exceptions import (
     CorruptManifestError,
+    InvalidRequestError,
     ManifestNotFoundError,
     UnsupportedManifestVersionError,
 )
@@ -149,8 +151,10 @@ class Manifest:
         try:
             version = msgspec.json.decode(text, type=_Versioned).schema_version
             if version <= SCHEMA_VERSION:
-                return msgspec.json.decode(text, type=cls)
-        except msgspec.MsgspecError as error:
+                found = msgspec.json.decode(text, type=cls)
+                msgspec.convert(found.source, _Source).check(found.created_at)
+                return found
+        except (msgspec.MsgspecError, InvalidRequestError) as error:
             msg = f"{name} cannot be read: {error}. Restore it, or remove it and land again."
             raise CorruptManifestError(msg) from error
         msg = (
@@ -197,6 +201,34 @@ class Manifest:
 @dataclass(frozen=True, slots=True)
 class _Versioned:
     schema_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What of a source is read by more than its own service; whoever reads it may rely on these types."""
+
+    owner: str | None = None
+    export_id: str | None = None
+    scope: str | None = None
+    window: dict[str, str] | None = None
+    query: str | None = None
+    topics: tuple[str, ...] | None = None
+    limit: int | None = None
+    status: str | None = None
+    ordered_at: str | None = None
+    remainder_of: tuple[str, ...] | None = None
+    remainder_windows: int | None = None
+
+    def check(self, created_at: str) -> None:
+        """Check that all moments can be read.
+
+        :raises InvalidRequestError: if one cannot.
+        """
+        if self.window is not None:
+            check_window(self.window)
+        for moment in (created_at, self.ordered_at):
+            if moment is not None:
+                check_moment(moment)
 
 
 def empty_manifest(source: Mapping[str, Any], file_format: str, repeats: Repeats | None = None) -> Manifest:

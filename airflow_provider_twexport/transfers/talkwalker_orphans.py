@@ -75,7 +75,7 @@ class TalkwalkerLandOrphansOperator(TemplatedOperator):
         """Return how many have landed, and of how many results."""
         from airflow_provider_twexport.core.arguments import parse_flag
         from airflow_provider_twexport.exceptions import IncompleteLandingError
-        from airflow_provider_twexport.talkwalker.orphan_landing import land_orphan
+        from airflow_provider_twexport.talkwalker.orphan_landing import land_orphan, landing_paths, orders_of
         from airflow_provider_twexport.talkwalker.orphans import find_orphans
 
         with fail_without_retry():
@@ -84,17 +84,19 @@ class TalkwalkerLandOrphansOperator(TemplatedOperator):
             landed_before = self._landings()
             found = find_orphans(client, landed_before.manifests.values())
         readable = [orphan for orphan in found if orphan.is_readable and not orphan.is_fresh]
+        paths = landing_paths(readable, found, self.object_storage_path, landed_before)
         if parse_flag("log_only", self.log_only, empty=True):
             for orphan in readable:
-                self.log.info("Would land %s, in %s.", orphan, self._address(orphan, found))
+                self.log.info("Would land %s, in %s.", orphan, paths[orphan.export_id])
             return {"landed": 0, "results": 0, "failed": 0}
-        land = partial(land_orphan, client, landed=landed_before, project_id=hook.project_id, at=self._at)
-        landed = [self._land(orphan, self._address(orphan, found), land, context) for orphan in readable]
+        orders = orders_of(landed_before, hook.project_id)
+        land = partial(land_orphan, client, landed=landed_before, orders=orders, at=self._at)
+        landed = [self._land(orphan, paths[orphan.export_id], land, context) for orphan in readable]
         manifests = [manifest for manifest in landed if manifest]
         assets.publish(
             context,
             {
-                self._at(self._address(orphan, found)): manifest
+                self._at(paths[orphan.export_id]): manifest
                 for orphan, manifest in zip(readable, landed, strict=True)
                 if manifest
             },
@@ -125,11 +127,6 @@ class TalkwalkerLandOrphansOperator(TemplatedOperator):
 
     def _at(self, address: str) -> ObjectStoragePath:
         return storage_path(address, conn_id=self.object_storage_conn_id)
-
-    def _address(self, orphan: Orphan, found: Sequence[Orphan]) -> str:
-        from airflow_provider_twexport.talkwalker.orphan_landing import landing_path
-
-        return landing_path(orphan, found, self.object_storage_path)
 
     def _land(
         self, orphan: Orphan, address: str, land: Callable[..., Manifest], context: Context

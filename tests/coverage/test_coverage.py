@@ -87,6 +87,7 @@ def test_overlapping_exports_were_bought_twice() -> None:
         "truncated": 0,
         "landed": 4,
         "bought_twice": 1,
+        "copied": 3,
     }
 
 
@@ -230,3 +231,49 @@ def test_twice_the_landings_are_twice_the_work() -> None:
         assert covered.counts["landed"] == days
 
     assert calls_in(lambda: cover_hours(40)) < 2.5 * calls_in(lambda: cover_hours(20))
+
+
+def test_a_copied_landing_counts_once_and_is_marked() -> None:
+    """A directory that was copied holds the same export; that is no second purchase."""
+    copied = [span(0, 2, owner="box"), span(0, 2, owner="box"), span(2, 3, "e2", owner="other")]
+    (covered,) = coverage(copied)
+    assert [(str(day.state), day.results, day.copied, day.bought_twice) for day in covered.days] == [
+        ("landed", 50, True, False),
+        ("landed", 50, True, False),
+        ("landed", 100, False, False),
+    ]
+    assert covered.counts["copied"] == 2
+    assert "landed=" in table([covered])
+    assert "= marks what landed in several directories from one export; it counts once." in table([covered])
+    assert "=" not in table(coverage(copied[1:]))
+
+
+def test_of_copies_the_one_that_holds_most_counts() -> None:
+    """One was copied while it landed."""
+    (covered,) = coverage([span(0, 1, results=10, complete=False), span(0, 1, results=100)])
+    assert [(str(day.state), day.results) for day in covered.days] == [("landed", 100)]
+
+
+def test_what_broke_off_does_not_count_beside_the_whole() -> None:
+    """185 results of an aborted export and 2,400 of the whole window are 2,400, wherever the two landed."""
+    part = span(0, 1, "aborted", 185, complete=False, owner="box")
+    whole = span(0, 1, "finished", 2_400, owner="box")
+    (covered,) = coverage([part, whole])
+    assert [(str(day.state), day.results, day.export_ids) for day in covered.days] == [
+        ("landed", 2_400, ("finished",))
+    ]
+    (alone,) = coverage([part])
+    assert [(str(day.state), day.results) for day in alone.days] == [("partial", 185)]
+
+
+def test_three_thousand_copies_of_a_month_take_no_longer_than_their_number() -> None:
+    """Twice as many take about twice as long, and so do overlapping remainders."""
+
+    def copies(number: int) -> list[LandedSpan]:
+        return [span(0, 31, owner="box") for _ in range(number)]
+
+    def truncated(number: int) -> list[LandedSpan]:
+        return [span(0, 31, f"e-{it}", owner=f"box-{it}", truncated=True) for it in range(number)]
+
+    assert calls_in(lambda: coverage(copies(200))) < 2.5 * calls_in(lambda: coverage(copies(100)))
+    assert calls_in(lambda: coverage(truncated(200))) < 2.5 * calls_in(lambda: coverage(truncated(100)))

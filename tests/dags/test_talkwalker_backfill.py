@@ -161,7 +161,7 @@ def test_the_dag_of_the_documentation_runs(run_dag: DagRunner, simulator: Simula
 def keys(path: Path) -> list[bytes]:
     """Return the identity of each result in the manifests below a directory."""
     found: list[bytes] = []
-    for address in discovery.find_landings([path]).directories().values():
+    for address in discovery.find_landings([path]).directories.values():
         read(address, lambda records: found.extend(map(identity, records)))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +32,7 @@ def test_all_below_are_found(tmp_path: Path) -> None:
     land(tmp_path / "year=2024" / "month=01", "a")
     land(memory / "deep" / "down", "b")
     found = find_landings([tmp_path, memory, tmp_path / "not-there"])
-    assert set(found.by_owner()) == {"a", "b"}
+    assert set(found.by_owner) == {"a", "b"}
     assert found.problems == ()
 
 
@@ -40,7 +41,7 @@ def test_the_best_landing_of_a_collector_counts(tmp_path: Path) -> None:
     land(tmp_path / "1", "a", 5, complete=False)
     land(tmp_path / "2", "a", 3)
     land(tmp_path / "3", "a", 9, complete=False)
-    assert find_landings([tmp_path]).by_owner()["a"].results == 3
+    assert find_landings([tmp_path]).by_owner["a"].results == 3
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -51,8 +52,35 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     found = find_landings([tmp_path])
     assert len(found.manifests) == 1
     assert "upgrade" in found.problems[0]
-    with pytest.raises(CorruptManifestError, match="upgrade"):
-        found.all_read()
+    with pytest.raises(CorruptManifestError, match=r"2/_manifest\.json has schema version 99.*upgrade"):
+        found.check_read(lambda directory: directory == "2")
+    found.check_read(lambda directory: directory == "1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"created_at": "yesterday"},
+        {"source": {"window": {"start": "2024-01-01"}}},
+        {"source": {"window": {"start": "2024-01-02T00:00:00Z", "stop": "2024-01-01T00:00:00Z"}}},
+        {"source": {"window": {"start": "one", "stop": "two"}}},
+        {"source": {"limit": "many"}},
+        {"source": {"topics": "all"}},
+        {"source": {"remainder_of": 5}},
+        {"source": {"ordered_at": "soon"}},
+        {"source": []},
+        {"results": "7"},
+    ],
+)
+def test_what_nobody_could_use_is_broken(change: dict[str, Any], tmp_path: Path) -> None:
+    """Nobody who reads a manifest fails on what is in it: it is listed by its name, and does not stop the others."""
+    land(tmp_path / "1", "a")
+    land(tmp_path / "2", "b")
+    file = tmp_path / "2" / "_manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    found = find_landings([tmp_path])
+    assert set(found.by_owner) == {"a"}
+    assert "/2/_manifest.json cannot be read" in found.problems[0]
 
 
 def test_only_what_has_changed_is_read_again(tmp_path: Path) -> None:
@@ -60,14 +88,14 @@ def test_only_what_has_changed_is_read_again(tmp_path: Path) -> None:
     land(tmp_path / "1", "a")
     land(tmp_path / "2", "b", complete=False)
     known: Known = {}
-    first = find_landings([tmp_path], known).by_owner()
+    first = find_landings([tmp_path], known).by_owner
     land(tmp_path / "2", "b", 5)
     land(tmp_path / "3", "c")
-    second = find_landings([tmp_path], known).by_owner()
+    second = find_landings([tmp_path], known).by_owner
     assert second["a"] is first["a"]
     assert (second["b"].results, second["c"].results) == (5, 3)
     (tmp_path / "1" / "_manifest.json").unlink()
-    assert set(find_landings([tmp_path], known).by_owner()) == {"b", "c"}
+    assert set(find_landings([tmp_path], known).by_owner) == {"b", "c"}
 
 
 def test_ledgers_are_found_beside_landings(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_twexport.storage.ledger import (
     EntryKind,
     ExportHistory,
     LedgerEntry,
+    LedgerReader,
     TaskRef,
     read,
     record,
@@ -50,15 +51,35 @@ def entry(*facts: LedgerEntry) -> ExportHistory:
     return ExportHistory("e1", facts)
 
 
-def test_a_known_fact_is_not_read_again(tmp_path: Path) -> None:
-    """Nor lost; what is new is read."""
-    known: dict[str, LedgerEntry] = {}
+def test_a_second_look_reads_only_what_is_new(tmp_path: Path) -> None:
+    """Entries never change, so what was read is not read again; what was removed is forgotten."""
     record(tmp_path, ordered())
-    first = read(tmp_path, known).exports[0].entries[0]
+    (file,) = tmp_path.iterdir()
+    reader = LedgerReader(tmp_path)
+    first = reader.read()
+    file.write_bytes(b"nobody looks at this again")
+    assert reader.read() is first
     record(tmp_path, told(EntryKind.ENDED, minute=1, status="finished"))
-    (entry,) = read(tmp_path, known).exports
-    assert entry.entries[0] is first
+    (entry,) = reader.read().exports
+    assert entry.entries[0] is first.exports[0].entries[0]
     assert [fact.kind for fact in entry.entries] == ["ordered", "ended"]
+    file.unlink()
+    assert [fact.kind for fact in reader.read().exports[0].entries] == ["ended"]
+    for other in tmp_path.iterdir():
+        other.unlink()
+    assert reader.read().exports == ()
+
+
+def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+    """It may have been half written."""
+    record(tmp_path, ordered())
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:20])
+    reader = LedgerReader(tmp_path)
+    assert len(reader.read().problems) == 1
+    file.write_bytes(whole)
+    assert (len(reader.read().exports), reader.read().problems) == (1, ())
 
 
 @pytest.mark.parametrize("store", ["file", "s3"], indirect=True)
@@ -155,11 +176,20 @@ def test_what_cannot_be_read_is_told(store: Place) -> None:
     directory.write("e2.ordered.0.json", ordered().to_json()[:-40])
     directory.write("e3.ordered.0.json", b"")
     directory.write("e4.ordered.0.json", b'{"schema_version": 99}')
+    odd = [
+        {"at": "noon"},
+        {"details": {"window": {"start": "x", "stop": "y"}}},
+        {"details": {"credits": "ten"}},
+    ]
+    for number, change in enumerate(odd):
+        text = json.dumps(json.loads(ordered().to_json()) | change)
+        directory.write(f"e6.ordered.{number}.json", text.encode())
     directory.write(".e5.ordered.0.json.abcd.tmp", b"{")
     found = read(store / "_ledger")
     assert [it.export_id for it in found.exports] == ["e1"]
-    assert len(found.problems) == 3
+    assert len(found.problems) == 6
     assert "upgrade" in found.problems[2]
+    assert all("_ledger/e6.ordered." in problem for problem in found.problems[3:])
 
 
 def test_no_ledger_tells_nothing(tmp_path: Path) -> None:
