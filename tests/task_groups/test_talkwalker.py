@@ -397,8 +397,8 @@ def test_default_args_choose_the_account(simulator: Simulator, tmp_path: Path, r
 def test_a_form_with_empty_fields_exports_nothing_else(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path, native: bool
 ) -> None:
-    """None in a form counts as empty, for each parameter; a quoted phrase keeps its quotes."""
-    names = ("project_id", "topics", "max_credits", "ledger_path", "limit")
+    """None in a form counts as empty, for each parameter but budgets; a quoted phrase keeps its quotes."""
+    names = ("project_id", "topics", "ledger_path", "limit")
     fields: dict[str, Any] = dict.fromkeys(names, "{{ params.empty }}")
     with DAG(
         "form",
@@ -423,6 +423,28 @@ def test_a_form_with_empty_fields_exports_nothing_else(
         simulator.project_id,
         [],
     )
+
+
+@pytest.mark.parametrize(("native", "state"), [(False, "failed"), (True, "success")])
+def test_an_empty_budget_of_a_form_is_no_budget(
+    run_dag: DagRunner, simulator: Simulator, tmp_path: Path, native: bool, state: str
+) -> None:
+    """Rendered to a text it is refused before anything is bought; rendered natively it is None, on purpose."""
+    with DAG("budget", schedule=None, params={"empty": None}, render_template_as_native_obj=native) as dag:
+        talkwalker_export(
+            "export",
+            query="coffee",
+            start="2024-01-01",
+            stop="2024-01-08",
+            object_storage_path=f"file://{tmp_path}/lake",
+            poke_interval=0.3,
+            max_credits="{{ params.empty }}",
+        )
+    run = run_dag(dag)
+    assert run.state == state
+    refused = "max_credits='None' is empty, and an empty budget is no budget" in run.log
+    assert refused is (state == "failed")
+    assert (simulator.ledger()["credits"]["charged_total"] == 0) is refused
 
 
 @pytest.mark.parametrize(
@@ -487,7 +509,7 @@ def test_a_window_that_ends_in_the_future_buys_nothing(
     run_dag: DagRunner, simulator: Simulator, tmp_path: Path
 ) -> None:
     """It would be called whole for ever."""
-    stop = pendulum.now("UTC").add(days=3)
+    stop = pendulum.now("UTC").add(days=3).start_of("minute")
     run = run_dag(pipeline(tmp_path, query="coffee", start=stop.subtract(days=4), stop=stop))
     assert run.state == "failed"
     assert "ends in the future" in run.log

@@ -19,8 +19,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from heapq import heappop, heappush
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pendulum
@@ -359,10 +360,10 @@ def plan(
         remainder = (remainders or {}).get(window)
         priced.append(_as_remainder(found, remainder) if remainder else found)
     landings = {each: landed(each) for each in landed_ids}
-    overlapping = _with_overlaps(priced, {*bought, *landings})
     alike = orders_but_for_blanks(order, (it.source for it in landings.values() if it))
-    compared = [_with_blanks(planned, alike) for planned in overlapping]
-    return Plan(_with_balances(compared, balance), balance, counting_credits)
+    _with_overlaps(priced, {*bought, *landings}, alike)
+    _with_balances(priced, balance)
+    return Plan(tuple(priced), balance, counting_credits)
 
 
 def _priced(
@@ -411,8 +412,14 @@ def newest_by_collector(exports: Iterable[ExportTask]) -> dict[str, ExportTask]:
     return {task.collector_id or "": task for task in paid}
 
 
-def _with_overlaps(windows: list[PlannedWindow], known: Iterable[str]) -> list[PlannedWindow]:
-    """Return the windows, those to buy with the other collectors that hold some of their time; one pass over both."""
+def _with_overlaps(
+    windows: list[PlannedWindow], known: Iterable[str], alike: Collection[ExportOrder]
+) -> None:
+    """Add to the windows to buy the other collectors that hold some of their time; one pass over both.
+
+    :param alike: orders whose query differs by blanks only.
+    """
+    is_alike = cache(lambda collector_id: bool(alike) and match_order(collector_id, alike) is not None)
     # what a plan buys lies apart from all else in it, so only names from elsewhere matter
     others = set(known) - {planned.collector_id for planned in windows}
     scopes = {scope_in(planned.collector_id) for planned in windows}
@@ -422,22 +429,18 @@ def _with_overlaps(windows: list[PlannedWindow], known: Iterable[str]) -> list[P
     held.sort(reverse=True, key=lambda it: (it.window.start, it.collector_id))
     current: dict[str, Window] = {}
     ends: list[tuple[float, str]] = []
-    found = []
-    for planned in windows:
+    for place, planned in enumerate(windows):
         while held and held[-1].window.start < planned.window.stop:
             window, collector_id = held.pop()
             current[collector_id] = window
             heappush(ends, (window.stop.timestamp(), collector_id))
         while ends and ends[0][0] <= planned.window.start.timestamp():
             del current[heappop(ends)[1]]
-        overlaps = _overlaps(planned, current) if planned.credits_at_most and current else ()
-        found.append(replace(planned, overlaps=overlaps) if overlaps else planned)
-    return found
-
-
-def _with_blanks(planned: PlannedWindow, alike: Collection[ExportOrder]) -> PlannedWindow:
-    found = tuple(each for each in planned.overlaps if match_order(each, alike))
-    return replace(planned, but_for_blanks=found) if found else planned
+        if current and planned.credits_at_most:
+            overlaps = _overlaps(planned, current, is_alike)
+            windows[place] = replace(
+                planned, overlaps=overlaps, but_for_blanks=tuple(filter(is_alike, overlaps))
+            )
 
 
 class _NamedWindow(NamedTuple):
@@ -445,21 +448,24 @@ class _NamedWindow(NamedTuple):
     collector_id: str
 
 
-def _overlaps(planned: PlannedWindow, current: Mapping[str, Window]) -> tuple[str, ...]:
-    others = (
+def _overlaps(
+    planned: PlannedWindow, current: Mapping[str, Window], is_alike: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """Return some of the other collectors that hold some of a window, those of nearly the same query first."""
+    others = [
         collector_id
         for collector_id, window in current.items()
         if window.overlaps(planned.window) and collector_id not in planned.remainder_of
-    )
-    return tuple(islice(others, MAX_OVERLAPS))
+    ]
+    return tuple(sorted(others, key=lambda it: not is_alike(it))[:MAX_OVERLAPS])
 
 
-def _with_balances(windows: list[PlannedWindow], balance: float | None) -> tuple[PlannedWindow, ...]:
-    sums = accumulate(window.credits for window in windows)
-    return tuple(
-        replace(window, cumulative=so_far, balance_after=None if balance is None else balance - so_far)
-        for window, so_far in zip(windows, sums, strict=True)
-    )
+def _with_balances(windows: list[PlannedWindow], balance: float | None) -> None:
+    cumulative = 0
+    for place, window in enumerate(windows):
+        cumulative += window.credits
+        after = None if balance is None else balance - cumulative
+        windows[place] = replace(window, cumulative=cumulative, balance_after=after)
 
 
 def _finite(number: float | None) -> float | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.core.text_table import aligned, edges
 from airflow_provider_twexport.talkwalker.models import MAX_LIMIT, UNLIMITED, credits_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow_provider_twexport.talkwalker.planning.plan import Plan, PlannedWindow
 
@@ -23,7 +24,24 @@ def table(plan: Plan) -> str:
 
     :param plan: the plan.
     """
-    return "\n".join([*aligned([_HEADS, *map(_row, plan.windows)], _SIDES), "", *_totals(plan)])
+    return "\n".join([*aligned(_Rows(plan), _SIDES), "", *_totals(plan)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a plan, made as they are needed: there may be hundreds of thousands."""
+
+    plan: Plan
+
+    def __len__(self) -> int:
+        return len(self.plan.windows) + 1
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        yield _HEADS
+        yield from map(_row, self.plan.windows)
+
+    def __contains__(self, row: object) -> bool:
+        return any(row == it for it in self)
 
 
 def _row(planned: PlannedWindow) -> tuple[str, ...]:

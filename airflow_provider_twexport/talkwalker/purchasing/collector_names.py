@@ -99,6 +99,6 @@ def _moment(stamp: str) -> pendulum.DateTime:
 
 
 def _stamp(moment: pendulum.DateTime) -> str:
-    # a year of hours has thousands of names, and strftime is much faster than format
-    at_midnight = not (moment.hour or moment.minute or moment.second or moment.microsecond)
-    return moment.strftime("%Y%m%d") if at_midnight else moment.strftime("%Y%m%dt%H%M")
+    # years of hours have many thousands of names, and this is much faster than strftime
+    day = f"{moment.year:04}{moment.month:02}{moment.day:02}"
+    return f"{day}t{moment.hour:02}{moment.minute:02}" if moment.hour or moment.minute else day

@@ -48,8 +48,8 @@ def test_the_name_does_not_change_between_releases() -> None:
         {"query": None},
         {"topics": ("a",)},
         {"limit": 4_999},
-        {"window": Window(ORDER.window.start, ORDER.window.stop.add(seconds=1))},
-        {"window": Window(ORDER.window.start.subtract(microseconds=1_000), ORDER.window.stop)},
+        {"window": Window(ORDER.window.start, ORDER.window.stop.add(minutes=1))},
+        {"window": Window(ORDER.window.start.subtract(minutes=1), ORDER.window.stop)},
     ],
 )
 def test_all_that_decides_the_price_decides_the_name(change: dict[str, Any]) -> None:
@@ -80,11 +80,11 @@ def test_what_means_the_same_has_the_same_name(same: dict[str, Any]) -> None:
     assert other.query == order.query
 
 
-@given(st.text(min_size=1), st.datetimes(), st.integers(1, 10**8))
-def test_every_name_follows_the_vendor_rule(scope: str, start: Any, seconds: int) -> None:
+@given(st.text(min_size=1), st.datetimes(), st.integers(1, 10**6))
+def test_every_name_follows_the_vendor_rule(scope: str, start: Any, minutes: int) -> None:
     """Names are lower-case letters, digits and hyphens, begin with a letter, and have at most 64 characters."""
-    begin = pendulum.instance(start, "UTC").replace(year=2024)
-    name = collector_id_of(replace(ORDER, project_id=scope, window=Window(begin, begin.add(seconds=seconds))))
+    begin = pendulum.instance(start, "UTC").replace(year=2024).start_of("minute")
+    name = collector_id_of(replace(ORDER, project_id=scope, window=Window(begin, begin.add(minutes=minutes))))
     assert re.fullmatch(r"[a-z][a-z0-9-]{0,63}", name)
     assert checked_collector_id(name) == name
 
