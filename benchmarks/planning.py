@@ -44,7 +44,7 @@ class Account:
 
     exports: tuple[ExportTask, ...] = ()
 
-    def list_exports(self) -> list[ExportTask]:
+    def list_exports(self, collector_id: str | None = None) -> list[ExportTask]:
         """Return all exports."""
         return list(self.exports)
 

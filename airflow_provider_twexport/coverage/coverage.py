@@ -6,6 +6,7 @@ and query, and also for a series of its own, ``*``. Days are UTC days.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -334,16 +335,15 @@ def _day(day: Window, shares: Sequence[_Share], results: int) -> Day:
 
 
 def _lacks_remainder(shares: Sequence[_Share]) -> bool:
-    """Return whether a share is truncated and its remainder does not cover all of its time."""
-    truncated = [share for share in shares if share.span.truncated]
-    if not truncated:
-        return False
-    remainders: defaultdict[str, list[_Share]] = defaultdict(list)
+    """Return whether a share is truncated, and those that are not do not cover all of its time."""
+    whole = _merged([it for it in shares if it.span.complete and not it.span.truncated])
+    starts = [start for start, _ in whole]
     for share in shares:
-        if share.span.complete and not share.span.truncated:
-            for owner in share.span.remainder_of:
-                remainders[owner].append(share)
-    return any(_covered(remainders[it.span.owner] if it.span.owner else ()) < it.seconds for it in truncated)
+        if share.span.truncated:
+            place = bisect_right(starts, share.start.timestamp()) - 1
+            if place < 0 or whole[place][1] < share.stop.timestamp():
+                return True
+    return False
 
 
 def _is_remainder(span: LandedSpan, of: LandedSpan) -> bool:
@@ -370,12 +370,19 @@ _RULES: tuple[tuple[DayState, Callable[[_Facts], bool]], ...] = (
 
 def _covered(shares: Sequence[_Share]) -> float:
     """Return the seconds that the shares, sorted by start, cover together."""
-    seconds, until = 0.0, 0.0
+    return sum(stop - start for start, stop in _merged(shares))
+
+
+def _merged(shares: Iterable[_Share]) -> list[tuple[float, float]]:
+    """Return the time that shares, sorted by start, cover together, in order and apart."""
+    found: list[tuple[float, float]] = []
     for share in shares:
-        start, stop = max(share.start.timestamp(), until), share.stop.timestamp()
-        seconds += max(0.0, stop - start)
-        until = max(until, stop)
-    return seconds
+        start, stop = share.start.timestamp(), share.stop.timestamp()
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(stop, found[-1][1])
+        else:
+            found.append((start, stop))
+    return found
 
 
 def _is_bought_twice(shares: Sequence[_Share]) -> bool:

@@ -277,3 +277,10 @@ def test_three_thousand_copies_of_a_month_take_no_longer_than_their_number() -> 
 
     assert calls_in(lambda: coverage(copies(200))) < 2.5 * calls_in(lambda: coverage(copies(100)))
     assert calls_in(lambda: coverage(truncated(200))) < 2.5 * calls_in(lambda: coverage(truncated(100)))
+
+
+def test_what_a_whole_export_covers_is_not_truncated() -> None:
+    """A truncated landing has no remainder where another export has all of its time."""
+    cut = span(0, 3, truncated=True, owner="cut")
+    assert states(cut, span(0, 2, "e2", owner="whole")) == ["landed", "landed", "truncated"]
+    assert states(cut, span(0, 1.5, "e2", owner="whole")) == ["landed", "truncated", "truncated"]

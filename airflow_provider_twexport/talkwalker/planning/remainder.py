@@ -53,6 +53,7 @@ class TruncatedWindow:
     :param window: the time of publication.
     :param collector_ids: collectors whose landings hold some of its results; its own is the last.
     :param bought: the windows of its remainder that were bought before, in order and apart.
+    :param held: other windows that have all results of their time, in order: of that time nothing remains.
     :param planned: in how many windows its remainder was planned, by landings of some of them; ``None`` if unknown.
     """
 
@@ -60,11 +61,19 @@ class TruncatedWindow:
     collector_ids: tuple[str, ...]
     bought: tuple[Window, ...] = ()
     planned: int | None = None
+    held: tuple[Window, ...] = ()
 
     @property
     def is_bought(self) -> bool:
         """Return whether all of its remainder was bought, so that nothing has to be counted."""
+        if self.held and not any(between(self.window, self.held)):
+            return True
         return self.planned is not None and len(self.bought) >= self.planned
+
+    @property
+    def settled(self) -> list[Window]:
+        """Return the windows in order of which nothing remains to be bought."""
+        return sorted({*self.bought, *self.held}, key=lambda it: (it.start, it.stop))
 
     def counting_price(self, order: ExportOrder) -> int:
         """Return the credits that :func:`count_remainder` spends at least."""
@@ -159,8 +168,8 @@ def count_remainder(
     if truncated.is_bought:
         return VolumeCounts(())
     if why_uncountable(part, pendulum.now("UTC")):
-        window, bought = truncated.window, truncated.bought
-        pieces = between(window, bought) if bought else halves(window)
+        window, settled = truncated.window, truncated.settled
+        pieces = between(window, settled) if settled else halves(window)
         return VolumeCounts(tuple((piece, None) for piece in pieces))
     days, price = count_buckets(client, part, [truncated.window], "day")
     coarse = [day for day in days if _needs_hours(day, truncated, order.limit, headroom)]
@@ -187,7 +196,7 @@ def windows_to_buy(
     short = [
         bucket
         for bucket in _short_buckets(buckets, landed)
-        if not any(bought.contains(bucket.window) for bought in truncated.bought)
+        if not any(window.contains(bucket.window) for window in truncated.settled)
     ]
     found = [
         window for run in _group_touching(short) for window in split_by_volume(run, most, headroom).windows
@@ -218,9 +227,9 @@ def count_landed(window: Window, landed: Iterable[LandedHours]) -> int:
 
 def _needs_hours(day: Volume, truncated: TruncatedWindow, limit: int, headroom: float) -> bool:
     """Return whether a day is too large for one export, is all that was ordered, or was bought in part."""
-    if any(bought.contains(day.window) for bought in truncated.bought):
+    if any(window.contains(day.window) for window in truncated.settled):
         return False
-    crossed = any(bought.overlaps(day.window) for bought in truncated.bought)
+    crossed = any(window.overlaps(day.window) for window in truncated.settled)
     return crossed or day.expected > int(limit * (1 - headroom)) or day.window == truncated.window
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
+import pendulum
+
 from airflow_provider_twexport.core.window import CalendarUnit, Window
 from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.talkwalker.histogram import Volume
@@ -155,6 +157,16 @@ class Union:
         """Return whether some of a window lies in it."""
         place = bisect_right(self._stops, window.start.timestamp())
         return place < len(self._starts) and self._starts[place] < window.stop.timestamp()
+
+    def within(self, window: Window) -> tuple[Window, ...]:
+        """Return what of a window lies in it, in order and apart."""
+        first = bisect_right(self._stops, window.start.timestamp())
+        last = bisect_left(self._starts, window.stop.timestamp())
+        edges = zip(self._starts[first:last], self._stops[first:last], strict=True)
+        return tuple(
+            Window(pendulum.from_timestamp(start), pendulum.from_timestamp(stop)).within(window)
+            for start, stop in edges
+        )
 
     def add(self, window: Window) -> None:
         """Add the time of a window."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
+from airflow_provider_twexport.core.window import Window
 from airflow_provider_twexport.exceptions import PermissionDeniedError
 from airflow_provider_twexport.talkwalker.histogram import why_uncountable
 from airflow_provider_twexport.talkwalker.planning.plan import (
@@ -47,7 +48,6 @@ from airflow_provider_twexport.talkwalker.purchasing.receipts import list_export
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.storage.already_landed import LandedHours
     from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
@@ -212,6 +212,10 @@ _RANKS = {
 }
 
 
+# these have, or will have, all results of their time
+_WHOLE = (WindowState.LANDED, WindowState.READABLE, WindowState.RUNNING)
+
+
 def survey(
     client: TalkwalkerClient,
     order: ExportOrder,
@@ -238,7 +242,7 @@ def survey(
     bought = BoughtWindows(order, bought_ids | set(landings))
     states = window_states(
         order,
-        bought.overlapping(order.window),
+        _around(order.window, bought),
         exports=exports,
         landed=landings.get,
         collectors=collectors,
@@ -250,8 +254,12 @@ def survey(
     kept = kept_windows(order.window, states, passed, buy_expired=buy_expired)
     gaps = tuple(between(order.window, kept.values()))
     planned = planned_windows(landings.values())
+    whole = Union()
+    for window, extent in kept.items():
+        if states[window] in _WHOLE:
+            whole.add(extent)
     truncated = [
-        part
+        replace(part, held=whole.within(part.window))
         for window in (kept if landed_hours else ())
         for part in truncated_windows(order, window, landings, bought, planned)
     ]
@@ -273,6 +281,16 @@ def survey(
         tuple(truncated),
         landed_hours,
     )
+
+
+def _around(whole: Window, bought: BoughtWindows) -> list[Window]:
+    """Return the windows that were bought of a range, and those that have time in common with one across its edges.
+
+    A window across an edge is bought again as a whole, if at all, so what was bought beside the range matters, too.
+    """
+    inside = bought.overlapping(whole)
+    edges = [edge for it in inside for edge in (it.start, it.stop)]
+    return bought.overlapping(Window(min(whole.start, *edges), max(whole.stop, *edges)) if edges else whole)
 
 
 def _still_readable(
@@ -366,7 +384,8 @@ def kept_windows(
     only if it lies apart from those: a part of a window cannot be bought under the name of the whole.
 
     :param whole: the range.
-    :param states: the windows that were bought or landed before, and how far each is; they may overlap.
+    :param states: the windows that were bought or landed before, and how far each is; they may overlap, and lie beside
+        the range.
     :param passed: of each, the part that had passed when it was ordered; without one, it holds nothing.
     :param buy_expired: whether to buy again what was bought and is lost.
     :returns: in order; they may overlap. What is bought again holds all of its window.
@@ -377,12 +396,12 @@ def kept_windows(
         state = states[window]
         is_sold = _is_sold(state, buy_expired=buy_expired)
         extent = window if is_sold else passed[window]
-        if not extent.overlaps(whole) or (
-            held.overlaps(extent) if is_sold else held.holds(extent.within(whole))
-        ):
-            continue
-        held.add(extent)
-        kept[window] = extent
+        if not extent.overlaps(whole):
+            if not is_sold:
+                held.add(extent)
+        elif not (held.overlaps(extent) if is_sold else held.holds(extent.within(whole))):
+            held.add(extent)
+            kept[window] = extent
     return dict(sorted(kept.items(), key=lambda it: (it[0].start, -it[0].seconds)))
 
 

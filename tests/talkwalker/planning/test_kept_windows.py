@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pendulum
@@ -79,6 +80,13 @@ def test_a_union_is_what_its_windows_hold(windows: list[Window], other: Window) 
     asked = set(range(int(other.start.timestamp()) // 3600, int(other.stop.timestamp()) // 3600))
     assert union.holds(other) == (asked <= held)
     assert union.overlaps(other) == bool(asked & held)
+    within = union.within(other)
+    assert {
+        hour
+        for it in within
+        for hour in range(int(it.start.timestamp()) // 3600, int(it.stop.timestamp()) // 3600)
+    } == asked & held
+    assert all(one.stop < two.start for one, two in pairwise(within))
 
 
 def test_a_small_window_does_not_hide_a_month(simulator: Simulator) -> None:
