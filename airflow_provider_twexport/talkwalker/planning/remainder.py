@@ -24,7 +24,6 @@ from airflow_provider_twexport.talkwalker.histogram import (
 from airflow_provider_twexport.talkwalker.planning.splitting import (
     HEADROOM,
     between,
-    outermost,
     refined,
     split_by_volume,
 )
@@ -37,13 +36,12 @@ from airflow_provider_twexport.talkwalker.purchasing.collector_names import coll
 from airflow_provider_twexport.talkwalker.purchasing.order_matching import match_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_twexport.storage.already_landed import LandedHours
     from airflow_provider_twexport.storage.manifest import Manifest
     from airflow_provider_twexport.talkwalker.models import ExportOrder
     from airflow_provider_twexport.talkwalker.planning.volume_counts import CountsVolumes
-    from airflow_provider_twexport.talkwalker.purchasing.order_matching import BoughtWindows
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class TruncatedWindow:
 
     :param window: the time of publication.
     :param collector_ids: collectors whose landings hold some of its results; its own is the last.
-    :param bought: the windows of its remainder that were bought before, in order and apart.
+    :param bought: the windows of its remainder that were bought before, in order.
     :param held: other windows that have all results of their time, in order: of that time nothing remains.
     :param planned: in how many windows its remainder was planned, by landings of some of them; ``None`` if unknown.
     """
@@ -100,7 +98,7 @@ def truncated_windows(
     order: ExportOrder,
     window: Window,
     landed: Mapping[str, Manifest],
-    bought: BoughtWindows,
+    parts_of: Callable[[Window], Iterable[Window]],
     planned: Mapping[str, int],
     outer: tuple[str, ...] = (),
 ) -> Iterator[TruncatedWindow]:
@@ -109,7 +107,7 @@ def truncated_windows(
     :param order: scope, query, topics and limit.
     :param window: one that was bought.
     :param landed: what has landed, by collector.
-    :param bought: the windows that were bought or landed.
+    :param parts_of: returns the windows within another one that were bought or landed and are kept, in order.
     :param planned: what :func:`planned_windows` returned.
     :param outer: collectors of the truncated landings that the window belongs to the remainder of.
     """
@@ -118,10 +116,10 @@ def truncated_windows(
     if not (landing and landing.complete and landing.truncated):
         return
     chain = (*outer, collector_id)
-    parts = outermost(bought.within(window))
+    parts = tuple(parts_of(window))
     yield TruncatedWindow(window, chain, parts, planned.get(collector_id))
     for part in parts:
-        yield from truncated_windows(order, part, landed, bought, planned, chain)
+        yield from truncated_windows(order, part, landed, parts_of, planned, chain)
 
 
 def planned_windows(landings: Iterable[Manifest]) -> dict[str, int]:

@@ -129,18 +129,6 @@ def expected_in(windows: Sequence[Window], volumes: Iterable[Volume]) -> list[Vo
     return [Volume(window, total) for window, total in zip(windows, totals, strict=True)]
 
 
-def outermost(windows: Iterable[Window]) -> tuple[Window, ...]:
-    """Return windows apart: of two that overlap, the one that comes first.
-
-    :param windows: in order.
-    """
-    apart: list[Window] = []
-    for window in windows:
-        if not apart or window.start >= apart[-1].stop:
-            apart.append(window)
-    return tuple(apart)
-
-
 class Union:
     """The time of some windows, however they overlap."""
 

@@ -75,6 +75,7 @@ class Survey:
     :param buy_expired: whether to buy again what was bought and is lost.
     :param truncated: of those kept, and of the windows of their remainders, those that landed truncated.
     :param landed_hours: returns the results by hour of a collector's landing.
+    :param resold: the windows that were bought before, and may be bought again.
     """
 
     order: ExportOrder
@@ -90,6 +91,7 @@ class Survey:
     buy_expired: bool = False
     truncated: tuple[TruncatedWindow, ...] = ()
     landed_hours: Callable[[str], LandedHours] | None = None
+    resold: frozenset[Window] = frozenset()
 
     @property
     def counting_price(self) -> int:
@@ -137,6 +139,7 @@ class Survey:
         windows.update(part for counted in counts for part in counted.windows)
         remainders: dict[Window, Remainder] = {}
         for part, hours in landed_hours.items():
+            part = self._beside(part, remainders)
             counted = count_remainder(counter, self.order, part, hours, headroom)
             found = dict(counted.windows) | {window: self.known[window] for window in part.bought}
             if found:
@@ -153,6 +156,15 @@ class Survey:
             remainders=remainders,
             now=now,
         )
+
+    def _beside(self, part: TruncatedWindow, remainders: Iterable[Window]) -> TruncatedWindow:
+        """Return a truncated window that leaves to others what they buy: truncated windows may overlap."""
+        others = [it for it in remainders if it != part.window and it.overlaps(part.window)]
+        if not others:
+            return part
+        bought = tuple(it for it in part.bought if it not in self.resold or not any(map(it.overlaps, others)))
+        held = (*part.held, *(it.within(part.window) for it in others))
+        return replace(part, bought=bought, held=held)
 
     def _hours_of_truncated(self) -> dict[TruncatedWindow, list[LandedHours]]:
         """Return the landed results by hour of each truncated window; none where its remainder is known without."""
@@ -204,11 +216,11 @@ class Survey:
 # how far on each is: of two windows of the same time, the lower one is kept
 _RANKS = {
     WindowState.LANDED: 0,
-    WindowState.TRUNCATED: 0,
     WindowState.READABLE: 1,
     WindowState.RUNNING: 2,
-    WindowState.PARTIAL: 3,
-    WindowState.EXPIRED: 4,
+    WindowState.TRUNCATED: 3,
+    WindowState.PARTIAL: 4,
+    WindowState.EXPIRED: 5,
 }
 
 
@@ -254,14 +266,21 @@ def survey(
     kept = kept_windows(order.window, states, passed, buy_expired=buy_expired)
     gaps = tuple(between(order.window, kept.values()))
     planned = planned_windows(landings.values())
+
+    def parts_of(window: Window) -> Iterable[Window]:
+        inside = {it: passed[it] for it in bought.within(window) if it in passed}
+        parts = kept_windows(window, states, inside, buy_expired=buy_expired)
+        return [it for it in parts if it not in resold or not whole.overlaps(it)]
+
+    resold = frozenset(it for it, state in states.items() if _is_sold(state, buy_expired=buy_expired))
     whole = Union()
-    for window, extent in kept.items():
+    for window, extent in passed.items():
         if states[window] in _WHOLE:
             whole.add(extent)
     truncated = [
         replace(part, held=whole.within(part.window))
         for window in (kept if landed_hours else ())
-        for part in truncated_windows(order, window, landings, bought, planned)
+        for part in truncated_windows(order, window, landings, parts_of, planned)
     ]
     known = known_results(
         order, [*kept, *(it for part in truncated for it in part.bought)], exports, landings
@@ -275,11 +294,12 @@ def survey(
         tuple(kept),
         gaps,
         known,
-        _uncounted(order, kept, states, known, buy_expired=buy_expired),
+        _uncounted(order, [it for it in kept if it in resold], known),
         frozenset(readable.values()),
         buy_expired,
         tuple(truncated),
         landed_hours,
+        resold,
     )
 
 
@@ -331,16 +351,13 @@ def _estimated(tasks: Iterable[ExportTask], limit: int) -> int | None:
 
 
 def _uncounted(
-    order: ExportOrder,
-    kept: Iterable[Window],
-    states: Mapping[Window, WindowState],
-    known: Mapping[Window, int | None],
-    *,
-    buy_expired: bool,
+    order: ExportOrder, sold: Iterable[Window], known: Mapping[Window, int | None]
 ) -> tuple[Window, ...]:
-    """Return the windows that are bought again, of unknown results that can be counted."""
+    """Return the windows of unknown results that can be counted.
+
+    :param sold: the windows that are bought again.
+    """
     now = pendulum.now("UTC")
-    sold = (it for it in kept if _is_sold(states[it], buy_expired=buy_expired))
     unknown = (it for it in sold if known[it] is None)
     return tuple(it for it in unknown if not why_uncountable(replace(order, window=it), now))
 

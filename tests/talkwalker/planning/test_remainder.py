@@ -178,10 +178,14 @@ def test_a_truncated_remainder_has_a_remainder_of_its_own() -> None:
         outer: Manifest(truncated=True),
         inner: Manifest({"remainder_of": [outer], "remainder_windows": 1}, truncated=True),
     }
-    bought = BoughtWindows(order, {outer, inner, leaf, elsewhere})
+    assert BoughtWindows(order, [outer, inner, leaf, elsewhere]).within(days(0, 8)) == [
+        days(2, 6),
+        days(2, 3),
+    ]
+    parts_of = {days(0, 8): [days(2, 6)], days(2, 6): [days(2, 3)]}.__getitem__
     planned = planned_windows(landed.values())
-    found = list(truncated_windows(order, days(0, 8), landed, bought, planned))
+    found = list(truncated_windows(order, days(0, 8), landed, parts_of, planned))
     assert [it.collector_ids for it in found] == [(outer,), (outer, inner)]
     assert [it.bought for it in found] == [(days(2, 6),), (days(2, 3),)]
     assert [it.is_bought for it in found] == [True, False]
-    assert list(truncated_windows(order, days(0, 8), {}, bought, planned)) == []
+    assert list(truncated_windows(order, days(0, 8), {}, parts_of, planned)) == []
