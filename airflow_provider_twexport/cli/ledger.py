@@ -78,7 +78,7 @@ def _scope(order: dict[str, Any]) -> str:
         *(order.get("topics") or ()),
         order.get("query"),
     ]
-    return " ".join(word for word in words if word)
+    return " ".join(str(word) for word in words if word)
 
 
 def _total(found: Ledger) -> str:

@@ -142,8 +142,6 @@ class _Details:
     """What of an entry's details is read; whoever reads it may rely on these types."""
 
     window: dict[str, str] | None = None
-    project_id: str | None = None
-    stream_id: str | None = None
     query: str | None = None
     topics: tuple[str, ...] | None = None
     limit: int | None = None

@@ -124,11 +124,12 @@ def test_an_export_without_results_is_landed_too(tmp_path: Path) -> None:
 
 def test_the_manifest_says_what_the_caller_knows(tmp_path: Path) -> None:
     """Counts and the last state come from the caller and are kept."""
-    with Landing.open(tmp_path, source=SOURCE | {"window": {"start": 1, "stop": 2}}) as landing:
+    window = {"start": "2024-01-01T00:00:00Z", "stop": "2024-02-01T00:00:00Z"}
+    with Landing.open(tmp_path, source=SOURCE | {"window": window}) as landing:
         landing.commit(exported=7, truncated=True, estimated_total=9, status="result_limit_reached")
     landed = manifest.read(tmp_path)
     assert (landed.exported, landed.truncated, landed.estimated_total) == (7, True, 9)
-    assert landed.source == SOURCE | {"window": {"start": 1, "stop": 2}, "status": "result_limit_reached"}
+    assert landed.source == SOURCE | {"window": window, "status": "result_limit_reached"}
 
 
 class BoomError(Exception):
