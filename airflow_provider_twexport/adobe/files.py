@@ -165,14 +165,15 @@ class FileVersion:
         """Return the header that requests a range of this version only; a weak ETag cannot."""
         return {"If-Range": self.etag} if self.etag and not self.etag.startswith("W/") else {}
 
-    def check(self, file: DataFile, etag: str | None) -> None:
+    def check(self, file: DataFile, etag: str | None, *, is_partial: bool) -> None:
         """Remember the version of the first response, and refuse any other.
 
+        :param is_partial: whether the response is a range, which ``If-Range`` allows for the same version only.
         :raises NotReadyError: if the file was replaced meanwhile.
         """
         with self._lock:
             self.etag = self.etag or etag
-            if etag != self.etag:
+            if etag != self.etag and not (etag is None and is_partial):
                 raise NotReadyError(f"{file.name} changed while it was read. A retry reads it anew.")
 
 
@@ -193,7 +194,7 @@ def check_response(response: StreamedResponse, file: DataFile, start: int, versi
         raise NotReadyError(
             f"{file.name} was listed with {file.size} bytes and has {size}. A retry lists it again."
         )
-    version.check(file, response.headers.get("etag"))
+    version.check(file, response.headers.get("etag"), is_partial=response.status == 206)
     if sent and int(sent[1]) == start:
         return 0
     if response.status == 200 and not header:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import tee
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twexport.adobe.models import JobStatus
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES, RangedDownload
@@ -17,7 +16,7 @@ from airflow_provider_twexport.exceptions import ExportFailedError, NotFoundErro
 from airflow_provider_twexport.storage.file_landing import FileLanding, SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow_provider_twexport.adobe.client import AdobeClient
     from airflow_provider_twexport.adobe.models import CatalogBatch, DataFile, ExportJob, JobBatch
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.storage.manifest import Manifest
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +116,21 @@ class JobLanding:
         :raises ExportFailedError: if the job, or a batch of it, ended without the export.
         """
         self._succeeded_job()
-        job = self._patiently(self._job_with_batches)
-        landed = [self._patiently(partial(self._land_batch, landing, batch)) for batch in job.batches]
-        _check_profiles(job, landed)
-        files = [file for each in landed for file in each.files]
-        return landing.commit(files, self._source(job, landed))
-
-    def _patiently(self, look: Callable[[], T]) -> T:
-        """Look again for some minutes while what should be there is not."""
         for seconds in self.client.timing.batch_ready:
             try:
-                return look()
+                return self._land_once(landing)
             except NotReadyError as error:
                 log.info("%s Looking again in %.0f s.", error.message, seconds)
                 time.sleep(seconds)
-        return look()
+        return self._land_once(landing)
+
+    def _land_once(self, landing: FileLanding) -> Manifest:
+        """Copy what is listed and not here, and commit if that is everything."""
+        job = self._job_with_batches()
+        landed = [self._land_batch(landing, batch) for batch in job.batches]
+        _check_profiles(job, landed)
+        files = [file for each in landed for file in each.files]
+        return landing.commit(files, self._source(job, landed))
 
     def _succeeded_job(self) -> ExportJob:
         job = self.client.get_export_job(self.job_id)

@@ -357,6 +357,13 @@ def test_a_kill_cancels_with_one_request(simulator: Simulator, adobe_client: Ado
     client_of(simulator).cancel_when_killed("no such job")
 
 
+def test_an_entry_that_is_no_job_hides_no_other(simulator: Simulator, adobe_client: AdobeClient) -> None:
+    """What cannot be read is skipped with a warning."""
+    body = json.dumps({"records": [None, 7, {"status": "NEW"}, adobe_examples.JOB], "link": "none"})
+    simulator.faults({"match": {"path": "jobs"}, "fault": "garbage", "body": body})
+    assert [job.id for job in adobe_client.list_export_jobs()] == ["100"]
+
+
 # files
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +23,7 @@ from airflow_provider_twexport.adobe.landing import JobLanding
 from airflow_provider_twexport.adobe.order_once import order_once
 from airflow_provider_twexport.adobe.orders import ExportJobOrder
 from airflow_provider_twexport.adobe.ranged_download import RANGE_BYTES
+from airflow_provider_twexport.cli import manifest as cli_manifest
 from airflow_provider_twexport.exceptions import DirectoryInUseError
 from airflow_provider_twexport.storage import manifest
 from tests.adobe_account import INSTANT, ORDER, client_of
@@ -324,12 +328,15 @@ def test_a_job_is_landed_when_all_of_it_is_there(
 def test_a_landing_waits_for_what_is_late(
     simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
 ) -> None:
-    """A batch that is not in the catalog for a moment costs a look and no failure."""
+    """A batch that is not in the catalog, or has no list of files, for a moment costs a look and no failure."""
     job_id = adobe_client.create_export_job(ORDER).id
     simulator.faults(
         {"match": {"path": "catalog"}, "fault": "error", "http": 404},
         {"match": {"path": "catalog"}, "fault": "garbage", "body": "{}"},
     )
+    land(adobe_client, job_id, tmp_path / "catalog")
+    assert_landed(simulator, job_id, tmp_path / "catalog")
+    simulator.faults({"match": {"path": "batches/.*/files"}, "fault": "error", "http": 404})
     land(adobe_client, job_id, tmp_path)
     assert_landed(simulator, job_id, tmp_path)
 
@@ -378,6 +385,30 @@ def test_a_manifest_counts_the_rows_of_each_file(
         parquet.read_metadata(tmp_path / part.name).num_rows for part in landed.parts
     ]
     assert manifest.read(tmp_path).rows == 1_001
+    shown = run_manifest(tmp_path)
+    assert [line.split()[1] for line in shown if line.startswith("  part-")] == ["333", "334", "334"]
+    assert any(line.split() == ["rows", "1,001"] for line in shown)
+
+
+def run_manifest(directory: Path) -> list[str]:
+    """Return the lines that ``twexport manifest`` prints."""
+    output = io.StringIO()
+    assert cli_manifest.run(Namespace(path=str(directory), conn_id=None, json=False, output=output)) == 0
+    return output.getvalue().splitlines()
+
+
+def test_verify_finds_a_page_that_was_landed_as_a_file(
+    simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
+) -> None:
+    """Even if its size and its digest are those of the manifest."""
+    job_id = adobe_client.create_export_job(ORDER).id
+    landed = land(adobe_client, job_id, tmp_path)
+    page, first = b"<html>502 Bad Gateway</html>", landed.parts[0]
+    (tmp_path / first.name).write_bytes(page)
+    damaged = replace(first, bytes=len(page), sha256=hashlib.sha256(page).hexdigest())
+    text = replace(landed, parts=(damaged, *landed.parts[1:])).to_json()
+    (tmp_path / manifest.MANIFEST).write_text(text)
+    assert manifest.verify(tmp_path) == [f"{first.name} does not begin and end as Parquet does"]
 
 
 @pytest.mark.slow
