@@ -53,6 +53,7 @@ def stack(live_home: Callable[[str], Path], landing: Path) -> Iterator[AirflowSt
     }
     home = live_home("airflow")
     with AirflowStack(home, Path(__file__).parent / "dags", env=env) as running:
+        running.api.log_in_as_anybody()
         yield running
 
 
