@@ -31,7 +31,7 @@ from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, Deadl
 from airflow_provider_twexport.operators.talkwalker import TalkwalkerEstimateExportOperator
 from airflow_provider_twexport.operators.talkwalker_coverage import TalkwalkerCheckCoverageOperator
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
-from airflow_provider_twexport.telemetry.deadlines import log_late_run
+from airflow_provider_twexport.telemetry.deadlines import report_late_run
 
 DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
 AT_ONCE = int(os.environ.get("TWEXPORT_WINDOWS_AT_ONCE", "4"))
@@ -66,17 +66,10 @@ ASKING = {
     else [],
 }
 LATE = "What it has bought and not landed is lost seven days after it was ordered."
-LATE_MAIL = {
-    "to": NOTIFY,
-    "subject": "Run {{ dag_run.dag_run_id }} of {{ dag_run.dag_id }} has not ended for six days",
-    "html_content": LATE,
-}
 DEADLINE = DeadlineAlert(
     reference=DeadlineReference.DAGRUN_QUEUED_AT,
     interval=timedelta(days=6),
-    callback=AsyncCallback(SmtpNotifier, LATE_MAIL)
-    if NOTIFY
-    else AsyncCallback(log_late_run, {"text": LATE}),
+    callback=AsyncCallback(report_late_run, {"text": LATE, "to": NOTIFY}),
 )
 
 WHAT, HOW, MONEY = "What", "How", "Money"

@@ -5,7 +5,7 @@ are adopted, not paid for again. To export another range, trigger the DAG with `
 "2024-01-15"}`` as configuration. Each landing is an event of the asset ``talkwalker_export``.
 
 A run that has not ended six days after it was queued misses its deadline: Talkwalker forgets results after seven. The
-triggerer's log says so, or a mail to ``TWEXPORT_NOTIFY``.
+triggerer's log says so, and a mail to ``TWEXPORT_NOTIFY``.
 """
 
 from __future__ import annotations
@@ -14,29 +14,21 @@ import os
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, Asset
 from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, DeadlineReference
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
-from airflow_provider_twexport.telemetry.deadlines import log_late_run
+from airflow_provider_twexport.telemetry.deadlines import report_late_run
 
 DESTINATION = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport")
 # e-mail addresses, with commas, that hear of late runs through the connection smtp_default
 NOTIFY = [it.strip() for it in os.environ.get("TWEXPORT_NOTIFY", "").split(",") if it.strip()]
 LATE = "What it has bought and not landed is lost seven days after it was ordered."
-LATE_MAIL = {
-    "to": NOTIFY,
-    "subject": "Run {{ dag_run.dag_run_id }} of {{ dag_run.dag_id }} has not ended for six days",
-    "html_content": LATE,
-}
 DEADLINE = DeadlineAlert(
     reference=DeadlineReference.DAGRUN_QUEUED_AT,
     interval=timedelta(days=6),
-    callback=AsyncCallback(SmtpNotifier, LATE_MAIL)
-    if NOTIFY
-    else AsyncCallback(log_late_run, {"text": LATE}),
+    callback=AsyncCallback(report_late_run, {"text": LATE, "to": NOTIFY}),
 )
 START = "((dag_run.conf or {}).get('start') or data_interval_start) | string"
 

@@ -49,8 +49,8 @@ def serialized(dag: DAG) -> dict[str, Any]:
 @pytest.fixture
 def mails(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EmailMessage]]:
     """What arrives at the addresses that the examples are given."""
-    with mail_server() as (port, mails):
-        extra = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.com"}
+    with mail_server(tls=True) as (port, mails):
+        extra = {"disable_ssl": True, "ssl_context": "none", "from_email": "airflow@example.com"}
         connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
         monkeypatch.setenv("TWEXPORT_NOTIFY", "team@example.com, boss@example.com")
@@ -78,7 +78,7 @@ def test_a_run_has_six_days(dag_id: str) -> None:
     (alert,) = example(dag_id).deadline
     assert alert.interval == timedelta(days=6)
     assert "DagRunQueuedAt" in type(alert.reference).__name__
-    assert "log_late_run" in json.dumps(serialized(example(dag_id)))
+    assert "report_late_run" in json.dumps(serialized(example(dag_id)))
 
 
 def test_a_late_run_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_a_late_run_is_mailed(mails: list[EmailMessage]) -> None:
     miss(example("talkwalker_backfill"))
     (mail,) = mails
     assert mail["To"] == "team@example.com, boss@example.com"
-    assert mail["Subject"] == "Run first of talkwalker_backfill has not ended for six days"
+    assert mail["Subject"] == "Run first of talkwalker_backfill has not ended yet."
 
 
 def test_only_the_approvers_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ a run that is late: few runs show it all, because each costs half a minute.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,12 @@ import pytest
 
 from airflow_provider_twexport.storage import manifest
 from tests.live.pipeline import Run
+from tests.mail_server import mail_server
 from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from email.message import EmailMessage
     from pathlib import Path
 
     from tests.live.pipeline import Live
@@ -32,7 +36,22 @@ PARTITIONED = ["partitioned", "reads_partitions_of_days", "reads_partitions_of_m
 
 
 @pytest.fixture(scope="module")
-def started(live: Live) -> Live:
+def mails(live: Live) -> Iterator[list[EmailMessage]]:
+    """What arrives at a mail server that Airflow is connected to."""
+    with mail_server(tls=True) as (port, mails):
+        extra = {"disable_ssl": True, "from_email": "airflow@example.com", "ssl_context": "none"}
+        live.stack.api.create_connection(
+            connection_id="smtp_default",
+            conn_type="smtp",
+            host="127.0.0.1",
+            port=port,
+            extra=json.dumps(extra),
+        )
+        yield mails
+
+
+@pytest.fixture(scope="module")
+def started(live: Live, mails: list[EmailMessage]) -> Live:
     """Start all runs."""
     live.talkwalker.settings(queue_seconds=0)
     api = live.stack.api
@@ -132,7 +151,7 @@ def test_a_partitioned_run_exports_its_month(started: Live) -> None:
     assert run_of(started, "reads_partitions_of_months", partition_key=key).wait_for_end() == "success"
 
 
-def test_a_late_run_is_told(started: Live) -> None:
-    """By the deadline alert, through the triggerer."""
-    said = "Run form of every_way has not ended yet. It was to be late."
-    wait_until(lambda: any(said in log.read_text() for log in started.stack.home.rglob("*.log")))
+def test_a_late_run_is_told(started: Live, mails: list[EmailMessage]) -> None:
+    """By the deadline alert, in the triggerer, through a connection that the database has."""
+    (mail,) = wait_until(lambda: [it for it in mails if "Run form of every_way" in str(it["Subject"])])
+    assert "It was to be late." in mail.as_string()

@@ -14,7 +14,7 @@ from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, Deadl
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
-from airflow_provider_twexport.telemetry.deadlines import log_late_run
+from airflow_provider_twexport.telemetry.deadlines import report_late_run
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 LAKE = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport") + "/ten_lines"
@@ -44,7 +44,7 @@ with DAG(
     deadline=DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(seconds=2),
-        callback=AsyncCallback(log_late_run, {"text": "It was to be late."}),
+        callback=AsyncCallback(report_late_run, {"text": "It was to be late.", "to": ["team@example.com"]}),
     ),
 ):
     talkwalker_export(
