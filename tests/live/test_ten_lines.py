@@ -154,4 +154,6 @@ def test_a_partitioned_run_exports_its_month(started: Live) -> None:
 def test_a_late_run_is_told(started: Live, mails: list[EmailMessage]) -> None:
     """By the deadline alert, in the triggerer, through a connection that the database has."""
     (mail,) = wait_until(lambda: [it for it in mails if "Run form of every_way" in str(it["Subject"])])
-    assert "It was to be late." in mail.as_string()
+    body = mail.get_body(("html",))
+    assert body is not None
+    assert body.get_content().strip() == "It was to be late."
