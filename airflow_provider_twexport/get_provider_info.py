@@ -166,6 +166,11 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "How many the contract allows for the product; empty: 120.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
+                    "pool": {
+                        "label": "Pool",
+                        "description": "The Airflow pool that tasks on several machines share; empty: any.",
+                        "schema": {"type": ["string", "null"]},
+                    },
                 },
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "extra"],

@@ -48,7 +48,7 @@ OPERATORS = [
 def test_the_docs_name_each_operator_and_no_other() -> None:
     """What is not documented does not exist, and the other way round."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in DOCS)
-    named = set(re.findall(r"\b(?:Talkwalker|Adobe|X(?:Search|Stream))\w*(?:Operator|Sensor)\b", text))
+    named = set(re.findall(r"\b(?:Talkwalker|Adobe|X(?:Search|Stream|Usage))\w*(?:Operator|Sensor)\b", text))
     assert named == {found.__name__ for found in OPERATORS}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.log import mask_secret
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.x.streams.client import XStreamClient
 
 DEFAULT_PRODUCT = "fullarchive"
-EXTRA_KEYS = ("account", "label", "product", "requests_per_minute")
+SHORTEST_SILENCE = 30.0
+EXTRA_KEYS = ("account", "label", "product", "requests_per_minute", "pool")
 
 
 class XEnterpriseHook(ConnectionHook):
@@ -27,7 +30,8 @@ class XEnterpriseHook(ConnectionHook):
 
     :param x_conn_id: connection with the login and password of a user of the X console. Its host, if any, replaces
         ``https://gnip-api.x.com``. Its extra contains ``account``, ``label``, ``product`` (``30day``, or the default
-        ``fullarchive``) and ``requests_per_minute`` (default 120).
+        ``fullarchive``), ``requests_per_minute`` (default 120), and ``pool``: the Airflow pool that tasks on
+        several machines must share, because each machine keeps the limit for itself.
     """
 
     conn_name_attr = "x_conn_id"
@@ -52,8 +56,29 @@ class XEnterpriseHook(ConnectionHook):
         self._mask()
         return client_for(self.connection)
 
+    def check_pool(self, pool: str) -> None:
+        """Check that a task that searches runs in the connection's pool, if it has one.
+
+        :param pool: of the task.
+        :raises InvalidRequestError: the task is in another one.
+        """
+        from airflow_provider_twexport.exceptions import InvalidRequestError
+
+        wanted = extra_of(self.connection, EXTRA_KEYS).get("pool")
+        if wanted and pool != wanted:
+            raise InvalidRequestError(
+                f"The task runs in the pool {pool!r}, and the connection {self.x_conn_id} lets only tasks of the pool "
+                f"{wanted!r} search, so that all machines together keep its limit. Give the task pool={wanted!r}."
+            )
+
     def get_stream(
-        self, stream: str, *, label: str | None = None, backfill: bool = True, host: str | None = None
+        self,
+        stream: str,
+        *,
+        label: str | None = None,
+        backfill: bool = True,
+        host: str | None = None,
+        silence: float | str | None = None,
     ) -> XStreamClient:
         """Return a client of a volume stream.
 
@@ -62,19 +87,24 @@ class XEnterpriseHook(ConnectionHook):
         :param backfill: whether the account has Backfill.
         :param host: the URL of the service; ``None`` for the live stream. The connection's host, if any, replaces it,
             unless it is the host of search.
+        :param silence: without a byte for so many seconds, a connection is given up; ``None`` for 45.
+        :raises InvalidRequestError: X asks for more than 30 seconds of silence.
         :raises ConnectionConfigError: if a field is missing, or the URL is not safe to send a password to.
         """
         from airflow_provider_twexport.x.search.client import DEFAULT_HOST
         from airflow_provider_twexport.x.streams.client import LIVE_HOST, XStreamClient
 
         self._mask()
+        timing = metrics.counting_timing("x_stream")
+        if silence not in (None, ""):
+            timing = replace(timing, stream_silence=_checked_silence(silence))
         url = base_url(self.connection, DEFAULT_HOST)
         return XStreamClient(
             _credential(self.connection, label),
             stream=stream,
             backfill=backfill,
             base_url=(host or LIVE_HOST) if url == DEFAULT_HOST else url,
-            timing=metrics.counting_timing("x_stream"),
+            timing=timing,
         )
 
     def capabilities(self) -> str:
@@ -119,6 +149,20 @@ def client_for(connection: Connection, timing: Timing | None = None) -> XSearchC
         requests_per_minute=REQUESTS_PER_MINUTE if per_minute is None else per_minute,
         timing=timing or metrics.counting_timing("x_search"),
     )
+
+
+def _checked_silence(seconds: Any) -> float:
+    from airflow_provider_twexport.exceptions import InvalidRequestError
+
+    try:
+        silence = float(seconds)
+    except ValueError:
+        silence = math.nan
+    if not SHORTEST_SILENCE < silence < math.inf:
+        raise InvalidRequestError(
+            f"silence_seconds={seconds!r} is not allowed. X asks for more than 30 seconds."
+        )
+    return silence
 
 
 def _credential(connection: Connection, label: str | None = None) -> XCredential:

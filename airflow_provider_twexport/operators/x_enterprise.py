@@ -1,4 +1,4 @@
-"""Ask X Enterprise how many posts there are."""
+"""Ask X Enterprise how many posts there are, and what the account used."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
 from airflow_provider_twexport.telemetry import metrics
 from airflow_provider_twexport.telemetry.failures import fail_without_retry
 from airflow_provider_twexport.telemetry.landing_operator import ResultsLandingOperator
+from airflow_provider_twexport.templates import TemplatedOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,8 +97,10 @@ class XSearchCountsOperator(ResultsLandingOperator):
         with fail_without_retry():
             window = export_window(context, self.start, self.stop, self.partition_length)
             check_ended(window, self.settle)
+            hook = XEnterpriseHook(self.x_conn_id)
+            hook.check_pool(self.pool)
             search = SearchLanding(
-                XEnterpriseHook(self.x_conn_id).get_conn(),
+                hook.get_conn(),
                 SearchRequest(parse_required_text("query", self.query), window, self.bucket),
                 max_requests=parse_budget("max_requests", self.max_requests),
                 settle=self.settle,
@@ -132,3 +135,58 @@ class XSearchCountsOperator(ResultsLandingOperator):
             context, directory, manifest, dataset(manifest.source), is_new=not found, credits=end.requests
         )
         return end, {"manifest": summary["manifest"], "buckets": manifest.results}
+
+
+class XUsageOperator(TemplatedOperator):
+    """Return what an X Enterprise account used, by day or month, product and label; free.
+
+    Returns ``{"bucket", "start", "stop", "activities", "requests", "rows"}``: the posts and search requests of the
+    whole account, and in ``rows`` ``{"period", "product", "label", "activities", "requests"}`` of each product, and of
+    each of its labels. X answers twice a minute for each account, the Exports page included; a third call waits. Its
+    counts may differ from the invoice.
+
+    :param bucket: ``day`` or ``month``.
+    :param start: first moment, one of the last 13 months; without ``start`` and ``stop`` X chooses, up to now.
+    :param stop: last moment, exclusive; at most three months after ``start``.
+    :param x_conn_id: Airflow connection of X Enterprise.
+    """
+
+    template_fields: Sequence[str] = ("bucket", "start", "stop", "x_conn_id")
+    ui_color = "#e8f4fa"
+
+    def __init__(
+        self,
+        *,
+        bucket: str = "day",
+        start: str | date | None = None,
+        stop: str | date | None = None,
+        x_conn_id: str = XEnterpriseHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket = bucket
+        self.start = start
+        self.stop = stop
+        self.x_conn_id = x_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the usage."""
+        from airflow_provider_twexport.core.arguments import parse_choice, parse_moment
+        from airflow_provider_twexport.core.window import Window
+        from airflow_provider_twexport.exceptions import InvalidRequestError
+        from airflow_provider_twexport.x import usage
+
+        with fail_without_retry():
+            bucket = parse_choice("bucket", self.bucket, ("day", "month"))
+            if bool(self.start) != bool(self.stop):
+                raise InvalidRequestError("Only one of start and stop is given. Give both, or neither.")
+            window = (
+                Window(parse_moment(self.start), parse_moment(self.stop))
+                if self.start and self.stop
+                else None
+            )
+            report = XEnterpriseHook(self.x_conn_id).get_conn().get_usage(bucket, window)
+        totals = usage.totals(report)
+        self.log.info("Usage: %(activities)d posts, %(requests)d search requests.", totals)
+        edges = window.to_json() if window else {"start": None, "stop": None}
+        return {"bucket": bucket, **edges, **totals, "rows": usage.rows(report)}

@@ -29,9 +29,9 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
     Writes parts and, last, ``_manifest.json``; returns ``{"manifest", "results", "bytes", "parts", "requests",
     "truncated"}``.
 
-    All tasks of one machine share the limits of the connection; to limit those of several machines, give the tasks an
-    Airflow pool. Further arguments are those of :class:`ResultsLandingOperator`, such as ``file_format``; parts end at
-    pages.
+    All tasks of one machine share the limits of the connection. Those of several machines do not see each other: give
+    the tasks an Airflow pool of one slot, and name it in the connection (``pool``), which then refuses tasks outside of
+    it. Further arguments are those of :class:`ResultsLandingOperator`, such as ``file_format``; parts end at pages.
 
     :param query: PowerTrack rule, 2,048 characters at most.
     :param object_storage_path: the directory, of any scheme that Airflow's ObjectStoragePath knows; one landing each.
@@ -41,6 +41,8 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
     :param max_results: land this many posts, the newest; ``None`` for all.
     :param max_requests: requests to send, those of earlier tries included; ``None`` for no bound. The task fails
         without a retry when they are used up, and resumes there when it is cleared with more.
+    :param page_size: how many posts a page may have, 10 to 500; ``None``: 500, with the fewest requests. Smaller pages
+        cost more requests, and overload X less.
     :param object_storage_conn_id: Airflow connection of the object storage.
     :param partition_by: land in a directory below, named after the start of the window: with ``month``,
         ``year=2024/month=01``; also ``year``, ``day`` or ``hour``.
@@ -60,6 +62,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         "tag",
         "max_results",
         "max_requests",
+        "page_size",
         "object_storage_conn_id",
         "x_conn_id",
     )
@@ -76,6 +79,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         tag: str | None = None,
         max_results: int | str | None = None,
         max_requests: int | str | None = None,
+        page_size: int | str | None = None,
         object_storage_conn_id: str | None = None,
         partition_by: PartitionBy | str | None = None,
         settle: timedelta = timedelta(0),
@@ -93,6 +97,7 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         self.tag = tag
         self.max_results = max_results
         self.max_requests = max_requests
+        self.page_size = page_size
         self.object_storage_conn_id = object_storage_conn_id
         self.partition_by = partition_by
         check_partition_by(partition_by)
@@ -106,17 +111,20 @@ class XSearchToObjectStorageOperator(ResultsLandingOperator):
         from airflow_provider_twexport.core.partitioning import landing_path
         from airflow_provider_twexport.core.run_window import check_ended, export_window
         from airflow_provider_twexport.x.search.landing import SearchLanding, dataset
-        from airflow_provider_twexport.x.search.pages import SearchRequest
+        from airflow_provider_twexport.x.search.pages import MAX_PER_PAGE, SearchRequest
 
         with fail_without_retry(self):
             window = export_window(context, self.start, self.stop, self.partition_length)
             check_ended(window, self.settle)
+            hook = XEnterpriseHook(self.x_conn_id)
+            hook.check_pool(self.pool)
             search = SearchLanding(
-                XEnterpriseHook(self.x_conn_id).get_conn(),
+                hook.get_conn(),
                 SearchRequest(parse_required_text("query", self.query), window, tag=self.tag or None),
                 max_results=parse_int("max_results", self.max_results),
                 max_requests=parse_budget("max_requests", self.max_requests),
                 settle=self.settle,
+                page_size=parse_int("page_size", self.page_size) or MAX_PER_PAGE,
             )
             path = landing_path(self.object_storage_path, window, self.partition_by)
             directory = self.directory(context, path)

@@ -27,6 +27,9 @@ class XStreamRecoveryOperator(ResultsLandingOperator):
     :param capture_path: directory of the capture.
     :param object_storage_path: the directory to land in; one landing each.
     :param service: ``recovery``, or ``replay`` for an account that still has it; it reaches to 31 minutes ago.
+    :param start_parameter: how Recovery calls the start of a window; X's pages have ``startTime`` and ``start_time``.
+    :param stop_parameter: likewise the end: ``endTime``, ``end_time``.
+    :param silence_seconds: without a byte for so long, a connection is given up; more than 30, as X asks. ``None``: 45.
     :param stream_label: of the stream; ``None`` for the connection's.
     :param object_storage_conn_id: Airflow connection of the object storage.
     :param x_conn_id: Airflow connection of X Enterprise.
@@ -35,6 +38,7 @@ class XStreamRecoveryOperator(ResultsLandingOperator):
     template_fields: Sequence[str] = (
         "capture_path",
         "object_storage_path",
+        "silence_seconds",
         "stream_label",
         "object_storage_conn_id",
         "x_conn_id",
@@ -48,6 +52,9 @@ class XStreamRecoveryOperator(ResultsLandingOperator):
         capture_path: str,
         object_storage_path: str,
         service: str = "recovery",
+        start_parameter: str = "startTime",
+        stop_parameter: str = "endTime",
+        silence_seconds: float | str | None = None,
         stream_label: str | None = None,
         object_storage_conn_id: str | None = None,
         x_conn_id: str = XEnterpriseHook.default_conn_name,
@@ -58,6 +65,9 @@ class XStreamRecoveryOperator(ResultsLandingOperator):
         self.capture_path = capture_path
         self.object_storage_path = object_storage_path
         self.service = service
+        self.start_parameter = start_parameter
+        self.stop_parameter = stop_parameter
+        self.silence_seconds = silence_seconds
         self.stream_label = stream_label
         self.object_storage_conn_id = object_storage_conn_id
         self.x_conn_id = x_conn_id
@@ -76,9 +86,13 @@ class XStreamRecoveryOperator(ResultsLandingOperator):
                 self.log.info("%s has no gaps.", capture_path)
                 return {"manifest": None, "results": 0, "bytes": 0, "parts": 0, "recovered": 0}
             client = XEnterpriseHook(self.x_conn_id).get_stream(
-                report.stream, label=self.stream_label, host=HOSTS.get(self.service)
+                report.stream,
+                label=self.stream_label,
+                host=HOSTS.get(self.service),
+                silence=self.silence_seconds,
             )
-            recovery = RecoveryLanding(client, capture_path, capture, self.service)
+            names = self.start_parameter, self.stop_parameter
+            recovery = RecoveryLanding(client, capture_path, capture, self.service, names)
             directory = self.directory(context, self.object_storage_path)
             with recovery.open(directory, self.part_options) as landing:
                 found = landing.committed

@@ -36,6 +36,7 @@ class XStreamToObjectStorageOperator(ResultsLandingOperator):
     :param partitions: by number; each has half of the stream.
     :param connections: connections to each partition; with two, one may end and nothing is missed.
     :param backfill: whether the account has Backfill.
+    :param silence_seconds: without a byte for so long, a connection is given up; more than 30, as X asks. ``None``: 45.
     :param stream_label: of the stream; ``None`` for the connection's.
     :param object_storage_conn_id: Airflow connection of the object storage.
     :param x_conn_id: Airflow connection of X Enterprise.
@@ -46,6 +47,7 @@ class XStreamToObjectStorageOperator(ResultsLandingOperator):
         "start",
         "stop",
         "max_results",
+        "silence_seconds",
         "stream_label",
         "object_storage_conn_id",
         "x_conn_id",
@@ -65,6 +67,7 @@ class XStreamToObjectStorageOperator(ResultsLandingOperator):
         partitions: Sequence[int] = (1, 2),
         connections: int = 1,
         backfill: bool = True,
+        silence_seconds: float | str | None = None,
         stream_label: str | None = None,
         object_storage_conn_id: str | None = None,
         x_conn_id: str = XEnterpriseHook.default_conn_name,
@@ -81,6 +84,7 @@ class XStreamToObjectStorageOperator(ResultsLandingOperator):
         self.partitions = partitions
         self.connections = connections
         self.backfill = backfill
+        self.silence_seconds = silence_seconds
         self.stream_label = stream_label
         self.object_storage_conn_id = object_storage_conn_id
         self.x_conn_id = x_conn_id
@@ -102,7 +106,7 @@ class XStreamToObjectStorageOperator(ResultsLandingOperator):
                 label=self.stream_label,
             )
             client = XEnterpriseHook(self.x_conn_id).get_stream(
-                self.stream, label=self.stream_label, backfill=self.backfill
+                self.stream, label=self.stream_label, backfill=self.backfill, silence=self.silence_seconds
             )
             capture = CaptureLanding(client, request)
             directory = self.directory(context, self.object_storage_path)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_twexport.exceptions import InvalidRequestError
 from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook
 
 if TYPE_CHECKING:
@@ -64,3 +65,17 @@ def test_the_service_itself_is_the_default(x_connection: Callable[..., None]) ->
     """A connection without host uses the URL of X."""
     x_connection(host=None)
     assert XEnterpriseHook().get_conn().base_url == "https://gnip-api.x.com"
+
+
+@pytest.mark.parametrize("silence", [30, "20", "no", float("nan"), float("inf")])
+def test_a_silence_that_x_does_not_allow_is_refused(silence: Any, x_connection: Callable[..., None]) -> None:
+    """X asks for a read timeout of more than 30 seconds."""
+    with pytest.raises(InvalidRequestError, match="more than 30 seconds"):
+        XEnterpriseHook().get_stream("decahose", silence=silence)
+
+
+def test_silence_is_45_seconds_unless_given(x_connection: Callable[..., None]) -> None:
+    """The documented default, and any longer time."""
+    hook = XEnterpriseHook()
+    seconds = [hook.get_stream("decahose", silence=one).timing.stream_silence for one in (None, "", "90", 31)]
+    assert seconds == [45.0, 45.0, 90.0, 31.0]

@@ -10,7 +10,7 @@ import pendulum
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator
+from airflow_provider_twexport.operators.x_enterprise import XSearchCountsOperator, XUsageOperator
 from airflow_provider_twexport.storage import manifest
 from tests.service_clients import JANUARY
 from tests.x.search.test_client import failing, truth
@@ -125,3 +125,62 @@ def test_a_window_settles_before_it_is_counted(
     assert (again.state, again.tries["count"]) == ("failed", 1)
     assert "so it lacks what was indexed later. Nothing was requested" in again.log
     assert simulator.ledger()["x"]["billed"] == billed
+
+
+def usage(run_dag: DagRunner, **arguments: Any) -> Run:
+    """Return what became of asking for the usage, after counting."""
+    with DAG("using", schedule=None) as dag:
+        XUsageOperator(task_id="usage", **arguments)
+    return run_dag(dag)
+
+
+def test_the_usage_is_by_period_product_and_label(run_dag: DagRunner, simulator: Simulator) -> None:
+    """A count and a search of today, free to ask for."""
+    count(run_dag)
+    simulator.advance(86_400)
+    now = pendulum.from_timestamp(simulator.control("time")["now"])
+    window = {
+        "start": now.subtract(days=3).format("YYYY-MM-DDTHH:mm"),
+        "stop": now.format("YYYY-MM-DDTHH:mm"),
+    }
+    run = usage(run_dag, bucket="day", **window)
+    assert run.state == "success", run.log
+    result = run.results["usage"]
+    assert (result["bucket"], result["activities"], result["requests"]) == ("day", 0, 1)
+    used = [row for row in result["rows"] if row["requests"]]
+    product = "Search API (Full-Archive)"
+    day = now.subtract(days=1).format("YYYY-MM-DD")
+    assert used == [
+        {"period": day, "product": product, "label": label, "activities": 0, "requests": 1}
+        for label in (None, "prod")
+    ]
+    assert simulator.ledger()["x"]["billed"] == {"fullarchive counts": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({"bucket": "week"}, "Choose one of day, month"), ({"start": "2024-01-01"}, "Give both, or neither")],
+)
+def test_a_usage_that_does_not_exist_is_refused(
+    arguments: dict[str, Any], words: str, run_dag: DagRunner, simulator: Simulator
+) -> None:
+    """Before a call."""
+    run = usage(run_dag, **arguments)
+    assert (run.state, words in run.log) == ("failed", True)
+    assert simulator.ledger()["counts"] == {}
+
+
+@pytest.mark.parametrize(("pool", "state"), [("x_search", "success"), ("default_pool", "failed")])
+def test_a_connection_may_name_the_pool_of_its_tasks(
+    pool: str,
+    state: str,
+    run_dag: DagRunner,
+    simulator: Simulator,
+    x_connection: Callable[..., None],
+) -> None:
+    """So that several machines keep its limit together: a task in another pool sends no request."""
+    x_connection(extra={"account": "demo", "label": "prod", "pool": "x_search"})
+    run = count(run_dag, pool=pool)
+    assert run.state == state, run.log
+    assert ("Give the task pool='x_search'" in run.log) == (state == "failed")
+    assert bool(simulator.ledger()["counts"]) == (state == "success")

@@ -146,6 +146,16 @@ def test_exactly_so_many_land_as_are_wanted(
     assert (run.results["land"]["requests"], run.results["land"]["truncated"]) == (-(-most // 500), True)
 
 
+@pytest.mark.parametrize(("size", "words"), [("100", ""), ("9", "Give 10 to 500"), ("501", "Give 10 to 500")])
+def test_a_page_has_as_many_posts_as_are_wanted(
+    size: str, words: str, run_dag: DagRunner, simulator: Simulator, directory: dict[str, str]
+) -> None:
+    """Each is a request; sizes that X refuses cost none."""
+    run = land(run_dag, **directory, page_size=size)
+    assert (run.state, words in run.log) == ("failed" if words else "success", True)
+    assert {page["maxResults"] for page in simulator.ledger()["x"]["pages"]} == (set() if words else {100})
+
+
 def test_a_budget_stops_and_more_of_it_goes_on(
     run_dag: DagRunner, simulator: Simulator, directory: dict[str, str]
 ) -> None:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict, deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twexport.simulator.day import DAY_MS
 from airflow_provider_twexport.simulator.x.errors import XError
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 LOGIN, PASSWORD = "demo@example.com", "demo-password"
 ACCOUNT = "demo"
 PRODUCTS = ("30day", "fullarchive")
+PRODUCT_NAMES = {"30day": "Search API (30-Day) 2.0", "fullarchive": "Search API (Full-Archive)"}
+USAGE_DAYS = 31
 # the calls of each label; the second one is of an account without counts
 LABELS = {"prod": frozenset(("data", "counts")), "data-only": frozenset(("data",))}
 
@@ -46,11 +49,13 @@ class Account:
             raise XError(429, "Exceeded rate limit")
         recent.append(now)
 
-    def bill(self, product: str, kind: str, request: PageRequest, page: dict[str, Any]) -> None:
+    def bill(self, product: str, label: str, kind: str, request: PageRequest, page: dict[str, Any]) -> None:
         """Bill one page of `data` or `counts`."""
         self._billed.append(
             {
                 "product": product,
+                "label": label,
+                "at": self._clock.now_ms(),
                 "kind": kind,
                 "query": request.query,
                 **page["requestParameters"],
@@ -60,19 +65,51 @@ class Account:
             }
         )
 
-    def usage(self) -> dict[str, Any]:
-        """Return the usage of the month, as the vendor shows it."""
-        pages = Counter(page["product"] for page in self._billed)
-        used = {
-            "timePeriod": datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y%m010000"),
-            "activities": 0,
-            "searchRequests30Day": pages["30day"],
-            "searchRequestsFullArchive": pages["fullarchive"],
-        }
-        publisher = {"type": "twitter", "used": [used], "projected": {**used, "days": 0}}
-        return {"account": {"name": ACCOUNT}, "bucket": "month", "publishers": [publisher]}
+    def usage(self, bucket: str, start: int | None, stop: int | None) -> dict[str, Any]:
+        """Return the usage of each day or month, of the account and of each product and label."""
+        first = self._clock.now_ms() - USAGE_DAYS * DAY_MS if start is None else start
+        last = self._clock.now_ms() if stop is None else stop
+        pages = [page for page in self._billed if first <= page["at"] <= last]
+        used = _used(pages, bucket, self._clock.now_ms())
+        products = [
+            {
+                "type": PRODUCT_NAMES[product],
+                "used": _used(own, bucket, self._clock.now_ms()),
+                "endpoints": [
+                    {"type": PRODUCT_NAMES[product], "label": label, "used": _used(of_label, bucket, last)}
+                    for label in LABELS
+                    if (of_label := [page for page in own if page["label"] == label])
+                ],
+            }
+            for product in PRODUCTS
+            if (own := [page for page in pages if page["product"] == product])
+        ]
+        publisher = {"type": "twitter", "used": used, "projected": {**used[-1]}, "products": products}
+        return {"account": {"name": ACCOUNT}, "bucket": bucket, "publishers": [publisher]}
 
     def ledger(self) -> dict[str, Any]:
         """Return the billed pages, counted and in order."""
         counted = Counter(f"{page['product']} {page['kind']}" for page in self._billed)
         return {"billed": dict(counted), "pages": self._billed}
+
+
+def _used(pages: list[dict[str, Any]], bucket: str, now_ms: int) -> list[dict[str, Any]]:
+    """Return the usage of some pages by period; at least that of now."""
+    periods: dict[str, list[dict[str, Any]]] = {_period(now_ms, bucket): []}
+    for page in pages:
+        periods.setdefault(_period(page["at"], bucket), []).append(page)
+    return [
+        {
+            "timePeriod": period,
+            "activities": sum(page["results"] for page in held if page["kind"] == "data"),
+            "searchRequests30Day": sum(page["product"] == "30day" for page in held),
+            "searchRequestsFullArchive": sum(page["product"] == "fullarchive" for page in held),
+        }
+        for period, held in sorted(periods.items())
+    ]
+
+
+def _period(time_ms: int, bucket: str) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime(
+        "%Y%m010000" if bucket == "month" else "%Y%m%d0000"
+    )

@@ -105,7 +105,7 @@ def _next_page(first_page: PageRequest, token: str, fields: dict[str, Any]) -> P
     try:
         content = msgspec.json.decode(base64.b64decode(token, validate=True))
         signature = content.pop("authenticity")
-        start, stop = _date("next", content["fromDate"]), _date("next", content["toDate"])
+        start, stop = parse_date("next", content["fromDate"]), parse_date("next", content["toDate"])
         before, visit = int(content["next"]), int(content.get("visit", 0))
     except (ValueError, KeyError, AttributeError, msgspec.DecodeError):
         raise unprocessable("Invalid next token") from None
@@ -116,9 +116,9 @@ def _next_page(first_page: PageRequest, token: str, fields: dict[str, Any]) -> P
 
 
 def _window(fields: dict[str, Any], product: str, now: int) -> tuple[int, int]:
-    stop = _date("toDate", fields["toDate"]) if fields.get("toDate") else now - now % MINUTE_MS
+    stop = parse_date("toDate", fields["toDate"]) if fields.get("toDate") else now - now % MINUTE_MS
     default = (stop - 30 * DAY_MS) // DAY_MS * DAY_MS
-    start = _date("fromDate", fields["fromDate"]) if fields.get("fromDate") else default
+    start = parse_date("fromDate", fields["fromDate"]) if fields.get("fromDate") else default
     if start >= stop:
         raise date_out_of_range("fromDate", "It must be before toDate.")
     days = DAYS_BACK[product]
@@ -129,7 +129,8 @@ def _window(fields: dict[str, Any], product: str, now: int) -> tuple[int, int]:
     return start, stop
 
 
-def _date(name: str, value: Any) -> int:
+def parse_date(name: str, value: Any) -> int:
+    """Read a time of twelve digits."""
     if not re.fullmatch(r"\d{12}", str(value)):
         raise invalid_date(name)
     try:

@@ -24,7 +24,7 @@ from airflow_provider_twexport.simulator.x.account import (
 )
 from airflow_provider_twexport.simulator.x.corpus import PARTITIONS, Matches, StreamMessages
 from airflow_provider_twexport.simulator.x.documents import Posts
-from airflow_provider_twexport.simulator.x.errors import XError, body_of
+from airflow_provider_twexport.simulator.x.errors import XError, body_of, unprocessable
 from airflow_provider_twexport.simulator.x.search import counts_page, data_page
 from airflow_provider_twexport.simulator.x.streams import STREAMS, Streams
 from airflow_provider_twexport.simulator.x.weather import outage
@@ -127,21 +127,31 @@ class X:
         if longest is not None and page_request.stop - page_request.start > longest * HOUR_MS:
             raise XError(503, "Service Unavailable")
         page = data_page(page_request, self._matches(page_request.query), self._posts, self._settings)
-        self._account.bill(request.path_params["product"], "data", page_request, page)
+        params = request.path_params
+        self._account.bill(params["product"], params["label"], "data", page_request, page)
         return page
 
     async def _counts(self, request: Request) -> dict[str, Any]:
         page_request = await self._page_request(request, "counts")
         page = counts_page(page_request, self._matches(page_request.query), self._settings)
-        self._account.bill(request.path_params["product"], "counts", page_request, page)
+        params = request.path_params
+        self._account.bill(params["product"], params["label"], "counts", page_request, page)
         return page
 
     async def _usage(self, request: Request) -> dict[str, Any]:
-        """GET the usage of the month; free, twice a minute."""
+        """GET the usage of each `bucket`, from `fromDate` to `toDate`; free, twice a minute."""
         if request.path_params["account"] != ACCOUNT:
             raise XError(404, "Not Found")
         self._account.check_rate("usage", USAGE_CALLS_PER_MINUTE)
-        return self._account.usage()
+        params = request.query_params
+        bucket = params.get("bucket", "month")
+        if bucket not in ("day", "month"):
+            raise unprocessable(f"Invalid bucket '{bucket}'")
+        start, stop = (
+            requests.parse_date(name, params[name]) if name in params else None
+            for name in ("fromDate", "toDate")
+        )
+        return self._account.usage(bucket, start, stop)
 
     async def _stream(self, request: Request) -> Response:
         """GET a stream live, or a past window of it."""

@@ -33,6 +33,8 @@ STREAMS = ("sample10", "sample10-likes")
 CRLF = b"\r\n"
 POLL_SECONDS = 0.01
 MESSAGES_AT_ONCE = 200
+# X's pages have both
+WINDOW_NAMES = ("startTime", "endTime", "start_time", "end_time")
 RECOVERY = ("recovery", 0)
 MAX_RECOVERIES = 2
 MAX_BACKFILL_MINUTES = 5
@@ -99,8 +101,8 @@ class Streams:
         stream, params = request.path_params["stream"], request.query_params
         partition = _number(params.get("partition"), "partition", len(PARTITIONS))
         self.connections.append({"stream": stream, "at": self._clock.now_ms(), **params})
-        if "startTime" in params or "endTime" in params:
-            start, stop = (_time(params.get(name, ""), name) for name in ("startTime", "endTime"))
+        if found := [name for name in WINDOW_NAMES if name in params]:
+            start, stop = (_time(params.get(name, ""), name) for name in _both(found[0]))
             if stop > self._clock.now_ms():
                 raise XError(406, f"{OUT_OF_RANGE} 'endTime'. Can't ask for tweets from the future.")
             self._check_window(start, stop, "startTime")
@@ -290,6 +292,10 @@ class Streams:
 
     def _sent(self) -> str:
         return _iso(self._clock.now_ms() // 1000 * 1000)
+
+
+def _both(name: str) -> tuple[str, str]:
+    return WINDOW_NAMES[2:] if "_" in name else WINDOW_NAMES[:2]
 
 
 def _line_end(form: str, key: str) -> bytes:

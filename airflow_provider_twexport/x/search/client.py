@@ -38,11 +38,13 @@ from airflow_provider_twexport.x.search.pages import (
     Page,
     Progress,
     SearchCursor,
+    format_minute,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.x.search.pages import SearchRequest
     from airflow_provider_twexport.x.session import XCredential
 
@@ -101,9 +103,16 @@ class XSearchClient:
         """Return the URL of the service."""
         return self._session.base_url
 
-    def get_usage(self) -> dict[str, Any]:
-        """Return how many requests the account used each month, as the service reports it; free, 2 calls a minute."""
-        usage = self._session.call("GET", self._usage_path, params={"bucket": "month"})
+    def get_usage(self, bucket: str = "month", window: Window | None = None) -> dict[str, Any]:
+        """Return what the account used in each day or month, as the service reports it; free, 2 calls a minute.
+
+        :param bucket: ``day`` or ``month``.
+        :param window: at most three months of the last 13; ``None`` for X's own choice, which ends now.
+        """
+        params = {"bucket": bucket}
+        if window:
+            params |= {"fromDate": format_minute(window.start), "toDate": format_minute(window.stop)}
+        usage = self._session.call("GET", self._usage_path, params=params)
         if not isinstance(usage, dict):
             raise UnexpectedResponseError("X's response has no usage. Check the connection's host.")
         return usage
@@ -115,6 +124,7 @@ class XSearchClient:
         cursor: str | None = None,
         missing: Callable[[], float] = lambda: math.inf,
         max_requests: int | None = None,
+        page_size: int = MAX_PER_PAGE,
     ) -> Iterator[Batch]:
         """Yield the pages of a search, the newest posts first; each costs a request.
 
@@ -125,14 +135,20 @@ class XSearchClient:
         :param cursor: of the last batch received; ``None`` for the start.
         :param missing: returns how many results are still wanted; called before each request.
         :param max_requests: how many requests to send in all, those before ``cursor`` included.
+        :param page_size: how many posts a page may have, 10 to 500; each page is a request.
+        :raises InvalidRequestError: the window is out of reach, or the page size is.
         :raises RequestBudgetExceededError: if the search needs more requests.
         :raises IncompleteLandingError: if two pages in a row bring nothing new; the cursor stays valid.
         :raises RetriableError: if no response came, or throttling or overload does not end; likewise.
         """
+        if not MIN_PER_PAGE <= page_size <= MAX_PER_PAGE:
+            raise InvalidRequestError(
+                f"page_size={page_size} is not allowed. Give {MIN_PER_PAGE} to {MAX_PER_PAGE} posts a page."
+            )
         self._check_window(request)
         position, progress = SearchCursor.of(request, cursor), Progress(request)
         while not position.is_end and missing() > 0:
-            page, here = self._next_page(request, position, missing(), max_requests)
+            page, here = self._next_page(request, position, min(missing(), page_size), max_requests)
             position = here.after(page, request, leads_on=progress.leads_on(page, here))
             yield Batch(page.new(here, request), str(position), unreadable=page.unreadable)
             progress.check(page, here, position)

@@ -13,7 +13,7 @@ from airflow_provider_twexport.core.window import CLOCK_TOLERANCE
 from airflow_provider_twexport.exceptions import DirectoryInUseError, InvalidRequestError
 from airflow_provider_twexport.storage.landing import Dedup, Landing
 from airflow_provider_twexport.x.schema import COUNTS, POSTS
-from airflow_provider_twexport.x.search.pages import SearchCursor, count_period, post_id
+from airflow_provider_twexport.x.search.pages import MAX_PER_PAGE, SearchCursor, count_period, post_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,7 @@ class SearchLanding:
     :param max_results: land this many posts, the newest; ``None`` for all.
     :param max_requests: how many requests to send, those of earlier tries included; ``None`` for no bound.
     :param settle: how long after its end posts of the window may be indexed.
+    :param page_size: how many posts a page may have, 10 to 500.
     :raises InvalidRequestError: ``max_results`` is less than 1.
     """
 
@@ -42,6 +43,7 @@ class SearchLanding:
     max_results: int | None = None
     max_requests: int | None = None
     settle: timedelta = timedelta(0)
+    page_size: int = MAX_PER_PAGE
 
     def __post_init__(self) -> None:
         if self.max_results is not None and self.max_results < 1:
@@ -87,6 +89,7 @@ class SearchLanding:
             cursor=landing.cursor,
             missing=lambda: wanted - landing.results,
             max_requests=self.max_requests,
+            page_size=self.page_size,
         )
         for batch in pages:
             landing.write(batch)

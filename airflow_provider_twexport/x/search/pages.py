@@ -137,8 +137,8 @@ class SearchCursor:
         """
         if text is not None:
             return cls(**json.loads(text))
-        stop = _format_minute(request.window.stop)
-        return cls(_format_minute(request.window.start), stop, stop)
+        stop = format_minute(request.window.stop)
+        return cls(format_minute(request.window.start), stop, stop)
 
     def __str__(self) -> str:
         """Return the cursor of a batch."""
@@ -163,7 +163,7 @@ class SearchCursor:
             return replace(here, stop=reached, token=None)
         length = _parse_minute(self.stop) - _parse_minute(self.start)
         start = max(request.window.start.in_timezone("UTC"), _parse_minute(self.start) - length)
-        return SearchCursor(_format_minute(start), self.start, self.start, None, self.requests, here.counted)
+        return SearchCursor(format_minute(start), self.start, self.start, None, self.requests, here.counted)
 
     def halved(self, request: SearchRequest) -> SearchCursor | None:
         """Return the start of a slice half as long, after what was read; ``None`` if the slice is too short for it."""
@@ -175,7 +175,7 @@ class SearchCursor:
         half = pendulum.duration(seconds=math.ceil(seconds / unit.total_seconds()) * unit.total_seconds())
         start = max(_parse_minute(self.start), _parse_minute(self.reached) - half)
         return SearchCursor(
-            _format_minute(start), self.reached, self.reached, None, self.requests, self.counted
+            format_minute(start), self.reached, self.reached, None, self.requests, self.counted
         )
 
 
@@ -245,8 +245,8 @@ class Page:
         created = min(filter(None, map(_created_at, map(_post, self.records))), default=None)
         if created is None:
             return cursor.reached, 0
-        after = _format_minute(pendulum.instance(created).start_of("minute").add(minutes=1))
-        least = _format_minute(_parse_minute(cursor.start).add(minutes=1))
+        after = format_minute(pendulum.instance(created).start_of("minute").add(minutes=1))
+        least = format_minute(_parse_minute(cursor.start).add(minutes=1))
         return max(least, min(after, cursor.reached)), 0
 
     def lacks_counts(self, reached: str, request: SearchRequest) -> bool:
@@ -267,10 +267,10 @@ class Page:
         for record in self.records:
             by_period.setdefault(count_period(record).decode(), record)
         found, unit = dict[str, bytes](), BUCKETS[request.unit]
-        period = _format_minute(_parse_minute(cursor.reached) - unit)
+        period = format_minute(_parse_minute(cursor.reached) - unit)
         while period >= cursor.start and period in by_period:
             found[period] = by_period[period]
-            period = _format_minute(_parse_minute(period) - unit)
+            period = format_minute(_parse_minute(period) - unit)
         return found
 
 
@@ -455,7 +455,8 @@ def _created_at(post: _Post) -> datetime | None:
     return None
 
 
-def _format_minute(moment: pendulum.DateTime) -> str:
+def format_minute(moment: pendulum.DateTime) -> str:
+    """Return a moment as X writes it, in UTC."""
     return moment.in_timezone("UTC").format(_MINUTE_FORMAT)
 
 

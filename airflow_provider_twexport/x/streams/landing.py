@@ -19,7 +19,7 @@ from airflow_provider_twexport.x.schema import SCHEMAS
 from airflow_provider_twexport.x.streams.capture_report import CaptureReport, iso
 from airflow_provider_twexport.x.streams.client import PARTITIONS
 from airflow_provider_twexport.x.streams.messages import message_key
-from airflow_provider_twexport.x.streams.recovery import recover, slices
+from airflow_provider_twexport.x.streams.recovery import WINDOW_NAMES, recover, slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -173,12 +173,14 @@ class RecoveryLanding:
     :param capture_path: directory of the capture.
     :param capture: its manifest.
     :param service: ``recovery`` or ``replay``.
+    :param names: how Recovery calls start and end of a window.
     """
 
     client: XStreamClient
     capture_path: StoragePath
     capture: Manifest
     service: str
+    names: tuple[str, str] = WINDOW_NAMES
 
     def open(self, directory: StoragePath, parts: PartOptions) -> Landing:
         """Start the landing, resume it, or find that it is complete.
@@ -203,7 +205,7 @@ class RecoveryLanding:
         report = CaptureReport.from_json(landing.report or {"stream": self.client.stream})
         wanted = slices(captured(self.capture).gaps, self.service, self.client.now())
         missing = [it for it in wanted if it.key not in report.slices]
-        for event in recover(self.client, missing, self.service):
+        for event in recover(self.client, missing, self.service, self.names):
             report.add(event)
             report.count(
                 event.records, landing.write(Batch(event.records, None, unreadable=event.unreadable))

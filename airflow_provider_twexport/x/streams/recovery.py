@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HOSTS = {"recovery": "https://stream-data-api.x.com", "replay": "https://gnip-stream.gnip.com"}
+# X's pages also have start_time and end_time
+WINDOW_NAMES = ("startTime", "endTime")
 CONCURRENT_REQUESTS = 2
 MAX_WAITING_EVENTS = 4
 MAX_SLICE = pendulum.duration(hours=2)
@@ -105,11 +107,14 @@ def slices(gaps: Iterable[Gap], service: str, now: float) -> list[Slice]:
     ]
 
 
-def recover(client: XStreamClient, wanted: Sequence[Slice], service: str) -> Iterator[StreamEvent]:
+def recover(
+    client: XStreamClient, wanted: Sequence[Slice], service: str, names: tuple[str, str] = WINDOW_NAMES
+) -> Iterator[StreamEvent]:
     """Yield what some slices bring, two at a time; an event reports each slice that is complete.
 
     :param client: of the stream, with the URL of the service.
     :param service: ``recovery`` or ``replay``.
+    :param names: how Recovery calls start and end of a window.
     :raises InvalidRequestError: if the stream has no such service.
     :raises RetriableError: if a slice does not become complete; those that are were reported before.
     """
@@ -120,7 +125,7 @@ def recover(client: XStreamClient, wanted: Sequence[Slice], service: str) -> Ite
         limiter = RateLimiter(f"{client.path} {service}", client.timing.replays_per_minute)
     workers, todo = Workers(f"x-{service}", MAX_WAITING_EVENTS), deque(wanted)
     for _ in range(min(CONCURRENT_REQUESTS, len(todo))):
-        workers.start(_Recovery(client, service, limiter, todo, workers).run)
+        workers.start(_Recovery(client, service, names, limiter, todo, workers).run)
     yield from workers.events()
 
 
@@ -131,12 +136,14 @@ class _Recovery:
         self,
         client: XStreamClient,
         service: str,
+        names: tuple[str, str],
         limiter: RateLimiter,
         todo: deque[Slice],
         workers: Workers,
     ) -> None:
         self._client = client
         self._service = service
+        self._names = names
         self._limiter = limiter
         self._todo = todo
         self._workers = workers
@@ -213,8 +220,8 @@ class _Recovery:
             dates = {"fromDate": window.start.format(date_format), "toDate": window.stop.format(date_format)}
             return self._client.path.replace("/stream/", "/replay/", 1), {**dates}
         date_format = "YYYY-MM-DDTHH:mm:ss[Z]"
-        dates = {"startTime": window.start.format(date_format), "endTime": window.stop.format(date_format)}
-        return self._client.path, {"partition": partition, **dates}
+        edges = (edge.format(date_format) for edge in (window.start, window.stop))
+        return self._client.path, {"partition": partition, **dict(zip(self._names, edges, strict=True))}
 
 
 def _no_completion(last_words: Notice | None) -> RetriableError:

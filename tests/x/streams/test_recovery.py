@@ -133,3 +133,14 @@ def test_throttling_uses_up_no_attempt(simulator: Simulator) -> None:
     """More refusals than attempts, and the slice still becomes complete."""
     simulator.faults({"fault": "error", "http": 420, "message": "Exceeded", "times": 2 * MAX_ATTEMPTS})
     recovered(simulator, 60)
+
+
+def test_the_window_has_the_names_that_are_given(simulator: Simulator) -> None:
+    """X's pages name its edges in two ways."""
+    client = client_of(simulator)
+    start = pendulum.from_timestamp(client.now()).subtract(minutes=60).start_of("minute")
+    wanted = slices([gap(1, start, minutes=3)], "recovery", client.now())
+    events = list(recover(client, wanted, "recovery", ("start_time", "end_time")))
+    assert [one.slice for one in events if one.slice] == [wanted[0].key]
+    (asked,) = simulator.ledger()["x"]["streams"]
+    assert {"start_time", "end_time"} <= asked.keys()

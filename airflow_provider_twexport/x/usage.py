@@ -1,0 +1,63 @@
+"""What an account used, by period and product; vendor page "Usage API".
+
+X counts posts once a day each. Its report has the account as a whole, its products, and the labels of each product.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_REQUESTS = ("searchRequests30Day", "searchRequestsFullArchive")
+
+
+def rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the usage of each product and label in each period, the oldest first.
+
+    :param report: X's response, in which any field may be missing.
+    :returns: ``{"period", "product", "label", "activities", "requests"}`` each; ``period`` is the first day, ISO 8601;
+        ``label`` is ``None`` for a product as a whole.
+    """
+    found = [row for product in _items(report, "publishers", "products") for row in _of_product(product)]
+    return sorted(found, key=lambda row: (row["period"], row["product"], row["label"] or ""))
+
+
+def totals(report: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many posts and search requests the account used in all periods together."""
+    periods = list(_items(report, "publishers", "used"))
+    return {
+        "activities": sum(_number(one.get("activities")) for one in periods),
+        "requests": sum(map(_requests, periods)),
+    }
+
+
+def _of_product(product: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    name = str(product.get("type"))
+    yield from (_row(name, None, period) for period in product.get("used") or ())
+    for endpoint in product.get("endpoints") or ():
+        yield from (_row(name, str(endpoint.get("label")), period) for period in endpoint.get("used") or ())
+
+
+def _row(product: str, label: str | None, period: Mapping[str, Any]) -> dict[str, Any]:
+    day = str(period.get("timePeriod") or "")
+    return {
+        "period": f"{day[:4]}-{day[4:6]}-{day[6:8]}",
+        "product": product,
+        "label": label,
+        "activities": _number(period.get("activities")),
+        "requests": _requests(period),
+    }
+
+
+def _items(report: Mapping[str, Any], outer: str, inner: str) -> Iterator[Mapping[str, Any]]:
+    return (item for each in report.get(outer) or () for item in each.get(inner) or ())
+
+
+def _requests(period: Mapping[str, Any]) -> int:
+    return sum(_number(period.get(name)) for name in _REQUESTS)
+
+
+def _number(value: Any) -> int:
+    return int(value) if str(value).isdecimal() else 0
