@@ -374,6 +374,20 @@ def test_a_body_is_checked_before_it_is_believed(
     assert simulator.control("faults")["faults"] == []
 
 
+def test_a_file_that_is_named_parquet_is_parquet(
+    simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
+) -> None:
+    """As many other bytes as the file has never become a part, and a retry reads the file."""
+    simulator.settings(adobe_profiles=30, adobe_files=1)
+    job_id = adobe_client.create_export_job(ORDER).id
+    simulator.faults({"match": FILES, "fault": "changed"})
+    with pytest.raises(exceptions.ReadInterruptedError, match="does not begin and end as Parquet does"):
+        land(adobe_client, job_id, tmp_path)
+    assert not list(tmp_path.glob("part-*"))
+    land(adobe_client, job_id, tmp_path)
+    assert_landed(simulator, job_id, tmp_path)
+
+
 def test_a_manifest_counts_the_rows_of_each_file(
     simulator: Simulator, adobe_client: AdobeClient, tmp_path: Path
 ) -> None:
