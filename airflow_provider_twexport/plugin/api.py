@@ -200,7 +200,9 @@ def list_parts(landing_id: str, visitor: VisitorDep, limit: Limit = 100, offset:
     if found is None or not _may_see(visitor, EVERYTHING, found.keys, server_state().usage()):
         raise HTTPException(404, "There is no such landing.")
     parts = found.manifest.parts
-    return PartsResponse(total=len(parts), rows=list(parts[offset : offset + limit]))
+    return PartsResponse(
+        total=len(parts), rows=[serializers.part(it) for it in parts[offset : offset + limit]]
+    )
 
 
 @router.get("/coverage")

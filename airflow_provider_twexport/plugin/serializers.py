@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_twexport.plugin.accounts import kind_of
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_twexport.plugin.state import AccountState
     from airflow_provider_twexport.storage.ledger import TaskRef
     from airflow_provider_twexport.storage.manifest import Manifest
+    from airflow_provider_twexport.storage.part import Part
 
 # an export that every backfill adopts has hundreds
 MAX_RUNS = 8
@@ -100,6 +101,11 @@ def landing(
             "used_by": _runs(tasks, visitor),
         }
     )
+
+
+def part(found: Part) -> Part:
+    """Return a part with what it holds as results; of a file of the service, its rows, where these are known."""
+    return found if found.rows is None else replace(found, results=found.rows)
 
 
 def _window(manifest: Manifest) -> WindowRow | None:

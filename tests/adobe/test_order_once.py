@@ -54,10 +54,12 @@ def order_at_once(simulator: Simulator, crowd: int = CROWD) -> list[tuple[str, b
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("times", ["milliseconds", "seconds"])
 @pytest.mark.parametrize("lag", [0.0, 2.0])
-def test_a_crowd_at_the_same_moment_keeps_one_job(lag: float, simulator: Simulator) -> None:
-    """All runs return its id, and each cancels its own other job, also if the list lags."""
-    simulator.settings(adobe_list_lag_seconds=lag)
+def test_a_crowd_at_the_same_moment_keeps_one_job(lag: float, times: str, simulator: Simulator) -> None:
+    """All runs return its id, and each cancels its own other job, also if the list lags and jobs look otherwise."""
+    echo = "as_ordered" if times == "milliseconds" else "rewritten"
+    simulator.settings(adobe_list_lag_seconds=lag, adobe_times=times, adobe_echo=echo)
     made = order_at_once(simulator)
     (job_id,) = kept(simulator)
     assert {one for one, _ in made} == {job_id} == {"100"}

@@ -106,7 +106,9 @@ def test_a_landed_job_shows_its_profiles_and_landing(
     assert (row["status"], row["exported"]) == ("succeeded", 1000)
     assert wait_until(lambda: {it["dag_id"] for it in job_row(viewer)["used_by"]} >= {"ordered", "landing"})
     (landing,) = viewer.json("landings", dag_id="landing")["rows"]
-    assert (landing["system"], landing["scope"], landing["results"]) == ("adobe", DATASET, 3)
+    assert (landing["system"], landing["scope"], landing["results"]) == ("adobe", DATASET, 1_000)
+    parts = viewer.json(f"landings/{landing['id']}")["rows"]
+    assert [part["results"] for part in parts] == [333, 333, 334]
     assert viewer.json("exports", conn_id=ADOBE, only="finished")["total"] == 1
 
 
