@@ -72,7 +72,6 @@ def site(live: Live) -> Iterator[Site]:
         found = Site(live.stack.url, context, context.new_page())
         found.page.on("pageerror", lambda error: found.errors.append(str(error)))
         yield found
-        assert found.errors == []
 
 
 def start(live: Live, name: str, days: tuple[str, str]) -> Run:
@@ -106,6 +105,8 @@ def test_the_page_shows_the_export(site: Site, landed: Run) -> None:
     """The plugin's page loads in Airflow's UI and has the export."""
     site.go()
     expect(site.row(landed.export_id)).to_be_visible()
+    # not on Airflow's own pages: the editor in the form of 3.2.0 loads a program from the internet
+    assert site.errors == []
     site.picture(f"each-{__version__}")
 
 
