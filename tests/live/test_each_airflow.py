@@ -59,6 +59,9 @@ def killed(live: Live, landed: Run) -> Run:
     live.talkwalker.settings(queue_seconds=HELD)
     run = start(live, "each-killed", OTHER_DAYS)
     run.wait_for("wait_for_export", "deferred")
+    # a trigger that has not begun hears of nothing
+    since = polls(live)
+    wait_until(lambda: polls(live) > since)
     run.mark("wait_for_export", "failed")
     assert run.wait_for_end() == "failed"
     return run
@@ -78,6 +81,12 @@ def start(live: Live, name: str, days: tuple[str, str]) -> Run:
     """Trigger the pipeline with the Talkwalker of these tests."""
     scope = {"project_id": live.talkwalker.project_id, "talkwalker_conn_id": CONNECTION}
     return live.start("live_export", name, days, **scope)
+
+
+def polls(live: Live) -> int:
+    """Return how often somebody asked for the state of all exports."""
+    asked = live.talkwalker.ledger()["requests"]
+    return len([each for each in asked if each["path"] == "/api/v3/tasks/export"])
 
 
 def test_an_export_is_bought_waited_for_and_landed(landed: Run) -> None:
