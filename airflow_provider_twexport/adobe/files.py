@@ -33,7 +33,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PAGE = 100
-LOOKERS = 8
+# with the readers of a download, as many as a session keeps connections
+LOOKERS = 6
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 

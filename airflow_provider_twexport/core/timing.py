@@ -79,4 +79,4 @@ class Timing:
 
 DEFAULT = Timing()
 # for callers that poll anyway: nothing is retried
-ONCE = Timing(retry=Retry(attempts=1, throttled_for=0))
+ONCE = Timing(retry=Retry(attempts=1, throttled_for=0), token_accepted=(0.0,))

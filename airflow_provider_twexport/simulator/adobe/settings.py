@@ -36,7 +36,8 @@ class AdobeSettings(Settings, frozen=True):
     adobe_flow_counts: Annotated[
         Literal["all", "input", "none"],
         about(
-            "what dataset exports count: all that was written, only the records that were read, or nothing"
+            "what dataset exports count: all that was written, only the records that were read, or nothing",
+            hostile="input",
         ),
     ] = "all"
     adobe_delete_status: Annotated[
