@@ -84,6 +84,7 @@ def test_a_lost_answer_starts_no_second_run(simulator: Simulator, client: AdobeC
         run_once(client, FLOW, pendulum.now("UTC").add(hours=1))
 
 
+@pytest.mark.slow
 def test_runs_at_the_same_moment_return_the_oldest(client: AdobeClient) -> None:
     """Also the one that started a younger one."""
     ids = [client.start_flow_run(FLOW) for _ in range(45)]

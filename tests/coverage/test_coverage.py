@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pendulum
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -266,6 +267,7 @@ def test_what_broke_off_does_not_count_beside_the_whole() -> None:
     assert [(str(day.state), day.results) for day in alone.days] == [("partial", 185)]
 
 
+@pytest.mark.slow
 def test_three_thousand_copies_of_a_month_take_no_longer_than_their_number() -> None:
     """Twice as many take about twice as long, and so do overlapping remainders."""
 

@@ -32,6 +32,7 @@ def landed(
     return pq.read_table(path / part.name).to_pylist(), part.coercion_failures
 
 
+@pytest.mark.slow
 def test_posts_keep_their_ids_and_get_dates(simulator: Simulator, tmp_path: Path) -> None:
     """Ids beyond 2 to the 53 are exact, dates are dates, and each post is there as it came."""
     records = everything(x_client_of(simulator))

@@ -107,6 +107,7 @@ def test_a_retry_resumes_among_repeats(
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in before} == before
 
 
+@pytest.mark.slow
 def test_rows_that_the_service_repeats_though_it_said_they_were_delivered(
     client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
 ) -> None:
@@ -120,6 +121,7 @@ def test_rows_that_the_service_repeats_though_it_said_they_were_delivered(
 
 @pytest.mark.parametrize("heartbeat", ["none", "moving_control", "circling_control"])
 @pytest.mark.parametrize("repeats", ["keep", "drop"])
+@pytest.mark.slow
 def test_a_read_without_a_reconnect_decides_which_equal_rows_are_its_own(
     repeats: str, heartbeat: str, client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
 ) -> None:
@@ -152,6 +154,7 @@ def test_equal_rows_that_no_whole_read_tells_apart_are_not_guessed(
     assert landed(tmp_path) == truth(simulator, export_id)
 
 
+@pytest.mark.slow
 def test_a_retry_whose_read_begins_blocks_before_its_offset(
     client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
 ) -> None:
@@ -167,6 +170,7 @@ def test_a_retry_whose_read_begins_blocks_before_its_offset(
 
 
 @pytest.mark.parametrize("repeats", ["keep", "drop"])
+@pytest.mark.slow
 def test_rows_of_an_aborted_duplicate_that_do_not_name_it(
     repeats: str, client: TalkwalkerClient, simulator: Simulator, tmp_path: Path
 ) -> None:

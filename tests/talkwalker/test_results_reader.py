@@ -76,6 +76,7 @@ def reads(simulator: Simulator) -> int:
     return sum(call["path"].endswith("/results") for call in simulator.ledger()["requests"])
 
 
+@pytest.mark.slow
 def test_a_large_export_takes_few_reads(client: TalkwalkerClient, simulator: Simulator) -> None:
     """The endpoint allows 5 reads a minute; 100,000 results take one long read and its confirmation."""
     simulator.settings(results_per_day=5_000, reads_per_minute=5)

@@ -199,6 +199,7 @@ def test_a_process_that_is_killed_with_the_lock_blocks_the_others_for_minutes_on
     assert len(bought(simulator)) == 1
 
 
+@pytest.mark.slow
 def test_an_order_with_an_unknown_outcome_keeps_the_lock(
     client: TalkwalkerClient, simulator: Simulator
 ) -> None:

@@ -152,6 +152,7 @@ def test_a_search_that_overloads_x_uses_smaller_windows(
     assert len({(page["fromDate"], page["toDate"]) for page in pages(simulator)}) >= 16
 
 
+@pytest.mark.slow
 def test_windows_can_shrink_in_the_middle(x_client: XSearchClient, simulator: Simulator) -> None:
     """Earlier pages stay valid; at most the posts of one minute come twice."""
     batches = x_client.pages(COFFEE)
@@ -239,6 +240,7 @@ def test_a_page_with_half_a_surrogate_pair_is_read(x_client: XSearchClient, simu
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+@pytest.mark.slow
 def test_what_cannot_be_read_of_a_page_is_kept_aside(
     x_client: XSearchClient, simulator: Simulator, tmp_path: Path, file_format: str
 ) -> None:
@@ -286,6 +288,7 @@ def test_pages_that_bring_nothing_new_end_the_try(
 
 @pytest.mark.parametrize("query", ["coffee", "tea", "milk"])
 @pytest.mark.parametrize("bucket", ["hour", "day"])
+@pytest.mark.slow
 def test_counts_that_are_wrong_are_asked_on(
     x_client: XSearchClient,
     simulator: Simulator,

@@ -49,6 +49,7 @@ def messages(body: Iterator[bytes]) -> list[bytes]:
 
 
 @given(SENT, EDGES, st.booleans(), st.integers(1, 3))
+@pytest.mark.slow
 def test_any_cut_gives_the_same_messages(
     sent: list[tuple[bytes, bytes]], edges: list[int], trailer: bool, members: int
 ) -> None:

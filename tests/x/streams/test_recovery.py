@@ -129,6 +129,7 @@ def test_any_end_continues_from_the_last_minute(simulator: Simulator, words: str
     assert starts[2] > max(starts[:2])
 
 
+@pytest.mark.slow
 def test_throttling_uses_up_no_attempt(simulator: Simulator) -> None:
     """More refusals than attempts, and the slice still becomes complete."""
     simulator.faults({"fault": "error", "http": 420, "message": "Exceeded", "times": 2 * MAX_ATTEMPTS})
