@@ -222,6 +222,7 @@ def main() -> int:
             interpreter = interpreter_of(cell.python)
             if not interpreter:
                 cell.packages = "not run: no such Python here"
+                cell.failures += [cell.packages] if options.cells else []
             else:
                 cell.on = f"{datetime.now(UTC):%Y-%m-%d}"
                 try:
