@@ -100,8 +100,8 @@ class Environment:
         pins = self.folder / "airflow.txt"
         pins.write_text("\n".join(f"{name}=={version}" for name, version in before.items()))
         self._install("--exclude-newer", TOOLS_AS_OF, "--constraint", str(pins), f"{wheel}[test]")
-        # what it says it needs has to be compiled
-        self._install("--no-deps", "aepp==0.6.0")
+        # clients of Adobe and X; what they say they need is not needed
+        self._install("--no-deps", "aepp==0.6.0", "gapi==1.2.0")
 
     def installed(self) -> dict[str, str]:
         """Return the version of each package."""
