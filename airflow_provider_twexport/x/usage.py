@@ -5,6 +5,7 @@ X counts posts once a day each. Its report has the account as a whole, its produ
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def totals(report: Mapping[str, Any]) -> dict[str, int]:
 
 def _of_product(product: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     name = str(product.get("type"))
-    yield from (_row(name, None, period) for period in product.get("used") or ())
-    for endpoint in product.get("endpoints") or ():
-        yield from (_row(name, str(endpoint.get("label")), period) for period in endpoint.get("used") or ())
+    yield from (_row(name, None, period) for period in _dicts(product.get("used")))
+    for endpoint in _dicts(product.get("endpoints")):
+        label = str(endpoint.get("label"))
+        yield from (_row(name, label, period) for period in _dicts(endpoint.get("used")))
 
 
 def _row(product: str, label: str | None, period: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +54,11 @@ def _row(product: str, label: str | None, period: Mapping[str, Any]) -> dict[str
 
 
 def _items(report: Mapping[str, Any], outer: str, inner: str) -> Iterator[Mapping[str, Any]]:
-    return (item for each in report.get(outer) or () for item in each.get(inner) or ())
+    return (item for each in _dicts(report.get(outer)) for item in _dicts(each.get(inner)))
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _requests(period: Mapping[str, Any]) -> int:
@@ -60,4 +66,4 @@ def _requests(period: Mapping[str, Any]) -> int:
 
 
 def _number(value: Any) -> int:
-    return int(value) if str(value).isdecimal() else 0
+    return int(value) if re.fullmatch("[0-9]{1,18}", str(value)) else 0
