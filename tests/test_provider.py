@@ -161,7 +161,8 @@ print(*sorted(bag.dags))
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert output.returncode == 0, output.stderr
-    assert output.stdout.split()[-7:] == [
+    assert output.stdout.split()[-8:] == [
+        "adobe_dataset_export",
         "adobe_segment_export",
         "talkwalker_backfill",
         "talkwalker_export",
