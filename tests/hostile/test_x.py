@@ -36,7 +36,7 @@ def test_odd_pages_are_paid_once_and_each_post_lands_once(
     unreadable = manifest.read(tmp_path).unreadable
     assert unreadable is not None
     content = (tmp_path / unreadable.file).read_bytes()
-    assert len(content) == unreadable.bytes
+    assert (len(content), len(content.splitlines())) == (unreadable.bytes, unreadable.count)
     assert set(content.splitlines()) <= set(NO_RESULTS)
 
 
