@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "backfill.md").read_text()
+# what the page names
+SERVICE, PLACE = "http://localhost:8089", "/tmp/twexport"  # noqa: S108
 SHELL = """
 export PATH={bin}:$PATH
 twexport() {{ {python} -c 'import sys; from airflow_provider_twexport.cli import main; sys.exit(main())' "$@"; }}
@@ -60,9 +62,7 @@ def test_each_command_prints_what_the_page_shows(
     monkeypatch.setenv("TWEXPORT_POKE_SECONDS", "0.3")
 
     def here(text: str) -> str:
-        return text.replace("http://localhost:8089", simulator.url).replace(
-            "/tmp/twexport", f"{tmp_path}/twexport"
-        )
+        return text.replace(SERVICE, simulator.url).replace(PLACE, f"{tmp_path}/twexport")
 
     def triggered(command: str) -> str:
         conf: dict[str, Any] = json.loads(shlex.split(command)[-1])
@@ -81,7 +81,7 @@ def test_each_command_prints_what_the_page_shows(
         else:
             script = "".join([*before, here(command)])
             ran = subprocess.run(
-                ["bash", "-c", script],
+                ["/bin/bash", "-c", script],
                 capture_output=True,
                 text=True,
                 timeout=PATIENCE,
