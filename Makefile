@@ -61,7 +61,7 @@ test-lowest: $(LOWEST)/.test
 	$(LOWEST)/bin/python -m pytest --numprocesses 3 -m "not slow" --ignore tests/live
 
 test-oldest: $(VENV)/.test chromium
-	@$(BIN)/python -m tests.matrix --smoke 3.1.0-3.11
+	@$(BIN)/python -m tests.matrix --smoke 3.1.0-$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 test-matrix: $(VENV)/.test chromium
 	@nice $(BIN)/python -m tests.matrix $(CELLS)

@@ -125,6 +125,8 @@ def run(*command: str | Path) -> str:
 
 def interpreter_of(python: str) -> str | None:
     """Return the path of a Python of this minor version, or None if this machine has none."""
+    if python == "{}.{}".format(*sys.version_info):
+        return sys.executable
     managed = sorted(Path.home().glob(f".pyenv/versions/{python}.*/bin/python{python}"))
     for found in (shutil.which(f"python{python}"), *map(str, managed)):
         if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
