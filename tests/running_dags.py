@@ -50,8 +50,6 @@ class DagRunner:
         """Return what became of a run of ``dag``."""
         from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-        # dag.test keeps a deadline in a form that it then cannot look up
-        dag.deadline = None
         DagBag, sync_bag_to_db = _dagbag()  # noqa: N806
         DagBundlesManager().sync_bundles_to_db()
         bag = DagBag("/dev/null")
