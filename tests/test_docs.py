@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -28,6 +30,16 @@ def test_each_link_leads_somewhere(page: Path) -> None:
         or (anchor and anchor not in anchors(target))
     ]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_of_the_pages_compiles_and_its_imports_are_there(page: Path) -> None:
+    """So a name that was moved is moved in the documentation too."""
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        for statement in ast.walk(ast.parse(code)):
+            if isinstance(statement, ast.ImportFrom):
+                module = importlib.import_module(str(statement.module))
+                assert [it.name for it in statement.names if not hasattr(module, it.name)] == []
 
 
 def test_the_readme_leads_to_every_page() -> None:
