@@ -177,20 +177,13 @@ def _credential(connection: Connection, label: str | None = None) -> XCredential
     )
 
 
-def latest_month(usage: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the usage of the latest month; ``None`` if X reports none.
+def _used(report: dict[str, Any]) -> str:
+    from airflow_provider_twexport.x.usage import latest_month
 
-    :param usage: X's response, where any field may be missing.
-    """
-    months = [month for publisher in usage.get("publishers") or [] for month in publisher.get("used") or []]
-    return max(months, key=lambda month: str(month.get("timePeriod")), default=None)
-
-
-def _used(usage: dict[str, Any]) -> str:
-    latest = latest_month(usage)
-    if latest is None:
+    _, used = latest_month(report)
+    if not used:
         return "X reports no usage yet."
     return (
-        f"Requests this month: {latest.get('searchRequestsFullArchive', 0):,} of the full archive, "
-        f"{latest.get('searchRequests30Day', 0):,} of 30 days."
+        f"Requests this month: {used.get('searchRequestsFullArchive', 0):,} of the full archive, "
+        f"{used.get('searchRequests30Day', 0):,} of 30 days."
     )

@@ -185,7 +185,8 @@ class XUsageOperator(TemplatedOperator):
                 if self.start and self.stop
                 else None
             )
-            report = XEnterpriseHook(self.x_conn_id).get_conn().get_usage(bucket, window)
+            start, stop = (window.start, window.stop) if window else (None, None)
+            report = XEnterpriseHook(self.x_conn_id).get_conn().get_usage(bucket, start, stop)
         totals = usage.totals(report)
         self.log.info("Usage: %(activities)d posts, %(requests)d search requests.", totals)
         edges = window.to_json() if window else {"start": None, "stop": None}

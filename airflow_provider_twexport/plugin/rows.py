@@ -191,15 +191,26 @@ class DailyCredits(Row):
     used: int
 
 
+class UsageDay(Row):
+    """What one product was used for on one day, in UTC."""
+
+    day: date
+    product: str
+    requests: int
+    posts: int
+
+
 class UsageRow(Row):
     """What a contract was used for in its latest month.
 
     :param month: such as ``2024-06``; ``None`` if the service does not say.
     :param used: how many requests or posts, by the service's names.
+    :param days: of each product the days on which it was used, the oldest first.
     """
 
     month: str | None = None
     used: dict[str, int] = Field(default_factory=dict)
+    days: list[UsageDay] = Field(default_factory=list)
 
 
 def in_order(rows: Iterable[ExportRow], now: datetime) -> list[ExportRow]:

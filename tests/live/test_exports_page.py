@@ -22,6 +22,7 @@ from airflow_provider_twexport.storage.part import Part
 from airflow_provider_twexport.talkwalker.client import TalkwalkerClient
 from airflow_provider_twexport.talkwalker.models import ExportOrder
 from airflow_provider_twexport.talkwalker.purchasing.collector_names import collector_id_of
+from airflow_provider_twexport.x.search.pages import SearchRequest
 from demo.api import AirflowApi
 from demo.ports import free_port
 from demo.stack import AirflowStack
@@ -30,6 +31,7 @@ from tests.live.browser import browser
 from tests.live.connections import ADOBE, X, connect_x_and_adobe
 from tests.live.exports_site import PATIENCE, Site
 from tests.live.pipeline import Live, Run
+from tests.service_clients import x_client_of
 from tests.simulator_process import running_simulator
 from tests.waiting import wait_until
 
@@ -182,6 +184,7 @@ def landed(live: Live) -> Run:
     client.put_collector(collector_id_of(order))
     client.create_export(order, collector_id_of(order))
     client_of(live.talkwalker).create_export_job(ORDER)
+    next(x_client_of(live.talkwalker).pages(SearchRequest("coffee", days)))
     assert run.wait_for_end() == "success"
     return run
 
@@ -304,6 +307,23 @@ def test_it_is_legible_in_the_dark_and_on_a_phone(site: Site, backfill: Backfill
             assert site.serious_faults() == []
             site.picture(f"{shape}-{view}")
             site.page.keyboard.press("ArrowRight")
+
+
+def test_the_usage_of_x_is_by_product_and_day(site: Site) -> None:
+    """A search is one request of its product, and of the day on which it was sent."""
+    site.go("plugin/exports?view=credits")
+    card = site.page.get_by_role("region", name="Connection x_enterprise_default")
+    searched = re.compile(r"^Search API \(Full-Archive\)\s*1\s*[1-9]\d*$")
+    expect(card.locator("tbody tr").first).to_have_text(searched)
+    card.get_by_text("By day").click()
+    expect(card.locator("details tbody tr")).to_have_text(
+        re.compile(r"^\d+ \w+ \d{4}\s*Search API \(Full-Archive\)\s*1\s*[1-9]\d*$")
+    )
+    site.page.set_viewport_size({"width": 390, "height": 844})
+    wide, seen = site.page.locator(".twx-page").evaluate("it => [it.scrollWidth, it.clientWidth]")
+    assert wide <= seen
+    assert site.serious_faults() == []
+    site.picture("usage")
 
 
 def test_a_viewer_may_look(site: Site, backfill: Backfill) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from airflow_provider_twexport.adobe.orders import ExportJobOrder
 from airflow_provider_twexport.operators.adobe import AdobeCreateExportJobOperator
 from airflow_provider_twexport.plugin.accounts.x import usage_in
 from airflow_provider_twexport.plugin.landed import location_of
-from airflow_provider_twexport.plugin.rows import UsageRow
+from airflow_provider_twexport.plugin.rows import UsageDay, UsageRow
 from airflow_provider_twexport.storage.manifest import MANIFEST, empty_manifest
 from airflow_provider_twexport.transfers.adobe_to_object_storage import AdobeToObjectStorageOperator
 from airflow_provider_twexport.transfers.x_search_to_object_storage import XSearchToObjectStorageOperator
@@ -131,8 +132,9 @@ def test_the_same_number_in_another_dataset_is_another_job(
 def test_usage_needs_the_right_to_read_all_dags(
     server: Server, run_dag: DagRunner, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the sum of all DAGs' requests."""
+    """It is the sum of all DAGs' requests, and who may read one of two does not see it."""
     search(run_dag, lake)
+    order(run_dag)
     viewer = server.visitor("VIEWER")
 
     def usage() -> Any:
@@ -142,14 +144,43 @@ def test_usage_needs_the_right_to_read_all_dags(
     card = wait_until(lambda: (it := usage())["age"] is not None and it)
     assert (card["conn_id"], card["used"]["searchRequestsFullArchive"]) == ("x_enterprise_default", 1)
     assert len(card["month"]) == len("2024-06")
+    (day,) = card["days"]
+    assert (day["product"], day["requests"]) == ("Search API (Full-Archive)", 1)
+    assert day["posts"] == card["used"]["activities"] > 0
+    assert day["day"].startswith(card["month"])
     monkeypatch.setattr(SimpleAuthManager, "filter_authorized_dag_ids", lambda *_, **__: {"searched"})
-    assert (usage()["used"], usage()["month"]) == ({}, None)
+    assert (usage()["used"], usage()["month"], usage()["days"]) == ({}, None, [])
 
 
 def test_usage_may_lack_anything() -> None:
     """The service guarantees none of its fields."""
     assert usage_in({}) == UsageRow()
     assert usage_in({"publishers": [{"used": [{"activities": 3}]}]}) == UsageRow(used={"activities": 3})
+
+
+def test_usage_is_by_day_and_product() -> None:
+    """Of the latest month, without days on which nothing was used, and without what X does not date."""
+    streams = [
+        {"timePeriod": "202405310000", "activities": 7},
+        {"timePeriod": "202406010000", "activities": 8},
+        {"timePeriod": "202406020000", "activities": 0},
+        {"timePeriod": "soon", "activities": 9},
+    ]
+    searches = [{"timePeriod": "202406010000", "activities": 20, "searchRequests30Day": 2}]
+    products = [
+        {"type": "Search", "used": searches, "endpoints": [{"label": "prod", "used": searches}]},
+        {"type": "PowerTrack", "used": streams},
+    ]
+    account = [{"timePeriod": "202406010000", "activities": 28}, {"timePeriod": "202406020000"}]
+    day = date(2024, 6, 1)
+    assert usage_in({"publishers": [{"used": account, "products": products}]}) == UsageRow(
+        month="2024-06",
+        used={"activities": 28},
+        days=[
+            UsageDay(day=day, product="PowerTrack", requests=0, posts=8),
+            UsageDay(day=day, product="Search", requests=2, posts=20),
+        ],
+    )
 
 
 def test_a_search_is_a_landing_of_its_dag(

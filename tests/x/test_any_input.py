@@ -94,3 +94,4 @@ def test_any_usage_is_read(report: dict[str, object]) -> None:
     """What is missing or of another type counts as none."""
     assert all(count >= 0 for count in usage.totals(report).values())
     assert all(len(row) == 5 for row in usage.rows(report))
+    assert all(count >= 0 for count in usage.latest_month(report)[1].values())

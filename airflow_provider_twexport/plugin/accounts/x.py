@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pendulum
+
 from airflow_provider_twexport.core.timing import ONCE
-from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook, client_for, latest_month
+from airflow_provider_twexport.hooks.x_enterprise import XEnterpriseHook, client_for
 from airflow_provider_twexport.plugin.accounts.base import UsageAccount, connection
 from airflow_provider_twexport.plugin.polling import Poll
-from airflow_provider_twexport.plugin.rows import UsageRow
+from airflow_provider_twexport.plugin.rows import UsageDay, UsageRow
+from airflow_provider_twexport.x.usage import latest_month, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,15 +45,20 @@ class XAccount(UsageAccount):
         return requests
 
     def _read_usage(self) -> UsageRow:
-        return usage_in(client_for(connection(self.conn_id), ONCE).get_usage())
+        # without a last day X includes today
+        month = pendulum.now("UTC").start_of("month")
+        return usage_in(client_for(connection(self.conn_id), ONCE).get_usage("day", month))
 
 
-def usage_in(response: dict[str, Any]) -> UsageRow:
-    """Return the counts of the latest month.
+def usage_in(report: dict[str, Any]) -> UsageRow:
+    """Return the counts of the latest month, and those of its products on the days that they were used.
 
-    :param response: X's response about its usage, in which anything may be missing.
+    :param report: X's usage by day, in which anything may be missing.
     """
-    latest = latest_month(response) or {}
-    period = str(latest.get("timePeriod") or "")
-    counts = {str(name): it for name, it in latest.items() if isinstance(it, int)}
-    return UsageRow(month=f"{period[:4]}-{period[4:6]}" if len(period) >= 6 else None, used=counts)
+    month, used = latest_month(report)
+    days = [
+        UsageDay(day=row["period"], product=row["product"], requests=row["requests"], posts=row["activities"])
+        for row in rows(report)
+        if month and row["label"] is None and str(row["period"]).startswith(month)
+    ]
+    return UsageRow(month=month, used=used, days=[it for it in days if it.requests or it.posts])

@@ -66,17 +66,21 @@ class Account:
         )
 
     def usage(self, bucket: str, start: int | None, stop: int | None) -> dict[str, Any]:
-        """Return the usage of each day or month, of the account and of each product and label."""
-        first = self._clock.now_ms() - USAGE_DAYS * DAY_MS if start is None else start
-        last = self._clock.now_ms() if stop is None else stop
-        pages = [page for page in self._billed if first <= page["at"] <= last]
-        used = _used(pages, bucket, self._clock.now_ms())
+        """Return the usage of each day or month, of the account and of each product and label.
+
+        Both edges are whole days; with a ``stop``, today is not reported.
+        """
+        now = self._clock.now_ms()
+        first = _midnight(now - USAGE_DAYS * DAY_MS if start is None else start)
+        end = now + 1 if stop is None else _midnight(min(stop, now))
+        pages = [page for page in self._billed if first <= page["at"] < end]
+        used = _used(pages, bucket, now)
         products = [
             {
                 "type": PRODUCT_NAMES[product],
-                "used": _used(own, bucket, self._clock.now_ms()),
+                "used": _used(own, bucket, now),
                 "endpoints": [
-                    {"type": PRODUCT_NAMES[product], "label": label, "used": _used(of_label, bucket, last)}
+                    {"type": PRODUCT_NAMES[product], "label": label, "used": _used(of_label, bucket, now)}
                     for label in LABELS
                     if (of_label := [page for page in own if page["label"] == label])
                 ],
@@ -107,6 +111,10 @@ def _used(pages: list[dict[str, Any]], bucket: str, now_ms: int) -> list[dict[st
         }
         for period, held in sorted(periods.items())
     ]
+
+
+def _midnight(time_ms: int) -> int:
+    return time_ms // DAY_MS * DAY_MS
 
 
 def _period(time_ms: int, bucket: str) -> str:

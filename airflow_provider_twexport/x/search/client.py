@@ -44,7 +44,6 @@ from airflow_provider_twexport.x.search.pages import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_provider_twexport.core.window import Window
     from airflow_provider_twexport.x.search.pages import SearchRequest
     from airflow_provider_twexport.x.session import XCredential
 
@@ -103,15 +102,24 @@ class XSearchClient:
         """Return the URL of the service."""
         return self._session.base_url
 
-    def get_usage(self, bucket: str = "month", window: Window | None = None) -> dict[str, Any]:
+    def get_usage(
+        self,
+        bucket: str = "month",
+        start: pendulum.DateTime | None = None,
+        stop: pendulum.DateTime | None = None,
+    ) -> dict[str, Any]:
         """Return what the account used in each day or month, as the service reports it; free, 2 calls a minute.
 
         :param bucket: ``day`` or ``month``.
-        :param window: at most three months of the last 13; ``None`` for X's own choice, which ends now.
+        :param start: first day, in the last 13 months; ``None`` for X's own choice.
+        :param stop: last day, exclusive, at most three months later; ``None`` for now. With a ``stop``, X reports
+            no day that has not ended.
         """
         params = {"bucket": bucket}
-        if window:
-            params |= {"fromDate": format_minute(window.start), "toDate": format_minute(window.stop)}
+        if start:
+            params["fromDate"] = format_minute(start)
+        if stop:
+            params["toDate"] = format_minute(stop)
         usage = self._session.call("GET", self._usage_path, params=params)
         if not isinstance(usage, dict):
             raise UnexpectedResponseError("X's response has no usage. Check the connection's host.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 import requests
 
@@ -236,3 +237,18 @@ def test_usage_is_free_and_limited(search: Search) -> None:
     assert [response.status_code for response in responses] == [200, 200, 429]
     assert responses[0].json()["publishers"][0]["used"][0]["searchRequestsFullArchive"] == 1
     assert search.simulator.ledger()["x"]["billed"] == {"fullarchive data": 1}
+
+
+def test_usage_is_of_whole_days(search: Search) -> None:
+    """The first day counts from midnight; with a last day, today does not count."""
+    search.ask(**JANUARY)
+    now = pendulum.from_timestamp(search.simulator.control("time")["now"], tz="UTC")
+    end_of_day, tomorrow = now.format("YYYYMMDD2359"), now.add(days=1).format("YYYYMMDDHHmm")
+    url = f"{search.simulator.url}/metrics/usage/accounts/demo.json"
+    counted = [
+        requests.get(url, auth=("demo@example.com", "demo-password"), params=edges, timeout=PATIENCE).json()[
+            "publishers"
+        ][0]["used"][-1]["searchRequestsFullArchive"]
+        for edges in ({"fromDate": end_of_day}, {"fromDate": end_of_day, "toDate": tomorrow})
+    ]
+    assert counted == [1, 0]

@@ -1,11 +1,11 @@
-// Credits used per day, the balance and the next billing date.
+// Credits used per day, the balance and the next billing date; and what was used of a contract.
 
 import uPlot from "uplot";
 
 import { Age, Empty, Fact, Loaded } from "./components";
 import { asWords, date, number, shortNumber } from "./format";
 import { type Scope, usePolling } from "./requests";
-import type { DailyCredits, Spending, Usage } from "./responses";
+import type { DailyCredits, Spending, Usage, UsageDay } from "./responses";
 
 const { useEffect, useRef, useState } = React;
 
@@ -62,7 +62,56 @@ function UsageCard({ usage, at }: { usage: Usage; at: number }): React.ReactElem
           ))}
         </dl>
       )}
+      {usage.days.length > 0 && (
+        <>
+          <UsageTable rows={ofProducts(usage.days)} />
+          <details>
+            <summary>By day</summary>
+            <UsageTable rows={usage.days} hasDays />
+          </details>
+        </>
+      )}
     </section>
+  );
+}
+
+/** Return the sum of all days of each product. */
+function ofProducts(days: UsageDay[]): UsageDay[] {
+  const sums = new Map<string, UsageDay>();
+  for (const it of days) {
+    const sum = sums.get(it.product);
+    const both = sum && { ...sum, requests: sum.requests + it.requests, posts: sum.posts + it.posts };
+    sums.set(it.product, both ?? it);
+  }
+  return [...sums.values()];
+}
+
+function UsageTable({ rows, hasDays = false }: { rows: UsageDay[]; hasDays?: boolean }): React.ReactElement {
+  return (
+    <table className="twx-table twx-plain">
+      <thead>
+        <tr>
+          {hasDays && <th scope="col">Day</th>}
+          <th scope="col">Product</th>
+          <th scope="col" className="twx-number">
+            Requests
+          </th>
+          <th scope="col" className="twx-number">
+            Posts
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((it, index) => (
+          <tr key={index}>
+            {hasDays && <th scope="row">{date(it.day)}</th>}
+            {hasDays ? <td>{it.product}</td> : <th scope="row">{it.product}</th>}
+            <td className="twx-number">{number(it.requests)}</td>
+            <td className="twx-number">{number(it.posts)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 

@@ -133,11 +133,19 @@ export interface DailyCredits extends Aged {
   days: { day: string; used: number }[];
 }
 
+export interface UsageDay {
+  day: string;
+  product: string;
+  requests: number;
+  posts: number;
+}
+
 export interface Usage extends Aged {
   conn_id: string;
   service: string;
   month: string | null;
   used: Record<string, number>;
+  days: UsageDay[];
 }
 
 export interface Spending {
