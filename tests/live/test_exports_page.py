@@ -323,7 +323,6 @@ def test_the_usage_of_x_is_by_product_and_day(site: Site) -> None:
     wide, seen = site.page.locator(".twx-page").evaluate("it => [it.scrollWidth, it.clientWidth]")
     assert wide <= seen
     assert site.serious_faults() == []
-    site.picture("usage")
 
 
 def test_a_viewer_may_look(site: Site, backfill: Backfill) -> None:
