@@ -73,8 +73,9 @@ def site(live: Live) -> Iterator[Site]:
     with browser() as chromium, chromium.new_context(viewport={"width": 1280, "height": 800}) as context:
         context.set_default_timeout(PATIENCE)
         found = Site(live.stack.url, context, context.new_page())
-        # 3.1.8 logs its only user in here, and leads back to here
+        # 3.1.8 logs its only user in here, and then leads back to here
         found.page.goto(live.stack.url)
+        found.page.get_by_role("link", name="Exports").wait_for()
         found.page.on("pageerror", lambda error: found.errors.append(str(error)))
         yield found
 
