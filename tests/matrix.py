@@ -203,11 +203,12 @@ def examine(cell: Cell, interpreter: str, wheel: Path, *, smoke: bool) -> None:
 
 
 def write(cells: list[Cell]) -> None:
-    """Put the rows into the table, in the place of earlier ones of the same pairs."""
+    """Put the rows into the table, in the place of earlier ones of the same pairs that were examined."""
     text, _, table = DOCS.read_text().partition(HEAD)
     old = {tuple(line.split(" | ")[:2]): line for line in table.splitlines() if line.startswith("| 3")}
     new = {tuple(cell.row.split(" | ")[:2]): cell.row for cell in cells}
-    rows = [row for _, row in sorted((old | new).items())]
+    examined = {pair: cell.row for pair, cell in zip(new, cells, strict=True) if cell.on}
+    rows = [row for _, row in sorted((new | old | examined).items())]
     DOCS.write_text("\n".join([text + HEAD, RULE, *rows, ""]))
 
 
