@@ -33,7 +33,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 LIVE = "tests/live/"
-LONG = ("tests/transfers", "tests/dags", "tests/storage")
+LONG = ("tests/transfers", "tests/dags", "tests/storage", "tests/hostile", "tests/x/streams")
 # whoever uses one of these runs DAGs, starts processes, or has a server that takes seconds to start
 SLOW = frozenset({"airflow_database", "run_program", "s3_address", "azure_account", "gcs_address"})
 
