@@ -28,6 +28,8 @@ MAX_SPREAD_LINES = 1_000
 # so many documents of their own are not parts of one that is spread
 MAX_WHOLE_LINES = 3
 _GZIP = b"\x1f\x8b"
+# how a line may begin within a document
+_WITHIN = re.compile(rb'\s*(?:[][{}",:0-9-]|true|false|null)')
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
@@ -110,6 +112,9 @@ class _Framer:
         return found
 
     def _take(self, line: bytes, found: list[bytes]) -> None:
+        if self._spread and not _WITHIN.match(line):
+            # last words behind a broken document
+            self._release(found)
         if not line or line.isspace():
             self._release(found)
             found.append(b"")

@@ -13,6 +13,12 @@ from airflow_provider_twexport.task_groups.talkwalker import talkwalker_export
 
 PATH = os.environ.get("TWEXPORT_DESTINATION", "file:///tmp/twexport") + "/{{ dag.dag_id }}/{{ run_id }}"
 
+
+def floor(context, jinja_env=None) -> int | None:
+    """Return what must be left on the account: an empty text would be refused as a budget, and None is none."""
+    return context["dag_run"].conf.get("min_credits_left")
+
+
 with DAG(
     "live_year",
     schedule=None,
@@ -35,7 +41,7 @@ with DAG(
             start=start,
             stop=stop,
             limit="{{ dag_run.conf['limit'] }}",
-            min_credits_left="{{ dag_run.conf.get('min_credits_left', '') }}",
+            min_credits_left=floor,
             object_storage_path=PATH,
             partition_by="month",
             poke_interval=1,

@@ -108,6 +108,12 @@ def test_32_megabytes_in_one_member_come_in_pieces() -> None:
     assert list(chain.from_iterable(got)) == posts
 
 
+def test_last_words_behind_a_broken_document_are_heard() -> None:
+    """No document goes on with a word, so the broken one has ended there."""
+    broken, words = b'{"id":3,"n":[', b"Recovery Request Completed"
+    assert list(chain.from_iterable(lines([broken + b"\n" + words]))) == [broken, words]
+
+
 def test_a_cut_last_line_is_not_a_message() -> None:
     """A document that the end of the connection cuts off is none."""
     assert messages(iter([packed([b'{"id":1}\r\n{"id"'], trailer=False)])) == [b'{"id":1}']
