@@ -100,9 +100,9 @@ def test_a_kill_in_the_middle_of_a_part_costs_nothing(
 
 
 def test_memory_does_not_grow_with_the_export(store: Place, run_program: Callable[..., Any]) -> None:
-    """Landing 300 MB in parts of several blocks takes less than 100 MiB more than landing a few records."""
+    """Landing 300 MB in parts of several blocks takes less than half of that, also where a store is slow."""
     options = json.dumps(store.options)
-    assert run_program("tests.storage.measuring", store.address, "jsonl", 20 * 2**20, options) < 100
+    assert run_program("tests.storage.measuring", store.address, "jsonl", 20 * 2**20, options) < 150
 
 
 @pytest.mark.parametrize("store", ["s3", "azure", "gcs"], indirect=True)
